@@ -1,0 +1,17 @@
+# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+from .cbam import CBAM, ChannelAttention, SpatialAttention
+from .gaussian_non_local import GaussianNonLocal2d, gaussian_attention
+from .second_order import SecondOrderCBAM, SecondOrderChannelAttention, channel_covariance
+from .second_order_non_local import SecondOrderNonLocal
+
+__all__ = [
+    'CBAM',
+    'ChannelAttention',
+    'GaussianNonLocal2d',
+    'SecondOrderCBAM',
+    'SecondOrderChannelAttention',
+    'SecondOrderNonLocal',
+    'SpatialAttention',
+    'channel_covariance',
+    'gaussian_attention',
+]

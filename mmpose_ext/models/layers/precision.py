@@ -1,0 +1,22 @@
+# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+"""Keep a numerically delicate step in float32 under mixed precision."""
+
+import torch
+from torch import Tensor
+
+
+def at_least_float32(x: Tensor) -> Tensor:
+    """Widen half-precision floats to float32; float32 and float64 pass unchanged.
+
+    Args:
+        x (Tensor): any shape, any floating dtype.
+
+    Returns:
+        Tensor: the same values, float32 or float64.
+    """
+    return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
+
+
+def no_autocast(x: Tensor) -> torch.autocast:
+    """Context in which operations on ``x``'s device keep their inputs' dtype."""
+    return torch.autocast(device_type=x.device.type, enabled=False)

@@ -1,0 +1,1 @@
+# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
