@@ -1,0 +1,346 @@
+# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+"""The one contract of all codecs here: drawn once, in torch, wherever the model is."""
+
+from abc import abstractmethod
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from mmpose.codecs.base import BaseKeypointCodec
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+Maps = dict[str, Tensor]
+
+
+class BaseTorchCodec(BaseKeypointCodec):
+    """A keypoint codec whose targets are drawn, and whose maps are decoded, by batched torch code.
+
+    A subclass writes two methods, each for a batch on any device:
+
+    - :meth:`draw`: keypoints (B, N, K, 2) in input pixels and weights (B, N, K) -> a dict of
+      target tensors, named in ``map_names`` and ``label_names``.
+    - :meth:`locate`: the model's maps -> keypoints (B, N, K, 2) and scores (B, N, K).
+
+    and gets all of mmpose's codec interface from them (:meth:`encode`, :meth:`decode`,
+    :meth:`batch_decode`), so that the worker's targets and the device's cannot drift apart.
+
+    Where the target is drawn is one switch in the training pipeline's codec::
+
+        GenerateTarget(encoder=dict(type=..., draw_on_device=False))  # the data worker draws
+        GenerateTarget(encoder=dict(type=..., draw_on_device=True))   # only points leave the worker
+
+    A head asks its own codec for the targets (:meth:`targets`) and gets the same tensors either
+    way: what the samples carry decides. Since the points are enough for any codec, a model with several
+    codecs needs only one ``GenerateTarget`` with a single ``draw_on_device=True`` encoder.
+
+    Frames: input pixels outside, map cells inside; x before y. A pixel's coordinate is its centre.
+
+    Args:
+        input_size (tuple[int, int]): Size of the network's input in [w, h].
+        draw_on_device (bool): Whether :meth:`encode` passes on only the keypoints and their weights
+            (12 bytes a keypoint), for the head to draw the target on its device. Defaults to False,
+            mmpose's practice: the data worker draws.
+    """
+
+    #: Drawn tensors of shape (B, C, h, w), which must share one size (h, w).
+    map_names: tuple[str, ...] = ()
+    #: Drawn tensors of shape (B, N, ...) other than ``keypoint_weights``.
+    label_names: tuple[str, ...] = ()
+
+    def __init__(self, input_size: Sequence[int], draw_on_device: bool = False) -> None:
+        super().__init__()
+        if len(input_size) != 2 or min(input_size) < 1:
+            raise ValueError(
+                f'{type(self).__name__}: input_size must be two positive numbers [w, h], '
+                f'got {tuple(input_size)}.'
+            )
+        self.input_size = (int(input_size[0]), int(input_size[1]))
+        self.draw_on_device = draw_on_device
+        self._constants: dict[torch.device, Maps] = {}
+
+    # -- what a subclass writes -------------------------------------------------------------------
+
+    @abstractmethod
+    def draw(self, keypoints: Tensor, weights: Tensor, **auxiliary: Tensor) -> Maps:
+        """Draw the training targets of a batch.
+
+        Args:
+            keypoints (Tensor): (B, N, K, 2) float32 in input pixels, finite throughout.
+            weights (Tensor): (B, N, K) float32; 0 for an unlabelled keypoint and for the rows
+                that pad an image with fewer than N people.
+            **auxiliary (Tensor): (B, N, ...), the per-person arrays named in mmpose's
+                ``auxiliary_encode_keys``.
+
+        Returns:
+            dict[str, Tensor]: The tensors named in ``map_names`` and ``label_names``, and
+            ``keypoint_weights`` (B, N, K) where they differ from ``weights``.
+        """
+
+    @abstractmethod
+    def locate(self, maps: Maps) -> tuple[Tensor, Tensor] | tuple[list[Tensor], list[Tensor]]:
+        """Find the keypoints in a batch of maps.
+
+        Args:
+            maps (dict[str, Tensor]): (B, C, h, w) each, float32, on one device.
+
+        Returns:
+            tuple: keypoints (B, N, K, 2) in input pixels and scores (B, N, K), as tensors, or as
+            lists of B tensors where N differs from image to image.
+        """
+
+    def make_constants(self) -> Maps:
+        """Build on the CPU the fixed tensors that :meth:`draw` and :meth:`locate` use."""
+        return {}
+
+    def flip(self, maps: Maps, flip_indices: Sequence[int]) -> Maps:
+        """Turn the maps of a mirrored input back into the frame of the original.
+
+        This one suits maps of K channels or groups of K channels that hold no directions: it
+        mirrors them and swaps the left and right keypoints.
+
+        Args:
+            maps (dict[str, Tensor]): (B, C, h, w) each, C a multiple of K.
+            flip_indices (Sequence[int]): K, each keypoint's partner.
+
+        Returns:
+            dict[str, Tensor]: Maps of the same shapes.
+        """
+        return {name: flip_channels(value, flip_indices) for name, value in maps.items()}
+
+    # -- mmpose's interface -----------------------------------------------------------------------
+
+    @property
+    def field_mapping_table(self) -> dict:
+        """What PackPoseInputs packs as pixel data."""
+        return {} if self.draw_on_device else {name: name for name in self.map_names}
+
+    @property
+    def label_mapping_table(self) -> dict:
+        """What PackPoseInputs packs as instance labels."""
+        names = ('keypoint_weights',)
+        if self.draw_on_device:
+            names += ('target_keypoints', *sorted(self.auxiliary_encode_keys))
+        else:
+            names += self.label_names
+        return {name: name for name in names}
+
+    def encode(
+        self,
+        keypoints: np.ndarray,
+        keypoints_visible: np.ndarray | None = None,
+        **auxiliary: np.ndarray,
+    ) -> dict[str, np.ndarray]:
+        """Encode one sample (mmpose's interface; runs in the data worker).
+
+        Args:
+            keypoints (np.ndarray): (N, K, D) in input pixels; only x and y are used.
+            keypoints_visible (np.ndarray, optional): (N, K), above 0 where labelled. Defaults to
+                all ones.
+            **auxiliary (np.ndarray): (N, ...), see :meth:`draw`.
+
+        Returns:
+            dict[str, np.ndarray]: What :meth:`draw` gives, without the batch dimension; with
+            ``draw_on_device`` instead ``target_keypoints`` (N, K, 2), ``keypoint_weights`` (N, K)
+            and the auxiliary arrays.
+
+        Raises:
+            ValueError: If the shapes do not match or a labelled keypoint is not finite.
+        """
+        points, weights = self._clean(keypoints, keypoints_visible)
+        if self.draw_on_device:
+            return dict(target_keypoints=points, keypoint_weights=weights, **auxiliary)
+        with torch.no_grad():
+            drawn = self.draw(
+                torch.from_numpy(points)[None],
+                torch.from_numpy(weights)[None],
+                **{name: torch.as_tensor(value)[None] for name, value in auxiliary.items()},
+            )
+        encoded = {name: value.numpy()[0] for name, value in drawn.items()}
+        encoded.setdefault('keypoint_weights', weights)
+        return encoded
+
+    def batch_decode(self, *batch_encoded: Tensor | Maps) -> tuple[list, list]:
+        """Decode a batch of maps on their device; only coordinates and scores leave it.
+
+        Args:
+            *batch_encoded: A dict of maps (B, C, h, w), or the maps in the order of ``map_names``.
+
+        Returns:
+            tuple: Lists of B arrays, keypoints (N, K, 2) in input pixels and scores (N, K).
+
+        Raises:
+            ValueError: If a map is missing, or holds NaN or infinite values.
+        """
+        maps = self._named(batch_encoded)
+        with torch.no_grad(), torch.autocast(_first(maps).device.type, enabled=False):
+            maps = {name: value.detach().float() for name, value in maps.items()}
+            keypoints, scores = self.locate(maps)
+            # NaN and infinity survive a sum: one number to copy, after the coordinates.
+            total = sum(value.sum() for value in maps.values())
+            if isinstance(keypoints, Tensor):
+                found = torch.cat([keypoints, scores[..., None]], -1).cpu().numpy()
+                batch_keypoints, batch_scores = list(found[..., :2]), list(found[..., 2])
+            else:
+                batch_keypoints = [value.cpu().numpy() for value in keypoints]
+                batch_scores = [value.cpu().numpy() for value in scores]
+            if not torch.isfinite(total):
+                self._refuse_non_finite(maps)
+        return batch_keypoints, batch_scores
+
+    def decode(self, encoded: np.ndarray | dict) -> tuple[np.ndarray, np.ndarray]:
+        """Decode one sample (mmpose's interface).
+
+        Args:
+            encoded (np.ndarray | dict[str, np.ndarray]): The map (C, h, w), or a dict of maps such
+                as :meth:`encode` gives; other entries are ignored.
+
+        Returns:
+            tuple: keypoints (N, K, 2) in input pixels and scores (N, K).
+        """
+        if not isinstance(encoded, dict):
+            encoded = {self.map_names[0]: encoded}
+        maps = {k: torch.as_tensor(encoded[k])[None] for k in self.map_names if k in encoded}
+        keypoints, scores = self.batch_decode(maps)
+        return keypoints[0], scores[0]
+
+    # -- what a head uses -------------------------------------------------------------------------
+
+    def targets(
+        self,
+        batch_data_samples: Sequence,
+        device: torch.device | str | None = None,
+        level: int | None = None,
+    ) -> Maps:
+        """Give the training targets of a batch, stacked as drawn by the workers or drawn here.
+
+        Args:
+            batch_data_samples (Sequence[PoseDataSample]): B samples packed by PackPoseInputs.
+            device (torch.device | str, optional): Where the targets are wanted (and drawn).
+                Defaults to where the samples are.
+            level (int, optional): Which of several worker-side encoders' maps to take where
+                GenerateTarget ran with ``multilevel=True``.
+
+        Returns:
+            dict[str, Tensor]: The tensors of :meth:`draw` with ``keypoint_weights``, on ``device``,
+            float32. Images with fewer people are padded with people of weight 0.
+
+        Raises:
+            KeyError: If the samples carry neither points nor this codec's targets.
+        """
+        labels = [sample.gt_instance_labels for sample in batch_data_samples]
+        if 'target_keypoints' in labels[0]:
+            names = ('target_keypoints', 'keypoint_weights', *sorted(self.auxiliary_encode_keys))
+            points, weights, *auxiliary = (_pad(labels, name, device, level) for name in names)
+            return self._draw(points, weights, dict(zip(names[2:], auxiliary, strict=True)))
+        fields = [
+            sample.gt_fields if 'gt_fields' in sample else {} for sample in batch_data_samples
+        ]
+        if level is not None:
+            fields = [field[level] for field in fields]
+        if any(name not in fields[0] for name in self.map_names):
+            raise KeyError(
+                f'{type(self).__name__}: the samples carry neither target_keypoints nor all of the '
+                f'maps {self.map_names}. Use this codec as the encoder of GenerateTarget, before '
+                'PackPoseInputs, in the training pipeline.'
+            )
+        targets = {
+            name: torch.stack([field.get(name) for field in fields]).to(device, non_blocking=True)
+            for name in self.map_names
+        }
+        for name in ('keypoint_weights', *self.label_names):
+            targets[name] = _pad(labels, name, device, level)
+        return targets
+
+    def merge_flipped(self, maps: Maps, flipped: Maps, flip_indices: Sequence[int]) -> Maps:
+        """Average the maps of an input with those of its mirror image (flip test)."""
+        flipped = self.flip(flipped, flip_indices)
+        return {name: (value + flipped[name]) * 0.5 for name, value in maps.items()}
+
+    def constants(self, device: torch.device) -> Maps:
+        """Give :meth:`make_constants`' tensors on a device, copied there once."""
+        if device not in self._constants:
+            self._constants[device] = {k: v.to(device) for k, v in self.make_constants().items()}
+        return self._constants[device]
+
+    # -- inside -----------------------------------------------------------------------------------
+
+    def _clean(
+        self, keypoints: np.ndarray, keypoints_visible: np.ndarray | None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Check a sample; copy it to float32 with the unlabelled keypoints at 0, 0."""
+        name = type(self).__name__
+        if keypoints.ndim != 3 or keypoints.shape[2] < 2:
+            raise ValueError(f'{name}: keypoints must be (N, K, 2), got {keypoints.shape}.')
+        if keypoints_visible is None:
+            keypoints_visible = np.ones(keypoints.shape[:2], dtype=np.float32)
+        if keypoints_visible.shape != keypoints.shape[:2]:
+            raise ValueError(
+                f'{name}: keypoints_visible must be {keypoints.shape[:2]} like the keypoints, '
+                f'got {keypoints_visible.shape}.'
+            )
+        weights = np.array(keypoints_visible, dtype=np.float32)
+        points = np.zeros((*weights.shape, 2), dtype=np.float32)
+        np.copyto(points, keypoints[..., :2], where=(weights > 0)[..., None], casting='same_kind')
+        if not np.isfinite(points).all():
+            raise ValueError(
+                f'{name}: a labelled keypoint is NaN or infinite. Correct the annotation, or set '
+                'its visibility to 0.'
+            )
+        return points, weights
+
+    def _draw(self, points: Tensor, weights: Tensor, auxiliary: Maps) -> Maps:
+        with torch.no_grad(), torch.autocast(points.device.type, enabled=False):
+            drawn = self.draw(points, weights, **auxiliary)
+            drawn.setdefault('keypoint_weights', weights)
+            return drawn
+
+    def _named(self, batch_encoded: tuple) -> Maps:
+        if len(batch_encoded) == 1 and isinstance(batch_encoded[0], dict):
+            maps = {k: v for k, v in batch_encoded[0].items() if k in self.map_names}
+        else:
+            maps = dict(zip(self.map_names, batch_encoded, strict=False))
+        if len(maps) < len(self.map_names):
+            missing = [name for name in self.map_names if name not in maps]
+            raise ValueError(f'{type(self).__name__}: maps to decode are missing: {missing}.')
+        return maps
+
+    def _refuse_non_finite(self, maps: Maps) -> None:
+        for name, value in maps.items():
+            bad = int((~torch.isfinite(value)).sum())
+            if bad:
+                raise ValueError(
+                    f'{type(self).__name__}: {name} holds {bad} NaN or infinite values of '
+                    f'{value.numel()}. The model has diverged or its checkpoint is broken: lower '
+                    'the learning rate, or load another checkpoint.'
+                )
+
+
+def flip_channels(maps: Tensor, flip_indices: Sequence[int]) -> Tensor:
+    """Mirror maps (B, G * K, h, w) of G groups of K keypoints and swap left and right.
+
+    Raises:
+        ValueError: If the number of channels is not a multiple of K.
+    """
+    groups, rest = divmod(maps.shape[1], len(flip_indices))
+    if rest or not groups:
+        raise ValueError(
+            f'{maps.shape[1]} channels cannot be flipped by flip_indices of {len(flip_indices)} '
+            "keypoints: the head's out_channels and the data set's metainfo must agree."
+        )
+    index = torch.as_tensor(flip_indices, device=maps.device)
+    return maps.unflatten(1, (groups, -1))[:, :, index].flatten(1, 2).flip(-1)
+
+
+def _pad(
+    labels: Sequence, name: str, device: torch.device | str | None, level: int | None
+) -> Tensor:
+    """Stack per-person labels (N_i, ...) to (B, max N_i, ...), padded with 0."""
+    values = [label.get(name) for label in labels]
+    if level is not None:
+        values = [value[level] for value in values]
+    return pad_sequence(values, batch_first=True).to(device, non_blocking=True)
+
+
+def _first(maps: Maps) -> Tensor:
+    return next(iter(maps.values()))
