@@ -31,8 +31,8 @@ class BaseTorchCodec(BaseKeypointCodec):
         GenerateTarget(encoder=dict(type=..., draw_on_device=True))   # only points leave the worker
 
     A head asks its own codec for the targets (:meth:`targets`) and gets the same tensors either
-    way: what the samples carry decides. Since the points are enough for any codec, a model with several
-    codecs needs only one ``GenerateTarget`` with a single ``draw_on_device=True`` encoder.
+    way: what the samples carry decides. Since the points are enough for any codec, a model with
+    several codecs needs only one ``GenerateTarget`` with a single ``draw_on_device=True`` encoder.
 
     Frames: input pixels outside, map cells inside; x before y. A pixel's coordinate is its centre.
 
