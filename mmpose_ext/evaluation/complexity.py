@@ -1,0 +1,96 @@
+# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+"""Parameters and multiply-adds of a model, in the papers' counting and in a plain one."""
+
+from dataclasses import dataclass
+
+import torch
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+from mmpose.registry import MODELS
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+UNITS = {'gibi': 1024**3, 'giga': 10**9}
+
+
+@dataclass(frozen=True)
+class Complexity:
+    """What one forward pass of one image costs.
+
+    Attributes:
+        params (int): trainable and frozen parameters, without buffers.
+        conv_macs (int): multiply-adds of convolutions only, a transposed convolution counted at
+            its output size: the counting of SimpleBaseline's authors, which the papers follow.
+        macs (int): multiply-adds of all convolutions and matrix products, attention included,
+            transposed convolutions at their input size: what the machine must compute.
+    """
+
+    params: int
+    conv_macs: int
+    macs: int
+
+    def conv_gmacs(self, counting: str = 'gibi') -> float:
+        """``conv_macs`` in units of 1024^3 ('gibi') or 10^9 ('giga')."""
+        return self.conv_macs / UNITS[counting]
+
+    @property
+    def gmacs(self) -> float:
+        """``macs`` in units of 10^9."""
+        return self.macs / 1e9
+
+
+def count_complexity(model: nn.Module, input_size: tuple[int, int]) -> Complexity:
+    """Count a model's parameters and the multiply-adds of its forward pass.
+
+    The model is moved to the meta device: nothing is computed, and it can't be used afterwards.
+
+    Args:
+        model (nn.Module): an mmpose estimator (its ``_forward`` runs backbone, neck and head) or
+            any module that takes (B, 3, H, W).
+        input_size (tuple[int, int]): [w, h] of the input in pixels.
+
+    Returns:
+        Complexity: the counts for one image.
+    """
+    conv_macs = 0
+
+    def add_convolution(module: nn.Module, _inputs: tuple, output: Tensor) -> None:
+        nonlocal conv_macs
+        weight = module.weight
+        each = weight.shape[1] * weight[0, 0].numel()  # inputs of one output: C_in / groups * kh kw
+        if isinstance(module, nn.ConvTranspose2d):
+            each = weight.shape[0] // module.groups * weight[0, 0].numel()
+        conv_macs += output.numel() * each
+
+    model = model.to('meta').eval()
+    hooks = [
+        module.register_forward_hook(add_convolution)
+        for module in model.modules()
+        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d)
+    ]
+    image = torch.empty(1, 3, input_size[1], input_size[0], device='meta')
+    try:
+        with torch.no_grad(), FlopCounterMode(display=False) as counter:
+            getattr(model, '_forward', model)(image)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    params = sum(parameter.numel() for parameter in model.parameters())
+    return Complexity(params, conv_macs, counter.get_total_flops() // 2)
+
+
+def complexity_of_config(config: str) -> tuple[Complexity, tuple[int, int]]:
+    """Build a config's model from scratch (nothing is downloaded) and count it.
+
+    Args:
+        config (str): path of an mmengine config with ``model`` and ``codec``.
+
+    Returns:
+        tuple[Complexity, tuple[int, int]]: the counts and the input's [w, h].
+    """
+    cfg = Config.fromfile(config)
+    input_size = tuple(cfg.codec['input_size'])
+    init_default_scope(cfg.get('default_scope', 'mmpose'))
+    model_cfg = cfg.model.copy()
+    model_cfg.backbone.pop('init_cfg', None)
+    return count_complexity(MODELS.build(model_cfg), input_size), input_size

@@ -1,0 +1,144 @@
+# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+"""Create the pinned environment in .venv and install this package into it, editable.
+
+Usage: python3.11 tools/setup_env.py [--venv .venv]
+
+Nothing but the standard library is needed. Packages that must be compiled are built once and
+kept under $XDG_CACHE_HOME/mmpose-ext (default ~/.cache/mmpose-ext); a finished environment is
+recognised by its stamp, so that a second call returns at once.
+"""
+
+import argparse
+import hashlib
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+LOCK = ROOT / 'requirements' / 'lock.txt'
+LOCK_SOURCE = ROOT / 'requirements' / 'lock-source.txt'
+PACKAGE_FILES = [ROOT / name for name in ('setup.py', 'pyproject.toml', 'model-index.yml')]
+BUILD_FLAGS = {'CFLAGS': '-g0 -O1', 'CXXFLAGS': '-g0 -O1', 'MMCV_WITH_OPS': '1'}
+NINJA_STEP = re.compile(rb'\[(\d+)/(\d+)\]')
+
+
+def fingerprint(*paths: Path) -> str:
+    """Hash of the interpreter's and the machine's kind and of some files' contents."""
+    digest = hashlib.sha256(f'{sys.version} {sysconfig.get_platform()} {BUILD_FLAGS}'.encode())
+    for path in paths:
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def check_machine() -> None:
+    """Stop with one line if the machine lacks something that pip can't install."""
+    if not (3, 11) <= sys.version_info[:2] <= (3, 12):
+        raise SystemExit(
+            'The pinned environment is for Python 3.11 and 3.12, this is '
+            f'{sys.version.split()[0]}; name another interpreter: make PYTHON=... demo'
+        )
+    missing = []
+    if importlib.util.find_spec('ensurepip') is None:
+        missing.append('python3-venv')
+    if not Path(sysconfig.get_paths()['include'], 'Python.h').exists():
+        missing.append('python3-dev')
+    if shutil.which('g++') is None:
+        missing.append('g++')
+    if missing:
+        raise SystemExit(f'Missing on this machine: apt-get install {" ".join(missing)}')
+
+
+def say(text: str) -> None:
+    """Print one line of progress at once."""
+    print(f'[setup {time.strftime("%H:%M:%S")}] {text}', flush=True)
+
+
+def run(*command: str | Path) -> None:
+    """Run a command with its own output; stop if it fails."""
+    result = subprocess.run([str(part) for part in command])
+    if result.returncode:
+        raise SystemExit(f'Setup failed ({result.returncode}): {" ".join(map(str, command))}')
+
+
+def build_wheel(python: Path, requirement: str, wheels: Path, log: Path) -> None:
+    """Compile one package into ``wheels``, showing the compiler's steps as they are done."""
+    environment = {**os.environ, **BUILD_FLAGS, 'PATH': f'{python.parent}:{os.environ["PATH"]}'}
+    environment.setdefault('MAX_JOBS', str(os.cpu_count() or 1))
+    name = requirement.split('=')[0]
+    partial = wheels / 'partial'
+    shutil.rmtree(partial, ignore_errors=True)
+    command = [python, '-m', 'pip', 'wheel', '-v', '--no-build-isolation', '--no-deps']
+    command += ['--no-binary', name, '-w', partial, requirement]
+    started = shown = time.monotonic()
+    with open(log, 'wb') as file:
+        process = subprocess.Popen(
+            [str(part) for part in command],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env=environment,
+        )
+        for line in process.stdout:
+            file.write(line)
+            step = NINJA_STEP.search(line)
+            if step and time.monotonic() - shown > 5:
+                shown = time.monotonic()
+                done, total = map(int, step.groups())
+                say(f'  {name}: {done}/{total} files compiled, {shown - started:.0f} s')
+    if process.wait():
+        tail = log.read_bytes().decode(errors='replace').splitlines()[-20:]
+        raise SystemExit('\n'.join([*tail, f'Building {requirement} failed; whole log: {log}']))
+    for wheel in partial.glob('*.whl'):
+        os.replace(wheel, wheels / wheel.name)
+    partial.rmdir()
+    say(f'  {name}: built in {time.monotonic() - started:.0f} s')
+
+
+def install_compiled(python: Path, venv: Path) -> None:
+    """Build what the cache lacks of lock-source.txt and install all of it."""
+    cache = Path(os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache')
+    wheels = cache / 'mmpose-ext' / 'wheels' / fingerprint(LOCK, LOCK_SOURCE)
+    wheels.mkdir(parents=True, exist_ok=True)
+    for requirement in LOCK_SOURCE.read_text().splitlines():
+        if not requirement or requirement.startswith('#'):
+            continue
+        name, version = requirement.split('==')
+        pattern = f'{name.replace("-", "_")}-{version}-*.whl'
+        if not list(wheels.glob(pattern)):
+            say(f'Building {requirement} (once, kept in {wheels})')
+            build_wheel(python, requirement, wheels, venv / f'build-{name}.log')
+        wheel = next(wheels.glob(pattern))
+        run(python, '-m', 'pip', 'install', '--no-deps', '--force-reinstall', wheel)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('--venv', type=Path, default=ROOT / '.venv', help='where to create it')
+    venv = parser.parse_args().venv.resolve()
+    python = venv / 'bin' / 'python'
+    environment_stamp = venv / f'environment-{fingerprint(LOCK, LOCK_SOURCE)}'
+    package_stamp = venv / f'package-{fingerprint(*PACKAGE_FILES)}'
+    if environment_stamp.exists() and package_stamp.exists():
+        return
+    check_machine()
+    started = time.monotonic()
+    if not environment_stamp.exists():
+        say(f'Creating {venv}')
+        run(sys.executable, '-m', 'venv', '--clear', venv)
+        say('Installing the locked packages (torch brings about 5 GB)')
+        run(python, '-m', 'pip', 'install', '--no-deps', '-r', LOCK)
+        install_compiled(python, venv)
+        environment_stamp.touch()
+    say('Installing this package, editable')
+    run(python, '-m', 'pip', 'install', '-q', '--no-deps', '--no-build-isolation', '-e', ROOT)
+    package_stamp.touch()
+    say(f'Ready in {time.monotonic() - started:.0f} s: {venv}')
+
+
+if __name__ == '__main__':
+    main()
