@@ -1,0 +1,51 @@
+# The synthetic people of `mmpose-ext synthetic`, one person a sample, tested on its detection file.
+data_root = 'build/demo/data/'
+
+augmentation = [
+    dict(type='LoadImage'),
+    dict(type='GetBBoxCenterScale'),
+    dict(type='RandomFlip', direction='horizontal'),
+    dict(
+        type='RandomBBoxTransform',
+        shift_factor=0.08,
+        shift_prob=0.3,
+        scale_factor=(0.8, 1.25),
+        rotate_factor=30,
+        rotate_prob=0.5,
+    ),
+]
+
+train_dataloader = dict(
+    batch_size=32,
+    num_workers=1,
+    persistent_workers=False,
+    sampler=dict(type='DefaultSampler', shuffle=True),
+    dataset=dict(
+        type='CheckedCocoDataset',
+        data_root=data_root,
+        data_mode='topdown',
+        ann_file='annotations/person_keypoints_train.json',
+        data_prefix=dict(img='train/'),
+    ),
+)
+val_dataloader = dict(
+    batch_size=32,
+    num_workers=1,
+    persistent_workers=False,
+    drop_last=False,
+    sampler=dict(type='DefaultSampler', shuffle=False, round_up=False),
+    dataset=dict(
+        type='CheckedCocoDataset',
+        data_root=data_root,
+        data_mode='topdown',
+        ann_file='annotations/person_keypoints_val.json',
+        bbox_file=data_root + 'annotations/person_detections_val.json',
+        data_prefix=dict(img='val/'),
+        test_mode=True,
+    ),
+)
+test_dataloader = val_dataloader
+val_evaluator = dict(
+    type='CocoMetric', ann_file=data_root + 'annotations/person_keypoints_val.json'
+)
+test_evaluator = val_evaluator

@@ -1,0 +1,55 @@
+# `make demo`: the attention module in a ResNet-18 with a narrow head, on synthetic people, small
+# enough for two CPU cores in minutes.
+_base_ = ['../_base_/default_runtime.py', '../_base_/synthetic_topdown.py']
+
+codec = dict(type='UDPHeatmap', input_size=(96, 128), heatmap_size=(24, 32), sigma=1.5)
+train_pipeline = [
+    *_base_.augmentation,
+    dict(type='TopdownAffine', input_size=codec['input_size'], use_udp=True),
+    dict(type='GenerateTarget', encoder=codec),
+    dict(type='PackPoseInputs'),
+]
+val_pipeline = [
+    dict(type='LoadImage'),
+    dict(type='GetBBoxCenterScale'),
+    dict(type='TopdownAffine', input_size=codec['input_size'], use_udp=True),
+    dict(type='PackPoseInputs'),
+]
+train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
+val_dataloader = dict(dataset=dict(pipeline=val_pipeline))
+test_dataloader = val_dataloader
+
+model = dict(
+    type='TopdownPoseEstimator',
+    data_preprocessor=dict(
+        type='PoseDataPreprocessor',
+        mean=[123.675, 116.28, 103.53],
+        std=[58.395, 57.12, 57.375],
+        bgr_to_rgb=True,
+    ),
+    backbone=dict(
+        type='PluginResNet',
+        depth=18,
+        plugins=[dict(cfg=dict(type='SecondOrderNonLocal', cbam=dict(covariance_channels=32)))],
+    ),
+    head=dict(
+        type='HeatmapHead',
+        in_channels=512,
+        out_channels=17,
+        deconv_out_channels=(128, 64, 64),
+        deconv_kernel_sizes=(4, 4, 4),
+        loss=dict(type='KeypointMSELoss', use_target_weight=True),
+        decoder=codec,
+    ),
+    test_cfg=dict(flip_test=True, flip_mode='heatmap', shift_heatmap=False),
+)
+
+train_cfg = dict(max_epochs=14, val_interval=7)
+optim_wrapper = dict(optimizer=dict(type='AdamW', lr=2e-3, weight_decay=0.01))
+param_scheduler = [
+    dict(type='LinearLR', begin=0, end=50, start_factor=0.01, by_epoch=False),
+    dict(type='CosineAnnealingLR', begin=0, T_max=14, by_epoch=True, convert_to_iter_based=True),
+]
+default_hooks = dict(
+    checkpoint=dict(interval=7, save_best='coco/AP', rule='greater'), logger=dict(interval=10)
+)

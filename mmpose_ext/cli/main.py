@@ -1,0 +1,38 @@
+# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+"""The command ``mmpose-ext``: one sub-command a module, each imported only when it is called."""
+
+import argparse
+import importlib
+import sys
+
+# sub-command: (module with add_arguments(parser) and run(args) -> int, help)
+COMMANDS = {
+    'synthetic': ('mmpose_ext.cli.synthetic', 'make a synthetic multi-person keypoint data set'),
+}
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one sub-command.
+
+    Args:
+        argv (list[str], optional): the arguments; default ``sys.argv[1:]``.
+
+    Returns:
+        int: the exit status.
+    """
+    argv = sys.argv[1:] if argv is None else argv
+    parser = argparse.ArgumentParser(prog='mmpose-ext', description='Tools of mmpose_ext.')
+    commands = parser.add_subparsers(dest='command', required=True, metavar='COMMAND')
+    for name, (module, text) in COMMANDS.items():
+        command = commands.add_parser(name, help=text)
+        if argv[:1] == [name]:
+            implementation = importlib.import_module(module)
+            command.description = implementation.__doc__
+            implementation.add_arguments(command)
+            command.set_defaults(run=implementation.run)
+    args = parser.parse_args(argv)
+    return args.run(args)
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,30 @@
+# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+"""Fixtures shared by all tests."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(autouse=True)
+def _fixed_seed():
+    """The same random numbers in each test, whatever ran before it."""
+    torch.manual_seed(0)
+
+
+@pytest.fixture(scope='session')
+def root() -> Path:
+    """The checkout's root folder."""
+    return ROOT
+
+
+@pytest.fixture(scope='session')
+def shared_data() -> Path:
+    """Real images beside the checkout; tests that need them skip where they are missing."""
+    folder = ROOT.parent / 'shared' / 'data'
+    if not folder.is_dir():
+        pytest.skip(f'real images not found: {folder}')
+    return folder
