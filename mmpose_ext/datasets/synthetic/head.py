@@ -1,0 +1,140 @@
+# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+"""The head: skull, hair, ears, face and hat, as seen from where the head is turned to."""
+
+import cv2
+import numpy as np
+
+from .canvas import Canvas
+
+
+def paint_head(canvas: Canvas, person, label: int, hair_label: int) -> None:
+    """Paints a person's head.
+
+    The skull's hair line is a plane through the head: pixels of the seen half-sphere that lie
+    behind or above it are hair. So the face shows, half shows or does not show as it turns.
+    """
+    look, rotation = person.look, person.figure.head
+    radius = person.body.head * person.scale
+    centre = person.project(person.figure.points['head'])
+
+    def spot(x, y, z):
+        return centre + (rotation @ np.array((x, y, z)))[:2] * (radius, -radius)
+
+    def near(x, y, z):
+        return (rotation @ np.array((x, y, z)))[2]
+
+    _ears(canvas, look, spot, near, radius, label)
+    _skull(canvas, look, rotation, centre, radius, label)
+    _face(canvas, look, spot, near, radius, label)
+    _hair_on_top(canvas, look, spot, near, radius, label, hair_label)
+    _hat(canvas, look, spot, rotation, radius, label)
+
+
+def paint_hanging_hair(canvas: Canvas, person, label: int) -> None:
+    """Paints long hair that hangs behind the head; from the front it belongs behind the trunk."""
+    rotation, radius = person.figure.head, person.body.head * person.scale
+    centre = person.project(person.figure.points['head'])
+    ends = [centre + (rotation @ end)[:2] * (radius, -radius)
+            for end in ((0, 0.15, -0.28), (0, -1.5, -0.45))]
+    canvas.capsule(*ends, (radius * 0.97, radius * 0.74), person.look.hair * 0.92, label)
+
+
+def _ears(canvas, look, spot, near, radius, label) -> None:
+    for sign in (1, -1):
+        if near(sign, 0, -0.1) < 0.5:
+            canvas.ellipse(spot(0.9 * sign, -0.02, -0.05), (radius * 0.2, radius * 0.24), 0,
+                           look.skin * 0.9, label)
+
+
+def _skull(canvas, look, rotation, centre, radius, label) -> None:
+    inverse = rotation.T.astype(np.float32)
+    bald = look.hair_style == 'bald'
+    line = 0.30
+
+    def paint(u, v):
+        # The seen half-sphere's points in the head's own axes.
+        w = np.sqrt(np.clip(1 - u * u - v * v, 0, None))
+        x = inverse[0, 0] * u - inverse[0, 1] * v + inverse[0, 2] * w
+        y = inverse[1, 0] * u - inverse[1, 1] * v + inverse[1, 2] * w
+        z = inverse[2, 0] * u - inverse[2, 1] * v + inverse[2, 2] * w
+        if bald:
+            hair = np.clip((-0.25 - z) * 6, 0, 1) * np.clip((0.15 - y) * 6, 0, 1)
+        else:
+            # Behind the ears, or above the brow.
+            hair = np.clip(np.maximum((line * 0.2 - z + 0.25 * y) * 7, (y - 0.52) * 8), 0, 1)
+            hair = hair * np.clip((y + 0.85) * 8, 0, 1)
+        colour = look.skin + hair[..., None] * (look.hair - look.skin)
+        if look.beard:
+            chin = np.clip((-0.38 - y) * 8, 0, 1) * np.clip((z - 0.1) * 6, 0, 1)
+            chin = chin * np.clip(1.2 - 0 * x, 0, 1)
+            colour = colour + chin[..., None] * (look.hair * 0.9 - colour)
+        return colour
+
+    up = rotation[:2, 1] * (1, -1)
+    angle = np.arctan2(up[1], up[0]) + np.pi / 2 if np.hypot(*up) > 0.3 else 0.0
+    stretch = 1 + 0.1 * np.hypot(*up)
+    # The ellipse's own axes are turned with the head; the paint wants the image's axes.
+    cos, sin = np.float32(np.cos(angle)), np.float32(np.sin(angle))
+    canvas.ellipse(centre, (radius * 0.93, radius * stretch), angle,
+                   lambda u, v: paint(u * cos - v * sin, u * sin + v * cos), label, 0.25)
+    # A near ear lies on the side of the skull.
+    for sign in (1, -1):
+        if (rotation @ (sign, 0, -0.1))[2] >= 0.5:
+            ear = centre + (rotation @ (0.84 * sign, -0.03, -0.05))[:2] * (radius, -radius)
+            canvas.ellipse(ear, (radius * 0.2, radius * 0.27), angle, look.skin * 0.85, label, 0.5)
+
+
+def _face(canvas, look, spot, near, radius, label) -> None:
+    dark = np.array((30, 25, 25), np.float32)
+    for sign in (1, -1):
+        if near(0.36 * sign, 0.14, 0.86) < 0.12:
+            continue
+        eye = spot(0.36 * sign, 0.14, 0.86)
+        canvas.ellipse(eye, (radius * 0.2, radius * 0.17), 0, np.full(3, 245, np.float32), label,
+                       0)
+        canvas.ellipse(spot(0.36 * sign, 0.13, 0.9), (radius * 0.11, radius * 0.13), 0, dark,
+                       label, 0)
+        brow = [spot(0.36 * sign + d, 0.4, 0.84) for d in (-0.16, 0.16)]
+        canvas.capsule(*brow, (radius * 0.05,) * 2, look.hair * 0.7, label, 0)
+        if look.glasses:
+            _rim(canvas, eye, radius * 0.27, dark, label)
+    if near(0, -0.12, 0.98) > -0.15:
+        canvas.capsule(spot(0, 0.1, 0.92), spot(0, -0.12, 1.02), (radius * 0.06, radius * 0.13),
+                       look.skin * 0.84, label, 0.3)
+    if near(0, -0.5, 0.85) > 0.1:
+        canvas.capsule(spot(0.22, -0.46, 0.85), spot(-0.22, -0.46, 0.85), (radius * 0.06,) * 2,
+                       look.skin * np.array((0.5, 0.45, 0.72), np.float32), label, 0)
+
+
+def _rim(canvas, centre, radius, colour, label) -> None:
+    turn = np.linspace(0, 2 * np.pi, 9)
+    rim = centre + np.stack((np.cos(turn), np.sin(turn)), -1) * radius
+    for start, end in zip(rim[:-1], rim[1:], strict=True):
+        canvas.capsule(start, end, (max(0.5, radius * 0.12),) * 2, colour, label, 0)
+
+
+def _hair_on_top(canvas, look, spot, near, radius, label, hair_label) -> None:
+    if look.hair_style == 'tail' and near(0, 0, -1) > -0.6:
+        canvas.capsule(spot(0, 0.5, -1.0), spot(0, -1.1, -1.15), (radius * 0.24, radius * 0.14),
+                       look.hair * 0.85, hair_label)
+    elif look.hair_style == 'bun':
+        canvas.ellipse(spot(0, 1.05, -0.45), (radius * 0.42, radius * 0.38), 0, look.hair * 0.9,
+                       label)
+
+
+def _hat(canvas: Canvas, look, spot, rotation, radius, label) -> None:
+    if look.hat == 'none' or rotation[2, 1] < -0.75:
+        return
+    crown = [spot(np.sin(a) * 0.97, 0.42, np.cos(a) * 0.97 - 0.05)
+             for a in np.linspace(0, 2 * np.pi, 10, endpoint=False)]
+    top = [spot(np.sin(a) * 0.6, 1.02, np.cos(a) * 0.6 - 0.05)
+           for a in np.linspace(0, 2 * np.pi, 8, endpoint=False)]
+    hull = cv2.convexHull(np.array(crown + top, np.float32))[:, 0]
+    canvas.polygons([hull], look.hat_colour, label, soft=radius * 0.5)
+    if look.hat == 'cap':
+        brim = np.array([spot(x, 0.46, z) for x, z in
+                         ((0.75, 0.6), (0.6, 1.35), (0, 1.6), (-0.6, 1.35), (-0.75, 0.6))],
+                        np.float32)
+        brim = cv2.convexHull(brim)[:, 0]
+        if rotation[2, 2] > -0.2:
+            canvas.polygons([brim], look.hat_colour * 0.75, label)
