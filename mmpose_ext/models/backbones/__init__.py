@@ -1,4 +1,9 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 from .plugin_resnet import PluginResNet
+from .stacked_hourglass import Hourglass, StackedHourglass
 
-__all__ = ['PluginResNet']
+__all__ = [
+    'Hourglass',
+    'PluginResNet',
+    'StackedHourglass',
+]

@@ -1,5 +1,6 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 from .cbam import CBAM, ChannelAttention, SpatialAttention
+from .dilated_bottleneck import dilated_bottleneck
 from .gaussian_non_local import GaussianNonLocal2d, gaussian_attention
 from .second_order import SecondOrderCBAM, SecondOrderChannelAttention, channel_covariance
 from .second_order_non_local import SecondOrderNonLocal
@@ -13,5 +14,6 @@ __all__ = [
     'SecondOrderNonLocal',
     'SpatialAttention',
     'channel_covariance',
+    'dilated_bottleneck',
     'gaussian_attention',
 ]
