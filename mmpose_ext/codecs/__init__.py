@@ -1,4 +1,8 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 from .base import BaseTorchCodec
+from .composite_localization import CompositeLocalization
 
-__all__ = ['BaseTorchCodec']
+__all__ = [
+    'BaseTorchCodec',
+    'CompositeLocalization',
+]

@@ -1,0 +1,189 @@
+# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+"""Sparse heatmaps and short-distance offsets (Composite Localization for Human Pose Estimation)."""
+
+from collections.abc import Sequence
+
+import torch
+from mmpose.registry import KEYPOINT_CODECS
+from torch import Tensor
+
+from .base import BaseTorchCodec, Maps, flip_channels
+
+STRIDES = (4, 8, 16, 32)
+
+
+@KEYPOINT_CODECS.register_module()
+class CompositeLocalization(BaseTorchCodec):
+    """Keypoints as sparse heatmaps and short-distance offset maps (Sections 3.1 and 3.4).
+
+    Drawn and decoded maps, with [w, h] = ``input_size`` / ``stride`` cells:
+
+    - ``heatmaps`` (B, K, h, w): Eq. 1, 1 where the keypoint lies on the cell's centre.
+    - ``offsets`` (B, 2K, h, w): Eq. 3, from the cell's centre to the keypoint in cells; as in the
+      paper the first K channels hold y, the last K hold x. Only this class knows that order.
+    - ``keypoint_weights`` (B, 1, K): 0 also for keypoints outside the image.
+
+    The centre convention: cell i covers the pixels i * S to (i + 1) * S - 1, so that its centre
+    lies at (i + C) * S - 0.5 with C = 0.5. This is Eq. 2 with cells counted from 0 and with a
+    pixel's coordinate at the pixel's centre; only so is the mirror image of a centre a centre
+    again, which the flip test needs.
+
+    The norm in Eq. 1 is not squared there. ``norm='squared'``, the usual Gaussian, is the default
+    because only it gives the paper's sigma = 16 and tau = 0.6 a meaning: the cells at tau or above
+    are those within 16.2 px of the keypoint, about one cell around it at S = 16. With the norm
+    as printed (``norm='plain'``) they are those within 261 px, the whole 256x256 input.
+
+    Decoding (Section 3.4): the heatmap's cells at tau or above each point to the keypoint by
+    their offsets; the keypoint is the mean of these, weighted by the heatmap. Where no cell reaches
+    tau the best cell alone points. The score is the heatmap's maximum.
+
+    Args:
+        input_size (tuple[int, int]): Size of the network's input in [w, h], multiples of stride.
+        stride (int): S, input pixels a cell: 4, 8, 16 or 32. Defaults to 16.
+        sigma (float): Standard deviation of the heatmaps in input pixels. Defaults to 16.
+        tau (float): The cells with at least this heatmap value point to the keypoint. In (0, 1).
+            Defaults to 0.6.
+        norm (str): ``'squared'`` or ``'plain'``, how Eq. 1 is read. Defaults to ``'squared'``.
+        decode_from (str): ``'region'`` (Section 3.4), or ``'peak'`` for models whose offsets are
+            only trained at the heatmap's peak (Section 4.3): the best cell alone points. Defaults
+            to ``'region'``.
+        draw_on_device (bool): See :class:`BaseTorchCodec`.
+
+    Raises:
+        ValueError: If a setting is not one of the above.
+    """
+
+    map_names = ('heatmaps', 'offsets')
+
+    def __init__(
+        self,
+        input_size: Sequence[int],
+        stride: int = 16,
+        sigma: float = 16.0,
+        tau: float = 0.6,
+        norm: str = 'squared',
+        decode_from: str = 'region',
+        draw_on_device: bool = False,
+    ) -> None:
+        super().__init__(input_size, draw_on_device)
+        _check_settings(self.input_size, stride, sigma, tau, norm, decode_from)
+        self.stride = stride
+        self.sigma = sigma
+        self.tau = tau
+        self.norm = norm
+        self.decode_from = decode_from
+        #: Size of the maps in cells, [w, h].
+        self.map_size = (self.input_size[0] // stride, self.input_size[1] // stride)
+
+    def make_constants(self) -> Maps:
+        """Centres of columns and rows in one vector (w + h), the axis of each, and of all cells."""
+        w, h = self.map_size
+        x = (torch.arange(w) + 0.5) * self.stride - 0.5
+        y = (torch.arange(h) + 0.5) * self.stride - 0.5
+        return dict(
+            centres=torch.cat([x, y]),
+            axis=torch.tensor([0] * w + [1] * h),
+            cells=torch.stack([x.repeat(h), y.repeat_interleave(w)], -1),
+            middle=(torch.tensor(self.input_size) - 1) / 2,
+            half=torch.tensor(self.input_size) / 2,
+        )
+
+    def draw(self, keypoints: Tensor, weights: Tensor) -> Maps:
+        """Draw heatmaps, offsets and keypoint_weights of one person an image (Eq. 1 to 3).
+
+        Raises:
+            ValueError: If there is more than one person in an image.
+        """
+        if keypoints.shape[1] != 1:
+            raise ValueError(
+                f'{type(self).__name__} takes one person an image, got {keypoints.shape[1]}: use '
+                "a top-down data set (data_mode='topdown')."
+            )
+        fixed = self.constants(keypoints.device)
+        w, h = self.map_size
+        inside = ((keypoints - fixed['middle']).abs_() < fixed['half']).all(-1)
+        weights = weights * inside
+        # (B, K, w + h): from the centres of all columns, then of all rows, to the keypoint
+        distance = keypoints[:, 0].index_select(-1, fixed['axis']).sub_(fixed['centres'])
+        drawn = (weights[:, 0] > 0)[..., None, None]
+        if self.norm == 'squared':
+            gaussian = distance.square().mul_(-0.5 / self.sigma**2).exp_()
+            heatmaps = gaussian[..., w:, None] * gaussian[..., None, :w]
+        else:
+            norm = torch.hypot(distance[..., w:, None], distance[..., None, :w])
+            heatmaps = norm.mul_(-0.5 / self.sigma**2).exp_()
+        offsets = distance.div_(self.stride)
+        size = heatmaps.shape
+        y, x = offsets[..., w:, None].expand(size), offsets[..., None, :w].expand(size)
+        return dict(
+            heatmaps=heatmaps.mul_(drawn), offsets=torch.cat([y, x], 1), keypoint_weights=weights
+        )
+
+    def locate(self, maps: Maps) -> tuple[Tensor, Tensor]:
+        """Decode maps (B, K, h, w) and (B, 2K, h, w) by the three steps of Section 3.4.
+
+        Raises:
+            ValueError: If the maps are not ``map_size`` or the channels do not match.
+        """
+        self.check_maps(maps)
+        heatmaps = maps['heatmaps'].flatten(2)
+        offsets = maps['offsets'].flatten(2).unflatten(1, (2, -1))
+        scores, best = heatmaps.max(-1, keepdim=True)
+        if self.decode_from == 'region':
+            votes = torch.where(heatmaps >= self.tau, heatmaps, 0.0)
+            votes.scatter_(-1, best, torch.where(scores < self.tau, 1.0, scores))
+        else:
+            votes = torch.zeros_like(heatmaps).scatter_(-1, best, 1.0)
+        votes /= votes.sum(-1, keepdim=True)
+        centres = votes @ self.constants(votes.device)['cells']
+        y, x = (offsets * votes[:, None]).sum(-1).unbind(1)
+        keypoints = torch.stack([x, y], -1).mul_(self.stride).add_(centres)
+        return keypoints[:, None], scores[:, None, :, 0]
+
+    def flip(self, maps: Maps, flip_indices: Sequence[int]) -> Maps:
+        """Turn the maps of a mirrored input back: mirror, swap left and right, negate x-offsets."""
+        heatmaps = flip_channels(maps['heatmaps'], flip_indices)
+        y, x = flip_channels(maps['offsets'], flip_indices).chunk(2, 1)
+        return dict(heatmaps=heatmaps, offsets=torch.cat([y, -x], 1))
+
+    def check_maps(self, maps: Maps) -> None:
+        """Check that a model's maps are of this codec's size.
+
+        Raises:
+            ValueError: If not, with the likely setting at fault.
+        """
+        h, w = maps['heatmaps'].shape[-2:]
+        if (w, h) != self.map_size:
+            raise ValueError(
+                f'{type(self).__name__}: the model gives maps of {w}x{h} cells, but input_size '
+                f'{self.input_size} with stride {self.stride} needs {self.map_size[0]}x'
+                f"{self.map_size[1]}. Set the codec's stride to the backbone's (ResNet: num_stages "
+                'and out_indices), and its input_size to that of TopdownAffine.'
+            )
+        expected = (maps['heatmaps'].shape[0], 2 * maps['heatmaps'].shape[1], h, w)
+        if maps['offsets'].shape != expected:
+            raise ValueError(
+                f'{type(self).__name__}: offsets must be {expected} (B, 2K, h, w), got '
+                f'{tuple(maps["offsets"].shape)}.'
+            )
+
+
+def _check_settings(
+    input_size: tuple[int, int], stride: int, sigma: float, tau: float, norm: str, decode_from: str
+) -> None:
+    where = 'CompositeLocalization'
+    if stride not in STRIDES:
+        raise ValueError(f'{where}: stride must be one of {STRIDES}, got {stride}.')
+    if any(size % stride for size in input_size):
+        raise ValueError(
+            f'{where}: input_size {input_size} is not divisible by the stride {stride}. Choose a '
+            'size of which both numbers are.'
+        )
+    if not 0 < tau < 1:
+        raise ValueError(f'{where}: tau must lie between 0 and 1 (heatmap values do), got {tau}.')
+    if not sigma > 0:
+        raise ValueError(f'{where}: sigma must be above 0 (input pixels), got {sigma}.')
+    if norm not in ('squared', 'plain'):
+        raise ValueError(f"{where}: norm must be 'squared' or 'plain', got {norm!r}.")
+    if decode_from not in ('region', 'peak'):
+        raise ValueError(f"{where}: decode_from must be 'region' or 'peak', got {decode_from!r}.")

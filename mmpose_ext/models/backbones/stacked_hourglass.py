@@ -1,0 +1,136 @@
+# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+"""Stacked hourglass of bottlenecks whose last stack stops at a coarser resolution."""
+
+import math
+
+from mmcv.cnn import ConvModule
+from mmengine.model import BaseModule
+from mmpose.models.backbones.base_backbone import BaseBackbone
+from mmpose.models.backbones.resnet import Bottleneck, ResLayer
+from mmpose.registry import MODELS
+from torch import Tensor, nn
+
+STEM_STRIDE = 4
+
+
+def _residual(in_channels: int, channels: int, blocks: int = 1) -> ResLayer:
+    """Newell's residual module: 1x1 to half of the channels, 3x3, 1x1."""
+    return ResLayer(Bottleneck, blocks, in_channels, channels, expansion=2)
+
+
+class Hourglass(BaseModule):
+    """One hourglass (Newell et al., ECCV 2016, Figure 3), pooling and up-sampling ``depth`` times.
+
+    Args:
+        depth (int): How often the resolution is halved.
+        channels (int): Channels of all its maps.
+        blocks (int): Residual modules a position. Defaults to 1.
+        left_out (int): How many of the last up-sampling steps are left out, with their skip
+            branches: the output is 2 ** left_out times smaller than the input. Defaults to 0.
+    """
+
+    def __init__(self, depth: int, channels: int, blocks: int = 1, left_out: int = 0) -> None:
+        super().__init__()
+        self.pool = nn.MaxPool2d(2)
+        self.low1 = _residual(channels, channels, blocks)
+        if depth > 1:
+            self.low2 = Hourglass(depth - 1, channels, blocks, max(left_out - 1, 0))
+        else:
+            self.low2 = _residual(channels, channels, blocks)
+        self.complete = left_out == 0
+        if self.complete:
+            self.skip = _residual(channels, channels, blocks)
+            self.low3 = _residual(channels, channels, blocks)
+            self.up = nn.Upsample(scale_factor=2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, C, h, w) to (B, C, h, w), or smaller with steps left out."""
+        low = self.low2(self.low1(self.pool(x)))
+        if not self.complete:
+            return low
+        return self.skip(x) + self.up(self.low3(low))
+
+
+@MODELS.register_module()
+class StackedHourglass(BaseBackbone):
+    """Stacked hourglass, for predictions at every stack, the last at ``out_stride``.
+
+    Composite localization, Section 3.2 and Figure 2(b): the hourglasses of Newell et al. with
+    some up-sampling layers of the final stage removed. All stacks but the last give maps at stride
+    4, which the next stack needs, and the head brings them to its own stride.
+
+    mmpose's HourglassNet is CornerNet's variant (basic blocks, wider with depth), eight of
+    which cost several times what the paper states; here are Newell's bottlenecks and his sum of
+    a stack's input and re-mapped output, without the predictions, which are at another stride.
+
+    Args:
+        num_stacks (int): Number of hourglasses. Defaults to 8.
+        depth (int): How often each halves the resolution. Defaults to 4.
+        channels (int): Channels of all maps from stride 4 on. Defaults to 256.
+        blocks (int): Residual modules a position in the hourglasses. Defaults to 1.
+        out_stride (int): Stride of the last stack's output: 4, 8, 16, ... Defaults to 16.
+        init_cfg (dict | list[dict], optional): Config of the initialisation.
+
+    Raises:
+        ValueError: If the hourglasses do not reach ``out_stride``.
+    """
+
+    def __init__(
+        self,
+        num_stacks: int = 8,
+        depth: int = 4,
+        channels: int = 256,
+        blocks: int = 1,
+        out_stride: int = 16,
+        init_cfg: dict | list[dict] | None = (
+            dict(type='Kaiming', layer='Conv2d', mode='fan_in'),
+            dict(type='Constant', layer='BatchNorm2d', val=1),
+        ),
+    ) -> None:
+        super().__init__(list(init_cfg) if isinstance(init_cfg, tuple) else init_cfg)
+        left_out = math.log2(out_stride / STEM_STRIDE)
+        if left_out not in range(depth):
+            allowed = [STEM_STRIDE * 2**i for i in range(depth)]
+            raise ValueError(
+                f'StackedHourglass: out_stride must be one of {allowed} with depth {depth}, got '
+                f'{out_stride}.'
+            )
+        self.divisor = STEM_STRIDE * 2**depth
+        norm_cfg = dict(type='BN')
+        self.stem = nn.Sequential(
+            ConvModule(3, 64, 7, stride=2, padding=3, norm_cfg=norm_cfg),
+            _residual(64, 128),
+            nn.MaxPool2d(2),
+            _residual(128, 128),
+            _residual(128, channels),
+        )
+        last = num_stacks - 1
+        self.hourglasses = nn.ModuleList(
+            Hourglass(depth, channels, blocks, int(left_out) if i == last else 0)
+            for i in range(num_stacks)
+        )
+        self.outs = nn.ModuleList(_residual(channels, channels) for _ in range(num_stacks))
+        self.remaps = nn.ModuleList(
+            ConvModule(channels, channels, 1, norm_cfg=norm_cfg, act_cfg=None) for _ in range(last)
+        )
+        self.inters = nn.ModuleList(_residual(channels, channels) for _ in range(last))
+        self.relu = nn.ReLU(inplace=True)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        """Give each stack's map: (B, C, H / 4, W / 4), the last (B, C, H / s, W / s).
+
+        Raises:
+            ValueError: If the input's size is not divisible by 4 * 2 ** depth.
+        """
+        if any(size % self.divisor for size in x.shape[-2:]):
+            raise ValueError(
+                f'StackedHourglass: the input is {x.shape[-1]}x{x.shape[-2]}; both must be '
+                f'divisible by {self.divisor}.'
+            )
+        x = self.stem(x)
+        outputs = []
+        for i, hourglass in enumerate(self.hourglasses):
+            outputs.append(self.outs[i](hourglass(x)))
+            if i < len(self.inters):
+                x = self.inters[i](self.relu(x + self.remaps[i](outputs[-1])))
+        return tuple(outputs)

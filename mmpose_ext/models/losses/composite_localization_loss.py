@@ -1,0 +1,157 @@
+# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+"""The composite-localization loss, and the two losses that its paper compares it with."""
+
+import torch
+import torch.nn.functional as F
+from mmpose.registry import MODELS
+from torch import Tensor, nn
+
+Maps = dict[str, Tensor]
+
+
+class _HeatmapOffsetLoss(nn.Module):
+    """Weighted sum of a heatmap loss and an offset loss (Eq. 6).
+
+    Both are means over all B * K keypoints, as Eq. 4 and 5 divide by K: a keypoint without weight
+    counts in the divisor, as in mmpose's KeypointMSELoss.
+
+    Args:
+        heatmap_weight (float): omega_h. Defaults to 0.5.
+        offset_weight (float): omega_o. Defaults to 2.
+    """
+
+    #: Whether the model's heatmaps are logits, to be put through a sigmoid before decoding.
+    from_logits = False
+
+    def __init__(self, heatmap_weight: float = 0.5, offset_weight: float = 2.0) -> None:
+        super().__init__()
+        self.heatmap_weight = heatmap_weight
+        self.offset_weight = offset_weight
+
+    def forward(self, maps: Maps, targets: Maps, tau: float) -> Maps:
+        """Compute both losses.
+
+        Args:
+            maps (dict[str, Tensor]): The model's ``heatmaps`` (B, K, h, w) and ``offsets``
+                (B, 2K, h, w).
+            targets (dict[str, Tensor]): The same as drawn by
+                :class:`mmpose_ext.codecs.CompositeLocalization`, and ``keypoint_weights``
+                (B, 1, K).
+            tau (float): The codec's threshold.
+
+        Returns:
+            dict[str, Tensor]: Scalars ``loss_heatmap`` and ``loss_offset``, their weights included.
+        """
+        weights = targets['keypoint_weights'][:, 0]
+        heatmap_loss = self.heatmap_loss(maps['heatmaps'], targets['heatmaps'], tau)
+        cells = self.offset_loss(maps['offsets'], targets['offsets'])
+        cells = cells.unflatten(1, (2, -1)).sum(1)
+        region = self.region(maps['heatmaps'].detach(), targets['heatmaps'], tau)
+        offset_loss = (cells * region).sum((2, 3)) / region.sum((2, 3)).clamp(min=1)
+        return dict(
+            loss_heatmap=self.heatmap_weight * (heatmap_loss.mean((2, 3)) * weights).mean(),
+            loss_offset=self.offset_weight * (offset_loss * weights).mean(),
+        )
+
+    def heatmap_loss(self, heatmaps: Tensor, target: Tensor, tau: float) -> Tensor:
+        """Give each cell's heatmap loss (B, K, h, w)."""
+        return F.mse_loss(heatmaps, target, reduction='none')
+
+    def offset_loss(self, offsets: Tensor, target: Tensor) -> Tensor:
+        """Give each cell's offset loss (B, 2K, h, w)."""
+        return F.smooth_l1_loss(offsets, target, reduction='none')
+
+    def region(self, heatmaps: Tensor, target: Tensor, tau: float) -> Tensor:
+        """Give the cells (B, K, h, w) whose offsets are trained, as a mask."""
+        raise AssertionError('a subclass defines its region')
+
+
+def target_region(target: Tensor, tau: float) -> Tensor:
+    """Cells of the target heatmaps (B, K, h, w) at tau or above, and always the best one.
+
+    Only at stride 32 does the best cell make a difference: there a keypoint near a cell's corner
+    is 22 px from the nearest centre.
+    """
+    best = target.flatten(2).argmax(-1, keepdim=True)
+    return (target >= tau).flatten(2).scatter_(-1, best, True).view_as(target)
+
+
+@MODELS.register_module()
+class CompositeLocalizationLoss(_HeatmapOffsetLoss):
+    """Mean square error on the heatmaps, smooth L1 on the offsets of a region (Eq. 4 to 6).
+
+    The region Omega of Eq. 5 are the cells at which the *predicted* heatmap reaches tau: those that
+    decoding will ask. Early in training there are none, and later there are none wherever the model
+    is unsure: for such a keypoint the cells at which the *target* reaches tau take their
+    place, one keypoint and image at a time, so that offsets learn from the first step and the loss
+    is never a division by zero. Gradients do not flow through the choice of the region.
+
+    Args:
+        heatmap_weight (float): omega_h. Defaults to 0.5.
+        offset_weight (float): omega_o. Defaults to 2.
+        region (str): ``'predicted'``: as above, the paper's. ``'target'``: always the target's
+            cells. ``'union'``: both, so that a wrongly placed prediction does not keep the right
+            place from learning. Defaults to ``'predicted'``.
+
+    Raises:
+        ValueError: If ``region`` is none of these.
+    """
+
+    def __init__(
+        self,
+        heatmap_weight: float = 0.5,
+        offset_weight: float = 2.0,
+        region: str = 'predicted',
+    ) -> None:
+        super().__init__(heatmap_weight, offset_weight)
+        if region not in ('predicted', 'target', 'union'):
+            raise ValueError(
+                "CompositeLocalizationLoss: region must be 'predicted', 'target' or 'union', got "
+                f'{region!r}.'
+            )
+        self.region_of = region
+
+    def region(self, heatmaps: Tensor, target: Tensor, tau: float) -> Tensor:
+        if self.region_of == 'target':
+            return target_region(target, tau)
+        predicted = heatmaps >= tau
+        if self.region_of == 'union':
+            return predicted | target_region(target, tau)
+        empty = ~predicted.flatten(2).any(-1)[..., None, None]
+        return predicted | (target_region(target, tau) & empty)
+
+
+@MODELS.register_module()
+class PeakOffsetLoss(_HeatmapOffsetLoss):
+    """Mean square error on the heatmaps, and on the offsets of the target's peak cell only.
+
+    The first comparison of Section 4.3 ("the MSE loss on offsetmaps where the corresponding
+    position in the heatmap is the peak", with the traditional Gaussian heatmap loss). Decode with
+    the codec's ``decode_from='peak'``: no other cell's offsets are trained.
+    """
+
+    def offset_loss(self, offsets: Tensor, target: Tensor) -> Tensor:
+        return F.mse_loss(offsets, target, reduction='none')
+
+    def region(self, heatmaps: Tensor, target: Tensor, tau: float) -> Tensor:
+        best = target.flatten(2).argmax(-1, keepdim=True)
+        return torch.zeros_like(target).flatten(2).scatter_(-1, best, 1.0).view_as(target)
+
+
+@MODELS.register_module()
+class BinaryHeatmapOffsetLoss(_HeatmapOffsetLoss):
+    """Binary classification of the cells, and smooth L1 on the offsets of the positive ones.
+
+    The second comparison of Section 4.3, the loss of G-RMI (Papandreou et al., CVPR 2017): a cell
+    is positive within a radius of the keypoint; here that of tau in the target heatmap (16 px). The
+    model's heatmaps are logits.
+    """
+
+    from_logits = True
+
+    def heatmap_loss(self, heatmaps: Tensor, target: Tensor, tau: float) -> Tensor:
+        positive = target_region(target, tau).to(heatmaps.dtype)
+        return F.binary_cross_entropy_with_logits(heatmaps, positive, reduction='none')
+
+    def region(self, heatmaps: Tensor, target: Tensor, tau: float) -> Tensor:
+        return target_region(target, tau)
