@@ -1,0 +1,5 @@
+# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+from .checked_coco import CheckedCocoDataset
+from .coco_checks import DataError
+
+__all__ = ['CheckedCocoDataset', 'DataError']

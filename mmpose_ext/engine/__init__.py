@@ -1,0 +1,30 @@
+# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+from .atomic_files import AtomicLocalBackend, write_atomically
+from .checkpoint_loading import (
+    CheckpointError,
+    UnreadableCheckpointError,
+    UnsafeCheckpointError,
+    install_safe_loading,
+    load_checkpoint_safely,
+)
+from .checkpoint_match_hook import CheckpointMatchHook, CheckpointMismatchError, match_checkpoint
+from .epoch_seed_hook import EpochSeedHook, seed_everything
+from .safe_checkpoint_hook import SafeCheckpointHook
+
+install_safe_loading()
+
+__all__ = [
+    'AtomicLocalBackend',
+    'CheckpointError',
+    'CheckpointMatchHook',
+    'CheckpointMismatchError',
+    'EpochSeedHook',
+    'SafeCheckpointHook',
+    'UnreadableCheckpointError',
+    'UnsafeCheckpointError',
+    'install_safe_loading',
+    'load_checkpoint_safely',
+    'match_checkpoint',
+    'seed_everything',
+    'write_atomically',
+]

@@ -1,0 +1,91 @@
+# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+"""Files that are whole or not there: write under another name, sync, rename."""
+
+import errno
+import os
+from contextlib import suppress
+from pathlib import Path
+
+from mmengine.fileio import LocalBackend, register_backend
+
+TEMPORARY_SUFFIX = '.mmpose_ext.tmp'
+ATOMIC_BACKEND = 'mmpose_ext_atomic'
+
+
+def write_atomically(path: str | Path, data: bytes) -> None:
+    """Write ``data`` to ``path`` so that a crash leaves the old file or the new one, never a part.
+
+    The data go to a hidden temporary file in the same folder, are synced to the disk and renamed
+    to ``path`` in one step; then the folder is synced.
+
+    Args:
+        path (str | Path): The file to write; its folder is made if need be.
+        data (bytes): All of the file's content.
+
+    Raises:
+        OSError: If the disk is full or the folder cannot be written. The file that was at
+            ``path`` before is untouched and the temporary file is removed.
+    """
+    path = Path(path)
+    temporary = path.with_name(f'.{path.name}.{os.getpid()}{TEMPORARY_SUFFIX}')
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(temporary, 'wb') as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException as error:
+        with suppress(OSError):
+            temporary.unlink()
+        if isinstance(error, OSError):
+            raise OSError(error.errno, _write_error_text(path, len(data), error)) from error
+        raise
+    _sync_folder(path.parent)
+
+
+def remove_leftovers(folder: str | Path) -> list[str]:
+    """Remove the temporary files that a killed writer left in ``folder``; return their names."""
+    removed = []
+    for path in sorted(Path(folder).glob(f'.*{TEMPORARY_SUFFIX}')):
+        with suppress(OSError):
+            path.unlink()
+            removed.append(path.name)
+    return removed
+
+
+@register_backend(ATOMIC_BACKEND)
+class AtomicLocalBackend(LocalBackend):
+    """mmengine's local file backend with writes that are whole or not there.
+
+    Use it by ``backend_args=dict(backend='mmpose_ext_atomic')``.
+    """
+
+    def put(self, obj: bytes, filepath: str | Path) -> None:
+        """Write bytes; see :func:`write_atomically`."""
+        write_atomically(filepath, obj)
+
+    def put_text(self, obj: str, filepath: str | Path, encoding: str = 'utf-8') -> None:
+        """Write text; see :func:`write_atomically`."""
+        write_atomically(filepath, obj.encode(encoding))
+
+
+def _write_error_text(path: Path, size: int, error: OSError) -> str:
+    reason = error.strerror or str(error)
+    advice = 'make the folder writable'
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        advice = f'free at least {size / 2**20:.1f} MiB there'
+    return (
+        f'cannot write {path}: {reason}. Files written earlier are whole; {advice} and go on '
+        'with --resume'
+    )
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename in ``folder`` last through a power cut, where the system lets one."""
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

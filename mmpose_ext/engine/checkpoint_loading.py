@@ -1,0 +1,230 @@
+# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+"""Loading checkpoints runs no code: weights only, with the few classes that mmengine needs."""
+
+import functools
+import os
+import pickle
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import RLock
+
+import numpy as np
+import torch
+from mmengine.logging import HistoryBuffer, print_log
+from mmengine.runner.checkpoint import CheckpointLoader
+
+from .config_text import is_plain_config
+
+_ENVIRONMENT_LOCK = RLock()
+_FORCE, _FORCE_NOT = 'TORCH_FORCE_WEIGHTS_ONLY_LOAD', 'TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD'
+_last_loaded: tuple[int, str] | None = None
+
+
+class CheckpointError(RuntimeError):
+    """A checkpoint that cannot be used; the message names the file and what to do."""
+
+
+class UnreadableCheckpointError(CheckpointError):
+    """The file is empty, cut short, damaged or no checkpoint at all."""
+
+
+class UnsafeCheckpointError(CheckpointError):
+    """The file holds something that is not weights and was not unpickled."""
+
+
+def _named(function: Callable, module: str, name: str) -> Callable:
+    """``function`` under the name that stands for it in pickles."""
+
+    def call(*args):
+        return function(*args)
+
+    call.__module__, call.__name__, call.__qualname__ = module, name, name
+    return call
+
+
+def _history_buffer_method(owner: type, name: str) -> Callable:
+    """All that is left of ``getattr`` in pickles: the statistics methods of ``HistoryBuffer``."""
+    if owner is not HistoryBuffer or name not in ('min', 'max', 'mean', 'current'):
+        raise pickle.UnpicklingError(f'GLOBAL getattr({owner}, {name!r}) was not an allowed global')
+    return getattr(owner, name)
+
+
+@functools.cache
+def allowed_classes() -> tuple[Callable, ...]:
+    """What a checkpoint may hold beside tensors and plain Python values.
+
+    These are what mmengine's own training checkpoints hold: the message hub's history buffers and
+    numpy arrays and scalars of numbers, booleans and text (never of objects).
+    """
+    multiarray = (np._core if hasattr(np, '_core') else np.core).multiarray
+    rebuilders = [
+        _named(getattr(multiarray, name), module, name)
+        for name in ('_reconstruct', 'scalar')
+        for module in ('numpy.core.multiarray', 'numpy._core.multiarray')
+    ]
+    dtypes = {type(np.dtype(code)) for code in (*np.typecodes['All'], 'S', 'U') if code != 'O'}
+    method = _named(_history_buffer_method, 'builtins', 'getattr')
+    return (*rebuilders, np.ndarray, np.dtype, *dtypes, HistoryBuffer, method)
+
+
+def load_checkpoint_safely(
+    file: str | os.PathLike, map_location: object = None
+) -> dict:
+    """Load a checkpoint file with weights only.
+
+    Args:
+        file (str | os.PathLike): A local file.
+        map_location: As in :func:`torch.load`.
+
+    Returns:
+        dict: What the file holds. Config texts inside it that are more than data are left out,
+        since mmengine would run them (:func:`mmpose_ext.engine.config_text.is_plain_config`).
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        UnsafeCheckpointError: If it holds a class that is not allowed. Nothing was unpickled.
+        UnreadableCheckpointError: If it is empty, cut short or no checkpoint.
+    """
+    path = os.path.expanduser(os.fspath(file))
+    if not os.path.isfile(path):
+        kind = 'a folder, not a file' if os.path.isdir(path) else 'no such file'
+        raise FileNotFoundError(
+            f'checkpoint {path} cannot be loaded: {kind}. Check the path given to '
+            'load_from, --resume, init_cfg or on the command line'
+        )
+    with _explained(path), torch.serialization.safe_globals(list(allowed_classes())):
+        checkpoint = torch.load(path, map_location=map_location, weights_only=True)
+    return _checked(checkpoint, path)
+
+
+def install_safe_loading() -> None:
+    """Make every loader of mmengine's ``CheckpointLoader`` load weights only. Idempotent.
+
+    Local files go through :func:`load_checkpoint_safely`; the loaders of all other schemes
+    (http, s3, torchvision, open-mmlab, ...) run with torch told to refuse full unpickling.
+    """
+    # register_scheme is public, the list of what is registered is not.
+    for prefix, loader in list(CheckpointLoader._schemes.items()):
+        if not getattr(loader, 'loads_weights_only', False):
+            safe = load_from_local if prefix == '' else _weights_only(loader)
+            CheckpointLoader.register_scheme(prefixes=prefix, loader=safe, force=True)
+
+
+def load_from_local(filename: str, map_location: object = None) -> dict:
+    """mmengine's loader of local files, with weights only (see :func:`load_checkpoint_safely`)."""
+    return load_checkpoint_safely(filename, map_location)
+
+
+load_from_local.loads_weights_only = True
+
+
+def name_of_loaded(checkpoint: dict) -> str | None:
+    """The file name that ``checkpoint`` came from, if it was the last one to be loaded."""
+    if _last_loaded is not None and _last_loaded[0] == id(checkpoint):
+        return _last_loaded[1]
+    return None
+
+
+def _weights_only(loader: Callable) -> Callable:
+    """``loader`` with its calls of ``torch.load``, however made, held to weights only."""
+
+    @functools.wraps(loader)
+    def load(filename: str, *args, **kwargs):
+        with (
+            _explained(filename),
+            _full_unpickling_forbidden(),
+            torch.serialization.safe_globals(list(allowed_classes())),
+        ):
+            checkpoint = loader(filename, *args, **kwargs)
+        return _checked(checkpoint, filename)
+
+    load.loads_weights_only = True
+    return load
+
+
+@contextmanager
+def _full_unpickling_forbidden() -> Iterator[None]:
+    """Set torch's own switch for the time of one call, whatever the caller asks of torch.load."""
+    with _ENVIRONMENT_LOCK:
+        before = {name: os.environ.pop(name, None) for name in (_FORCE, _FORCE_NOT)}
+        os.environ[_FORCE] = '1'
+        try:
+            yield
+        finally:
+            del os.environ[_FORCE]
+            os.environ.update({name: text for name, text in before.items() if text is not None})
+
+
+@contextmanager
+def _explained(name: str) -> Iterator[None]:
+    """Turn what torch raises on a file that it cannot or must not read into one line."""
+    try:
+        yield
+    except (CheckpointError, FileNotFoundError, PermissionError, MemoryError):
+        raise
+    except torch.OutOfMemoryError:
+        raise
+    except pickle.UnpicklingError as error:
+        offence = _offending_class(str(error))
+        if offence is None:
+            raise _unreadable(name, error) from None
+        raise UnsafeCheckpointError(
+            f'checkpoint {name} was refused and not unpickled: it holds `{offence}`, which is '
+            'not weights and could run code. Ask its maker for a file with weights only; if you '
+            "trust it fully, convert it once with torch.save({'state_dict': torch.load(FILE, "
+            "weights_only=False)['state_dict']}, NEW_FILE)"
+        ) from None
+    except (RuntimeError, EOFError, ValueError, LookupError, TypeError, AttributeError) as error:
+        raise _unreadable(name, error) from error
+
+
+def _unreadable(name: str, error: Exception) -> UnreadableCheckpointError:
+    text = str(error).split('WeightsUnpickler error: ')[-1].strip()
+    first_line = text.splitlines()[0].strip() if text else type(error).__name__
+    return UnreadableCheckpointError(
+        f'checkpoint {name} cannot be read ({first_line}). It is empty, cut short, damaged or '
+        'not a file that torch.save wrote: copy or download it anew, or use an earlier one'
+    )
+
+
+def _offending_class(message: str) -> str | None:
+    """The class or function that torch's weights-only unpickler refused, from its message."""
+    patterns = (
+        r'GLOBAL (.+?) was not an allowed global',
+        r'unsupported GLOBAL (\S+) whose module',
+        r'reduce for unrecognized function (<[^>]*>|\S+)',
+        r'but got (<class [^>]*>)',
+    )
+    for pattern in patterns:
+        if found := re.search(pattern, message):
+            return found.group(1)
+    return None
+
+
+def _checked(checkpoint: object, name: str) -> dict:
+    """Refuse what is not a dict, leave out config texts with code, and remember the name."""
+    global _last_loaded
+    if not isinstance(checkpoint, dict):
+        raise UnreadableCheckpointError(
+            f'{name} is not a checkpoint: it holds a {type(checkpoint).__name__}, not a dict with '
+            "a 'state_dict'. Give a file that training wrote"
+        )
+    runtime_info = _subdict(_subdict(checkpoint, 'message_hub'), 'runtime_info')
+    meta = _subdict(checkpoint, 'meta')
+    for holder, key in ((meta, 'cfg'), (meta, 'config'), (runtime_info, 'cfg')):
+        if key in holder and not is_plain_config(holder[key]):
+            del holder[key]
+            print_log(
+                f'The config text {key!r} inside {name} holds more than data and was left out: '
+                'mmengine would run it. Give the config as a file',
+                logger='current',
+                level=30,
+            )
+    _last_loaded = (id(checkpoint), str(name))
+    return checkpoint
+
+
+def _subdict(holder: dict, key: str) -> dict:
+    value = holder.get(key)
+    return value if isinstance(value, dict) else {}

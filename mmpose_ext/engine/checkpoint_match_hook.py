@@ -1,0 +1,169 @@
+# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+"""A checkpoint of another model is refused instead of loaded in part with a warning."""
+
+import re
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from mmengine.hooks import Hook
+from mmengine.model import BaseTTAModel, is_model_wrapper
+from mmengine.runner.base_loop import BaseLoop
+from mmpose.registry import HOOKS
+from torch import nn
+from torch.nn.modules.module import _IncompatibleKeys
+
+from .checkpoint_loading import CheckpointError, name_of_loaded
+
+_SHOWN = 3
+
+
+class CheckpointMismatchError(CheckpointError):
+    """The checkpoint belongs to another model."""
+
+
+@dataclass
+class CheckpointMatch:
+    """How a state dict fits a model; the key names are the model's or the checkpoint's.
+
+    Attributes:
+        matched (int): Number of parameters and buffers that both have in the same shape.
+        missing (list[str]): In the model, not in the checkpoint.
+        unexpected (list[str]): In the checkpoint, not in the model.
+        reshaped (list[str]): In both, with different shapes: ``'key (shape, shape)'``.
+    """
+
+    matched: int = 0
+    missing: list[str] = field(default_factory=list)
+    unexpected: list[str] = field(default_factory=list)
+    reshaped: list[str] = field(default_factory=list)
+
+    def is_full(self) -> bool:
+        """Whether every key is in both with the same shape."""
+        return not (self.missing or self.unexpected or self.reshaped)
+
+    def __str__(self) -> str:
+        parts = [f'{self.matched} keys match']
+        for kind, keys in (
+            ('missing in it', self.missing),
+            ('unknown to the model', self.unexpected),
+            ('of another shape', self.reshaped),
+        ):
+            if keys:
+                more = ', ...' if len(keys) > _SHOWN else ''
+                parts.append(f'{len(keys)} {kind} ({", ".join(keys[:_SHOWN])}{more})')
+        return ', '.join(parts)
+
+
+def match_checkpoint(
+    model: nn.Module, checkpoint: dict, allowed_keys: Sequence[str] = ()
+) -> CheckpointMatch:
+    """Compare a checkpoint with a model; on the way its weights are copied where they fit.
+
+    The modules' own hooks for older checkpoints run, the prefix ``module.`` of a parallel wrapper
+    is taken off on both sides, and batch norm's ``num_batches_tracked`` may be missing, all as
+    when mmengine loads a checkpoint.
+
+    Args:
+        model (nn.Module): The model, wrapped for distribution or not.
+        checkpoint (dict): With the entry ``'state_dict'``, or a state dict itself.
+        allowed_keys (Sequence[str]): Regular expressions; keys that one of them finds
+            (``re.search``) may be missing, unexpected or of another shape.
+    """
+    while is_model_wrapper(model) or isinstance(model, BaseTTAModel):
+        model = model.module
+    source = checkpoint.get('state_dict', checkpoint)
+    metadata = getattr(source, '_metadata', {})
+    state_dict = OrderedDict(
+        (re.sub(r'^module\.', '', key), value) for key, value in source.items()
+    )
+    missing, unexpected, errors = _load(model, state_dict, metadata)
+
+    def kept(keys: list[str]) -> list[str]:
+        return [key for key in keys if not any(re.search(p, key) for p in allowed_keys)]
+
+    reshaped = [_shape_text(error) for error in errors]
+    ignorable = [key for key in missing if key.endswith('num_batches_tracked')]
+    return CheckpointMatch(
+        matched=len(model.state_dict()) - len(set(missing)) - len(reshaped),
+        missing=kept([key for key in missing if key not in ignorable]),
+        unexpected=kept(unexpected),
+        reshaped=kept(reshaped),
+    )
+
+
+def _load(model: nn.Module, state_dict: dict, metadata: dict) -> tuple[list, list, list]:
+    """mmengine's walk over the modules (``mmengine.runner.load_state_dict``), lists returned."""
+    missing: list[str] = []
+    unexpected: list[str] = []
+    errors: list[str] = []
+
+    def walk(module: nn.Module, state: dict, prefix: str) -> None:
+        local_metadata = metadata.get(prefix[:-1], {})
+        module._load_from_state_dict(
+            state, prefix, local_metadata, True, missing, unexpected, errors
+        )
+        for name, child in module._modules.items():
+            if child is not None:
+                child_prefix = f'{prefix}{name}.'
+                child_state = OrderedDict(
+                    (key, value) for key, value in state.items() if key.startswith(child_prefix)
+                )
+                walk(child, child_state, child_prefix)
+        for hook in module._load_state_dict_post_hooks.values():
+            hook(module, _IncompatibleKeys(missing, unexpected))
+
+    walk(model, state_dict, '')
+    return missing, unexpected, errors
+
+
+def _shape_text(error: str) -> str:
+    found = re.search(
+        r'size mismatch for (\S+): .*?torch\.Size\((\[.*?\])\).*?torch\.Size\((\[.*?\])\)', error
+    )
+    if found is None:
+        return error.splitlines()[0]
+    key, theirs, ours = found.groups()
+    return f'{key}: {theirs} in the file, {ours} in the model'
+
+
+@HOOKS.register_module()
+class CheckpointMatchHook(Hook):
+    """Refuse a checkpoint of another model, with one line that says how they differ.
+
+    mmengine only warns and goes on with the keys that fit. With this hook
+
+    - testing, validating and ``--resume`` need every key in both, with the same shape;
+    - fine-tuning (``load_from`` in training without ``resume``) needs at least one that fits.
+
+    It runs before the other hooks look at the checkpoint.
+
+    Args:
+        allowed_keys (Sequence[str]): Regular expressions of keys that may differ, for example
+            ``['^teacher\\\\.']`` for a model trained with a part that is not used in testing.
+
+    Raises:
+        CheckpointMismatchError: As above.
+    """
+
+    priority = 'VERY_HIGH'
+
+    def __init__(self, allowed_keys: Sequence[str] = ()) -> None:
+        self.allowed_keys = tuple(allowed_keys)
+
+    def after_load_checkpoint(self, runner, checkpoint: dict) -> None:
+        """Compare the checkpoint with the runner's model."""
+        match = match_checkpoint(runner.model, checkpoint, self.allowed_keys)
+        name = name_of_loaded(checkpoint) or 'the checkpoint'
+        fine_tuning = isinstance(runner._train_loop, BaseLoop) and not runner._resume
+        if fine_tuning:
+            if match.matched == 0:
+                raise CheckpointMismatchError(
+                    f'checkpoint {name} (load_from) fits nowhere: {match}. To start from backbone '
+                    "weights use model.backbone.init_cfg=dict(type='Pretrained', checkpoint=...)"
+                )
+        elif not match.is_full():
+            raise CheckpointMismatchError(
+                f'checkpoint {name} belongs to another model: {match}. Use the config that it was '
+                'trained with; keys that may differ go into CheckpointMatchHook.allowed_keys'
+            )

@@ -1,0 +1,94 @@
+# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+"""The file ``last_checkpoint`` that ``--resume`` reads, and what to do when it is no good."""
+
+import os
+import re
+import zipfile
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from .atomic_files import write_atomically
+from .checkpoint_loading import UnreadableCheckpointError
+
+LAST_CHECKPOINT = 'last_checkpoint'
+
+
+def is_whole_checkpoint(path: str | Path) -> bool:
+    """Whether ``path`` is a file of ``torch.save`` with nothing cut off or damaged.
+
+    Reads the whole file and compares the checksums in it; loads nothing.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return archive.testzip() is None
+    except (OSError, zipfile.BadZipFile, RuntimeError, ValueError, NotImplementedError):
+        return False
+
+
+def newest_whole_checkpoint(folders: Iterable[str | Path], filename_tmpl: str) -> Path | None:
+    """The whole checkpoint of the highest epoch or iteration in ``folders``, or None.
+
+    Args:
+        folders (Iterable[str | Path]): Where to look, sub-folders excluded.
+        filename_tmpl (str): The checkpoint hook's template, such as ``'epoch_{}.pth'``.
+    """
+    before, after = filename_tmpl.split('{}')
+    pattern = re.compile(re.escape(before) + r'(\d+)' + re.escape(after))
+    steps = {}
+    for folder in map(Path, folders):
+        with suppress(OSError):
+            for path in folder.iterdir():
+                if found := pattern.fullmatch(path.name):
+                    steps[path] = int(found.group(1))
+    candidates = sorted(steps, key=steps.get, reverse=True)
+    return next((path for path in candidates if is_whole_checkpoint(path)), None)
+
+
+def repair_last_checkpoint(
+    work_dir: str | Path, folders: Sequence[str | Path], filename_tmpl: str
+) -> str | None:
+    """Make ``work_dir/last_checkpoint`` name a whole checkpoint, if there is one.
+
+    Args:
+        work_dir (str | Path): The folder of ``last_checkpoint``.
+        folders (Sequence[str | Path]): The folders that checkpoints are written to.
+        filename_tmpl (str): The checkpoint hook's template, such as ``'epoch_{}.pth'``.
+
+    Returns:
+        str | None: A line for the log if something was repaired.
+
+    Raises:
+        UnreadableCheckpointError: If ``last_checkpoint`` is there but no whole checkpoint is.
+    """
+    record = Path(work_dir, LAST_CHECKPOINT)
+    text = _read(record)
+    if text is not None and ('://' in text or (text and is_whole_checkpoint(text))):
+        return None
+    newest = newest_whole_checkpoint(folders, filename_tmpl)
+    if newest is not None:
+        write_atomically(record, os.fsencode(newest))
+        return f'{record} {_fault(text)}; resuming from the newest whole checkpoint, {newest}'
+    if text is not None:
+        raise UnreadableCheckpointError(
+            f'{record} {_fault(text)}, and there is no whole checkpoint '
+            f'{filename_tmpl.format("*")} in {", ".join(map(str, folders))}. Name one with '
+            '--resume FILE, or delete the record to train from the start'
+        )
+    return None
+
+
+def _read(record: Path) -> str | None:
+    try:
+        return record.read_text(encoding='utf-8', errors='replace').strip()
+    except FileNotFoundError:
+        return None
+
+
+def _fault(text: str | None) -> str:
+    if text is None:
+        return 'is missing'
+    if not text:
+        return 'is empty'
+    shown = text if len(text) <= 200 else f'{text[:200]}...'
+    return f'names {shown!r}, which is missing or not whole'

@@ -1,0 +1,207 @@
+# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+"""A checkpoint hook that never leaves less than one whole checkpoint behind."""
+
+import hashlib
+import os
+import pickle
+from collections.abc import Callable
+
+from mmengine.dist import barrier, is_main_process
+from mmengine.hooks import CheckpointHook
+from mmengine.runner import save_checkpoint
+from mmengine.runner.base_loop import BaseLoop
+from mmengine.runner.checkpoint import _load_checkpoint
+from mmpose.registry import HOOKS
+
+from .atomic_files import ATOMIC_BACKEND, remove_leftovers, write_atomically
+from .last_checkpoint import LAST_CHECKPOINT, repair_last_checkpoint
+
+
+class _RemovalsLater:
+    """A file backend whose removals wait until :meth:`carry_out`."""
+
+    def __init__(self, backend: object) -> None:
+        self._backend = backend
+        self._waiting: list[tuple[Callable[[str], None], str]] = []
+
+    def __getattr__(self, name: str):
+        return getattr(self._backend, name)
+
+    def remove(self, path: str) -> None:
+        self._waiting.append((self._backend.remove, path))
+
+    def rmtree(self, path: str) -> None:
+        self._waiting.append((self._backend.rmtree, path))
+
+    def carry_out(self, keep: list[str]) -> None:
+        for remove, path in self._waiting:
+            if path not in keep and self._backend.exists(path):
+                remove(path)
+
+
+@HOOKS.register_module()
+class SafeCheckpointHook(CheckpointHook):
+    """mmengine's ``CheckpointHook`` for machines that die, disks that fill and ``kill -9``.
+
+    The same arguments, file names and contents; what differs:
+
+    - Checkpoints, best checkpoints, published ones and ``last_checkpoint`` are written under a
+      temporary name, synced and renamed: there is never half a file under the final name.
+      Temporary files of a killed writer are removed when training starts.
+    - Old checkpoints are removed after the new one and ``last_checkpoint`` are whole, not before:
+      the disk must hold one more than ``max_keep_ckpts``.
+    - ``--resume`` without a file goes on from the newest whole checkpoint where
+      ``last_checkpoint`` is missing, empty or names something that is not whole.
+    - A run that was killed between saving an epoch and validating it validates that epoch when it
+      resumes, so ``save_best`` and plateau schedulers see what an undisturbed run sees.
+
+    For checkpoints on a remote store (``out_dir='s3://...'``) the store's own backend writes.
+
+    Args:
+        validate_on_resume (bool): The last point above. Defaults to True.
+        **kwargs: As for mmengine's ``CheckpointHook``.
+
+    Raises:
+        OSError: If a file cannot be written, with the file, the reason and what to do.
+        KeyError: If ``save_best`` names a metric that the evaluator does not give.
+        UnreadableCheckpointError: On ``--resume``, if ``last_checkpoint`` is no good and there is
+            no whole checkpoint.
+    """
+
+    def __init__(self, validate_on_resume: bool = True, **kwargs) -> None:
+        super().__init__(**kwargs)
+        self.validate_on_resume = validate_on_resume
+        is_local = self.out_dir is None or '://' not in str(self.out_dir)
+        self._writes_locally = (
+            is_local and self.backend_args is None and self.file_client_args is None
+        )
+        if self._writes_locally:
+            self.backend_args = dict(backend=ATOMIC_BACKEND)
+
+    def before_run(self, runner) -> None:
+        """Before an automatic ``--resume`` looks for it: mend ``last_checkpoint``."""
+        resumes_by_itself = runner._resume and runner._load_from is None
+        trains = isinstance(runner._train_loop, BaseLoop)
+        if not (resumes_by_itself and trains and self._writes_locally):
+            return
+        if is_main_process():
+            repaired = repair_last_checkpoint(
+                runner.work_dir, self._folders(runner), self.filename_tmpl
+            )
+            if repaired:
+                runner.logger.warning(repaired)
+        barrier()
+
+    def before_train(self, runner) -> None:
+        """Clean up after a killed run and catch up with a validation that it missed."""
+        super().before_train(runner)
+        if is_main_process() and self._writes_locally:
+            for folder in {str(self.out_dir), runner.work_dir}:
+                if removed := remove_leftovers(folder):
+                    runner.logger.warning(f'Removed half-written files in {folder}: {removed}')
+            self._remove_steps(runner.message_hub.runtime_info.get('outdated_ckpt_ids', []))
+        if self.validate_on_resume and self._missed_validation(runner):
+            runner.logger.info(f'Validating epoch {runner.epoch}, iteration {runner.iter} again')
+            runner.val_loop.run()
+
+    def after_val_epoch(self, runner, metrics=None) -> None:
+        """Note in the message hub that this was validated; save the best checkpoint."""
+        runner.message_hub.update_info('validated_iter', runner.iter)
+        super().after_val_epoch(runner, metrics)
+
+    def _save_checkpoint_with_step(self, runner, step: int, meta: dict) -> None:
+        outdated = self._note_kept_steps(runner, step)
+        filename = self.filename_tmpl.format(step)
+        self.last_ckpt = self.file_backend.join_path(self.out_dir, filename)
+        runner.message_hub.update_info('last_ckpt', self.last_ckpt)
+        runner.save_checkpoint(
+            self.out_dir,
+            filename,
+            self.file_client_args,
+            save_optimizer=self.save_optimizer,
+            save_param_scheduler=self.save_param_scheduler,
+            meta=meta,
+            by_epoch=self.by_epoch,
+            backend_args=self.backend_args,
+            **self.args,
+        )
+        if is_main_process():
+            record = os.path.join(runner.work_dir, LAST_CHECKPOINT)
+            write_atomically(record, os.fsencode(self.last_ckpt))
+            self._remove_steps(outdated)
+
+    def _save_best_checkpoint(self, runner, metrics: dict) -> None:
+        wanted = [key for key in self.save_best or [] if key != 'auto']
+        if unknown := [key for key in wanted if key not in metrics]:
+            raise KeyError(
+                f'default_hooks.checkpoint.save_best names {unknown}, but the evaluator gives '
+                f'{sorted(metrics)}'
+            )
+        backend = self.file_backend
+        self.file_backend = delayed = _RemovalsLater(backend)
+        try:
+            super()._save_best_checkpoint(runner, metrics)
+        finally:
+            self.file_backend = backend
+        delayed.carry_out(keep=self._best_paths())
+
+    def _publish_model(self, runner, ckpt_path: str) -> None:
+        if not is_main_process():
+            return
+        checkpoint = _load_checkpoint(ckpt_path)
+        published = {key: checkpoint[key] for key in checkpoint if key in self.published_keys}
+        digest = hashlib.sha256(pickle.dumps(published)).hexdigest()
+        path = f'{os.path.splitext(ckpt_path)[0]}-{digest[:8]}.pth'
+        save_checkpoint(published, path, backend_args=self.backend_args)
+        runner.logger.info(f'The checkpoint {ckpt_path} is published to {path}')
+
+    def _note_kept_steps(self, runner, step: int) -> list[int]:
+        """Update what ``max_keep_ckpts`` keeps; return the steps to remove after saving.
+
+        Both lists go into the checkpoint, so that a run killed before it could remove the outdated
+        ones does so when it resumes.
+        """
+        if self.max_keep_ckpts <= 0:
+            return []
+        outdated = runner.message_hub.runtime_info.get('outdated_ckpt_ids', [])
+        if not self.keep_ckpt_ids or self.keep_ckpt_ids[-1] != step:
+            kept = [*self.keep_ckpt_ids, step]
+            outdated = kept[: -self.max_keep_ckpts]
+            self.keep_ckpt_ids.append(step)
+        runner.message_hub.update_info('keep_ckpt_ids', list(self.keep_ckpt_ids))
+        runner.message_hub.update_info('outdated_ckpt_ids', outdated)
+        return outdated
+
+    def _remove_steps(self, steps: list[int]) -> None:
+        for step in steps:
+            path = self.file_backend.join_path(self.out_dir, self.filename_tmpl.format(step))
+            if self.file_backend.isfile(path):
+                self.file_backend.remove(path)
+            elif self.file_backend.isdir(path):
+                self.file_backend.rmtree(path)
+
+    def _best_paths(self) -> list[str]:
+        paths = getattr(self, 'best_ckpt_path_dict', {})
+        return [*paths.values(), getattr(self, 'best_ckpt_path', None)]
+
+    def _folders(self, runner) -> list[str]:
+        """Where this run's checkpoints are, also before ``before_train`` has joined the path."""
+        if self.out_dir is None:
+            return [runner.work_dir]
+        name = os.path.basename(runner.work_dir.rstrip(os.sep))
+        return [os.path.join(self.out_dir, name), runner.work_dir]
+
+    @staticmethod
+    def _missed_validation(runner) -> bool:
+        """Whether training goes on from a checkpoint that was due for validation and had none."""
+        loop = runner.train_loop
+        if runner.val_loop is None or runner.iter == 0:
+            return False
+        if runner.message_hub.runtime_info.get('validated_iter') == runner.iter:
+            return False
+        loop._decide_current_val_interval()
+        by_epoch = loop.max_epochs > 1 or runner.epoch > 0
+        step, last = (
+            (runner.epoch, loop.max_epochs) if by_epoch else (runner.iter, loop.max_iters)
+        )
+        return step >= loop.val_begin and (step % loop.val_interval == 0 or step == last)

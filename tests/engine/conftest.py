@@ -1,0 +1,160 @@
+# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+"""A training of seconds: a ResNet-18 of 8 channels on six generated 48x48 images."""
+
+import copy
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from mmengine.config import Config
+from mmengine.runner import Runner
+
+NUM_IMAGES = 6
+SIZE = 48
+
+
+def write_dataset(folder: Path) -> Path:
+    """Write ``folder/{images,annotations.json}``, one person an image, and return the folder."""
+    rng = np.random.default_rng(0)
+    (folder / 'images').mkdir(parents=True)
+    images, annotations = [], []
+    for index in range(1, NUM_IMAGES + 1):
+        name = f'{index:06d}.png'
+        picture = rng.integers(0, 255, (SIZE, SIZE, 3), dtype=np.uint8)
+        keypoints = rng.uniform(8, SIZE - 8, (17, 3))
+        keypoints[:, 2] = 2
+        for x, y, _ in keypoints:
+            cv2.circle(picture, (int(x), int(y)), 2, (255, 255, 255), -1)
+        cv2.imwrite(str(folder / 'images' / name), picture)
+        images.append(dict(id=index, file_name=name, width=SIZE, height=SIZE))
+        annotations.append(
+            dict(
+                id=index,
+                image_id=index,
+                category_id=1,
+                bbox=[4, 4, SIZE - 8, SIZE - 8],
+                area=float(SIZE * SIZE / 2),
+                iscrowd=0,
+                num_keypoints=17,
+                keypoints=keypoints.round(2).ravel().tolist(),
+            )
+        )
+    content = dict(
+        images=images, annotations=annotations, categories=[dict(id=1, name='person')]
+    )
+    (folder / 'annotations.json').write_text(json.dumps(content))
+    return folder
+
+
+def tiny_config(data: Path, work_dir: Path, **overrides) -> Config:
+    """The config; ``overrides`` are merged into it (dotted keys)."""
+    codec = dict(type='MSRAHeatmap', input_size=(32, 32), heatmap_size=(8, 8), sigma=1)
+    loader = dict(batch_size=2, num_workers=0, persistent_workers=False)
+    dataset = dict(
+        type='CocoDataset',
+        data_root=str(data),
+        ann_file='annotations.json',
+        data_prefix=dict(img='images/'),
+    )
+    train_pipeline = [
+        dict(type='LoadImage'),
+        dict(type='GetBBoxCenterScale'),
+        dict(type='RandomFlip', direction='horizontal'),
+        dict(type='RandomBBoxTransform'),
+        dict(type='TopdownAffine', input_size=codec['input_size']),
+        dict(type='GenerateTarget', encoder=codec),
+        dict(type='PackPoseInputs'),
+    ]
+    val_pipeline = [
+        dict(type='LoadImage'),
+        dict(type='GetBBoxCenterScale'),
+        dict(type='TopdownAffine', input_size=codec['input_size']),
+        dict(type='PackPoseInputs'),
+    ]
+    val_loader = dict(
+        **loader,
+        sampler=dict(type='DefaultSampler', shuffle=False, round_up=False),
+        dataset=dict(**dataset, test_mode=True, pipeline=val_pipeline),
+    )
+    evaluator = dict(type='CocoMetric', ann_file=str(data / 'annotations.json'))
+    config = Config(
+        dict(
+            default_scope='mmpose',
+            custom_imports=dict(imports=['mmpose_ext']),
+            work_dir=str(work_dir),
+            log_level='WARNING',
+            randomness=dict(seed=7),
+            model=dict(
+                type='TopdownPoseEstimator',
+                data_preprocessor=dict(type='PoseDataPreprocessor'),
+                backbone=dict(type='ResNet', depth=18, stem_channels=8, base_channels=8),
+                head=dict(
+                    type='HeatmapHead',
+                    in_channels=64,
+                    out_channels=17,
+                    deconv_out_channels=(16, 16, 16),
+                    deconv_kernel_sizes=(4, 4, 4),
+                    loss=dict(type='KeypointMSELoss', use_target_weight=True),
+                    decoder=codec,
+                ),
+            ),
+            train_dataloader=dict(
+                **loader,
+                sampler=dict(type='DefaultSampler', shuffle=True),
+                dataset=dict(**dataset, pipeline=train_pipeline),
+            ),
+            val_dataloader=val_loader,
+            test_dataloader=copy.deepcopy(val_loader),
+            val_evaluator=evaluator,
+            test_evaluator=evaluator,
+            train_cfg=dict(by_epoch=True, max_epochs=3, val_interval=1),
+            val_cfg=dict(),
+            test_cfg=dict(),
+            optim_wrapper=dict(optimizer=dict(type='Adam', lr=1e-3)),
+            param_scheduler=[
+                dict(type='LinearLR', begin=0, end=4, start_factor=0.1, by_epoch=False),
+                dict(type='MultiStepLR', milestones=[2], by_epoch=True),
+            ],
+            default_hooks=dict(
+                checkpoint=dict(
+                    type='SafeCheckpointHook',
+                    interval=1,
+                    save_best='coco/AP',
+                    rule='greater',
+                    max_keep_ckpts=2,
+                ),
+                epoch_seed=dict(type='EpochSeedHook'),
+                checkpoint_match=dict(type='CheckpointMatchHook'),
+            ),
+        )
+    )
+    config.merge_from_dict(overrides)
+    return config
+
+
+@pytest.fixture(scope='session')
+def tiny_data(tmp_path_factory) -> Path:
+    """A COCO-style folder with ``images/`` and ``annotations.json``."""
+    return write_dataset(tmp_path_factory.mktemp('tiny') / 'data')
+
+
+@pytest.fixture
+def make_config(tiny_data, tmp_path):
+    """``make_config(**dotted_overrides)`` gives a Config that works in ``tmp_path / 'work'``."""
+
+    def make(work_dir: Path | None = None, **overrides) -> Config:
+        return tiny_config(tiny_data, work_dir or tmp_path / 'work', **overrides)
+
+    return make
+
+
+@pytest.fixture(scope='session')
+def trained(tiny_data, tmp_path_factory) -> Path:
+    """The work folder of a finished training of two epochs with EMA."""
+    work_dir = tmp_path_factory.mktemp('trained') / 'work'
+    config = tiny_config(tiny_data, work_dir, **{'train_cfg.max_epochs': 2})
+    config.custom_hooks = [dict(type='EMAHook')]
+    Runner.from_cfg(config).train()
+    return work_dir
