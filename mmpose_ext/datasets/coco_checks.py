@@ -146,9 +146,7 @@ def _keypoint_problems(people: list[dict], num_keypoints: int, needs_people: boo
     odd_ids = [people[index]['id'] for index in odd]
     problems = _problem(odd_ids, 'annotation(s) with infinite or NaN keypoints')
     if not (keypoints[..., 2] > 0).any():
-        problems.append(
-            f'all keypoints of its {len(people)} people are unlabelled (visibility 0)'
-        )
+        problems.append(f'all keypoints of its {len(people)} people are unlabelled (visibility 0)')
     return problems
 
 

@@ -68,9 +68,7 @@ def allowed_classes() -> tuple[Callable, ...]:
     return (*rebuilders, np.ndarray, np.dtype, *dtypes, HistoryBuffer, method)
 
 
-def load_checkpoint_safely(
-    file: str | os.PathLike, map_location: object = None
-) -> dict:
+def load_checkpoint_safely(file: str | os.PathLike, map_location: object = None) -> dict:
     """Load a checkpoint file with weights only.
 
     Args:

@@ -47,8 +47,7 @@ def _is_data_assignment(statement: ast.stmt) -> bool:
     if 'dict' in names:
         return False
     return all(
-        isinstance(node, _DATA_NODES) or _is_dict_call(node)
-        for node in ast.walk(statement.value)
+        isinstance(node, _DATA_NODES) or _is_dict_call(node) for node in ast.walk(statement.value)
     )
 
 

@@ -201,7 +201,5 @@ class SafeCheckpointHook(CheckpointHook):
             return False
         loop._decide_current_val_interval()
         by_epoch = loop.max_epochs > 1 or runner.epoch > 0
-        step, last = (
-            (runner.epoch, loop.max_epochs) if by_epoch else (runner.iter, loop.max_iters)
-        )
+        step, last = (runner.epoch, loop.max_epochs) if by_epoch else (runner.iter, loop.max_iters)
         return step >= loop.val_begin and (step % loop.val_interval == 0 or step == last)

@@ -41,9 +41,7 @@ def write_dataset(folder: Path) -> Path:
                 keypoints=keypoints.round(2).ravel().tolist(),
             )
         )
-    content = dict(
-        images=images, annotations=annotations, categories=[dict(id=1, name='person')]
-    )
+    content = dict(images=images, annotations=annotations, categories=[dict(id=1, name='person')])
     (folder / 'annotations.json').write_text(json.dumps(content))
     return folder
 
