@@ -35,6 +35,9 @@ def run(args: argparse.Namespace) -> int:
     except (ValueError, OSError) as error:
         print(f'error: {error}', file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print(f'stopped: {args.out} is not whole; the same command makes it anew', file=sys.stderr)
+        return 130
     print(f'{out}: ready')
     return 0
 

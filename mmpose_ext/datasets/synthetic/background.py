@@ -49,7 +49,7 @@ def paint_background(rng: np.random.Generator, size: tuple[int, int]) -> np.ndar
         ground = _ramp((width, height - horizon), _muted(rng), _muted(rng), np.pi / 2)
         image[horizon:] = ground
     image += _cloud(rng, size, int(rng.integers(3, 9)), 3) * rng.uniform(2, 12)
-    image += _cloud(rng, size, int(rng.integers(30, 90))) * rng.uniform(0, 9)
+    image += _cloud(rng, size, int(rng.integers(30, 90))) * rng.uniform(0, 7)
     if rng.random() < 0.3:
         _stripes(rng, image[:horizon])
     canvas = Canvas(image)
@@ -143,13 +143,13 @@ def expose(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
     """Lighting, white balance, contrast, blur and sensor noise: (h, w, 3) uint8."""
     height, width = image.shape[:2]
     image = image * rng.uniform(0.9, 1.1, 3).astype(np.float32)
-    contrast = rng.uniform(0.72, 1.12)
-    image = (image - 120) * np.float32(contrast) + np.float32(120 + rng.uniform(-28, 26))
+    contrast = rng.uniform(0.8, 1.12)
+    image = (image - 120) * np.float32(contrast) + np.float32(120 + rng.uniform(-20, 22))
     if rng.random() < 0.4:
         image = image * _ramp((width, height), np.float32(rng.uniform(0.65, 0.95)),
                               np.float32(rng.uniform(1.0, 1.15)), rng.uniform(0, 6.3))
     if rng.random() < 0.25:
         image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.4, 0.9) * min(height, width) / 240)
     grain = rng.standard_normal((height, width, 1), dtype=np.float32)
-    image = image + grain * np.float32(rng.uniform(1, 7))
+    image = image + grain * np.float32(rng.uniform(1, 5))
     return np.clip(np.round(image), 0, 255).astype(np.uint8)

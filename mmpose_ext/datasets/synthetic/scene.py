@@ -8,7 +8,8 @@ import numpy as np
 
 from .background import draw_object, expose, paint_background, sample_object
 from .canvas import Canvas
-from .person import PARTS, Person, draw_person, sample_person, unseen_face, visible_parts
+from .painter import draw_person
+from .person import PARTS, Person, sample_person, unseen_face, visible_parts
 
 _STICKS = (('left_shoulder', 'left_elbow', 0.036), ('right_shoulder', 'right_elbow', 0.036),
            ('left_elbow', 'left_wrist', 0.03), ('right_elbow', 'right_wrist', 0.03),
@@ -109,7 +110,7 @@ def _place_people(rng: np.random.Generator, size, count: int, covered: np.ndarra
     for number, scale in enumerate(scales, 1):
         person = sample_person(rng)
         person.number = number
-        inside = 17 if rng.random() < 0.8 else int(rng.integers(11, 17))
+        inside = 17 if rng.random() < 0.85 else int(rng.integers(11, 17))
         free = int(rng.integers(10, 17)) if count <= 8 else 12
         best = None
         for attempt in range(40):
@@ -180,14 +181,13 @@ def annotate(person: Person, labels: np.ndarray) -> Annotation:
     """Ground truth of a person from the labels (h, w) of the finished image."""
     height, width = labels.shape
     mask = labels // PARTS == person.number
-    # Labels of exactly this person's parts.
     points = person.keypoints
     x, y = np.round(points).astype(int).T
     within = (x >= 0) & (y >= 0) & (x < width) & (y < height)
     top = labels[np.clip(y, 0, height - 1), np.clip(x, 0, width - 1)]
     seen = np.array([label in {person.label(part) for part in parts}
                      for label, parts in zip(top.tolist(), visible_parts(person), strict=True)])
-    labelled = within & ~(unseen_face(person))
+    labelled = within & ~unseen_face(person)
     visibility = np.where(labelled, np.where(seen, 2, 1), 0)
     keypoints = np.concatenate((np.round(points, 2), visibility[:, None]), axis=1)
     keypoints[visibility == 0] = 0
@@ -202,7 +202,8 @@ def outlines(mask: np.ndarray, bbox: np.ndarray, zoom: int = 4) -> list[list[flo
     """Polygons around the pixels of a mask (h, w), in COCO's coordinates, where pixel (0, 0)
     covers 0 to 1; specks of less than 3 pixels are left out if there is anything else."""
     x, y, w, h = (int(value) for value in bbox)
-    part = np.kron(mask[y:y + h, x:x + w].astype(np.uint8), np.ones((zoom, zoom), np.uint8))
+    part = mask[y:y + h, x:x + w].astype(np.uint8)
+    part = cv2.resize(part, (w * zoom, h * zoom), interpolation=cv2.INTER_NEAREST)
     contours, _ = cv2.findContours(part, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
     contours = sorted(contours, key=cv2.contourArea, reverse=True)
     polygons = []

@@ -5,6 +5,7 @@
 import json
 import multiprocessing
 import os
+import signal
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -21,6 +22,7 @@ VERSION = 1  # of the pictures: to be raised with any change of what a seed give
 MANIFEST = 'manifest.json'
 SPLITS = ('train', 'val', 'test')
 MOST_IMAGES, MOST_PEOPLE = 1_000_000, 60
+LEAST_PIXELS = 600  # of the image, a person
 
 
 def generate(out_dir: str | os.PathLike, splits: Mapping[str, int] | None = None, seed: int = 0,
@@ -84,6 +86,9 @@ def _checked(splits, seed, people, image_size, quality) -> dict:
                          f'{MOST_PEOPLE}')
     if len(image_size) != 2 or min(image_size) < 64 or max(image_size) > 4096:
         raise ValueError(f'image_size is {image_size}: give (width, height), 64 to 4096 pixels')
+    if image_size[0] * image_size[1] < LEAST_PIXELS * people[1]:
+        raise ValueError(f'image_size {image_size} is too small for {people[1]} people: give at '
+                         f'least {LEAST_PIXELS} pixels a person')
     if not 1 <= quality <= 100:
         raise ValueError(f'quality is {quality}: give 1 to 100')
     return {'generator': 'mmpose_ext.datasets.synthetic', 'version': VERSION, 'seed': int(seed),
@@ -187,12 +192,13 @@ def _write_image(index: int, out: Path, split: str, settings: dict) -> tuple[dic
         raise RuntimeError(f'OpenCV could not encode {image_name(split, index)}')
     _write_atomically(out / split / image_name(split, index), data.tobytes())
     number = image_id(split, index)
+    people = [a for a in scene.annotations if a.area]  # nobody can label one who is wholly hidden
     width, height = settings['image_size']
     image = {'id': number, 'file_name': image_name(split, index), 'width': width, 'height': height}
-    annotations = [_coco_annotation(a, number, i) for i, a in enumerate(scene.annotations)]
+    annotations = [_coco_annotation(a, number, i) for i, a in enumerate(people)]
     rng = np.random.default_rng([*_split_entropy(settings, split, index), 1 << 20])
-    boxes = np.array([a.bbox for a in scene.annotations], float)
-    shown = np.array([(a.keypoints[:, 2] == 2).mean() for a in scene.annotations])
+    boxes = np.array([a.bbox for a in people], float).reshape(-1, 4)
+    shown = np.array([(a.keypoints[:, 2] == 2).mean() for a in people])
     found = detect(rng, boxes, np.clip(shown / 0.8, 0, 1), (width, height))
     detections = [{'image_id': number, 'category_id': 1, 'bbox': np.round(box, 2).tolist(),
                    'score': round(score, 5)} for box, score in found]
@@ -239,5 +245,6 @@ def _ordered(work, count: int, workers: int):
         return
     methods = multiprocessing.get_all_start_methods()
     context = multiprocessing.get_context('fork' if 'fork' in methods else None)
-    with context.Pool(workers) as pool:
+    # Ctrl-C is for the parent, which then ends its workers.
+    with context.Pool(workers, signal.signal, (signal.SIGINT, signal.SIG_IGN)) as pool:
         yield from pool.imap(work, range(count), chunksize=8)
