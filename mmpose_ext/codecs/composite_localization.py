@@ -3,9 +3,11 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from mmpose.registry import KEYPOINT_CODECS
 from torch import Tensor
+from torch.nn.functional import threshold
 
 from .base import BaseTorchCodec, Maps, flip_channels
 
@@ -70,22 +72,27 @@ class CompositeLocalization(BaseTorchCodec):
         self.stride = stride
         self.sigma = sigma
         self.tau = tau
+        #: The largest float32 below tau: torch's threshold passes what is above it.
+        self.below_tau = float(np.nextafter(np.float32(tau), np.float32(0)))
         self.norm = norm
         self.decode_from = decode_from
         #: Size of the maps in cells, [w, h].
         self.map_size = (self.input_size[0] // stride, self.input_size[1] // stride)
 
     def make_constants(self) -> Maps:
-        """Centres of columns and rows in one vector (w + h), the axis of each, and of all cells."""
+        """Centres in cells, of columns then rows (w + h) and of all cells (2, h * w), y first.
+
+        ``axis`` tells columns from rows; the image lies between ``low`` and ``high`` in pixels.
+        """
         w, h = self.map_size
-        x = (torch.arange(w) + 0.5) * self.stride - 0.5
-        y = (torch.arange(h) + 0.5) * self.stride - 0.5
+        x = torch.arange(w) + 0.5 - 0.5 / self.stride
+        y = torch.arange(h) + 0.5 - 0.5 / self.stride
         return dict(
-            centres=torch.cat([x, y]),
+            negative_centres=-torch.cat([x, y]),
             axis=torch.tensor([0] * w + [1] * h),
-            cells=torch.stack([x.repeat(h), y.repeat_interleave(w)], -1),
-            middle=(torch.tensor(self.input_size) - 1) / 2,
-            half=torch.tensor(self.input_size) / 2,
+            cells=torch.stack([y.repeat_interleave(w), x.repeat(h)]),
+            low=torch.tensor([-0.5, -0.5]),
+            high=torch.tensor(self.input_size) - 0.5,
         )
 
     def draw(self, keypoints: Tensor, weights: Tensor) -> Maps:
@@ -101,22 +108,22 @@ class CompositeLocalization(BaseTorchCodec):
             )
         fixed = self.constants(keypoints.device)
         w, h = self.map_size
-        inside = ((keypoints - fixed['middle']).abs_() < fixed['half']).all(-1)
-        weights = weights * inside
-        # (B, K, w + h): from the centres of all columns, then of all rows, to the keypoint
-        distance = keypoints[:, 0].index_select(-1, fixed['axis']).sub_(fixed['centres'])
-        drawn = (weights[:, 0] > 0)[..., None, None]
+        weights = keypoints.clamp(fixed['low'], fixed['high']).eq(keypoints).all(-1) * weights
+        # (B, K, w + h) in cells: from the centres of all columns, then of all rows, to the keypoint
+        offsets = keypoints.select(1, 0).index_select(-1, fixed['axis'])
+        offsets = torch.add(fixed['negative_centres'], offsets, alpha=1 / self.stride)
+        x, y = offsets[..., None, :w], offsets[..., w:, None]
+        scale = -0.5 * self.stride**2 / self.sigma**2
         if self.norm == 'squared':
-            gaussian = distance.square().mul_(-0.5 / self.sigma**2).exp_()
+            gaussian = offsets.square().mul_(scale).exp_()
             heatmaps = gaussian[..., w:, None] * gaussian[..., None, :w]
         else:
-            norm = torch.hypot(distance[..., w:, None], distance[..., None, :w])
-            heatmaps = norm.mul_(-0.5 / self.sigma**2).exp_()
-        offsets = distance.div_(self.stride)
+            heatmaps = torch.hypot(x, y).mul_(scale / self.stride).exp_()
         size = heatmaps.shape
-        y, x = offsets[..., w:, None].expand(size), offsets[..., None, :w].expand(size)
         return dict(
-            heatmaps=heatmaps.mul_(drawn), offsets=torch.cat([y, x], 1), keypoint_weights=weights
+            heatmaps=heatmaps.mul_(weights.gt(0).view(size[0], -1, 1, 1)),
+            offsets=torch.cat([y.expand(size), x.expand(size)], 1),
+            keypoint_weights=weights,
         )
 
     def locate(self, maps: Maps) -> tuple[Tensor, Tensor]:
@@ -130,15 +137,14 @@ class CompositeLocalization(BaseTorchCodec):
         offsets = maps['offsets'].flatten(2).unflatten(1, (2, -1))
         scores, best = heatmaps.max(-1, keepdim=True)
         if self.decode_from == 'region':
-            votes = torch.where(heatmaps >= self.tau, heatmaps, 0.0)
+            votes = threshold(heatmaps, self.below_tau, 0.0)
             votes.scatter_(-1, best, torch.where(scores < self.tau, 1.0, scores))
         else:
             votes = torch.zeros_like(heatmaps).scatter_(-1, best, 1.0)
-        votes /= votes.sum(-1, keepdim=True)
-        centres = votes @ self.constants(votes.device)['cells']
-        y, x = (offsets * votes[:, None]).sum(-1).unbind(1)
-        keypoints = torch.stack([x, y], -1).mul_(self.stride).add_(centres)
-        return keypoints[:, None], scores[:, None, :, 0]
+        points = offsets + self.constants(votes.device)['cells'][:, None]
+        points = points.mul_(votes[:, None]).sum(-1)
+        points = points.div_(votes.sum(-1)[:, None]).mul_(self.stride)
+        return points.flip(1).transpose(1, 2)[:, None], scores[:, None, :, 0]
 
     def flip(self, maps: Maps, flip_indices: Sequence[int]) -> Maps:
         """Turn the maps of a mirrored input back: mirror, swap left and right, negate x-offsets."""
