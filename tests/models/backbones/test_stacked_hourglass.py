@@ -1,0 +1,40 @@
+# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+import pytest
+import torch
+
+from mmpose_ext.models.backbones import StackedHourglass
+
+
+def small(**kwargs):
+    return StackedHourglass(**{'num_stacks': 3, 'channels': 16, **kwargs})
+
+
+# case: the last stack's stride; 4 leaves nothing out
+@pytest.mark.parametrize('out_stride', [4, 8, 16, 32])
+def test_output_sizes(out_stride):
+    model = small(out_stride=out_stride)
+    maps = model(torch.zeros(2, 3, 128, 64))
+    sizes = [tuple(value.shape) for value in maps]
+    assert sizes[:2] == [(2, 16, 32, 16)] * 2
+    assert sizes[2] == (2, 16, 128 // out_stride, 64 // out_stride)
+
+
+def test_left_out_steps_have_no_parameters():
+    complete = sum(p.numel() for p in small(out_stride=4).parameters())
+    coarse = sum(p.numel() for p in small(out_stride=16).parameters())
+    block = sum(p.numel() for p in small().inters[0].parameters())
+    assert complete - coarse == 4 * block  # skip and low3 of two levels
+
+
+def test_gradient_reaches_every_parameter():
+    model = small()
+    sum(value.square().mean() for value in model(torch.randn(2, 3, 64, 64))).backward()
+    missing = [name for name, p in model.named_parameters() if p.grad is None]
+    assert not missing
+
+
+def test_bad_settings_are_refused():
+    with pytest.raises(ValueError, match=r'out_stride must be one of \[4, 8, 16, 32\]'):
+        small(out_stride=64)
+    with pytest.raises(ValueError, match='100x64; both must be divisible by 64'):
+        small()(torch.zeros(1, 3, 64, 100))
