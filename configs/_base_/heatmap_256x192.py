@@ -1,9 +1,7 @@
 # Quarter-resolution Gaussian heatmaps for 256x192 inputs (SimpleBaseline's).
 _base_ = ['./schedule_140e.py', './coco_topdown.py']
 
-codec = dict(
-    type='MSRAHeatmap', input_size=(192, 256), heatmap_size=(48, 64), sigma=2
-)
+codec = dict(type='MSRAHeatmap', input_size=(192, 256), heatmap_size=(48, 64), sigma=2)
 train_pipeline = [
     *_base_.augmentation,
     dict(type='TopdownAffine', input_size=codec['input_size']),

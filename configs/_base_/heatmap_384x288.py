@@ -1,9 +1,7 @@
 # Quarter-resolution Gaussian heatmaps for 384x288 inputs (SimpleBaseline's).
 _base_ = ['./schedule_140e.py', './coco_topdown.py']
 
-codec = dict(
-    type='MSRAHeatmap', input_size=(288, 384), heatmap_size=(72, 96), sigma=3
-)
+codec = dict(type='MSRAHeatmap', input_size=(288, 384), heatmap_size=(72, 96), sigma=3)
 train_pipeline = [
     *_base_.augmentation,
     dict(type='TopdownAffine', input_size=codec['input_size']),

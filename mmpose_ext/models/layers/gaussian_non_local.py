@@ -90,12 +90,14 @@ class GaussianNonLocal2d(NonLocal2d):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, h, w) -> (B, C, h, w)."""
-        query, value = x, self.g(x)
-        key = self.phi(x) if self.sub_sample else x
-        if self.float32_logits:
-            query, key, value = (at_least_float32(t) for t in (query, key, value))
-        query, key, value = (t.flatten(2).transpose(1, 2).contiguous() for t in (query, key, value))
+        query, value = self._tokens(x), self._tokens(self.g(x))
+        key = self._tokens(self.phi(x)) if self.sub_sample else query
         with no_autocast(x):
             response = gaussian_attention(query, key, value.to(query.dtype))
         response = response.transpose(1, 2).reshape(x.shape[0], -1, *x.shape[2:])
         return x + self.conv_out(response.to(x.dtype))
+
+    def _tokens(self, x: Tensor) -> Tensor:
+        """(B, C, h, w) -> contiguous (B, h * w, C), widened if the logits are to be."""
+        x = at_least_float32(x) if self.float32_logits else x
+        return x.flatten(2).transpose(1, 2).contiguous()
