@@ -49,24 +49,21 @@ def _ears(canvas, look, spot, near, radius, label) -> None:
 def _skull(canvas, look, rotation, centre, radius, label) -> None:
     inverse = rotation.T.astype(np.float32)
     bald = look.hair_style == 'bald'
-    line = 0.30
 
     def paint(u, v):
         # The seen half-sphere's points in the head's own axes.
         w = np.sqrt(np.clip(1 - u * u - v * v, 0, None))
-        x = inverse[0, 0] * u - inverse[0, 1] * v + inverse[0, 2] * w
         y = inverse[1, 0] * u - inverse[1, 1] * v + inverse[1, 2] * w
         z = inverse[2, 0] * u - inverse[2, 1] * v + inverse[2, 2] * w
         if bald:
             hair = np.clip((-0.25 - z) * 6, 0, 1) * np.clip((0.15 - y) * 6, 0, 1)
         else:
             # Behind the ears, or above the brow.
-            hair = np.clip(np.maximum((line * 0.2 - z + 0.25 * y) * 7, (y - 0.52) * 8), 0, 1)
+            hair = np.clip(np.maximum((0.06 - z + 0.25 * y) * 7, (y - 0.52) * 8), 0, 1)
             hair = hair * np.clip((y + 0.85) * 8, 0, 1)
         colour = look.skin + hair[..., None] * (look.hair - look.skin)
         if look.beard:
             chin = np.clip((-0.38 - y) * 8, 0, 1) * np.clip((z - 0.1) * 6, 0, 1)
-            chin = chin * np.clip(1.2 - 0 * x, 0, 1)
             colour = colour + chin[..., None] * (look.hair * 0.9 - colour)
         return colour
 
