@@ -22,7 +22,7 @@ from mmpose_ext.datasets.synthetic.canvas import Canvas
 from mmpose_ext.datasets.synthetic.clothing import sample_look
 from mmpose_ext.datasets.synthetic.detections import box_iou, detect
 from mmpose_ext.datasets.synthetic.painter import draw_person
-from mmpose_ext.datasets.synthetic.person import Person
+from mmpose_ext.datasets.synthetic.person import TRUNK, Person
 from mmpose_ext.datasets.synthetic.poses import (
     ARM_LIMITS,
     LEG_LIMITS,
@@ -209,6 +209,20 @@ def test_profile_hides_the_far_side(yaw, near, far):
     assert seen['nose'] == 2
     nose, ear = person.keypoints[INDEX['nose']], person.keypoints[INDEX[f'{near}_ear']]
     assert np.sign(nose[0] - ear[0]) == np.sign(yaw)  # looks to where it is turned
+
+
+@pytest.mark.parametrize('yaw, expected', [
+    (30, 2),  # turned a little: the shoulder is at the trunk's rim
+    (60, 1),  # turned far: it lies behind the trunk
+])
+def test_the_trunk_hides_the_far_shoulder_of_a_turned_body(yaw, expected):
+    for sign, far in ((1, 'left'), (-1, 'right')):
+        person = place(Pose(yaw=sign * yaw))
+        canvas = drawn(person)
+        assert visibility(person, canvas)[f'{far}_shoulder'] == expected
+        if expected == 1:
+            x, y = np.round(person.keypoints[INDEX[f'{far}_shoulder']]).astype(int)
+            assert canvas.labels[y, x] == person.label(TRUNK)
 
 
 def test_other_people_and_objects_hide_keypoints():
