@@ -1,8 +1,10 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 from .base import BaseTorchCodec
 from .composite_localization import CompositeLocalization
+from .full_resolution_heatmap import FullResolutionHeatmap
 
 __all__ = [
     'BaseTorchCodec',
     'CompositeLocalization',
+    'FullResolutionHeatmap',
 ]

@@ -1,4 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+from .context_resnet import ContextFeatures, ContextResNet
 from .plugin_resnet import PluginResNet
 from .stacked_hourglass import Hourglass, StackedHourglass
 
@@ -6,4 +7,6 @@ __all__ = [
     'Hourglass',
     'PluginResNet',
     'StackedHourglass',
+    'ContextFeatures',
+    'ContextResNet',
 ]

@@ -1,7 +1,9 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 from .composite_localization_head import CompositeLocalizationHead, StackedCompositeLocalizationHead
+from .full_resolution_head import FullResolutionHead
 
 __all__ = [
     'CompositeLocalizationHead',
     'StackedCompositeLocalizationHead',
+    'FullResolutionHead',
 ]

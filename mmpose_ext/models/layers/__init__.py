@@ -1,7 +1,9 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 from .cbam import CBAM, ChannelAttention, SpatialAttention
+from .decoder_block import DecoderBlock
 from .dilated_bottleneck import dilated_bottleneck
 from .gaussian_non_local import GaussianNonLocal2d, gaussian_attention
+from .global_context import GlobalContextBlock
 from .second_order import SecondOrderCBAM, SecondOrderChannelAttention, channel_covariance
 from .second_order_non_local import SecondOrderNonLocal
 
@@ -16,4 +18,6 @@ __all__ = [
     'channel_covariance',
     'dilated_bottleneck',
     'gaussian_attention',
+    'DecoderBlock',
+    'GlobalContextBlock',
 ]

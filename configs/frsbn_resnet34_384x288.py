@@ -1,0 +1,2 @@
+# FR-SBN+GCB+SA-MFCD on ResNet-34, Table 2.
+_base_ = ['./_base_/full_resolution_384x288.py']

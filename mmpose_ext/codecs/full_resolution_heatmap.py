@@ -1,0 +1,182 @@
+# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+"""Gaussian heatmaps of the input's own size (Full-Resolution Encoder-Decoder Networks)."""
+
+from collections.abc import Sequence
+
+import torch
+from mmpose.registry import KEYPOINT_CODECS
+from torch import Tensor
+from torch.nn.functional import threshold
+
+from .base import BaseTorchCodec, Maps
+
+#: Points an axis of the window that is fitted around a map's maximum.
+FIT_POINTS = 9
+#: Below this a factor of the Gaussian is 0: products of two stay above float32's smallest normal
+#: number, since a CPU multiplies subnormal numbers a hundred times slower.
+SMALLEST = 1.1e-19
+
+
+@KEYPOINT_CODECS.register_module()
+class FullResolutionHeatmap(BaseTorchCodec):
+    """One Gaussian heatmap a keypoint, with one cell for each input pixel (Section 3.4, Eq. 1).
+
+    Drawn and decoded map, with [w, h] = ``input_size``:
+
+    - ``heatmaps`` (B, K, h, w): exp(-((x - x_k)^2 + (y - y_k)^2) / (2 sigma^2)) at every cell;
+      0 throughout for a keypoint of weight 0.
+    - ``keypoint_weights`` (B, 1, K): 0 also for keypoints more than 3 sigma outside the input, of
+      which no visible part would be drawn (mmpose's and SimpleBaseline's rule).
+
+    Frame: cell (x, y) is input pixel (x, y) and holds the Gaussian at that pixel's centre. The
+    mirror image of a map is therefore the map of the mirror image, cell by cell, and the flip test
+    needs no shift.
+
+    A Gaussian is the outer product of one along x and one along y: w + h exponentials and one
+    multiplication a cell are needed.
+
+    Decoding: the score is the map's maximum. Around it the logarithm of the map is fitted by a
+    quadratic (least squares over a window that reaches ``round(sigma)`` pixels to each side and is
+    moved inwards at the border); the keypoint is the quadratic's maximum. This is exact for a
+    Gaussian, and the wide window averages a prediction's noise. Where the fit has no maximum near
+    by, or the map is not positive, the keypoint is the arg-max.
+
+    Args:
+        input_size (tuple[int, int]): Size of the network's input, and of the maps, in [w, h].
+        sigma (float): Standard deviation in input pixels. Defaults to 8, the paper's for 256x192
+            (12 for 384x288).
+        refine (bool): Whether to decode to sub-pixels; else to the arg-max. Defaults to True.
+        draw_on_device (bool): See :class:`BaseTorchCodec`.
+
+    Raises:
+        ValueError: If sigma is not above 0.
+    """
+
+    map_names = ('heatmaps',)
+
+    def __init__(
+        self,
+        input_size: Sequence[int],
+        sigma: float = 8.0,
+        refine: bool = True,
+        draw_on_device: bool = False,
+    ) -> None:
+        super().__init__(input_size, draw_on_device)
+        if not sigma > 0:
+            raise ValueError(
+                f'FullResolutionHeatmap: sigma must be above 0 (input pixels), got {sigma}.'
+            )
+        self.sigma = sigma
+        self.refine = refine
+        #: How far the fitted window reaches to each side, in pixels; 0 without refinement.
+        self.reach = min(max(1, round(sigma)), (min(self.input_size) - 1) // 2) if refine else 0
+
+    def make_constants(self) -> Maps:
+        """Pixels' coordinates (w + h) and each one's axis; the window's cells and its solver."""
+        w, h = self.input_size
+        fixed = dict(
+            pixels=torch.cat([torch.arange(w), torch.arange(h)]).float(),
+            axis=torch.tensor([0] * w + [1] * h),
+            first=torch.zeros(2, dtype=torch.long),
+            last=torch.tensor([w - 1, h - 1]),
+        )
+        if self.reach:
+            ticks = torch.linspace(-self.reach, self.reach, FIT_POINTS, dtype=torch.float64)
+            y, x = torch.cartesian_prod(*(ticks.round().unique(),) * 2).unbind(-1)
+            terms = torch.stack([x, y, x * x / 2, x * y, y * y / 2, torch.ones_like(x)], -1)
+            fixed['cells'] = (y * w + x).long()
+            fixed['solver'] = torch.linalg.pinv(terms)[:5].T.float().contiguous()
+        return fixed
+
+    def draw(self, keypoints: Tensor, weights: Tensor) -> Maps:
+        """Draw heatmaps and keypoint_weights of one person an image (Eq. 1).
+
+        Raises:
+            ValueError: If there is not exactly one person in each image.
+        """
+        if keypoints.shape[1] != 1:
+            raise ValueError(
+                f'{type(self).__name__} takes one person an image, got {keypoints.shape[1]}: use '
+                "a top-down data set (data_mode='topdown')."
+            )
+        fixed = self.constants(keypoints.device)
+        w = self.input_size[0]
+        margin = 3 * self.sigma
+        near = (keypoints >= -margin) & (keypoints <= fixed['last'] + margin)
+        weights = weights * near.all(-1)
+        # (B, K, w + h): one Gaussian along x and one along y
+        distance = keypoints[:, 0].index_select(-1, fixed['axis']).sub_(fixed['pixels'])
+        gaussians = threshold(distance.square_().mul_(-0.5 / self.sigma**2).exp_(), SMALLEST, 0.0)
+        gaussians *= (weights[:, 0] > 0)[..., None]
+        heatmaps = gaussians[..., w:, None] * gaussians[..., None, :w]
+        return dict(heatmaps=heatmaps, keypoint_weights=weights)
+
+    def locate(self, maps: Maps) -> tuple[Tensor, Tensor]:
+        """Decode maps (B, K, h, w) to the maxima, refined to sub-pixels.
+
+        Raises:
+            ValueError: If the maps are not of the input's size.
+        """
+        heatmaps = maps['heatmaps']
+        self.check_maps(heatmaps)
+        cells, scores = find_maximum(heatmaps)
+        keypoints = self._fit(heatmaps, cells, scores) if self.reach else cells.float()
+        return keypoints[:, None], scores[:, None]
+
+    def check_maps(self, heatmaps: Tensor) -> None:
+        """Check that maps (B, K, h, w) have one cell for each pixel.
+
+        Raises:
+            ValueError: If not.
+        """
+        h, w = heatmaps.shape[-2:]
+        if (w, h) != self.input_size:
+            raise ValueError(
+                f'{type(self).__name__}: the maps have {w}x{h} cells, but input_size '
+                f'{self.input_size} needs one for each pixel. Give this codec the input_size of '
+                'TopdownAffine, and use it with a full-resolution head.'
+            )
+
+    def _fit(self, heatmaps: Tensor, cells: Tensor, scores: Tensor) -> Tensor:
+        """Fit a Gaussian around the maxima.
+
+        Args:
+            heatmaps (Tensor): (B, K, h, w).
+            cells (Tensor): (B, K, 2), the maxima's int64 [x, y].
+            scores (Tensor): (B, K), their values.
+
+        Returns:
+            Tensor: (B, K, 2) in pixels.
+        """
+        fixed = self.constants(heatmaps.device)
+        reach = self.reach
+        centres = cells.clamp(fixed['first'] + reach, fixed['last'] - reach)
+        index = centres[..., 1] * self.input_size[0] + centres[..., 0]
+        window = heatmaps.flatten(2).gather(2, index[..., None] + fixed['cells'])
+        floor = scores.clamp(min=torch.finfo(scores.dtype).tiny) * 1e-3
+        logs = window.clamp_(min=floor[..., None]).log_()
+        gx, gy, hxx, hxy, hyy = (logs @ fixed['solver']).unbind(-1)
+        determinant = hxx * hyy - hxy * hxy
+        shift = torch.stack([hxy * gy - hyy * gx, hxy * gx - hxx * gy], -1)
+        fitted = centres + shift / determinant[..., None]
+        is_peak = (scores > 0) & (hxx < 0) & (determinant > 0)
+        is_near = ((fitted - cells).abs() <= reach).all(-1)
+        fitted = fitted.clamp(fixed['first'] - 0.5, fixed['last'] + 0.5)
+        return torch.where((is_peak & is_near)[..., None], fitted, cells)
+
+
+def find_maximum(maps: Tensor) -> tuple[Tensor, Tensor]:
+    """Find each map's maximum, the first one in reading order.
+
+    The maxima of all rows come first, which torch computes at the memory's speed (arg-max over
+    whole maps is several times slower on a CPU); the rest is one row a map.
+
+    Args:
+        maps (Tensor): (B, K, h, w).
+
+    Returns:
+        tuple: cells (B, K, 2), int64 [x, y], and values (B, K).
+    """
+    scores, y = maps.amax(-1).max(-1)
+    row = maps.gather(2, y[..., None, None].expand(-1, -1, 1, maps.shape[-1])).squeeze(2)
+    return torch.stack([row.argmax(-1), y], -1), scores

@@ -1,0 +1,225 @@
+# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+"""The decoder of the full-resolution encoder-decoder network: heatmaps of the input's size."""
+
+from collections.abc import Sequence
+
+import torch
+from mmengine.model import ModuleList
+from mmengine.structures import PixelData
+from mmpose.models.heads import BaseHead
+from mmpose.registry import KEYPOINT_CODECS, MODELS
+from mmpose.utils.typing import ConfigType, InstanceList, OptConfigType, OptSampleList
+from torch import Tensor, nn
+
+from ...codecs.full_resolution_heatmap import find_maximum
+from ..layers.decoder_block import DecoderBlock
+
+
+@MODELS.register_module()
+class FullResolutionHead(BaseHead):
+    """Decoders that double the resolution up to the input's, and a 1x1 convolution (Section 3).
+
+    The parts are exchanged by config:
+
+    - plain: ``lateral_indices`` all None and no ``context``, on any backbone of output stride 32;
+    - with context blocks: ``context``;
+    - skip connections: ``lateral_indices=(2, 1, 0, None, None)`` on a backbone that gives C2 to C5
+      takes each stage to the decoder of the same resolution;
+    - SA-MFCD: ``lateral_indices=(None, 0, 1, 2, None)`` behind the neck ``SAMFCD``.
+
+    Where a side of the input is no multiple of 32 the last decoder's map is cut at the right and
+    the bottom to the input's size, which is the ``input_size`` of the decoder (codec).
+
+    Args:
+        in_channels (int | Sequence[int]): Channels of the feature maps; the last one is decoded.
+        out_channels (int): Number of keypoints K.
+        deconv_out_channels (Sequence[int]): Channels of the decoders. Defaults to the paper's.
+        lateral_indices (Sequence[int | None], optional): For each decoder the index of the feature
+            map that it takes as its lateral features, None for none. Defaults to none.
+        context (dict, optional): Config of the context block after each of the first decoders.
+        num_context (int): After how many decoders. Defaults to 3.
+        loss (dict): Config of a loss that takes maps, targets and keypoint weights (B, K).
+        decoder (dict, optional): Config of a :class:`mmpose_ext.codecs.FullResolutionHeatmap`.
+        init_cfg (dict, optional): Config of the initialisation.
+
+    Raises:
+        ValueError: If ``lateral_indices`` do not fit the decoders or the feature maps.
+    """
+
+    default_init_cfg = [
+        dict(type='Normal', layer=['Conv2d', 'ConvTranspose2d'], std=0.001),
+        dict(type='Constant', layer='BatchNorm2d', val=1),
+    ]
+
+    def __init__(
+        self,
+        in_channels: int | Sequence[int],
+        out_channels: int,
+        deconv_out_channels: Sequence[int] = (256, 256, 256, 128, 32),
+        lateral_indices: Sequence[int | None] | None = None,
+        context: OptConfigType = None,
+        num_context: int = 3,
+        loss: ConfigType = dict(type='KeypointMSELoss', use_target_weight=True),
+        decoder: OptConfigType = None,
+        init_cfg: OptConfigType = None,
+    ) -> None:
+        super().__init__(self.default_init_cfg if init_cfg is None else init_cfg)
+        self.in_channels = (in_channels,) if isinstance(in_channels, int) else tuple(in_channels)
+        self.out_channels = out_channels
+        self.lateral_indices = tuple(lateral_indices or [None] * len(deconv_out_channels))
+        self._check_laterals(len(deconv_out_channels))
+        self.loss_module = MODELS.build(loss)
+        self.decoder = None if decoder is None else KEYPOINT_CODECS.build(decoder)
+        self.decoders = ModuleList()
+        channels = self.in_channels[-1]
+        for number, (width, index) in enumerate(
+            zip(deconv_out_channels, self.lateral_indices, strict=True)
+        ):
+            lateral = 0 if index is None else self.in_channels[index]
+            has_context = context if number < num_context else None
+            self.decoders.append(DecoderBlock(channels, width, lateral, has_context))
+            channels = width
+        self.final_layer = nn.Conv2d(channels, out_channels, kernel_size=1)
+
+    def forward(self, feats: Sequence[Tensor]) -> Tensor:
+        """Decode feature maps to heatmaps (B, K, H, W) of the input's size.
+
+        Args:
+            feats (Sequence[Tensor]): The lateral features, if any, and last the encoder's output.
+
+        Raises:
+            ValueError: If the features are not those that the settings describe.
+        """
+        self._check_features(feats)
+        x = feats[-1]
+        for decoder, index in zip(self.decoders, self.lateral_indices, strict=True):
+            x = decoder(x, None if index is None else feats[index])
+        return self.final_layer(self._cut(x))
+
+    def predict(
+        self,
+        feats: Sequence[Tensor] | list[Sequence[Tensor]],
+        batch_data_samples: OptSampleList,
+        test_cfg: ConfigType = {},
+    ) -> InstanceList | tuple[InstanceList, list[PixelData]]:
+        """Predict keypoints, batched on the model's device; only coordinates leave it.
+
+        Args:
+            feats: The features, or with ``test_cfg.flip_test`` those of the input and of its mirror
+                image.
+            batch_data_samples (list[PoseDataSample]): Their ``flip_indices`` serve the flip test.
+            test_cfg (dict): ``flip_test`` and ``output_heatmaps`` are used.
+
+        Returns:
+            list[InstanceData]: keypoints (1, K, 2) in input pixels and keypoint_scores (1, K); with
+            ``output_heatmaps`` also a list of PixelData with the heatmaps (K, H, W).
+
+        Raises:
+            ValueError: If ``test_cfg.shift_heatmap`` is set.
+        """
+        if test_cfg.get('shift_heatmap', False):
+            raise ValueError(
+                'FullResolutionHead: full-resolution heatmaps need no shift in the flip test; set '
+                'model.test_cfg.shift_heatmap=False.'
+            )
+        if test_cfg.get('flip_test', False):
+            maps, mirrored = (dict(heatmaps=self.forward(value)) for value in feats)
+            flip_indices = batch_data_samples[0].metainfo['flip_indices']
+            maps = self.decoder.merge_flipped(maps, mirrored, flip_indices)
+        else:
+            maps = dict(heatmaps=self.forward(feats))
+        preds = self.decode(maps)
+        if not test_cfg.get('output_heatmaps', False):
+            return preds
+        return preds, [PixelData(heatmaps=heatmaps) for heatmaps in maps['heatmaps'].detach()]
+
+    def loss(
+        self,
+        feats: Sequence[Tensor],
+        batch_data_samples: OptSampleList,
+        train_cfg: ConfigType = {},
+    ) -> dict[str, Tensor]:
+        """Compute the loss (Eq. 2) and the accuracy on the training samples.
+
+        Args:
+            feats: The features.
+            batch_data_samples (list[PoseDataSample]): With either targets or points to draw.
+            train_cfg (dict): ``compute_acc`` (default True) is used.
+
+        Returns:
+            dict[str, Tensor]: ``loss_kpt``, and ``acc_pose`` by :func:`heatmap_accuracy`.
+        """
+        heatmaps = self.forward(feats)
+        targets = self.decoder.targets(batch_data_samples, heatmaps.device)
+        weights = targets['keypoint_weights'][:, 0]
+        losses = dict(loss_kpt=self.loss_module(heatmaps, targets['heatmaps'], weights))
+        if train_cfg.get('compute_acc', True):
+            losses['acc_pose'] = heatmap_accuracy(heatmaps, targets['heatmaps'], weights > 0)
+        return losses
+
+    def _check_laterals(self, num_decoders: int) -> None:
+        if len(self.lateral_indices) != num_decoders:
+            raise ValueError(
+                f'FullResolutionHead: lateral_indices {self.lateral_indices} must have one entry '
+                f'for each of the {num_decoders} deconv_out_channels.'
+            )
+        for index in self.lateral_indices:
+            if index is not None and not 0 <= index < len(self.in_channels) - 1:
+                raise ValueError(
+                    f'FullResolutionHead: lateral_indices names feature map {index}, but '
+                    f'in_channels {self.in_channels} gives {len(self.in_channels) - 1} before the '
+                    'one that is decoded.'
+                )
+
+    def _check_features(self, feats: Sequence[Tensor]) -> None:
+        channels = tuple(x.shape[1] if isinstance(x, Tensor) else None for x in feats)
+        if len(self.in_channels) == 1:
+            channels = channels[-1:]
+        if channels != self.in_channels:
+            raise ValueError(
+                f'FullResolutionHead: in_channels {self.in_channels} but the feature maps have '
+                f'{channels} channels (None: no map; ContextResNet needs the neck SAMFCD). Set '
+                "in_channels to those of the neck, or of the backbone's out_indices."
+            )
+
+    def _cut(self, x: Tensor) -> Tensor:
+        """Cut the last decoder's map to the input's size."""
+        if self.decoder is None:
+            return x
+        w, h = self.decoder.input_size
+        spare = (x.shape[-2] - h, x.shape[-1] - w)
+        if min(spare) < 0 or max(spare) >= 2 ** len(self.decoders):
+            raise ValueError(
+                f'FullResolutionHead: the decoders give {x.shape[-1]}x{x.shape[-2]} cells for an '
+                f"input_size of {w}x{h}. The images must be of the codec's input_size (set it in "
+                'TopdownAffine), and deconv_out_channels must have one entry for each halving of '
+                'the resolution in the backbone (5 for ResNet).'
+            )
+        return x[..., :h, :w]
+
+
+@torch.no_grad()
+def heatmap_accuracy(
+    heatmaps: Tensor, targets: Tensor, mask: Tensor, threshold: float = 0.05
+) -> Tensor:
+    """Mean over the keypoints of the part that is found; mmpose's ``pose_pck_accuracy`` in torch.
+
+    As there a keypoint is found if its arg-max is nearer to the target's than ``threshold``, with x
+    measured in map heights and y in map widths.
+
+    Args:
+        heatmaps (Tensor): (B, K, h, w).
+        targets (Tensor): (B, K, h, w).
+        mask (Tensor): (B, K), True for the keypoints that count.
+        threshold (float): Defaults to 0.05.
+
+    Returns:
+        Tensor: One number, on the maps' device; 0 if no keypoint counts.
+    """
+    (cells, scores), (target_cells, _) = find_maximum(heatmaps), find_maximum(targets)
+    cells = torch.where(scores[..., None] > 0, cells, -1)
+    size = torch.tensor(heatmaps.shape[-2:], device=heatmaps.device)
+    found = ((cells - target_cells) / size).norm(dim=-1) < threshold
+    counted = mask.sum(0)
+    each = (found & mask).sum(0) / counted.clamp(min=1)
+    return each.sum() / (counted > 0).sum().clamp(min=1)

@@ -1,0 +1,73 @@
+# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+"""Global context block that also hands out its spatial attention heatmap."""
+
+from mmcv.cnn.bricks import ContextBlock
+from mmpose.registry import MODELS
+from torch import Tensor
+
+HANDED_OUT = ('heatmap', 'weights')
+
+
+@MODELS.register_module()
+class GlobalContextBlock(ContextBlock):
+    """mmcv's ``ContextBlock`` as in Section 3.2, Fig. 1(b) of the full-resolution network.
+
+    A 1x1 convolution gives one spatial attention heatmap for all channels; its softmax over the
+    positions weighs the mean of the features; a bottleneck transforms this context, which is
+    added to the features of all positions. The parameters are those of ``ContextBlock``.
+
+    Args:
+        in_channels (int): Channels C of the feature map.
+        ratio (float): Channels of the bottleneck as a part of C. Defaults to 1/4, the better of
+            the GCNet paper's two; this paper does not say which.
+        hand_out (str): What :meth:`attend` gives beside the features: ``'heatmap'``, the spatial
+            attention heatmap before the softmax (what the paper calls by that name), or
+            ``'weights'``, after it, whose values sum to 1 in each image. Defaults to
+            ``'heatmap'``: its scale does not depend on the number of positions.
+
+    Raises:
+        ValueError: If the bottleneck would have no channels or ``hand_out`` is not one of these.
+    """
+
+    _abbr_ = 'global_context'
+
+    def __init__(
+        self,
+        in_channels: int,
+        ratio: float = 1 / 4,
+        hand_out: str = 'heatmap',
+    ) -> None:
+        if int(in_channels * ratio) < 1:
+            raise ValueError(
+                f'GlobalContextBlock: ratio {ratio} leaves none of {in_channels} channels for the '
+                f'bottleneck; it must be at least {1 / in_channels}.'
+            )
+        if hand_out not in HANDED_OUT:
+            raise ValueError(
+                f'GlobalContextBlock: hand_out must be one of {HANDED_OUT}, got {hand_out!r}.'
+            )
+        super().__init__(in_channels, ratio)
+        self.hand_out = hand_out
+
+    def init_weights(self) -> None:
+        """Start as the identity (GCNet), also after an enclosing module's ``init_cfg``."""
+        self.reset_parameters()
+
+    def attend(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Add the global context, and give the attention that it was gathered with.
+
+        Args:
+            x (Tensor): (B, C, h, w) features.
+
+        Returns:
+            tuple: Features (B, C, h, w) and the attention (B, 1, h, w), see ``hand_out``.
+        """
+        heatmap = self.conv_mask(x)
+        weights = heatmap.flatten(2).softmax(-1)
+        context = x.flatten(2) @ weights.transpose(1, 2).to(x.dtype)
+        x = x + self.channel_add_conv(context[..., None])
+        return x, heatmap if self.hand_out == 'heatmap' else weights.view_as(heatmap)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Add the global context to features (B, C, h, w)."""
+        return self.attend(x)[0]
