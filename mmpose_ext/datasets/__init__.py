@@ -1,5 +1,6 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 from .checked_coco import CheckedCocoDataset
 from .coco_checks import DataError
+from .lsp import LspDataset
 
-__all__ = ['CheckedCocoDataset', 'DataError']
+__all__ = ['CheckedCocoDataset', 'DataError', 'LspDataset']

@@ -9,6 +9,8 @@ from mmpose.datasets.transforms import GenerateTarget, PackPoseInputs
 from mmpose.registry import MODELS
 from mmpose.structures import PoseDataSample
 
+import mmpose_ext  # noqa: F401 (registers the heads)
+
 SIZE, K, FLIP = (96, 128), 5, [0, 2, 1, 4, 3]
 CODEC = dict(type='CompositeLocalization', input_size=SIZE)
 LOSSES = ('CompositeLocalizationLoss', 'PeakOffsetLoss', 'BinaryHeatmapOffsetLoss')

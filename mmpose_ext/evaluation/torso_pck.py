@@ -1,0 +1,104 @@
+# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+"""Percentage of correct keypoints in units of the torso, joint by joint, as LSP is reported."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from mmengine.logging import MMLogger
+from mmpose.evaluation.functional import keypoint_pck_accuracy
+from mmpose.evaluation.metrics import PCKAccuracy
+from mmpose.registry import METRICS
+
+GROUPS = {
+    'Head': ('neck', 'head_top'),
+    'Sho.': ('left_shoulder', 'right_shoulder'),
+    'Elb.': ('left_elbow', 'right_elbow'),
+    'Wri.': ('left_wrist', 'right_wrist'),
+    'Hip': ('left_hip', 'right_hip'),
+    'Knee': ('left_knee', 'right_knee'),
+    'Ank.': ('left_ankle', 'right_ankle'),
+}
+
+
+@METRICS.register_module()
+class TorsoPCK(PCKAccuracy):
+    """PCK by torso for LSP, with the columns of the composite-localization paper's Table 4.
+
+    A keypoint is correct within ``thr`` of its person's torso, the distance from left shoulder to
+    right hip (the field's convention for LSP, that of Wei et al.'s and Pishchulin et al.'s
+    evaluation code); where one of these is unlabelled, from right shoulder to left hip.
+    A person with neither diagonal has no scale and is left out, and the log says how many were.
+    mmpose's PCKAccuracy and JhmdbPCKAccuracy take JHMDB's joints 4 and 5 for any data set.
+
+    Only labelled keypoints count. Each column is the mean of its two keypoints' percentages,
+    ``PCK`` the mean of all keypoints' (in LSP the mean of the columns, as in Table 4).
+
+    Args:
+        thr (float): Fraction of the torso. Defaults to 0.2.
+        collect_device, prefix: As for mmengine's BaseMetric. The default prefix is ``'lsp'``.
+    """
+
+    default_prefix = 'lsp'
+
+    def __init__(
+        self, thr: float = 0.2, collect_device: str = 'cpu', prefix: str | None = None
+    ) -> None:
+        super().__init__(thr, norm_item=[], collect_device=collect_device, prefix=prefix)
+
+    def compute_metrics(self, results: list[dict]) -> dict[str, float]:
+        """Compute the percentages (0 to 100).
+
+        Args:
+            results (list[dict]): ``pred_coords`` and ``gt_coords`` (1, K, 2) in image pixels and
+                ``mask`` (1, K), one a person.
+
+        Returns:
+            dict[str, float]: 'Head', 'Sho.', 'Elb.', 'Wri.', 'Hip', 'Knee', 'Ank.' and 'PCK'.
+
+        Raises:
+            ValueError: If the data set has not the keypoints that a torso needs.
+        """
+        predicted, truth, mask = (
+            np.concatenate([result[key] for result in results])
+            for key in ('pred_coords', 'gt_coords', 'mask')
+        )
+        torso = torso_size(truth, mask, self._ids(('left_shoulder', 'right_hip')))
+        other = torso_size(truth, mask, self._ids(('right_shoulder', 'left_hip')))
+        torso = np.where(torso > 0, torso, other)
+        left_out = int((torso == 0).sum())
+        if left_out:
+            MMLogger.get_current_instance().info(
+                f'TorsoPCK: {left_out} of {len(torso)} people have no labelled torso and do not '
+                'count.'
+            )
+        # mmpose leaves out people whose norm factor is 0
+        correct, *_ = keypoint_pck_accuracy(
+            predicted[..., :2], truth[..., :2], mask, self.thr, np.stack([torso, torso], -1)
+        )
+        percent = np.where(correct >= 0, 100 * correct, np.nan)
+        metrics = {name: _mean(percent[self._ids(names)]) for name, names in GROUPS.items()}
+        metrics['PCK'] = _mean(percent)
+        return metrics
+
+    def _ids(self, names: Sequence[str]) -> list[int]:
+        known = self.dataset_meta['keypoint_name2id']
+        missing = [name for name in names if name not in known]
+        if missing:
+            raise ValueError(
+                f'TorsoPCK: the data set {self.dataset_meta.get("dataset_name")!r} has no '
+                f'keypoints {missing}. Use it with LspDataset, and MpiiPCKAccuracy with MPII.'
+            )
+        return [known[name] for name in names]
+
+
+def torso_size(keypoints: np.ndarray, mask: np.ndarray, ends: Sequence[int]) -> np.ndarray:
+    """Distance (N,) of two of the keypoints (N, K, 2); 0 where not both are labelled (N, K)."""
+    first, second = ends
+    size = np.linalg.norm(keypoints[:, first, :2] - keypoints[:, second, :2], axis=-1)
+    return np.where(mask[:, first] & mask[:, second], size, 0.0)
+
+
+def _mean(percent: np.ndarray) -> float:
+    """Mean over the keypoints that were labelled at all; NaN where none was."""
+    known = percent[~np.isnan(percent)]
+    return float(known.mean()) if len(known) else float('nan')
