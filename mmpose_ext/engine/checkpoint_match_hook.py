@@ -16,6 +16,7 @@ from torch.nn.modules.module import _IncompatibleKeys
 from .checkpoint_loading import CheckpointError, name_of_loaded
 
 _SHOWN = 3
+_BATCH_COUNT = 'num_batches_tracked'
 
 
 class CheckpointMismatchError(CheckpointError):
@@ -27,7 +28,8 @@ class CheckpointMatch:
     """How a state dict fits a model; the key names are the model's or the checkpoint's.
 
     Attributes:
-        matched (int): Number of parameters and buffers that both have in the same shape.
+        matched (int): Number of parameters and buffers that both have in the same shape, batch
+            norm's ``num_batches_tracked`` not counted.
         missing (list[str]): In the model, not in the checkpoint.
         unexpected (list[str]): In the checkpoint, not in the model.
         reshaped (list[str]): In both, with different shapes: ``'key (shape, shape)'``.
@@ -83,10 +85,11 @@ def match_checkpoint(
         return [key for key in keys if not any(re.search(p, key) for p in allowed_keys)]
 
     reshaped = [_shape_text(error) for error in errors]
-    ignorable = [key for key in missing if key.endswith('num_batches_tracked')]
+    missing = [key for key in missing if not key.endswith(_BATCH_COUNT)]
+    wanted = [key for key in model.state_dict() if not key.endswith(_BATCH_COUNT)]
     return CheckpointMatch(
-        matched=len(model.state_dict()) - len(set(missing)) - len(reshaped),
-        missing=kept([key for key in missing if key not in ignorable]),
+        matched=len(wanted) - len(missing) - len(reshaped),
+        missing=kept(missing),
         unexpected=kept(unexpected),
         reshaped=kept(reshaped),
     )

@@ -17,7 +17,8 @@ def seed_everything(*key: int) -> None:
     Args:
         *key (int): For example (seed, rank, epoch); rows that differ give unrelated streams.
     """
-    words = np.random.SeedSequence([int(part) for part in key]).generate_state(4)
+    # The length comes first since a SeedSequence takes no notice of zeros at the end.
+    words = np.random.SeedSequence([len(key), *map(int, key)]).generate_state(4)
     random.seed(int(words[0]))
     np.random.seed(int(words[1]))
     torch.manual_seed(int(words[2]) << 32 | int(words[3]))

@@ -1,0 +1,207 @@
+# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+import errno
+import os
+
+import pytest
+import torch
+from mmengine.hooks import CheckpointHook
+from mmengine.runner import Runner
+
+from mmpose_ext.engine import SafeCheckpointHook, load_checkpoint_safely
+from mmpose_ext.engine.atomic_files import TEMPORARY_SUFFIX, AtomicLocalBackend
+from mmpose_ext.engine.last_checkpoint import is_whole_checkpoint
+
+
+def names(folder) -> set[str]:
+    return {path.name for path in folder.iterdir() if path.suffix in ('.pth', '.tmp')}
+
+
+def hook_of(runner: Runner) -> SafeCheckpointHook:
+    return next(hook for hook in runner.hooks if isinstance(hook, SafeCheckpointHook))
+
+
+def test_same_files_as_mmengine(make_config, undisturbed, tmp_path, assert_same_end):
+    config = make_config(**{'default_hooks.checkpoint.type': 'CheckpointHook'})
+    Runner.from_cfg(config).train()
+    theirs = tmp_path / 'work'
+    assert names(undisturbed) == names(theirs)
+    assert len(list(undisturbed.glob('epoch_*.pth'))) == 2  # max_keep_ckpts
+    assert (undisturbed / 'last_checkpoint').read_text() == str(undisturbed / 'epoch_3.pth')
+    for name in names(theirs):
+        a, b = load_checkpoint_safely(undisturbed / name), load_checkpoint_safely(theirs / name)
+        assert a.keys() == b.keys()
+        for key, value in b['state_dict'].items():
+            assert torch.equal(a['state_dict'][key], value)
+
+
+def test_a_whole_checkpoint_is_on_record_at_every_removal(make_config, monkeypatch, tmp_path):
+    removed = []
+    original = AtomicLocalBackend.remove
+
+    def remove(self, path):
+        record = (tmp_path / 'work' / 'last_checkpoint').read_text()
+        assert record != path and is_whole_checkpoint(record)
+        removed.append(os.path.basename(path))
+        original(self, path)
+
+    monkeypatch.setattr(AtomicLocalBackend, 'remove', remove)
+    Runner.from_cfg(make_config(**{'default_hooks.checkpoint.max_keep_ckpts': 1})).train()
+    assert [name for name in removed if name.startswith('epoch')] == ['epoch_1.pth', 'epoch_2.pth']
+
+
+@pytest.fixture
+def trained_runner(make_config):
+    """A runner after one epoch, whose hook is then given metrics by hand."""
+    config = make_config(**{'train_cfg.max_epochs': 1, 'val_evaluator': []})
+    config.val_cfg = config.val_dataloader = config.val_evaluator = None
+    runner = Runner.from_cfg(config)
+    runner.train()
+    return runner
+
+
+def test_best_checkpoint(trained_runner, tmp_path):
+    runner, hook, work = trained_runner, hook_of(trained_runner), tmp_path / 'work'
+    hook.after_val_epoch(runner, dict(EPE=5.0))
+    assert names(work) == {'epoch_1.pth', 'best_EPE_epoch_1.pth'}
+    hook.after_val_epoch(runner, dict(EPE=4.0))  # the same epoch anew: same name
+    assert names(work) == {'epoch_1.pth', 'best_EPE_epoch_1.pth'}
+    runner.train_loop._epoch = 2
+    hook.after_val_epoch(runner, dict(EPE=4.5))  # no better
+    assert names(work) == {'epoch_1.pth', 'best_EPE_epoch_1.pth'}
+    hook.after_val_epoch(runner, dict(EPE=3.0))
+    assert names(work) == {'epoch_1.pth', 'epoch_2.pth', 'best_EPE_epoch_2.pth'}
+    info = load_checkpoint_safely(work / 'epoch_2.pth')['message_hub']['runtime_info']
+    assert info['best_score'] == 3.0 and info['best_ckpt'] == str(work / 'best_EPE_epoch_2.pth')
+
+
+def test_old_best_stays_if_the_new_one_cannot_be_written(trained_runner, tmp_path, monkeypatch):
+    runner, hook, work = trained_runner, hook_of(trained_runner), tmp_path / 'work'
+    hook.after_val_epoch(runner, dict(EPE=5.0))
+    runner.train_loop._epoch = 2
+    monkeypatch.setattr(os, 'fsync', _disk_full)
+    with pytest.raises(OSError, match='best_EPE_epoch_2.pth'):
+        hook.after_val_epoch(runner, dict(EPE=4.0))
+    assert names(work) == {'epoch_1.pth', 'best_EPE_epoch_1.pth'}
+    assert is_whole_checkpoint(work / 'best_EPE_epoch_1.pth')
+
+
+def test_several_best_metrics(make_config, tmp_path):
+    config = make_config(**{'default_hooks.checkpoint.save_best': ['EPE', 'coco/AP']})
+    config.default_hooks.checkpoint.rule = ['less', 'greater']
+    Runner.from_cfg(config).train()
+    best = {name.rsplit('_', 2)[0] for name in names(tmp_path / 'work') if name[0] == 'b'}
+    assert best == {'best_EPE', 'best_coco_AP'}
+
+
+def test_unknown_best_metric(make_config):
+    config = make_config(**{'default_hooks.checkpoint.save_best': 'coco/AB'})
+    with pytest.raises(KeyError, match=r"save_best names \['coco/AB'\].*coco/AP"):
+        Runner.from_cfg(config).train()
+
+
+def _disk_full(*args):
+    raise OSError(errno.ENOSPC, 'No space left on device')
+
+
+@pytest.mark.parametrize('writes_before', [3, 4, 5, 6])
+def test_full_disk(
+    make_config, resume, assert_same_end, undisturbed, tmp_path, monkeypatch, writes_before
+):
+    """The disk fills at one write after another of epochs 1 to 3; then there is space again."""
+    config, work, written = make_config(), tmp_path / 'work', []
+    original = AtomicLocalBackend.put
+
+    def put(self, data, path):
+        if len(written) >= writes_before:
+            monkeypatch.setattr(os, 'fsync', _disk_full)
+        written.append(path)
+        original(self, data, path)
+
+    monkeypatch.setattr(AtomicLocalBackend, 'put', put)
+    runner = Runner.from_cfg(config)
+    with pytest.raises(OSError, match=r'cannot write .*No space left.*earlier are whole'):
+        runner.train()
+    monkeypatch.undo()
+    assert not list(work.glob(f'.*{TEMPORARY_SUFFIX}'))
+    assert is_whole_checkpoint((work / 'last_checkpoint').read_text())
+    assert all(is_whole_checkpoint(path) for path in work.glob('*.pth'))
+    resume(config)
+    assert_same_end(undisturbed, work)
+
+
+def test_interrupted_validation_is_caught_up(
+    make_config, run_until, resume, assert_same_end, undisturbed, tmp_path
+):
+    config = make_config()
+    run_until(config, 'before_val_iter', lambda runner: runner.epoch == 3)
+    resume(config)  # nothing left to train, but epoch 3 has no metrics yet
+    assert_same_end(undisturbed, tmp_path / 'work')
+
+
+def test_finished_validation_is_not_repeated(make_config, tmp_path):
+    config = make_config()
+    Runner.from_cfg(config).train()
+    config.resume = True
+    runner = Runner.from_cfg(config)
+    runner.val_loop.run = lambda: pytest.fail('validated twice')
+    info = load_checkpoint_safely(tmp_path / 'work' / 'epoch_3.pth')['message_hub']['runtime_info']
+    if info['validated_iter'] == 9:  # epoch 3 was the best, and so saved after validation
+        runner.train()
+
+
+def test_clean_up_at_start(make_config, run_until, resume, tmp_path):
+    config, work = make_config(), tmp_path / 'work'
+    run_until(config, 'before_train_iter', lambda runner: runner.iter == 7)  # in epoch 3
+    leftover = work / f'.epoch_3.pth.1{TEMPORARY_SUFFIX}'
+    leftover.write_bytes(b'half')
+    resume(config)
+    assert not leftover.exists()
+
+
+def test_removal_that_a_kill_prevented(make_config, run_until, resume, tmp_path, monkeypatch):
+    config, work = make_config(**{'default_hooks.checkpoint.max_keep_ckpts': 1}), tmp_path / 'work'
+    monkeypatch.setattr(AtomicLocalBackend, 'remove', lambda self, path: None)
+    run_until(config, 'before_train_iter', lambda runner: runner.iter == 7)
+    assert {'epoch_1.pth', 'epoch_2.pth'} <= names(work)
+    monkeypatch.undo()
+    run_until(config.merge_from_dict(dict(resume=True)) or config, 'before_train_iter', bool)
+    assert 'epoch_1.pth' not in names(work) and 'epoch_2.pth' in names(work)
+
+
+@pytest.mark.parametrize('record', ['', '/gone/epoch_7.pth', None])
+def test_resume_without_a_good_record(
+    make_config, run_until, resume, assert_same_end, undisturbed, tmp_path, record
+):
+    config, work = make_config(), tmp_path / 'work'
+    run_until(config, 'before_train_iter', lambda runner: runner.iter == 7)
+    (work / 'last_checkpoint').unlink()
+    if record is not None:
+        (work / 'last_checkpoint').write_text(record)
+    (work / 'epoch_3.pth').write_bytes((work / 'epoch_2.pth').read_bytes()[:1000])
+    resume(config)
+    assert_same_end(undisturbed, work)
+
+
+def test_resume_with_nothing_starts_anew(
+    make_config, resume, tmp_path, undisturbed, assert_same_end
+):
+    resume(make_config())
+    assert_same_end(undisturbed, tmp_path / 'work')
+
+
+def test_out_dir_and_published_keys(make_config, tmp_path):
+    config = make_config(
+        **{
+            'default_hooks.checkpoint.out_dir': str(tmp_path / 'out'),
+            'default_hooks.checkpoint.published_keys': ['meta', 'state_dict'],
+        }
+    )
+    Runner.from_cfg(config).train()
+    out = tmp_path / 'out' / 'work'
+    record = (tmp_path / 'work' / 'last_checkpoint').read_text()
+    assert record == str(out / 'epoch_3.pth')
+    published = [path for path in out.iterdir() if '-' in path.name]
+    assert len(published) == 2  # the last and the best
+    for path in published:
+        assert set(load_checkpoint_safely(path)) == {'meta', 'state_dict'}
+    assert isinstance(SafeCheckpointHook(), CheckpointHook)
