@@ -1,0 +1,26 @@
+# CLNet's codec and pipelines on MPII at 256x256.
+_base_ = ['./mpii.py']
+
+codec = dict(
+    type='CompositeLocalization',
+    input_size=(256, 256),
+    stride=16,
+    sigma=16,
+    tau=0.6,
+    draw_on_device=True,
+)
+train_pipeline = [
+    *_base_.augmentation,
+    dict(type='TopdownAffine', input_size=codec['input_size']),
+    dict(type='GenerateTarget', encoder=codec),
+    dict(type='PackPoseInputs'),
+]
+val_pipeline = [
+    dict(type='LoadImage'),
+    dict(type='GetBBoxCenterScale'),
+    dict(type='TopdownAffine', input_size=codec['input_size']),
+    dict(type='PackPoseInputs'),
+]
+train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
+val_dataloader = dict(dataset=dict(pipeline=val_pipeline))
+test_dataloader = val_dataloader

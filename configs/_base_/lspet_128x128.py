@@ -1,0 +1,78 @@
+# LSP extended, images 1 to 4500 for training and 4501 to 5000 for testing, at 128x128: a
+# comparison in a short budget, from scratch. Everything that two models share is here.
+_base_ = ['./default_runtime.py']
+data_root = 'data/lspet/'
+input_size = (128, 128)
+
+augmentation = [
+    dict(type='LoadImage'),
+    dict(type='GetBBoxCenterScale'),
+    dict(type='RandomFlip', direction='horizontal'),
+    dict(
+        type='RandomBBoxTransform',
+        shift_prob=0.0,
+        scale_factor=(0.75, 1.25),
+        rotate_factor=30,
+        rotate_prob=0.6,
+    ),
+    dict(type='TopdownAffine', input_size=input_size),
+]
+val_pipeline = [
+    dict(type='LoadImage'),
+    dict(type='GetBBoxCenterScale'),
+    dict(type='TopdownAffine', input_size=input_size),
+    dict(type='PackPoseInputs'),
+]
+train_dataloader = dict(
+    batch_size=32,
+    num_workers=1,
+    persistent_workers=False,
+    drop_last=True,
+    sampler=dict(type='DefaultSampler', shuffle=True),
+    dataset=dict(
+        type='LspDataset',
+        data_root=data_root,
+        ann_file='train.json',
+        data_prefix=dict(img='images/'),
+    ),
+)
+val_dataloader = dict(
+    batch_size=32,
+    num_workers=1,
+    persistent_workers=False,
+    drop_last=False,
+    sampler=dict(type='DefaultSampler', shuffle=False, round_up=False),
+    dataset=dict(
+        type='LspDataset',
+        data_root=data_root,
+        ann_file='val.json',
+        data_prefix=dict(img='images/'),
+        test_mode=True,
+        pipeline=val_pipeline,
+    ),
+)
+test_dataloader = val_dataloader
+val_evaluator = dict(type='TorsoPCK', thr=0.2)
+test_evaluator = val_evaluator
+
+model = dict(
+    type='TopdownPoseEstimator',
+    data_preprocessor=dict(
+        type='PoseDataPreprocessor',
+        mean=[123.675, 116.28, 103.53],
+        std=[58.395, 57.12, 57.375],
+        bgr_to_rgb=True,
+    ),
+    backbone=dict(type='ResNet', depth=18),
+)
+
+train_cfg = dict(max_epochs=8, val_interval=2)
+optim_wrapper = dict(optimizer=dict(type='Adam', lr=1e-3))
+param_scheduler = [
+    dict(type='LinearLR', begin=0, end=140, start_factor=0.01, by_epoch=False),  # one epoch
+    dict(type='CosineAnnealingLR', begin=0, T_max=8, by_epoch=True, convert_to_iter_based=True),
+]
+default_hooks = dict(
+    logger=dict(interval=20),
+    checkpoint=dict(interval=8, save_best='lsp/PCK', rule='greater'),
+)

@@ -1,0 +1,49 @@
+# MPII, trained on its training part and tested on its validation part by PCKh@0.5: the labels of
+# the test part, on which Table 2 is, are not public.
+# A child config adds the codec and the two pipelines that depend on it.
+data_root = 'data/mpii/'
+
+# SimpleBaseline's, of which Section 4.1 says that it takes scaling, rotation and flips
+augmentation = [
+    dict(type='LoadImage'),
+    dict(type='GetBBoxCenterScale'),
+    dict(type='RandomFlip', direction='horizontal'),
+    dict(
+        type='RandomBBoxTransform',
+        shift_prob=0.0,
+        scale_factor=(0.7, 1.3),
+        rotate_factor=40,
+        rotate_prob=0.6,
+    ),
+]
+
+train_dataloader = dict(
+    batch_size=64,
+    num_workers=4,
+    persistent_workers=False,  # EpochSeedHook seeds the workers anew for each epoch
+    sampler=dict(type='DefaultSampler', shuffle=True),
+    dataset=dict(
+        type='MpiiDataset',
+        data_root=data_root,
+        ann_file='annotations/mpii_train.json',
+        data_prefix=dict(img='images/'),
+    ),
+)
+val_dataloader = dict(
+    batch_size=32,
+    num_workers=4,
+    persistent_workers=False,
+    drop_last=False,
+    sampler=dict(type='DefaultSampler', shuffle=False, round_up=False),
+    dataset=dict(
+        type='MpiiDataset',
+        data_root=data_root,
+        ann_file='annotations/mpii_val.json',
+        headbox_file=data_root + 'annotations/mpii_gt_val.mat',
+        data_prefix=dict(img='images/'),
+        test_mode=True,
+    ),
+)
+test_dataloader = val_dataloader
+val_evaluator = dict(type='MpiiPCKAccuracy')
+test_evaluator = val_evaluator

@@ -1,0 +1,4 @@
+# Composite localization, Table 1: 76.5 AP on COCO val2017 in the paper.
+_base_ = ['./_base_/clnet_hourglass.py', './_base_/clnet_coco_384x256.py']
+
+model = dict(head=dict(decoder=_base_.codec))

@@ -1,0 +1,5 @@
+# Composite localization, Table 4: 96.0 PCK@0.2 on LSP test in the paper.
+_base_ = ['./_base_/clnet_hourglass.py', './_base_/clnet_lsp_256x256.py']
+
+model = dict(head=dict(out_channels=14, decoder=_base_.codec))
+default_hooks = dict(checkpoint=dict(save_best='lsp/PCK'))

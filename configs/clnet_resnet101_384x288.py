@@ -1,0 +1,10 @@
+# Composite localization, Table 1: 74.2 AP on COCO val2017 in the paper.
+_base_ = ['./_base_/clnet_resnet.py', './_base_/clnet_coco_384x288.py']
+
+model = dict(
+    backbone=dict(
+        depth=101,
+        init_cfg=dict(type='Pretrained', checkpoint='torchvision://resnet101'),
+    ),
+    head=dict(decoder=_base_.codec),
+)
