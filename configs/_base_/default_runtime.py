@@ -12,6 +12,7 @@ default_hooks = dict(
 )
 custom_hooks = [
     dict(type='SyncBuffersHook'),
+    dict(type='CheckpointMatchHook'),
     dict(type='EpochSeedHook'),
 ]
 
