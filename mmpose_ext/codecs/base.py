@@ -150,7 +150,7 @@ class BaseTorchCodec(BaseKeypointCodec):
         points, weights = self._clean(keypoints, keypoints_visible)
         if self.draw_on_device:
             return dict(target_keypoints=points, keypoint_weights=weights, **auxiliary)
-        with torch.no_grad():
+        with torch.inference_mode():
             drawn = self.draw(
                 torch.from_numpy(points)[None],
                 torch.from_numpy(weights)[None],
@@ -260,7 +260,9 @@ class BaseTorchCodec(BaseKeypointCodec):
     def constants(self, device: torch.device) -> Maps:
         """Give :meth:`make_constants`' tensors on a device, copied there once."""
         if device not in self._constants:
-            self._constants[device] = {k: v.to(device) for k, v in self.make_constants().items()}
+            with torch.inference_mode(False):  # they serve outside encode as well
+                constants = self.make_constants()
+                self._constants[device] = {name: v.to(device) for name, v in constants.items()}
         return self._constants[device]
 
     # -- inside -----------------------------------------------------------------------------------

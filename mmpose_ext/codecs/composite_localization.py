@@ -80,17 +80,14 @@ class CompositeLocalization(BaseTorchCodec):
         self.map_size = (self.input_size[0] // stride, self.input_size[1] // stride)
 
     def make_constants(self) -> Maps:
-        """Centres in cells, of columns then rows (w + h) and of all cells (2, h * w), y first.
-
-        ``axis`` tells columns from rows; the image lies between ``low`` and ``high`` in pixels.
-        """
+        """All cells' centres in cells (2, h * w), y first; the image's first and last position."""
         w, h = self.map_size
         x = torch.arange(w) + 0.5 - 0.5 / self.stride
         y = torch.arange(h) + 0.5 - 0.5 / self.stride
+        cells = torch.stack([y.repeat_interleave(w), x.repeat(h)])
         return dict(
-            negative_centres=-torch.cat([x, y]),
-            axis=torch.tensor([0] * w + [1] * h),
-            cells=torch.stack([y.repeat_interleave(w), x.repeat(h)]),
+            cells=cells,
+            minus_cells=-cells.view(2, 1, h, w),
             low=torch.tensor([-0.5, -0.5]),
             high=torch.tensor(self.input_size) - 0.5,
         )
@@ -107,24 +104,25 @@ class CompositeLocalization(BaseTorchCodec):
                 "a top-down data set (data_mode='topdown')."
             )
         fixed = self.constants(keypoints.device)
-        w, h = self.map_size
-        weights = keypoints.clamp(fixed['low'], fixed['high']).eq(keypoints).all(-1) * weights
-        # (B, K, w + h) in cells: from the centres of all columns, then of all rows, to the keypoint
-        offsets = keypoints.select(1, 0).index_select(-1, fixed['axis'])
-        offsets = torch.add(fixed['negative_centres'], offsets, alpha=1 / self.stride)
-        x, y = offsets[..., None, :w], offsets[..., w:, None]
-        scale = -0.5 * self.stride**2 / self.sigma**2
-        if self.norm == 'squared':
-            gaussian = offsets.square().mul_(scale).exp_()
-            heatmaps = gaussian[..., w:, None] * gaussian[..., None, :w]
-        else:
-            heatmaps = torch.hypot(x, y).mul_(scale / self.stride).exp_()
-        size = heatmaps.shape
-        return dict(
-            heatmaps=heatmaps.mul_(weights.gt(0).view(size[0], -1, 1, 1)),
-            offsets=torch.cat([y.expand(size), x.expand(size)], 1),
-            keypoint_weights=weights,
-        )
+        outside = keypoints.clamp(fixed['low'], fixed['high']).ne(keypoints).any(-1)
+        weights = weights.masked_fill(outside, 0.0)
+        # (B, 1, K, 2) to (B, 2, K, 1, 1), y first; then (B, 2, K, h, w)
+        points = keypoints.flip(3).permute(0, 3, 2, 1).unsqueeze(-1)
+        offsets = torch.add(fixed['minus_cells'], points, alpha=1 / self.stride)
+        y = offsets.select(1, 0).select(3, 0)  # (B, K, h): the same in every column
+        x = offsets.select(1, 1).select(2, 0)  # (B, K, w): the same in every row
+        heatmaps = self._heat(y, x).mul_(weights.sign().view(*y.shape[:2], 1, 1))
+        return dict(heatmaps=heatmaps, offsets=offsets.flatten(1, 2), keypoint_weights=weights)
+
+    def _heat(self, y: Tensor, x: Tensor) -> Tensor:
+        """Give Eq. 1 at all cells (B, K, h, w) for distances in cells (B, K, h) and (B, K, w)."""
+        factor = -0.5 / self.sigma**2
+        if self.norm == 'plain':
+            distance = torch.hypot(y.unsqueeze(3), x.unsqueeze(2))
+            return distance.mul_(factor * self.stride).exp_()
+        factor *= self.stride**2
+        y, x = y.square().mul_(factor).exp_(), x.square().mul_(factor).exp_()
+        return y.unsqueeze(3) * x.unsqueeze(2)
 
     def locate(self, maps: Maps) -> tuple[Tensor, Tensor]:
         """Decode maps (B, K, h, w) and (B, 2K, h, w) by the three steps of Section 3.4.

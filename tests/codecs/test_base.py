@@ -209,6 +209,7 @@ def test_flip_twice_is_the_identity():
 def test_codec_travels_to_workers():
     codec = toy()
     codec.encode(np.zeros((1, 5, 2)), area=np.ones(1, np.float32))
+    assert not any(value.is_inference() for value in codec.constants(torch.device('cpu')).values())
     copied = pickle.loads(pickle.dumps(codec))
     assert copied.input_size == (16, 12)
     assert codec.support_batch_decoding
