@@ -93,4 +93,6 @@ def complexity_of_config(config: str) -> tuple[Complexity, tuple[int, int]]:
     init_default_scope(cfg.get('default_scope', 'mmpose'))
     model_cfg = cfg.model.copy()
     model_cfg.backbone.pop('init_cfg', None)
-    return count_complexity(MODELS.build(model_cfg), input_size), input_size
+    with torch.device('meta'):
+        model = MODELS.build(model_cfg)
+    return count_complexity(model, input_size), input_size

@@ -1,0 +1,90 @@
+# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+"""What is installed: the wheel's and the editable install's contents, and mim's view of them."""
+
+import subprocess
+import sys
+import zipfile
+
+import pytest
+import yaml
+
+
+@pytest.fixture(scope='module')
+def wheels(root, tmp_path_factory):
+    """A wheel and an editable wheel, built from a copy of what git tracks."""
+    source = tmp_path_factory.mktemp('source')
+    files = subprocess.run(
+        ['git', 'ls-files', '-z'], cwd=root, capture_output=True, check=True
+    ).stdout.split(b'\0')
+    for name in filter(None, (name.decode() for name in files)):
+        target = source / name
+        if (root / name).exists():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes((root / name).read_bytes())
+    script = (
+        'import os, sys; from setuptools import build_meta as b; os.chdir(sys.argv[1]);'
+        'print(b.build_wheel("dist"));print(b.build_editable("dist-editable"))'
+    )
+    subprocess.run([sys.executable, '-c', script, str(source)], check=True, capture_output=True)
+    plain = next((source / 'dist').glob('*.whl'))
+    return source, plain, next((source / 'dist-editable').glob('*.whl'))
+
+
+def test_wheel_holds_configs_tools_and_model_index(root, wheels):
+    _, plain, _ = wheels
+    names = set(zipfile.ZipFile(plain).namelist())
+    assert 'mmpose_ext/.mim/model-index.yml' in names
+    assert 'mmpose_ext/.mim/configs/attention_resnet50_256x192.py' in names
+    assert 'mmpose_ext/.mim/configs/_base_/default_runtime.py' in names
+    assert 'mmpose_ext/.mim/tools/complexity.py' in names
+    assert not any(name.startswith('tests/') or '__pycache__' in name for name in names)
+
+
+def test_wheel_needs_nothing_heavy(wheels):
+    _, plain, _ = wheels
+    archive = zipfile.ZipFile(plain)
+    (metadata,) = (name for name in archive.namelist() if name.endswith('.dist-info/METADATA'))
+    assert b'Requires-Dist' not in archive.read(metadata)
+
+
+def test_editable_install_points_back_to_the_source(wheels):
+    source, _, editable = wheels
+    archive = zipfile.ZipFile(editable)
+    index = yaml.safe_load(archive.read('mmpose_ext/.mim/model-index.yml'))
+    assert all(path.startswith(str(source)) for path in index['Import'])
+    (record,) = (name for name in archive.namelist() if name.endswith('.dist-info/RECORD'))
+    assert b'mmpose_ext/.mim/model-index.yml,sha256=' in archive.read(record)
+    assert (source / 'mmpose_ext/.mim/configs/attention_resnet50_256x192.py').exists()
+    path_file = next(name for name in archive.namelist() if name.endswith('.pth'))
+    assert archive.read(path_file).decode().strip() == str(source)
+
+
+def test_every_path_in_the_metafiles_exists(root):
+    index = yaml.safe_load((root / 'model-index.yml').read_text())
+    configs = set()
+    for metafile in index['Import']:
+        content = yaml.safe_load((root / metafile).read_text())
+        for collection in content['Collections']:
+            assert (root / collection['README']).exists(), collection['README']
+        for model in content['Models']:
+            assert (root / model['Config']).exists(), model['Config']
+            configs.add(model['Config'])
+    assert 'configs/attention_resnet50_256x192.py' in configs
+
+
+@pytest.mark.parametrize(
+    'command, expected',
+    [
+        (['list'], 'mmpose-ext'),
+        (
+            ['search', 'mmpose_ext', '--config', 'attention_resnet50_256x192'],
+            'config id: attention_resnet50_256x192',
+        ),
+    ],
+)
+def test_mim_sees_the_package(command, expected):
+    """Needs the package installed, as `make test` does."""
+    result = subprocess.run(
+        [sys.executable, '-m', 'mim', *command], capture_output=True, text=True, cwd='/'
+    )
+    assert expected in result.stdout, result.stdout + result.stderr
