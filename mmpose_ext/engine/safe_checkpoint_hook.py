@@ -4,7 +4,7 @@
 import hashlib
 import os
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from mmengine.dist import barrier, is_main_process
 from mmengine.hooks import CheckpointHook
@@ -33,9 +33,10 @@ class _RemovalsLater:
     def rmtree(self, path: str) -> None:
         self._waiting.append((self._backend.rmtree, path))
 
-    def carry_out(self, keep: list[str]) -> None:
+    def carry_out(self, keep: list[str], folder: str) -> None:
+        """Remove what is in ``folder`` and not to ``keep``: another run's files stay."""
         for remove, path in self._waiting:
-            if path not in keep and self._backend.exists(path):
+            if path not in keep and os.path.dirname(path) == folder and self._backend.exists(path):
                 remove(path)
 
 
@@ -99,9 +100,11 @@ class SafeCheckpointHook(CheckpointHook):
             for folder in {str(self.out_dir), runner.work_dir}:
                 if removed := remove_leftovers(folder):
                     runner.logger.warning(f'Removed half-written files in {folder}: {removed}')
-            self._remove_steps(runner.message_hub.runtime_info.get('outdated_ckpt_ids', []))
+            self._remove_outdated(runner.message_hub.runtime_info)
         if self.validate_on_resume and self._missed_validation(runner):
             runner.logger.info(f'Validating epoch {runner.epoch}, iteration {runner.iter} again')
+            # Else the parent does not save the checkpoint anew when the best one changes.
+            self.last_ckpt = runner.message_hub.runtime_info.get('last_ckpt')
             runner.val_loop.run()
 
     def after_val_epoch(self, runner, metrics=None) -> None:
@@ -137,13 +140,14 @@ class SafeCheckpointHook(CheckpointHook):
                 f'default_hooks.checkpoint.save_best names {unknown}, but the evaluator gives '
                 f'{sorted(metrics)}'
             )
+        runner.message_hub.update_info('outdated_best_ckpts', self._best_paths())
         backend = self.file_backend
         self.file_backend = delayed = _RemovalsLater(backend)
         try:
             super()._save_best_checkpoint(runner, metrics)
         finally:
             self.file_backend = backend
-        delayed.carry_out(keep=self._best_paths())
+        delayed.carry_out(keep=self._best_paths(), folder=str(self.out_dir))
 
     def _publish_model(self, runner, ckpt_path: str) -> None:
         if not is_main_process():
@@ -172,17 +176,28 @@ class SafeCheckpointHook(CheckpointHook):
         runner.message_hub.update_info('outdated_ckpt_ids', outdated)
         return outdated
 
-    def _remove_steps(self, steps: list[int]) -> None:
-        for step in steps:
-            path = self.file_backend.join_path(self.out_dir, self.filename_tmpl.format(step))
+    def _remove_outdated(self, runtime_info: dict) -> None:
+        """Remove what the resumed run was about to remove when it was killed."""
+        self._remove_steps(runtime_info.get('outdated_ckpt_ids', []))
+        best = {os.path.basename(path) for path in self._best_paths()}
+        before = {os.path.basename(path) for path in runtime_info.get('outdated_best_ckpts', [])}
+        self._remove(before - best)
+
+    def _remove_steps(self, steps: Iterable[int]) -> None:
+        self._remove(self.filename_tmpl.format(int(step)) for step in steps)
+
+    def _remove(self, names: Iterable[str]) -> None:
+        for name in names:
+            path = self.file_backend.join_path(self.out_dir, name)
             if self.file_backend.isfile(path):
                 self.file_backend.remove(path)
             elif self.file_backend.isdir(path):
                 self.file_backend.rmtree(path)
 
     def _best_paths(self) -> list[str]:
-        paths = getattr(self, 'best_ckpt_path_dict', {})
-        return [*paths.values(), getattr(self, 'best_ckpt_path', None)]
+        several = getattr(self, 'best_ckpt_path_dict', {})
+        paths = [*several.values(), getattr(self, 'best_ckpt_path', None)]
+        return [str(path) for path in paths if path is not None]
 
     def _folders(self, runner) -> list[str]:
         """Where this run's checkpoints are, also before ``before_train`` has joined the path."""

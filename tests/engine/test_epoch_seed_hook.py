@@ -31,7 +31,7 @@ def test_keys_that_differ_give_other_numbers():
         assert len({row[position] for row in drawn}) == len(drawn)
 
 
-@pytest.mark.parametrize('workers', [0, 2])
+@pytest.mark.parametrize('workers', [0, pytest.param(2, marks=pytest.mark.long)])
 def test_resumed_run_equals_undisturbed(
     make_config, run_until, resume, assert_same_end, undisturbed, tmp_path, workers
 ):
@@ -56,6 +56,7 @@ def test_without_the_hook_it_does_not(
         assert_same_end(undisturbed, tmp_path / 'work')
 
 
+@pytest.mark.long
 def test_seed_that_mmengine_drew_is_resumed(
     make_config, run_until, resume, assert_same_end, tmp_path
 ):

@@ -126,7 +126,7 @@ def test_killed_in_an_epoch_and_in_a_write(train, tmp_path, assert_same_end):
 
 
 @pytest.mark.long
-@pytest.mark.parametrize('write', range(1, 11))
+@pytest.mark.parametrize('write', range(1, 16))
 def test_killed_in_any_write(train, tmp_path, assert_same_end, write):
     """Checkpoints, best checkpoints and last_checkpoint, each cut off half way."""
     calm, rough = tmp_path / 'calm', tmp_path / 'rough'

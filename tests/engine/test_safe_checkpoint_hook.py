@@ -5,7 +5,7 @@ import os
 import pytest
 import torch
 from mmengine.hooks import CheckpointHook
-from mmengine.runner import Runner
+from mmengine.runner import Runner, ValLoop
 
 from mmpose_ext.engine import SafeCheckpointHook, load_checkpoint_safely
 from mmpose_ext.engine.atomic_files import TEMPORARY_SUFFIX, AtomicLocalBackend
@@ -103,7 +103,9 @@ def _disk_full(*args):
     raise OSError(errno.ENOSPC, 'No space left on device')
 
 
-@pytest.mark.parametrize('writes_before', [3, 4, 5, 6])
+@pytest.mark.parametrize(
+    'writes_before', [4, *(pytest.param(n, marks=pytest.mark.long) for n in (3, 5, 6, 7))]
+)
 def test_full_disk(
     make_config, resume, assert_same_end, undisturbed, tmp_path, monkeypatch, writes_before
 ):
@@ -138,15 +140,27 @@ def test_interrupted_validation_is_caught_up(
     assert_same_end(undisturbed, tmp_path / 'work')
 
 
-def test_finished_validation_is_not_repeated(make_config, tmp_path):
-    config = make_config()
+@pytest.mark.parametrize(
+    'validated_iter, enabled, runs',
+    [
+        (9, True, 0),  # saved after its validation
+        (6, True, 1),  # saved before it
+        (None, True, 1),  # saved by mmengine's hook
+        (6, False, 0),
+    ],
+)
+def test_validation_on_resume(
+    make_config, undisturbed, tmp_path, monkeypatch, validated_iter, enabled, runs
+):
+    checkpoint = load_checkpoint_safely(undisturbed / 'epoch_3.pth')
+    checkpoint['message_hub']['runtime_info'].update(validated_iter=validated_iter)
+    torch.save(checkpoint, tmp_path / 'end.pth')
+    config = make_config(load_from=str(tmp_path / 'end.pth'), resume=True)
+    config.default_hooks.checkpoint.validate_on_resume = enabled
+    calls = []
+    monkeypatch.setattr(ValLoop, 'run', lambda self: calls.append(self))
     Runner.from_cfg(config).train()
-    config.resume = True
-    runner = Runner.from_cfg(config)
-    runner.val_loop.run = lambda: pytest.fail('validated twice')
-    info = load_checkpoint_safely(tmp_path / 'work' / 'epoch_3.pth')['message_hub']['runtime_info']
-    if info['validated_iter'] == 9:  # epoch 3 was the best, and so saved after validation
-        runner.train()
+    assert len(calls) == runs
 
 
 def test_clean_up_at_start(make_config, run_until, resume, tmp_path):
@@ -164,11 +178,42 @@ def test_removal_that_a_kill_prevented(make_config, run_until, resume, tmp_path,
     run_until(config, 'before_train_iter', lambda runner: runner.iter == 7)
     assert {'epoch_1.pth', 'epoch_2.pth'} <= names(work)
     monkeypatch.undo()
-    run_until(config.merge_from_dict(dict(resume=True)) or config, 'before_train_iter', bool)
+    config.resume = True
+    run_until(config, 'before_train_iter', bool)
     assert 'epoch_1.pth' not in names(work) and 'epoch_2.pth' in names(work)
 
 
-@pytest.mark.parametrize('record', ['', '/gone/epoch_7.pth', None])
+def test_removal_of_the_best_that_a_kill_prevented(
+    make_config, run_until, resume, assert_same_end, undisturbed, tmp_path, monkeypatch
+):
+    config, work, original = make_config(), tmp_path / 'work', AtomicLocalBackend.remove
+
+    def remove(self, path):
+        if 'best' in path:
+            raise StopIteration  # in the place of kill -9
+        original(self, path)
+
+    monkeypatch.setattr(AtomicLocalBackend, 'remove', remove)
+    with pytest.raises(StopIteration):
+        Runner.from_cfg(config).train()
+    monkeypatch.undo()
+    assert {'best_EPE_epoch_1.pth', 'best_EPE_epoch_2.pth'} <= names(work)
+    resume(config)
+    assert_same_end(undisturbed, work)
+
+
+def test_files_of_another_run_stay(make_config, undisturbed, tmp_path):
+    """Resuming from another run's checkpoint: that run's best checkpoint is not this one's."""
+    before = names(undisturbed)
+    config = make_config(load_from=str(undisturbed / 'epoch_2.pth'), resume=True)
+    Runner.from_cfg(config).train()
+    assert names(undisturbed) == before
+    assert 'best_EPE_epoch_3.pth' in names(tmp_path / 'work')
+
+
+@pytest.mark.parametrize(
+    'record', ['', *(pytest.param(r, marks=pytest.mark.long) for r in ('/gone/epoch_7.pth', None))]
+)
 def test_resume_without_a_good_record(
     make_config, run_until, resume, assert_same_end, undisturbed, tmp_path, record
 ):
