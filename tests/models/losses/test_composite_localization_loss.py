@@ -93,6 +93,18 @@ def test_equals_the_plain_reference(kind, region, stride):
 
 
 @pytest.mark.parametrize('kind', TYPES)
+def test_heatmap_reduction(kind):
+    maps, targets = batch()
+    mean, total = (
+        MODELS.build(dict(type=kind, heatmap_reduction=reduction))(maps, targets, TAU)
+        for reduction in ('mean', 'sum')
+    )
+    cells = maps['heatmaps'][0, 0].numel()
+    torch.testing.assert_close(total['loss_heatmap'], cells * mean['loss_heatmap'])
+    torch.testing.assert_close(total['loss_offset'], mean['loss_offset'])
+
+
+@pytest.mark.parametrize('kind', TYPES)
 def test_an_empty_region_still_teaches_the_offsets(kind):
     """As in the first iterations: nothing is predicted anywhere."""
     _, targets = batch()
@@ -142,6 +154,8 @@ def test_target_region_always_has_the_best_cell():
     assert target_region(target, TAU).flatten().tolist() == [False, True, False, False]
 
 
-def test_bad_region_is_refused():
+def test_bad_settings_are_refused():
     with pytest.raises(ValueError, match="region must be 'predicted', 'target' or 'union'"):
         MODELS.build(dict(type='CompositeLocalizationLoss', region='all'))
+    with pytest.raises(ValueError, match="heatmap_reduction must be 'mean' or 'sum'"):
+        MODELS.build(dict(type='PeakOffsetLoss', heatmap_reduction='none'))
