@@ -1,0 +1,16 @@
+# The LSP extended comparison at 64x64, a quarter of the work of 128x128.
+_base_ = ['./lspet_128x128.py']
+input_size = (64, 64)
+
+augmentation = [
+    *_base_.augmentation[:-1],
+    dict(type='TopdownAffine', input_size=input_size),
+]
+val_pipeline = [
+    dict(type='LoadImage'),
+    dict(type='GetBBoxCenterScale'),
+    dict(type='TopdownAffine', input_size=input_size),
+    dict(type='PackPoseInputs'),
+]
+val_dataloader = dict(dataset=dict(pipeline=val_pipeline))
+test_dataloader = val_dataloader
