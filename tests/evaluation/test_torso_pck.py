@@ -33,7 +33,9 @@ def plain(predicted, truth, visible, thr=0.2):
     right, total = dict.fromkeys(IDS, 0), dict.fromkeys(IDS, 0)
     for p, t, v in zip(predicted, truth, visible, strict=True):
         torso = 0
-        for a, b in (('right_shoulder', 'left_hip'), ('left_shoulder', 'right_hip')):
+        sides = ('left', 'right')
+        for one, two in ((1, 1), (0, 0), (1, 0), (0, 1)):  # from the last choice to the first
+            a, b = f'{sides[one]}_shoulder', f'{sides[two]}_hip'
             if v[IDS[a]] and v[IDS[b]]:
                 torso = math.dist(t[IDS[a]], t[IDS[b]])
         for name, i in IDS.items():

@@ -15,11 +15,11 @@ class HeatmapOffsetLoss(nn.Module):
     Both are means over all B * K keypoints, as Eq. 4 and 5 divide by K: a keypoint without weight
     counts in the divisor, as in mmpose's KeypointMSELoss.
 
-    ``heatmap_reduction`` says what a keypoint's mean square error is the mean of. Over all
-    cells of its map (``'mean'``, the plain reading of Eq. 4), it is tiny beside the offset loss,
-    the mean over a few cells in Eq. 5: at the first step the offsets' gradient is some 25 times the
-    heatmaps' on 8x8 cells. ``'sum'`` over the cells weighs both alike, whatever the map's size,
-    and learns much faster.
+    ``heatmap_reduction`` says over what a keypoint's square error is a mean. Over all cells of its
+    map (``'mean'``, the plain reading of Eq. 4) it is tiny beside the offset loss, a mean over a
+    few cells (Eq. 5): at the first step the gradient at the offsets is 31 times that at the
+    heatmaps on 8x8 cells, 120 times on 16x16. Summed over the cells (``'sum'``) both weigh alike
+    (0.5) at any size, and the model learns faster.
 
     Args:
         heatmap_weight (float): omega_h. Defaults to 0.5.
