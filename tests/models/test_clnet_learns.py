@@ -72,8 +72,10 @@ def build(loss):
     [
         dict(type='CompositeLocalizationLoss'),
         dict(type='CompositeLocalizationLoss', heatmap_reduction='sum', region='union'),
-        dict(type='PeakOffsetLoss', heatmap_reduction='sum'),
-        dict(type='BinaryHeatmapOffsetLoss', heatmap_reduction='sum'),
+        pytest.param(dict(type='PeakOffsetLoss', heatmap_reduction='sum'), marks=pytest.mark.long),
+        pytest.param(
+            dict(type='BinaryHeatmapOffsetLoss', heatmap_reduction='sum'), marks=pytest.mark.long
+        ),
     ],
     ids=['paper', 'sum and union', 'peak', 'binary'],
 )
