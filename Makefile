@@ -17,7 +17,7 @@ setup:
 	@$(PYTHON) tools/setup_env.py --venv $(VENV)
 
 demo: $(DEMO)/train/epoch_14.pth
-	mim test mmpose $(DEMO_CONFIG) $< --work-dir $(DEMO)/test --out $(DEMO)/test/metrics.json \
+	mim test mmpose $(DEMO_CONFIG) --checkpoint $< --work-dir $(DEMO)/test --out $(DEMO)/test/metrics.json \
 		--cfg-options test_evaluator.outfile_prefix=$(DEMO)/test/predictions
 	python tools/demo_report.py $(DEMO)
 

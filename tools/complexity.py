@@ -17,7 +17,7 @@ import mmpose_ext  # noqa: F401  registers the components
 from mmpose_ext.evaluation.complexity import complexity_of_config
 
 ROOT = Path(__file__).resolve().parent.parent
-PAPER_ROWS = ROOT / 'docs' / 'results' / 'paper_complexity.csv'
+PAPER_ROWS = ROOT / 'docs' / 'results'  # paper_*.csv, one a paper
 HEADER = (
     'config',
     'input',
@@ -32,11 +32,12 @@ HEADER = (
 
 
 def read_paper_rows() -> dict[str, dict[str, str]]:
-    """The papers' rows by config path; empty where the table isn't installed."""
-    if not PAPER_ROWS.exists():
-        return {}
-    with open(PAPER_ROWS, newline='') as file:
-        return {row['config']: row for row in csv.DictReader(file)}
+    """The papers' rows by config path; empty where the tables aren't installed."""
+    rows = {}
+    for path in sorted(PAPER_ROWS.glob('paper_*.csv')):
+        with open(path, newline='') as file:
+            rows.update({row['config']: row for row in csv.DictReader(file)})
+    return rows
 
 
 def difference(ours: float, paper: str) -> str:

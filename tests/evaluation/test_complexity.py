@@ -7,7 +7,7 @@ from torch import nn
 
 from mmpose_ext.evaluation.complexity import complexity_of_config, count_complexity
 
-PAPER_TABLE = 'docs/results/paper_complexity.csv'
+PAPER_TABLE = 'docs/results/paper_attention.csv'
 
 
 def test_counting_by_hand():
