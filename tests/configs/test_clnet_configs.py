@@ -10,9 +10,11 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmpose.datasets.transforms import GenerateTarget, PackPoseInputs
-from mmpose.registry import DATASETS, MODELS, TRANSFORMS
+from mmpose.registry import DATASETS, METRICS, MODELS, TRANSFORMS
+from PIL import Image
+from scipy.io import savemat
 
-import mmpose_ext  # noqa: F401 (registers everything)
+from mmpose_ext.datasets.converters import convert_lsp
 from mmpose_ext.evaluation.complexity import complexity_of_config
 
 CONFIGS = [
@@ -120,3 +122,50 @@ def test_complexity_is_the_papers_within_2_percent(root, row):
     if row['gflops']:
         gmacs = complexity.conv_gmacs(row['counting'])
         assert gmacs == pytest.approx(float(row['gflops']), rel=0.02)
+
+
+def test_lsp_trains_on_both_sets(root, tmp_path):
+    """LSP and LSPET as converted, one after the other, through the training pipeline."""
+    for name, digits, axes in [('lsp', 4, (2, 1, 0)), ('lspet', 5, (1, 2, 0))]:
+        folder = tmp_path / name / 'images'
+        folder.mkdir(parents=True)
+        joints = np.random.default_rng(0).uniform(20, 80, (2, 14, 3))
+        savemat(tmp_path / 'joints.mat', dict(joints=joints.transpose(axes)))
+        for i in (1, 2):
+            Image.new('RGB', (100, 100)).save(folder / f'im{i:0{digits}}.jpg')
+        out = tmp_path / f'annotations/{name}_train.json'
+        convert_lsp(tmp_path / 'joints.mat', folder, out)
+    dataset = load(root, 'clnet_resnet50_lsp_256x256').train_dataloader.dataset
+    for part in dataset.datasets:
+        part.data_root = str(tmp_path)
+    data = DATASETS.build(dataset)
+    assert len(data) == 4
+    files = sorted(data[i]['data_samples'].img_path for i in range(4))
+    assert [Path(name).name for name in files] == [
+        'im0001.jpg', 'im0002.jpg', 'im00001.jpg', 'im00002.jpg',
+    ]  # fmt: skip
+    sample = data[3]
+    assert sample['inputs'].shape == (3, 256, 256)
+    assert sample['data_samples'].gt_instance_labels.target_keypoints.shape == (1, 14, 2)
+
+
+def test_mpii_sample_is_scored(root, shared_data):
+    """mmpose's few MPII images: perfect predictions get 100 PCKh."""
+    cfg = load(root, 'clnet_resnet50_mpii_256x256')
+    dataset = cfg.train_dataloader.dataset
+    folder = shared_data / 'mmpose-samples/mpii'
+    dataset.update(data_root=str(folder), ann_file='test_mpii.json', data_prefix=dict(img=''))
+    data = DATASETS.build(dataset)
+    sample = data[0]['data_samples']
+    assert sample.gt_instance_labels.target_keypoints.shape == (1, 16, 2)
+    metric = METRICS.build(cfg.val_evaluator)
+    metric.dataset_meta = data.metainfo
+    truth = dict(
+        keypoints=sample.gt_instances.keypoints,
+        keypoints_visible=np.ones((1, 16)),
+        head_size=np.array([[20.0]]),
+    )
+    prediction = dict(keypoints=truth['keypoints'] - 1.0)  # the metric adds MATLAB's 1
+    metric.process([], [dict(gt_instances=truth, pred_instances=prediction)])
+    result = metric.evaluate(1)
+    assert result[cfg.default_hooks.checkpoint.save_best] == 100
