@@ -21,7 +21,7 @@ model = dict(
     ),
     test_cfg=dict(flip_test=True),
 )
-optim_wrapper = dict(optimizer=dict(type='RMSprop', lr=2.5e-4), clip_grad=None)
+optim_wrapper = dict(optimizer=dict(type='RMSprop', lr=2.5e-4))
 param_scheduler = [
     dict(type='LinearLR', begin=0, end=500, start_factor=0.001, by_epoch=False),
     dict(type='MultiStepLR', begin=0, end=140, milestones=[90], gamma=0.2, by_epoch=True),
