@@ -88,7 +88,7 @@ def train(make_config, tmp_path):
 
 
 def finish(process: subprocess.Popen, tmp_path: Path, expected: int = 0) -> None:
-    code = process.wait(timeout=120)
+    code = process.wait(timeout=600)
     assert code == expected, (tmp_path / 'output.txt').read_text()[-3000:]
 
 
@@ -104,7 +104,7 @@ def test_killed_in_an_epoch_and_in_a_write(train, tmp_path, assert_same_end):
     # kill -9 from outside in the second epoch, with a data worker alive
     flag = tmp_path / 'flag'
     process = train(rough, WAIT_AT_ITER='4', FLAG=str(flag))
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 600
     while not flag.exists() and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.05)
     process.send_signal(signal.SIGKILL)
