@@ -9,12 +9,10 @@ default_hooks = dict(
     checkpoint=dict(type='SafeCheckpointHook', interval=10, max_keep_ckpts=3),
     sampler_seed=dict(type='DistSamplerSeedHook'),
     visualization=dict(type='PoseVisualizationHook', enable=False),
+    checkpoint_match=dict(type='CheckpointMatchHook'),  # refuses checkpoints of another model
+    epoch_seed=dict(type='EpochSeedHook'),  # a resumed run repeats the undisturbed one
 )
-custom_hooks = [
-    dict(type='SyncBuffersHook'),
-    dict(type='CheckpointMatchHook'),
-    dict(type='EpochSeedHook'),
-]
+custom_hooks = [dict(type='SyncBuffersHook')]
 
 env_cfg = dict(
     cudnn_benchmark=False,
