@@ -14,6 +14,7 @@ synthetic ones of 640x480. Prints Markdown.
 """
 
 import argparse
+import contextlib
 import itertools
 import os
 import pickle
@@ -21,6 +22,7 @@ import platform
 import statistics
 import tempfile
 import time
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -30,7 +32,7 @@ from benchmark_clnet import in_turns, ratio
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
-from mmpose.registry import KEYPOINT_CODECS, MODELS
+from mmpose.registry import DATASETS, KEYPOINT_CODECS, MODELS
 from torch import Tensor
 
 import mmpose_ext  # noqa: F401  registers the components
@@ -57,8 +59,8 @@ def encoders(size: tuple[int, int]) -> dict[str, dict]:
     }
 
 
-def loader_config(encoder: dict, workers: int, ann: str, images: str) -> dict:
-    """The COCO training loader of the configs, endless and over the given images."""
+def build_dataset(encoder: dict, ann: str, images: str) -> torch.utils.data.Dataset:
+    """The given images under the configs' COCO training pipeline."""
     cfg = Config.fromfile(CONFIGS / '_base_' / 'coco_topdown.py')
     pipeline = [
         *cfg.augmentation,
@@ -67,18 +69,16 @@ def loader_config(encoder: dict, workers: int, ann: str, images: str) -> dict:
         dict(type='PackPoseInputs'),
     ]
     dataset = dict(type='CocoDataset', ann_file=ann, data_prefix=dict(img=images))
-    return dict(
-        batch_size=BATCH,
-        num_workers=workers,
-        sampler=dict(type='InfiniteSampler', shuffle=True, seed=0),
-        dataset=dict(dataset, data_mode='topdown', pipeline=pipeline),
-    )
+    with contextlib.redirect_stdout(None):
+        return DATASETS.build(dict(dataset, data_mode='topdown', pipeline=pipeline))
 
 
-def seconds_a_sample(loader: torch.utils.data.DataLoader, batches: int) -> float:
+def seconds_a_sample(dataset: torch.utils.data.Dataset, workers: int, batches: int) -> float:
     """Time between samples once the workers have used up their head start."""
-    batch_iterator = iter(loader)
-    for _ in range(2 * loader.num_workers + 2):
+    sampler = dict(type='InfiniteSampler', shuffle=True, seed=0)
+    cfg = dict(batch_size=BATCH, num_workers=workers, sampler=sampler, dataset=dataset)
+    batch_iterator = iter(Runner.build_dataloader(cfg))
+    for _ in range(2 * workers + 2):
         next(batch_iterator)
     start = time.perf_counter()
     for _ in range(batches):
@@ -94,28 +94,23 @@ def target_bytes(sample: object) -> int:
 
 
 def loader_table(size: tuple[int, int], runs: int, batches: int, ann: str, images: str) -> None:
-    sizes, timings = {}, {1: {}, 2: {}}
-    loaders = {
-        (workers, name): Runner.build_dataloader(loader_config(encoder, workers, ann, images))
-        for workers in timings
-        for name, encoder in encoders(size).items()
-    }
-    for _ in range(runs):
-        for (workers, name), loader in loaders.items():
-            timings[workers].setdefault(name, []).append(seconds_a_sample(loader, batches))
-    for name in encoders(size):
-        item = loaders[1, name].dataset[0]
-        sizes[name] = len(pickle.dumps(item)), target_bytes(item['data_samples'])
+    peers = encoders(size)
+    datasets = {name: build_dataset(encoder, ann, images) for name, encoder in peers.items()}
+    timings = {workers: {name: [] for name in peers} for workers in (1, 2)}
+    for _, workers, name in itertools.product(range(runs), timings, peers):
+        timings[workers][name].append(seconds_a_sample(datasets[name], workers, batches))
     print(
         '| loader | 1 worker, samples/s | ours is | 2 workers, samples/s | ours is '
         '| bytes a sample | of these targets |\n| --- | --- | --- | --- | --- | --- | --- |'
     )
-    for name in encoders(size):
+    for name in peers:
+        item = datasets[name][0]
+        sizes = len(pickle.dumps(item)), target_bytes(item['data_samples'])
         cells = [name]
         for by_name in timings.values():
             cells.append(f'{1 / statistics.median(by_name[name]):.0f}')
             cells.append(f'{ratio(by_name, name, OURS):.2f} x')
-        print('| ' + ' | '.join([*cells, *(f'{value:,}' for value in sizes[name])]) + ' |')
+        print('| ' + ' | '.join([*cells, *(f'{value:,}' for value in sizes)]) + ' |')
 
 
 def step_call(
@@ -218,7 +213,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument('--runs', type=int, default=3)
-    parser.add_argument('--batches', type=int, default=16, help='batches of 16 a loader and run')
+    parser.add_argument('--batches', type=int, default=12, help='batches of 16 a loader and run')
     parser.add_argument('--step-batch', type=int, default=1, help='samples a training step')
     parser.add_argument('--device', default='cpu')
     parser.add_argument('--threads', type=int, default=1, help="of torch in the model's process")
@@ -227,6 +222,7 @@ def main() -> None:
     parser.add_argument('--only', nargs='+', default=('loader', 'step', 'decode'))
     parser.add_argument('--sizes', nargs='+', default=('256x192', '384x288'))
     args = parser.parse_args()
+    warnings.simplefilter('ignore')
     torch.set_num_threads(args.threads)
     init_default_scope('mmpose')
     print(
