@@ -23,7 +23,7 @@ demo: $(DEMO)/train/epoch_14.pth
 
 # kept between calls; an interrupted training goes on from its last whole checkpoint
 $(DEMO)/train/epoch_14.pth: | setup
-	mmpose-ext synthetic --out $(DEMO)/data --train 1000 --val 200 --seed 0
+	mmpose-ext synthetic --out $(DEMO)/data --train 2500 --val 250 --people 1 3 --seed 0
 	mim train mmpose $(DEMO_CONFIG) --work-dir $(DEMO)/train --resume
 
 test: setup

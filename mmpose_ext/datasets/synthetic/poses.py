@@ -8,32 +8,32 @@ from .skeleton import Arm, Leg, Pose, Proportions
 # name -> (weight, left leg, right leg, standard deviations), angles (flexion, abduction, twist,
 # knee) in degrees.
 LEGS = {
-    'stand': (0.30, (0, 4, 10, 3), (0, 4, 10, 3), (5, 4, 8, 5)),
-    'relaxed': (0.13, (0, 2, 8, 2), (14, 9, 14, 26), (5, 4, 8, 8)),
-    'walk': (0.15, (26, 2, 4, 12), (-18, 2, 4, 28), (7, 3, 6, 10)),
-    'run': (0.08, (62, 4, 4, 75), (-20, 3, 4, 60), (12, 4, 6, 20)),
-    'wide': (0.11, (5, 25, 12, 6), (5, 25, 12, 6), (6, 6, 8, 6)),
-    'sit': (0.09, (86, 9, 6, 84), (86, 9, 6, 84), (7, 7, 6, 12)),
-    'squat': (0.025, (108, 22, 12, 122), (108, 22, 12, 122), (8, 8, 6, 8)),
-    'kneel': (0.04, (4, 6, 4, 92), (82, 8, 4, 86), (6, 5, 5, 8)),
-    'kick': (0.04, (80, 10, 6, 14), (-3, 6, 8, 8), (14, 8, 8, 8)),
-    'lunge': (0.04, (70, 8, 4, 76), (-24, 6, 4, 18), (8, 5, 5, 8)),
-    'split_jump': (0.02, (40, 45, 10, 40), (30, 45, 10, 40), (15, 10, 8, 20)),
+    'stand': (0.40, (0, 4, 10, 3), (0, 4, 10, 3), (5, 4, 8, 5)),
+    'relaxed': (0.15, (0, 2, 8, 2), (14, 9, 14, 26), (5, 4, 8, 8)),
+    'walk': (0.16, (26, 2, 4, 12), (-18, 2, 4, 28), (7, 3, 6, 10)),
+    'run': (0.06, (62, 4, 4, 75), (-20, 3, 4, 60), (12, 4, 6, 20)),
+    'wide': (0.09, (5, 25, 12, 6), (5, 25, 12, 6), (6, 6, 8, 6)),
+    'sit': (0.06, (86, 9, 6, 84), (86, 9, 6, 84), (7, 7, 6, 12)),
+    'squat': (0.01, (108, 22, 12, 122), (108, 22, 12, 122), (8, 8, 6, 8)),
+    'kneel': (0.02, (4, 6, 4, 92), (82, 8, 4, 86), (6, 5, 5, 8)),
+    'kick': (0.02, (80, 10, 6, 14), (-3, 6, 8, 8), (14, 8, 8, 8)),
+    'lunge': (0.02, (70, 8, 4, 76), (-24, 6, 4, 18), (8, 5, 5, 8)),
+    'split_jump': (0.01, (40, 45, 10, 40), (30, 45, 10, 40), (15, 10, 8, 20)),
 }
 
 # name -> (weight, arm, standard deviations), angles (flexion, abduction, twist, elbow).
 ARMS = {
-    'down': (0.36, (2, 11, -12, 14), (12, 6, 14, 10)),
-    'on_hip': (0.09, (-12, 46, -80, 98), (7, 7, 8, 8)),
+    'down': (0.44, (2, 11, -12, 14), (12, 6, 14, 10)),
+    'on_hip': (0.10, (-12, 46, -80, 98), (7, 7, 8, 8)),
     'up': (0.12, (165, 16, 0, 20), (12, 12, 20, 16)),
     'out': (0.10, (5, 88, 10, 10), (12, 16, 30, 14)),
-    'goalpost': (0.06, (0, 86, 82, 88), (12, 14, 14, 20)),
-    'forward': (0.07, (78, 12, 0, 18), (14, 12, 15, 14)),
-    'carry': (0.10, (14, 11, -16, 88), (12, 6, 14, 14)),
-    'folded': (0.04, (32, 10, -62, 104), (8, 6, 10, 8)),
-    'on_head': (0.04, (0, 112, 90, 128), (10, 10, 12, 10)),
-    'phone': (0.04, (42, 24, -18, 138), (10, 8, 12, 8)),
-    'swing_back': (0.06, (-35, 14, -10, 30), (12, 7, 15, 18)),
+    'goalpost': (0.05, (0, 86, 82, 88), (12, 14, 14, 20)),
+    'forward': (0.05, (78, 12, 0, 18), (14, 12, 15, 14)),
+    'carry': (0.06, (14, 11, -16, 88), (12, 6, 14, 14)),
+    'folded': (0.02, (32, 10, -62, 104), (8, 6, 10, 8)),
+    'on_head': (0.02, (0, 112, 90, 128), (10, 10, 12, 10)),
+    'phone': (0.02, (42, 24, -18, 138), (10, 8, 12, 8)),
+    'swing_back': (0.02, (-35, 14, -10, 30), (12, 7, 15, 18)),
 }
 
 # (lowest, highest) angle of each joint's movement.
@@ -41,7 +41,7 @@ ARM_LIMITS = np.array([(-60, 185), (0, 170), (-95, 100), (0, 148)], float)
 LEG_LIMITS = np.array([(-35, 125), (0, 60), (-25, 45), (0, 145)], float)
 
 # (weight, mean, standard deviation) of the heading: front, back and the two profiles.
-HEADINGS = ((0.62, 0, 25), (0.14, 180, 20), (0.12, 90, 20), (0.12, -90, 20))
+HEADINGS = ((0.74, 0, 20), (0.12, 180, 15), (0.07, 90, 15), (0.07, -90, 15))
 
 
 def _choose(rng: np.random.Generator, weights) -> int:
@@ -85,7 +85,7 @@ def sample_pose(rng: np.random.Generator) -> Pose:
     lean, bend = rng.normal((2, 4), (3, 5))
     if legs in ('run', 'lunge', 'squat'):
         lean, bend = lean + 12, bend + 10
-    elif legs != 'sit' and rng.random() < 0.07:
+    elif legs != 'sit' and rng.random() < 0.04:
         total = rng.uniform(30, 95)
         lean, bend = 0.6 * total, 0.4 * total
     # The pelvis tips, the legs stay where they were.
@@ -104,8 +104,8 @@ def _sample_roll(rng: np.random.Generator) -> float:
     """In-plane rotation: mostly upright, sometimes lying, seldom upside down."""
     kind = rng.random()
     sign = 1 if rng.random() < 0.5 else -1
-    if kind < 0.035:
+    if kind < 0.02:
         return sign * rng.normal(88, 10)
-    if kind < 0.042:
+    if kind < 0.023:
         return sign * rng.uniform(120, 180)
     return rng.normal(0, 8)

@@ -111,7 +111,7 @@ def _place_people(rng: np.random.Generator, size, count: int, covered: np.ndarra
         person = sample_person(rng)
         person.number = number
         inside = 17 if rng.random() < 0.85 else int(rng.integers(11, 17))
-        free = int(rng.integers(10, 17)) if count <= 8 else 12
+        free = int(rng.integers(12, 18)) if count <= 8 else 12
         best = None
         for attempt in range(40):
             # A crowded image gets smaller people rather than hidden ones.
