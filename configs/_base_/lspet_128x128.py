@@ -66,13 +66,13 @@ model = dict(
     backbone=dict(type='ResNet', depth=18),
 )
 
-train_cfg = dict(max_epochs=8, val_interval=2)
+train_cfg = dict(max_epochs=6, val_interval=2)
 optim_wrapper = dict(optimizer=dict(type='Adam', lr=1e-3))
 param_scheduler = [
     dict(type='LinearLR', begin=0, end=140, start_factor=0.01, by_epoch=False),  # one epoch
-    dict(type='CosineAnnealingLR', begin=0, T_max=8, by_epoch=True, convert_to_iter_based=True),
+    dict(type='CosineAnnealingLR', begin=0, T_max=6, by_epoch=True, convert_to_iter_based=True),
 ]
 default_hooks = dict(
     logger=dict(interval=20),
-    checkpoint=dict(interval=8, save_best='lsp/PCK', rule='greater'),
+    checkpoint=dict(interval=6, save_best='lsp/PCK', rule='greater'),
 )
