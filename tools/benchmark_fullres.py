@@ -1,7 +1,7 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """Measure full-resolution targets: loading, training step and decoding, beside mmpose's codecs.
 
-Usage: python tools/benchmark_fullres.py [--runs 3] [--device cpu] [--threads 1]
+Usage: python tools/benchmark_fullres.py [--runs 3] [--device cpu] [--threads N]
            [--ann train.json --images FOLDER]
 
 At 256x192 and 384x288, each peer in its turn within each run; the tables give medians, and medians
@@ -216,18 +216,19 @@ def main() -> None:
     parser.add_argument('--batches', type=int, default=12, help='batches of 16 a loader and run')
     parser.add_argument('--step-batch', type=int, default=1, help='samples a training step')
     parser.add_argument('--device', default='cpu')
-    parser.add_argument('--threads', type=int, default=1, help="of torch in the model's process")
+    parser.add_argument('--threads', type=int, help="of torch in the model's process; default: its")
     parser.add_argument('--ann', help='annotation file of COCO format')
     parser.add_argument('--images', help="folder of its images' file names")
     parser.add_argument('--only', nargs='+', default=('loader', 'step', 'decode'))
     parser.add_argument('--sizes', nargs='+', default=('256x192', '384x288'))
     args = parser.parse_args()
     warnings.simplefilter('ignore')
-    torch.set_num_threads(args.threads)
+    if args.threads:
+        torch.set_num_threads(args.threads)
     init_default_scope('mmpose')
     print(
         f'torch {torch.__version__}, {platform.processor() or platform.machine()}, '
-        f'{os.cpu_count()} cores, {args.threads} thread(s), {args.device}'
+        f'{os.cpu_count()} cores, {torch.get_num_threads()} thread(s), {args.device}'
     )
     with tempfile.TemporaryDirectory() as folder:
         ann, images = args.ann, args.images
