@@ -89,19 +89,6 @@ class BaseTorchCodec(BaseKeypointCodec):
             lists of B tensors where N differs from image to image.
         """
 
-    def locate_and_sum(self, maps: Maps) -> tuple:
-        """Locate, and sum the maps: NaN and infinity survive a sum, and one number is to be copied.
-
-        A subclass with large maps may do both in one pass.
-
-        Args:
-            maps (dict[str, Tensor]): See :meth:`locate`.
-
-        Returns:
-            tuple: What :meth:`locate` gives, and the sum of all maps, a tensor of one number.
-        """
-        return (*self.locate(maps), sum(value.sum() for value in maps.values()))
-
     def make_constants(self) -> Maps:
         """Build on the CPU the fixed tensors that :meth:`draw` and :meth:`locate` use."""
         return {}
@@ -188,7 +175,9 @@ class BaseTorchCodec(BaseKeypointCodec):
         maps = self._named(batch_encoded)
         with torch.no_grad(), torch.autocast(_first(maps).device.type, enabled=False):
             maps = {name: value.detach().float() for name, value in maps.items()}
-            keypoints, scores, total = self.locate_and_sum(maps)
+            keypoints, scores = self.locate(maps)
+            # NaN and infinity survive a sum: one number to copy, after the coordinates.
+            total = sum(value.sum() for value in maps.values())
             if isinstance(keypoints, Tensor):
                 found = torch.cat([keypoints, scores[..., None]], -1).cpu().numpy()
                 batch_keypoints, batch_scores = list(found[..., :2]), list(found[..., 2])

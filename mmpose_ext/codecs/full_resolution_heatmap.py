@@ -117,16 +117,11 @@ class FullResolutionHeatmap(BaseTorchCodec):
         Raises:
             ValueError: If the maps are not of the input's size.
         """
-        return self.locate_and_sum(maps)[:2]
-
-    def locate_and_sum(self, maps: Maps) -> tuple[Tensor, Tensor, Tensor]:
-        """Locate, and sum the maps, in one pass over the memory."""
         heatmaps = maps['heatmaps']
         self.check_maps(heatmaps)
-        rows, total = scan_rows(heatmaps)
-        cells, scores = find_maximum(heatmaps, rows)
+        cells, scores = find_maximum(heatmaps)
         keypoints = self._fit(heatmaps, cells, scores) if self.reach else cells.float()
-        return keypoints[:, None], scores[:, None], total
+        return keypoints[:, None], scores[:, None]
 
     def check_maps(self, heatmaps: Tensor) -> None:
         """Check that maps (B, K, h, w) have one cell for each pixel.
@@ -170,18 +165,7 @@ class FullResolutionHeatmap(BaseTorchCodec):
         return torch.where((is_peak & is_near)[..., None], fitted, cells)
 
 
-def scan_rows(maps: Tensor) -> tuple[Tensor, Tensor]:
-    """Give the maximum of each row (B, K, h) of maps (B, K, h, w), and the sum of all cells.
-
-    On a CPU image by image, for the second look at an image to meet it in the cache.
-    """
-    if maps.device.type != 'cpu' or not len(maps):
-        return maps.amax(-1), maps.sum()
-    rows, sums = zip(*((image.amax(-1), image.sum()) for image in maps), strict=True)
-    return torch.stack(rows), torch.stack(sums).sum()
-
-
-def find_maximum(maps: Tensor, rows: Tensor | None = None) -> tuple[Tensor, Tensor]:
+def find_maximum(maps: Tensor) -> tuple[Tensor, Tensor]:
     """Find each map's maximum, the first one in reading order.
 
     The maxima of all rows come first, which torch computes at the memory's speed (arg-max over
@@ -189,11 +173,10 @@ def find_maximum(maps: Tensor, rows: Tensor | None = None) -> tuple[Tensor, Tens
 
     Args:
         maps (Tensor): (B, K, h, w).
-        rows (Tensor, optional): (B, K, h), the maxima of the rows, where they are known.
 
     Returns:
         tuple: cells (B, K, 2), int64 [x, y], and values (B, K).
     """
-    scores, y = (maps.amax(-1) if rows is None else rows).max(-1)
+    scores, y = maps.amax(-1).max(-1)
     row = maps.gather(2, y[..., None, None].expand(-1, -1, 1, maps.shape[-1])).squeeze(2)
     return torch.stack([row.argmax(-1), y], -1), scores
