@@ -16,13 +16,13 @@ export PYTHONUNBUFFERED := 1
 setup:
 	@$(PYTHON) tools/setup_env.py --venv $(VENV)
 
-demo: $(DEMO)/train/epoch_14.pth
+demo: $(DEMO)/train/epoch_9.pth
 	mim test mmpose $(DEMO_CONFIG) --checkpoint $< --work-dir $(DEMO)/test --out $(DEMO)/test/metrics.json \
 		--cfg-options test_evaluator.outfile_prefix=$(DEMO)/test/predictions
 	python tools/demo_report.py $(DEMO)
 
 # kept between calls; an interrupted training goes on from its last whole checkpoint
-$(DEMO)/train/epoch_14.pth: | setup
+$(DEMO)/train/epoch_9.pth: | setup
 	mmpose-ext synthetic --out $(DEMO)/data --train 2500 --val 250 --people 1 3 --seed 0
 	mim train mmpose $(DEMO_CONFIG) --work-dir $(DEMO)/train --resume
 

@@ -1,11 +1,18 @@
 # The synthetic people of `mmpose-ext synthetic`, one person a sample, tested on its detection file.
 data_root = 'build/demo/data/'
 
-# flips only: the people differ enough, and the demo's few passes are better spent on them
+# little beside flips: the people differ enough; the boxes vary as a detector's do
 augmentation = [
     dict(type='LoadImage'),
     dict(type='GetBBoxCenterScale'),
     dict(type='RandomFlip', direction='horizontal'),
+    dict(
+        type='RandomBBoxTransform',
+        shift_factor=0.06,
+        shift_prob=0.5,
+        scale_factor=(0.9, 1.1),
+        rotate_prob=0.0,
+    ),
 ]
 
 train_dataloader = dict(

@@ -56,12 +56,12 @@ model = dict(
     test_cfg=dict(flip_test=True, flip_mode='heatmap', shift_heatmap=False),
 )
 
-train_cfg = dict(max_epochs=14, val_interval=7)
+train_cfg = dict(max_epochs=9, val_interval=9)
 optim_wrapper = dict(optimizer=dict(type='AdamW', lr=2e-3, weight_decay=0.01))
 param_scheduler = [
     dict(type='LinearLR', begin=0, end=100, start_factor=0.01, by_epoch=False),
-    dict(type='CosineAnnealingLR', begin=0, T_max=14, by_epoch=True, convert_to_iter_based=True),
+    dict(type='CosineAnnealingLR', begin=0, T_max=9, by_epoch=True, convert_to_iter_based=True),
 ]
 default_hooks = dict(
-    checkpoint=dict(interval=7, save_best='coco/AP', rule='greater'), logger=dict(interval=20)
+    checkpoint=dict(interval=3, save_best='coco/AP', rule='greater'), logger=dict(interval=20)
 )

@@ -53,9 +53,9 @@ def paint_background(rng: np.random.Generator, size: tuple[int, int]) -> np.ndar
     if rng.random() < 0.3:
         _stripes(rng, image[:horizon])
     canvas = Canvas(image)
-    for _ in range(int(rng.integers(0, 7))):
+    for _ in range(int(rng.integers(0, 6))):
         _shape(rng, canvas, unit)
-    for _ in range(int(rng.integers(0, 5))):
+    for _ in range(int(rng.integers(0, 4))):
         _decoy(rng, canvas, unit)
     image = canvas.image
     if rng.random() < 0.5:
@@ -148,8 +148,8 @@ def expose(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
     if rng.random() < 0.4:
         image = image * _ramp((width, height), np.float32(rng.uniform(0.65, 0.95)),
                               np.float32(rng.uniform(1.0, 1.15)), rng.uniform(0, 6.3))
-    if rng.random() < 0.25:
+    if rng.random() < 0.15:
         image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.4, 0.9) * min(height, width) / 240)
     grain = rng.standard_normal((height, width, 1), dtype=np.float32)
-    image = image + grain * np.float32(rng.uniform(1, 5))
+    image = image + grain * np.float32(rng.uniform(0.5, 3))
     return np.clip(np.round(image), 0, 255).astype(np.uint8)

@@ -41,7 +41,7 @@ ARM_LIMITS = np.array([(-60, 185), (0, 170), (-95, 100), (0, 148)], float)
 LEG_LIMITS = np.array([(-35, 125), (0, 60), (-25, 45), (0, 145)], float)
 
 # (weight, mean, standard deviation) of the heading: front, back and the two profiles.
-HEADINGS = ((0.74, 0, 20), (0.12, 180, 15), (0.07, 90, 15), (0.07, -90, 15))
+HEADINGS = ((0.80, 0, 18), (0.10, 180, 15), (0.05, 90, 15), (0.05, -90, 15))
 
 
 def _choose(rng: np.random.Generator, weights) -> int:
@@ -59,7 +59,7 @@ def sample_proportions(rng: np.random.Generator) -> Proportions:
     for name in ('thigh', 'shank', 'spine', 'upper_arm', 'forearm', 'shoulder', 'hip'):
         setattr(body, name, getattr(body, name) * np.clip(rng.normal(1, 0.06), 0.85, 1.15))
     body.head *= rng.uniform(0.92, 1.12)
-    body.girth = float(np.clip(rng.normal(1.0, 0.14), 0.78, 1.4))
+    body.girth = float(np.clip(rng.normal(1.1, 0.14), 0.85, 1.5))
     if rng.random() < 1 / 6:
         body.head *= 1.3
         body.thigh *= 0.88
@@ -95,7 +95,7 @@ def sample_pose(rng: np.random.Generator) -> Pose:
     return Pose(
         left_arm=Arm(*left), right_arm=Arm(*right), left_leg=Leg(*first), right_leg=Leg(*second),
         bend=bend, lean=lean, side_bend=rng.normal(0, 5), spine_twist=rng.normal(0, 8),
-        nod=np.clip(rng.normal(2, 9), -25, 30), turn=np.clip(rng.normal(0, 17), -55, 55),
+        nod=np.clip(rng.normal(2, 7), -25, 30), turn=np.clip(rng.normal(0, 14), -55, 55),
         tilt=rng.normal(0, 6), yaw=rng.normal(heading, spread), roll=_sample_roll(rng),
         camera_pitch=rng.uniform(-3, 18))
 

@@ -89,7 +89,7 @@ def _try_scene(rng: np.random.Generator, size: tuple[int, int], people: tuple[in
 
 
 def _place_objects(rng: np.random.Generator, size, count: int, covered: np.ndarray) -> list:
-    things = [sample_object(rng, size) for _ in range(rng.choice((0, 1, 2), p=(0.66, 0.27, 0.07)))]
+    things = [sample_object(rng, size) for _ in range(rng.choice((0, 1, 2), p=(0.75, 0.20, 0.05)))]
     if count > 8:
         things = things[:1]
     for thing in things:
@@ -110,7 +110,7 @@ def _place_people(rng: np.random.Generator, size, count: int, covered: np.ndarra
     for number, scale in enumerate(scales, 1):
         person = sample_person(rng)
         person.number = number
-        inside = 17 if rng.random() < 0.85 else int(rng.integers(11, 17))
+        inside = 17 if rng.random() < 0.92 else int(rng.integers(11, 17))
         free = int(rng.integers(12, 18)) if count <= 8 else 12
         best = None
         for attempt in range(40):
