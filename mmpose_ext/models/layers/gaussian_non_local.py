@@ -6,21 +6,26 @@ Wang et al., CVPR 2018. Parameters, their names and the result are those of mmcv
 ``NonLocal2d(mode='gaussian')``; only the way the product is computed differs.
 """
 
+import torch
 import torch.nn.functional as F
 from mmcv.cnn import NonLocal2d
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 
 from .precision import at_least_float32, no_autocast
+from .self_similarity import self_similarity_attention
 
 
 def gaussian_attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     """``softmax(query key^T) value`` without scaling: Eq. 1 with f(a, b) = exp(a . b).
 
-    Where there are more keys than channels, the N x M matrix would outgrow the features; it is
-    then never formed (``scaled_dot_product_attention``, memory O(N)). The CPU kernel needs
-    contiguous tensors of equal head size, so ``value`` is padded with zero channels. Where there
-    are fewer keys than channels, the matrix is the smaller part and the plain product is faster.
+    Where there are more keys than channels, the N x M matrix would outgrow the features and is
+    never formed: memory is O(N). With ``key is query`` (no sub-sampling) the symmetric blocks of
+    :func:`~mmpose_ext.models.layers.self_similarity.self_similarity_attention` do the work; else,
+    and in a traced or compiled graph, ``scaled_dot_product_attention``, whose CPU kernel needs
+    contiguous tensors of equal head size, so that ``value`` is padded with zero channels. Where
+    there are fewer keys than channels, the matrix is the smaller part and the plain product is
+    the fastest.
 
     Args:
         query (Tensor): (B, N, C).
@@ -31,12 +36,16 @@ def gaussian_attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         Tensor: (B, N, D), of the inputs' dtype.
     """
     channels, width = key.shape[2], value.shape[2]
-    if key.shape[1] <= channels:
+    if key.shape[1] <= channels or query.is_meta:  # meta tensors only count operations
         return (query @ key.transpose(1, 2)).softmax(dim=-1) @ value
-    if not value.is_meta:  # meta tensors count operations: zeros would count too
-        value = F.pad(value, (0, channels - width))
+    in_graph = torch.compiler.is_compiling() or torch.jit.is_tracing()
+    if key is query and query.dtype in (torch.float32, torch.float64) and not in_graph:
+        return self_similarity_attention(query, value)
     out = F.scaled_dot_product_attention(
-        query.unsqueeze(1), key.unsqueeze(1), value.unsqueeze(1), scale=1.0
+        query.unsqueeze(1),
+        key.unsqueeze(1),
+        F.pad(value, (0, channels - width)).unsqueeze(1),
+        scale=1.0,
     )
     return out.squeeze(1)[..., :width]
 
