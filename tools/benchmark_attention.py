@@ -53,7 +53,7 @@ def build_network(name: str) -> nn.Module:
 
 
 def measure(kind: str, name: str, size: str, batch: int, device: str) -> dict[str, float]:
-    """Seconds and megabytes of one forward and backward pass, after one to warm up.
+    """Seconds and megabytes of a forward and backward pass: the median of some after the first.
 
     Args:
         kind (str): 'block' (name 'ours' or 'mmcv') or 'step' (name of a config; with Adam).
@@ -74,7 +74,7 @@ def measure(kind: str, name: str, size: str, batch: int, device: str) -> dict[st
     unit = 1024 if platform.system() == 'Linux' else 1
     before = current_memory() if not cuda else torch.cuda.memory_allocated()
     seconds = []
-    for _ in range(2):
+    for _ in range(3 if kind == 'block' else 7):
         started = time.perf_counter()
         out = getattr(model, '_forward', model)(inputs)
         out.square().mean().backward()
@@ -88,7 +88,7 @@ def measure(kind: str, name: str, size: str, batch: int, device: str) -> dict[st
         if cuda
         else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
     )
-    return dict(seconds=seconds[-1], megabytes=(peak - before) / 2**20)
+    return dict(seconds=statistics.median(seconds[1:]), megabytes=(peak - before) / 2**20)
 
 
 def current_memory() -> int:
@@ -131,13 +131,14 @@ def main() -> None:
     parser.add_argument('--batch', type=int, default=8, help='images for the block')
     parser.add_argument('--step-batch', type=int, default=2, help='images for the training step')
     parser.add_argument('--runs', type=int, default=3, help='pairs of processes a row')
+    parser.add_argument('--only', choices=('block', 'step'), help='half of the table')
     args = parser.parse_args()
     print(f'torch {torch.__version__}, {torch.get_num_threads()} threads, {args.device}')
     print('| what | ours s | peer s | ratio | ours MB | peer MB | ratio |')
     print('| --- | --- | --- | --- | --- | --- | --- |')
-    for size in C2_SIZES:
+    for size in C2_SIZES if args.only != 'step' else ():
         compare('block', ('ours', 'mmcv'), size, args.batch, args.device, args.runs)
-    for size in C2_SIZES:
+    for size in C2_SIZES if args.only != 'block' else ():
         names = (f'attention_resnet50_{size}', f'simplebaseline_resnet50_{size}')
         compare('step', names, size, args.step_batch, args.device, args.runs)
 

@@ -37,8 +37,11 @@ SMALL = dict(splits={'train': 5, 'val': 3}, image_size=(160, 120), progress=Fals
 
 
 def digests(folder: Path) -> dict[str, str]:
-    return {str(file.relative_to(folder)): hashlib.sha256(file.read_bytes()).hexdigest()
-            for file in sorted(folder.rglob('*')) if file.is_file()}
+    return {
+        str(file.relative_to(folder)): hashlib.sha256(file.read_bytes()).hexdigest()
+        for file in sorted(folder.rglob('*'))
+        if file.is_file()
+    }
 
 
 @pytest.fixture(scope='module')
@@ -77,8 +80,10 @@ def test_an_image_does_not_depend_on_how_many_there_are(tmp_path):
         name = writer.image_name('val', index)
         assert (few / 'val' / name).read_bytes() == (more / 'val' / name).read_bytes()
     for kind in ('keypoints', 'detections'):
-        first, second = (json.loads((folder / f'annotations/person_{kind}_val.json').read_text())
-                         for folder in (few, more))
+        first, second = (
+            json.loads((folder / f'annotations/person_{kind}_val.json').read_text())
+            for folder in (few, more)
+        )
         if kind == 'keypoints':
             first, second = first['annotations'], second['annotations']
         ids = {writer.image_id('val', index) for index in range(2)}
@@ -145,8 +150,12 @@ def test_area_and_box_are_those_of_the_mask():
         total += person.mask
         rows, columns = np.nonzero(person.mask)
         assert person.area == len(rows)
-        assert person.bbox.tolist() == [columns.min(), rows.min(), np.ptp(columns) + 1,
-                                        np.ptp(rows) + 1]
+        assert person.bbox.tolist() == [
+            columns.min(),
+            rows.min(),
+            np.ptp(columns) + 1,
+            np.ptp(rows) + 1,
+        ]
     assert total.max() == 1  # no pixel belongs to two people
 
 
@@ -195,8 +204,11 @@ def test_back_view_has_no_face_and_left_is_on_the_left():
     person = place(Pose(yaw=180))
     seen = visibility(person, drawn(person))
     assert all(seen[name] == 0 for name in ('nose', 'left_eye', 'right_eye'))
-    assert all(seen[f'{side}_{name}'] == 2 for side in ('left', 'right')
-               for name in ('shoulder', 'elbow', 'hip', 'knee', 'ankle'))
+    assert all(
+        seen[f'{side}_{name}'] == 2
+        for side in ('left', 'right')
+        for name in ('shoulder', 'elbow', 'hip', 'knee', 'ankle')
+    )
     left, right = (person.keypoints[INDEX[f'{side}_shoulder']] for side in ('left', 'right'))
     assert left[0] < right[0]
 
@@ -213,10 +225,13 @@ def test_profile_hides_the_far_side(yaw, near, far):
     assert np.sign(nose[0] - ear[0]) == np.sign(yaw)  # looks to where it is turned
 
 
-@pytest.mark.parametrize('yaw, expected', [
-    (30, 2),  # turned a little: the shoulder is at the trunk's rim
-    (60, 1),  # turned far: it lies behind the trunk
-])
+@pytest.mark.parametrize(
+    'yaw, expected',
+    [
+        (30, 2),  # turned a little: the shoulder is at the trunk's rim
+        (60, 1),  # turned far: it lies behind the trunk
+    ],
+)
 def test_the_trunk_hides_the_far_shoulder_of_a_turned_body(yaw, expected):
     for sign, far in ((1, 'left'), (-1, 'right')):
         person = place(Pose(yaw=sign * yaw))
@@ -248,8 +263,9 @@ def test_other_people_and_objects_hide_keypoints():
 def test_keypoints_outside_the_image_are_not_labelled():
     person = place(Pose(), centre=(100, 200))  # the legs are below the image
     seen = visibility(person, drawn(person))
-    assert all(seen[f'{side}_{name}'] == 0 for side in ('left', 'right')
-               for name in ('knee', 'ankle'))
+    assert all(
+        seen[f'{side}_{name}'] == 0 for side in ('left', 'right') for name in ('knee', 'ankle')
+    )
     assert seen['nose'] == 2
 
 
@@ -262,15 +278,23 @@ def test_bones_keep_their_length_and_joints_their_limits():
         body, pose = sample_proportions(rng), sample_pose(rng)
         k = pose_body(body, pose).keypoints
         for first, second, length in (
-                ('hip', 'knee', body.thigh), ('knee', 'ankle', body.shank),
-                ('shoulder', 'elbow', body.upper_arm), ('elbow', 'wrist', body.forearm)):
+            ('hip', 'knee', body.thigh),
+            ('knee', 'ankle', body.shank),
+            ('shoulder', 'elbow', body.upper_arm),
+            ('elbow', 'wrist', body.forearm),
+        ):
             for side in ('left', 'right'):
                 bone = k[INDEX[f'{side}_{first}']] - k[INDEX[f'{side}_{second}']]
                 assert np.linalg.norm(bone) == pytest.approx(length)
         assert np.linalg.norm(k[INDEX['left_hip']] - k[INDEX['right_hip']]) == pytest.approx(
-            2 * body.hip)
-        for limb, limits in ((pose.left_arm, ARM_LIMITS), (pose.right_arm, ARM_LIMITS),
-                             (pose.left_leg, LEG_LIMITS), (pose.right_leg, LEG_LIMITS)):
+            2 * body.hip
+        )
+        for limb, limits in (
+            (pose.left_arm, ARM_LIMITS),
+            (pose.right_arm, ARM_LIMITS),
+            (pose.left_leg, LEG_LIMITS),
+            (pose.right_leg, LEG_LIMITS),
+        ):
             angles = np.array(list(vars(limb).values()))
             assert (angles >= limits[:, 0]).all() and (angles <= limits[:, 1]).all()
 
@@ -295,16 +319,25 @@ def test_capsule_equals_a_loop_over_pixels():
 
 def people_of(coco: COCO) -> tuple[list[dict], np.ndarray, np.ndarray]:
     people = list(coco.anns.values())
-    return (people, np.reshape([p['keypoints'] for p in people], (-1, 17, 3)).astype(float),
-            np.array([p['bbox'] for p in people], float))
+    return (
+        people,
+        np.reshape([p['keypoints'] for p in people], (-1, 17, 3)).astype(float),
+        np.array([p['bbox'] for p in people], float),
+    )
 
 
 def keypoint_ap(coco: COCO, people: list[dict], points: np.ndarray) -> float:
     """COCO's AP of points (N, 17, 2) with score 1, one set a person."""
     ones = np.ones((17, 1))
-    results = [{'image_id': p['image_id'], 'category_id': 1, 'score': 1.0,
-                'keypoints': np.hstack((k, ones)).ravel().tolist()}
-               for p, k in zip(people, points, strict=True)]
+    results = [
+        {
+            'image_id': p['image_id'],
+            'category_id': 1,
+            'score': 1.0,
+            'keypoints': np.hstack((k, ones)).ravel().tolist(),
+        }
+        for p, k in zip(people, points, strict=True)
+    ]
     evaluation = COCOeval(coco, coco.loadRes(results), 'keypoints')
     evaluation.evaluate()
     evaluation.accumulate()
@@ -390,20 +423,23 @@ def test_thirty_people_in_each_image(tmp_path):
 # Settings, folders, interruption.
 
 
-@pytest.mark.parametrize('settings, message', [
-    (dict(people=(0, 3)), r'people is \(0, 3\)'),  # none
-    (dict(people=(4, 2)), r'people is \(4, 2\)'),  # the wrong way round
-    (dict(people=(1, 61)), 'people is'),  # too many
-    (dict(people=(1, 60), image_size=(64, 64)), 'too small for 60 people'),
-    (dict(image_size=(32, 240)), r'image_size is \(32, 240\)'),
-    (dict(image_size=(320, 9000)), 'image_size is'),
-    (dict(splits={'train': -1}), r"splits\['train'\] is -1"),
-    (dict(splits={'dev': 5}), "splits has 'dev'"),
-    (dict(splits={'train': 0}), 'no image at all'),
-    (dict(seed=-1), 'seed is -1'),
-    (dict(quality=0), 'quality is 0'),
-    (dict(workers=0), 'workers is 0'),
-])
+@pytest.mark.parametrize(
+    'settings, message',
+    [
+        (dict(people=(0, 3)), r'people is \(0, 3\)'),  # none
+        (dict(people=(4, 2)), r'people is \(4, 2\)'),  # the wrong way round
+        (dict(people=(1, 61)), 'people is'),  # too many
+        (dict(people=(1, 60), image_size=(64, 64)), 'too small for 60 people'),
+        (dict(image_size=(32, 240)), r'image_size is \(32, 240\)'),
+        (dict(image_size=(320, 9000)), 'image_size is'),
+        (dict(splits={'train': -1}), r"splits\['train'\] is -1"),
+        (dict(splits={'dev': 5}), "splits has 'dev'"),
+        (dict(splits={'train': 0}), 'no image at all'),
+        (dict(seed=-1), 'seed is -1'),
+        (dict(quality=0), 'quality is 0'),
+        (dict(workers=0), 'workers is 0'),
+    ],
+)
 def test_bad_settings(tmp_path, settings, message):
     with pytest.raises(ValueError, match=message):
         generate(tmp_path / 'out', progress=False, **settings)
@@ -430,7 +466,8 @@ def test_a_set_with_other_settings_is_replaced_only_on_request(tmp_path):
     fewer = dict(SMALL, splits={'train': 2})
     generate(tmp_path / 'out', workers=1, seed=2, overwrite=True, **fewer)
     assert digests(tmp_path / 'out') == digests(
-        generate(tmp_path / 'new', workers=1, seed=2, **fewer))
+        generate(tmp_path / 'new', workers=1, seed=2, **fewer)
+    )
 
 
 def test_a_finished_set_is_not_made_again(tmp_path, monkeypatch):
@@ -473,8 +510,23 @@ def test_an_interrupted_set_is_not_taken_for_a_whole_one(tmp_path, monkeypatch, 
 def test_command(tmp_path, capsys):
     parser = argparse.ArgumentParser()
     command.add_arguments(parser)
-    options = ['--train', '2', '--val', '1', '--size', '96', '80', '--people', '1', '2', '--quiet',
-               '--seed', '5', '--workers', '1']
+    options = [
+        '--train',
+        '2',
+        '--val',
+        '1',
+        '--size',
+        '96',
+        '80',
+        '--people',
+        '1',
+        '2',
+        '--quiet',
+        '--seed',
+        '5',
+        '--workers',
+        '1',
+    ]
     out = tmp_path / 'out'
     assert command.run(parser.parse_args(['--out', str(out), *options])) == 0
     same = generate(tmp_path / 'same', {'train': 2, 'val': 1}, 5, (1, 2), (96, 80), progress=False)

@@ -81,8 +81,14 @@ def _shape(rng: np.random.Generator, canvas: Canvas, unit: int) -> None:
     radius = unit * rng.uniform(0.05, 0.28)
     tint = _muted(rng)
     if rng.random() < 0.3:
-        canvas.ellipse(centre, (radius, radius * rng.uniform(0.4, 1)), rng.uniform(0, 3), tint,
-                       None, rng.uniform(0, 0.4))
+        canvas.ellipse(
+            centre,
+            (radius, radius * rng.uniform(0.4, 1)),
+            rng.uniform(0, 3),
+            tint,
+            None,
+            rng.uniform(0, 0.4),
+        )
         return
     corners = int(rng.integers(3, 6))
     turn = np.linspace(0, 2 * np.pi, corners, endpoint=False) + rng.uniform(0, 6)
@@ -146,8 +152,12 @@ def expose(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
     contrast = rng.uniform(0.8, 1.12)
     image = (image - 120) * np.float32(contrast) + np.float32(120 + rng.uniform(-20, 22))
     if rng.random() < 0.4:
-        image = image * _ramp((width, height), np.float32(rng.uniform(0.65, 0.95)),
-                              np.float32(rng.uniform(1.0, 1.15)), rng.uniform(0, 6.3))
+        image = image * _ramp(
+            (width, height),
+            np.float32(rng.uniform(0.65, 0.95)),
+            np.float32(rng.uniform(1.0, 1.15)),
+            rng.uniform(0, 6.3),
+        )
     if rng.random() < 0.15:
         image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.4, 0.9) * min(height, width) / 240)
     grain = rng.standard_normal((height, width, 1), dtype=np.float32)

@@ -73,8 +73,9 @@ class Canvas:
             colour = paint(along, across)
         self.blend(window, alpha, np.clip(shade[..., None] * colour, 0, 255), label)
 
-    def ellipse(self, centre, axes, angle: float, paint, label: int | None,
-                shading: float = 0.3) -> None:
+    def ellipse(
+        self, centre, axes, angle: float, paint, label: int | None, shading: float = 0.3
+    ) -> None:
         """A filled ellipse: half-axes in pixels, angle in radians of the first axis.
 
         ``paint`` is a colour or gets (u, v), the place in half-axes, -1 to 1.
@@ -95,8 +96,15 @@ class Canvas:
             colour = np.clip(shade[..., None] * colour, 0, 255)
         self.blend(window, alpha, colour, label)
 
-    def polygons(self, shapes: list[np.ndarray], paint, label: int | None, frame=None,
-                 shading: float = 0.45, soft: float = 0.0) -> None:
+    def polygons(
+        self,
+        shapes: list[np.ndarray],
+        paint,
+        label: int | None,
+        frame=None,
+        shading: float = 0.45,
+        soft: float = 0.0,
+    ) -> None:
         """The union of convex polygons, each (P, 2), in pixels.
 
         ``paint`` is a colour or gets (u, v), measured in ``frame``: (origin (2,), u axis (2,),

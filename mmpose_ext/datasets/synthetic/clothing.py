@@ -7,10 +7,31 @@ from dataclasses import dataclass
 import numpy as np
 
 # Skin tones from light to dark, RGB.
-_SKINS = np.array([(255, 224, 196), (241, 194, 150), (224, 172, 125), (198, 134, 86),
-                   (150, 98, 60), (108, 70, 45), (78, 50, 36)], np.float32)
-_HAIRS = np.array([(28, 22, 20), (60, 40, 26), (96, 62, 34), (150, 100, 50), (205, 165, 95),
-                   (150, 60, 30), (165, 160, 155), (70, 45, 95)], np.float32)
+_SKINS = np.array(
+    [
+        (255, 224, 196),
+        (241, 194, 150),
+        (224, 172, 125),
+        (198, 134, 86),
+        (150, 98, 60),
+        (108, 70, 45),
+        (78, 50, 36),
+    ],
+    np.float32,
+)
+_HAIRS = np.array(
+    [
+        (28, 22, 20),
+        (60, 40, 26),
+        (96, 62, 34),
+        (150, 100, 50),
+        (205, 165, 95),
+        (150, 60, 30),
+        (165, 160, 155),
+        (70, 45, 95),
+    ],
+    np.float32,
+)
 
 PATTERNS = ('plain', 'hstripes', 'vstripes', 'check', 'dots', 'block', 'sash')
 
@@ -82,24 +103,40 @@ def sample_look(rng: np.random.Generator) -> Look:
         hair = hair * 0.4
     shirt = _unlike(rng, [skin], 35)
     bottom = _pick(rng, {'trousers': 0.55, 'shorts': 0.25, 'skirt': 0.12, 'dress': 0.08})
-    bottom_colour = shirt if bottom == 'dress' else _unlike(
-        rng, [skin, shirt], 35, saturation=(0.05, 0.7), value=(0.12, 0.9))
+    bottom_colour = (
+        shirt
+        if bottom == 'dress'
+        else _unlike(rng, [skin, shirt], 35, saturation=(0.05, 0.7), value=(0.12, 0.9))
+    )
     return Look(
-        skin=skin, hair=hair,
+        skin=skin,
+        hair=hair,
         hair_style=_pick(rng, {'short': 0.5, 'long': 0.22, 'bun': 0.1, 'tail': 0.1, 'bald': 0.08}),
-        hat=_pick(rng, {'none': 0.8, 'cap': 0.12, 'beanie': 0.08}), hat_colour=colour(rng),
-        glasses=rng.random() < 0.15, beard=rng.random() < 0.12,
-        shirt=shirt, shirt_second=_unlike(rng, [shirt], 45),
-        shirt_pattern=_pick(rng, dict(zip(PATTERNS, (0.42, 0.16, 0.08, 0.09, 0.08, 0.1, 0.07),
-                                          strict=True))),
-        pattern_scale=rng.uniform(0.8, 1.6), sleeve=(2.0, 0.6, 0.55, 1.3, 0.08)[rng.integers(5)],
+        hat=_pick(rng, {'none': 0.8, 'cap': 0.12, 'beanie': 0.08}),
+        hat_colour=colour(rng),
+        glasses=rng.random() < 0.15,
+        beard=rng.random() < 0.12,
+        shirt=shirt,
+        shirt_second=_unlike(rng, [shirt], 45),
+        shirt_pattern=_pick(
+            rng, dict(zip(PATTERNS, (0.42, 0.16, 0.08, 0.09, 0.08, 0.1, 0.07), strict=True))
+        ),
+        pattern_scale=rng.uniform(0.8, 1.6),
+        sleeve=(2.0, 0.6, 0.55, 1.3, 0.08)[rng.integers(5)],
         neckline=_pick(rng, {'round': 0.4, 'v': 0.25, 'open': 0.2, 'collar': 0.15}),
-        bottom=bottom, bottom_colour=bottom_colour,
-        bottom_length={'trousers': 1.92, 'shorts': rng.uniform(0.45, 0.95),
-                       'skirt': rng.uniform(0.5, 1.0), 'dress': rng.uniform(0.5, 1.0)}[bottom],
+        bottom=bottom,
+        bottom_colour=bottom_colour,
+        bottom_length={
+            'trousers': 1.92,
+            'shorts': rng.uniform(0.45, 0.95),
+            'skirt': rng.uniform(0.5, 1.0),
+            'dress': rng.uniform(0.5, 1.0),
+        }[bottom],
         shoes=_unlike(rng, [bottom_colour, skin], 30, saturation=(0, 0.8), value=(0.08, 0.95)),
         socks=colour(rng, saturation=(0, 0.5), value=(0.2, 1)),
-        backpack=rng.random() < 0.12, backpack_colour=colour(rng))
+        backpack=rng.random() < 0.12,
+        backpack_colour=colour(rng),
+    )
 
 
 def pattern(look: Look):

@@ -32,8 +32,9 @@ def _score(rng: np.random.Generator, quality: float) -> float:
     return float(1 / (1 + np.exp(-(8 * (quality - 0.45) + rng.normal(0, 0.7)))))
 
 
-def detect(rng: np.random.Generator, boxes: np.ndarray, shown: np.ndarray,
-           size: tuple[int, int]) -> list[tuple[np.ndarray, float]]:
+def detect(
+    rng: np.random.Generator, boxes: np.ndarray, shown: np.ndarray, size: tuple[int, int]
+) -> list[tuple[np.ndarray, float]]:
     """Simulated detections of one image.
 
     Args:

@@ -34,16 +34,23 @@ def paint_hanging_hair(canvas: Canvas, person, label: int) -> None:
     """Paints long hair that hangs behind the head; from the front it belongs behind the trunk."""
     rotation, radius = person.figure.head, person.body.head * person.scale
     centre = person.project(person.figure.points['head'])
-    ends = [centre + (rotation @ end)[:2] * (radius, -radius)
-            for end in ((0, 0.15, -0.28), (0, -1.5, -0.45))]
+    ends = [
+        centre + (rotation @ end)[:2] * (radius, -radius)
+        for end in ((0, 0.15, -0.28), (0, -1.5, -0.45))
+    ]
     canvas.capsule(*ends, (radius * 0.97, radius * 0.74), person.look.hair * 0.92, label)
 
 
 def _ears(canvas, look, spot, near, radius, label) -> None:
     for sign in (1, -1):
         if near(sign, 0, -0.1) < 0.5:
-            canvas.ellipse(spot(0.9 * sign, -0.02, -0.05), (radius * 0.2, radius * 0.24), 0,
-                           look.skin * 0.9, label)
+            canvas.ellipse(
+                spot(0.9 * sign, -0.02, -0.05),
+                (radius * 0.2, radius * 0.24),
+                0,
+                look.skin * 0.9,
+                label,
+            )
 
 
 def _skull(canvas, look, rotation, centre, radius, label) -> None:
@@ -72,8 +79,14 @@ def _skull(canvas, look, rotation, centre, radius, label) -> None:
     stretch = 1 + 0.1 * np.hypot(*up)
     # The ellipse's own axes are turned with the head; the paint wants the image's axes.
     cos, sin = np.float32(np.cos(angle)), np.float32(np.sin(angle))
-    canvas.ellipse(centre, (radius * 0.93, radius * stretch), angle,
-                   lambda u, v: paint(u * cos - v * sin, u * sin + v * cos), label, 0.25)
+    canvas.ellipse(
+        centre,
+        (radius * 0.93, radius * stretch),
+        angle,
+        lambda u, v: paint(u * cos - v * sin, u * sin + v * cos),
+        label,
+        0.25,
+    )
     # A near ear lies on the side of the skull.
     for sign in (1, -1):
         if (rotation @ (sign, 0, -0.1))[2] >= 0.5:
@@ -87,20 +100,32 @@ def _face(canvas, look, spot, near, radius, label) -> None:
         if near(0.36 * sign, 0.14, 0.86) < 0.12:
             continue
         eye = spot(0.36 * sign, 0.14, 0.86)
-        canvas.ellipse(eye, (radius * 0.2, radius * 0.17), 0, np.full(3, 245, np.float32), label,
-                       0)
-        canvas.ellipse(spot(0.36 * sign, 0.13, 0.9), (radius * 0.11, radius * 0.13), 0, dark,
-                       label, 0)
+        canvas.ellipse(eye, (radius * 0.2, radius * 0.17), 0, np.full(3, 245, np.float32), label, 0)
+        canvas.ellipse(
+            spot(0.36 * sign, 0.13, 0.9), (radius * 0.11, radius * 0.13), 0, dark, label, 0
+        )
         brow = [spot(0.36 * sign + d, 0.4, 0.84) for d in (-0.16, 0.16)]
         canvas.capsule(*brow, (radius * 0.05,) * 2, look.hair * 0.7, label, 0)
         if look.glasses:
             _rim(canvas, eye, radius * 0.27, dark, label)
     if near(0, -0.12, 0.98) > -0.15:
-        canvas.capsule(spot(0, 0.1, 0.92), spot(0, -0.12, 1.02), (radius * 0.06, radius * 0.13),
-                       look.skin * 0.84, label, 0.3)
+        canvas.capsule(
+            spot(0, 0.1, 0.92),
+            spot(0, -0.12, 1.02),
+            (radius * 0.06, radius * 0.13),
+            look.skin * 0.84,
+            label,
+            0.3,
+        )
     if near(0, -0.5, 0.85) > 0.1:
-        canvas.capsule(spot(0.22, -0.46, 0.85), spot(-0.22, -0.46, 0.85), (radius * 0.06,) * 2,
-                       look.skin * np.array((0.5, 0.45, 0.72), np.float32), label, 0)
+        canvas.capsule(
+            spot(0.22, -0.46, 0.85),
+            spot(-0.22, -0.46, 0.85),
+            (radius * 0.06,) * 2,
+            look.skin * np.array((0.5, 0.45, 0.72), np.float32),
+            label,
+            0,
+        )
 
 
 def _rim(canvas, centre, radius, colour, label) -> None:
@@ -112,26 +137,40 @@ def _rim(canvas, centre, radius, colour, label) -> None:
 
 def _hair_on_top(canvas, look, spot, near, radius, label, hair_label) -> None:
     if look.hair_style == 'tail' and near(0, 0, -1) > -0.6:
-        canvas.capsule(spot(0, 0.5, -1.0), spot(0, -1.1, -1.15), (radius * 0.24, radius * 0.14),
-                       look.hair * 0.85, hair_label)
+        canvas.capsule(
+            spot(0, 0.5, -1.0),
+            spot(0, -1.1, -1.15),
+            (radius * 0.24, radius * 0.14),
+            look.hair * 0.85,
+            hair_label,
+        )
     elif look.hair_style == 'bun':
-        canvas.ellipse(spot(0, 1.05, -0.45), (radius * 0.42, radius * 0.38), 0, look.hair * 0.9,
-                       label)
+        canvas.ellipse(
+            spot(0, 1.05, -0.45), (radius * 0.42, radius * 0.38), 0, look.hair * 0.9, label
+        )
 
 
 def _hat(canvas: Canvas, look, spot, rotation, radius, label) -> None:
     if look.hat == 'none' or rotation[2, 1] < -0.75:
         return
-    crown = [spot(np.sin(a) * 0.97, 0.42, np.cos(a) * 0.97 - 0.05)
-             for a in np.linspace(0, 2 * np.pi, 10, endpoint=False)]
-    top = [spot(np.sin(a) * 0.6, 1.02, np.cos(a) * 0.6 - 0.05)
-           for a in np.linspace(0, 2 * np.pi, 8, endpoint=False)]
+    crown = [
+        spot(np.sin(a) * 0.97, 0.42, np.cos(a) * 0.97 - 0.05)
+        for a in np.linspace(0, 2 * np.pi, 10, endpoint=False)
+    ]
+    top = [
+        spot(np.sin(a) * 0.6, 1.02, np.cos(a) * 0.6 - 0.05)
+        for a in np.linspace(0, 2 * np.pi, 8, endpoint=False)
+    ]
     hull = cv2.convexHull(np.array(crown + top, np.float32))[:, 0]
     canvas.polygons([hull], look.hat_colour, label, soft=radius * 0.5)
     if look.hat == 'cap':
-        brim = np.array([spot(x, 0.46, z) for x, z in
-                         ((0.75, 0.6), (0.6, 1.35), (0, 1.6), (-0.6, 1.35), (-0.75, 0.6))],
-                        np.float32)
+        brim = np.array(
+            [
+                spot(x, 0.46, z)
+                for x, z in ((0.75, 0.6), (0.6, 1.35), (0, 1.6), (-0.6, 1.35), (-0.75, 0.6))
+            ],
+            np.float32,
+        )
         brim = cv2.convexHull(brim)[:, 0]
         if rotation[2, 2] > -0.2:
             canvas.polygons([brim], look.hat_colour * 0.75, label)

@@ -11,8 +11,13 @@ from .person import FOOT, FOREARM, SHANK, THIGH, UPPER_ARM, Person
 def _limb(canvas, person: Person, start: str, end: str, radii, paint, part: int) -> None:
     """A tapered tube between two landmarks; radii in standing heights."""
     points = person.figure.points
-    canvas.capsule(person.project(points[start]), person.project(points[end]),
-                   np.multiply(radii, person.scale), paint, person.label(part))
+    canvas.capsule(
+        person.project(points[start]),
+        person.project(points[end]),
+        np.multiply(radii, person.scale),
+        paint,
+        person.label(part),
+    )
 
 
 def _cut(length: float, covered, bare):
@@ -41,25 +46,45 @@ def draw_upper_arm(canvas: Canvas, person: Person, side: str) -> None:
             mix = np.clip((along - look.sleeve) * 30, 0, 1)[..., None]
             return cloth + mix * (look.skin - cloth)
 
-    _limb(canvas, person, f'{side}_shoulder', f'{side}_elbow',
-          (0.037 * girth, 0.028 * girth), paint, UPPER_ARM[side])
+    _limb(
+        canvas,
+        person,
+        f'{side}_shoulder',
+        f'{side}_elbow',
+        (0.037 * girth, 0.028 * girth),
+        paint,
+        UPPER_ARM[side],
+    )
 
 
 def draw_forearm(canvas: Canvas, person: Person, side: str) -> None:
     look, girth = person.look, person.body.girth
     sleeve = look.shirt_second if look.shirt_pattern == 'block' else look.shirt
-    _limb(canvas, person, f'{side}_wrist', f'{side}_hand', (0.018, 0.026), look.skin,
-          FOREARM[side])
-    _limb(canvas, person, f'{side}_elbow', f'{side}_wrist', (0.028 * girth, 0.02 * girth),
-          _cut(look.sleeve - 1, sleeve, look.skin), FOREARM[side])
+    _limb(canvas, person, f'{side}_wrist', f'{side}_hand', (0.018, 0.026), look.skin, FOREARM[side])
+    _limb(
+        canvas,
+        person,
+        f'{side}_elbow',
+        f'{side}_wrist',
+        (0.028 * girth, 0.02 * girth),
+        _cut(look.sleeve - 1, sleeve, look.skin),
+        FOREARM[side],
+    )
 
 
 def draw_thigh(canvas: Canvas, person: Person, side: str) -> None:
     look, girth = person.look, person.body.girth
     bare = look.bottom in ('skirt', 'dress')
     paint = look.skin if bare else _cut(look.bottom_length, look.bottom_colour, look.skin)
-    _limb(canvas, person, f'{side}_hip', f'{side}_knee', (0.062 * girth, 0.043 * girth), paint,
-          THIGH[side])
+    _limb(
+        canvas,
+        person,
+        f'{side}_hip',
+        f'{side}_knee',
+        (0.062 * girth, 0.043 * girth),
+        paint,
+        THIGH[side],
+    )
 
 
 def draw_shank(canvas: Canvas, person: Person, side: str) -> None:
@@ -68,10 +93,18 @@ def draw_shank(canvas: Canvas, person: Person, side: str) -> None:
         paint = _cut(look.bottom_length - 1, look.bottom_colour, look.socks)
     else:
         paint = _cut(0.78, look.skin, look.socks)
-    _limb(canvas, person, f'{side}_knee', f'{side}_ankle', (0.041 * girth, 0.025 * girth), paint,
-          SHANK[side])
+    _limb(
+        canvas,
+        person,
+        f'{side}_knee',
+        f'{side}_ankle',
+        (0.041 * girth, 0.025 * girth),
+        paint,
+        SHANK[side],
+    )
 
 
 def draw_foot(canvas: Canvas, person: Person, side: str) -> None:
-    _limb(canvas, person, f'{side}_heel', f'{side}_toe', (0.024, 0.02), person.look.shoes,
-          FOOT[side])
+    _limb(
+        canvas, person, f'{side}_heel', f'{side}_toe', (0.024, 0.02), person.look.shoes, FOOT[side]
+    )

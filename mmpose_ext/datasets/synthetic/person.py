@@ -12,8 +12,10 @@ from .skeleton import KEYPOINT_NAMES, SIDES, Figure, Proportions, pose_body
 # Numbers of the drawn parts; a pixel's label is person * PARTS + part.
 PARTS = 32
 HEAD, NECK, TRUNK, SKIRT, BACKPACK, HAIR = range(1, 7)
-UPPER_ARM, FOREARM, THIGH, SHANK, FOOT = (dict(zip(SIDES, pair, strict=True)) for pair in (
-    (10, 11), (12, 13), (14, 15), (16, 17), (18, 19)))
+UPPER_ARM, FOREARM, THIGH, SHANK, FOOT = (
+    dict(zip(SIDES, pair, strict=True))
+    for pair in ((10, 11), (12, 13), (14, 15), (16, 17), (18, 19))
+)
 
 _FACE = ('nose', 'left_eye', 'right_eye', 'left_ear', 'right_ear')
 
@@ -79,5 +81,9 @@ def visible_parts(person: Person) -> list[frozenset[int]]:
 
 def unseen_face(person: Person) -> np.ndarray:
     """(17,) bool: face keypoints on the head's far side, which nobody would label (v = 0)."""
-    return np.array([name in _FACE and not parts for name, parts in zip(
-        KEYPOINT_NAMES, visible_parts(person), strict=True)])
+    return np.array(
+        [
+            name in _FACE and not parts
+            for name, parts in zip(KEYPOINT_NAMES, visible_parts(person), strict=True)
+        ]
+    )

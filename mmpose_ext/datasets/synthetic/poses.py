@@ -93,11 +93,21 @@ def sample_pose(rng: np.random.Generator) -> Pose:
 
     _, heading, spread = HEADINGS[_choose(rng, [w for w, *_ in HEADINGS])]
     return Pose(
-        left_arm=Arm(*left), right_arm=Arm(*right), left_leg=Leg(*first), right_leg=Leg(*second),
-        bend=bend, lean=lean, side_bend=rng.normal(0, 5), spine_twist=rng.normal(0, 8),
-        nod=np.clip(rng.normal(2, 7), -25, 30), turn=np.clip(rng.normal(0, 14), -55, 55),
-        tilt=rng.normal(0, 6), yaw=rng.normal(heading, spread), roll=_sample_roll(rng),
-        camera_pitch=rng.uniform(-3, 18))
+        left_arm=Arm(*left),
+        right_arm=Arm(*right),
+        left_leg=Leg(*first),
+        right_leg=Leg(*second),
+        bend=bend,
+        lean=lean,
+        side_bend=rng.normal(0, 5),
+        spine_twist=rng.normal(0, 8),
+        nod=np.clip(rng.normal(2, 7), -25, 30),
+        turn=np.clip(rng.normal(0, 14), -55, 55),
+        tilt=rng.normal(0, 6),
+        yaw=rng.normal(heading, spread),
+        roll=_sample_roll(rng),
+        camera_pitch=rng.uniform(-3, 18),
+    )
 
 
 def _sample_roll(rng: np.random.Generator) -> float:

@@ -11,13 +11,21 @@ from .canvas import Canvas
 from .painter import draw_person
 from .person import PARTS, Person, sample_person, unseen_face, visible_parts
 
-_STICKS = (('left_shoulder', 'left_elbow', 0.036), ('right_shoulder', 'right_elbow', 0.036),
-           ('left_elbow', 'left_wrist', 0.03), ('right_elbow', 'right_wrist', 0.03),
-           ('left_hip', 'left_knee', 0.06), ('right_hip', 'right_knee', 0.06),
-           ('left_knee', 'left_ankle', 0.04), ('right_knee', 'right_ankle', 0.04),
-           ('left_heel', 'left_toe', 0.025), ('right_heel', 'right_toe', 0.025),
-           ('left_shoulder', 'right_hip', 0.06), ('right_shoulder', 'left_hip', 0.06),
-           ('chest', 'pelvis', 0.09))
+_STICKS = (
+    ('left_shoulder', 'left_elbow', 0.036),
+    ('right_shoulder', 'right_elbow', 0.036),
+    ('left_elbow', 'left_wrist', 0.03),
+    ('right_elbow', 'right_wrist', 0.03),
+    ('left_hip', 'left_knee', 0.06),
+    ('right_hip', 'right_knee', 0.06),
+    ('left_knee', 'left_ankle', 0.04),
+    ('right_knee', 'right_ankle', 0.04),
+    ('left_heel', 'left_toe', 0.025),
+    ('right_heel', 'right_toe', 0.025),
+    ('left_shoulder', 'right_hip', 0.06),
+    ('right_shoulder', 'left_hip', 0.06),
+    ('chest', 'pelvis', 0.09),
+)
 
 
 @dataclass
@@ -48,8 +56,9 @@ class Scene:
     annotations: list[Annotation]
 
 
-def make_scene(entropy: list[int], size: tuple[int, int], people: tuple[int, int],
-               attempts: int = 6) -> Scene:
+def make_scene(
+    entropy: list[int], size: tuple[int, int], people: tuple[int, int], attempts: int = 6
+) -> Scene:
     """A random image with people.
 
     Args:
@@ -185,8 +194,12 @@ def annotate(person: Person, labels: np.ndarray) -> Annotation:
     x, y = np.round(points).astype(int).T
     within = (x >= 0) & (y >= 0) & (x < width) & (y < height)
     top = labels[np.clip(y, 0, height - 1), np.clip(x, 0, width - 1)]
-    seen = np.array([label in {person.label(part) for part in parts}
-                     for label, parts in zip(top.tolist(), visible_parts(person), strict=True)])
+    seen = np.array(
+        [
+            label in {person.label(part) for part in parts}
+            for label, parts in zip(top.tolist(), visible_parts(person), strict=True)
+        ]
+    )
     labelled = within & ~unseen_face(person)
     visibility = np.where(labelled, np.where(seen, 2, 1), 0)
     keypoints = np.concatenate((np.round(points, 2), visibility[:, None]), axis=1)
@@ -202,7 +215,7 @@ def outlines(mask: np.ndarray, bbox: np.ndarray, zoom: int = 4) -> list[list[flo
     """Polygons around the pixels of a mask (h, w), in COCO's coordinates, where pixel (0, 0)
     covers 0 to 1; specks of less than 3 pixels are left out if there is anything else."""
     x, y, w, h = (int(value) for value in bbox)
-    part = mask[y:y + h, x:x + w].astype(np.uint8)
+    part = mask[y : y + h, x : x + w].astype(np.uint8)
     part = cv2.resize(part, (w * zoom, h * zoom), interpolation=cv2.INTER_NEAREST)
     contours, _ = cv2.findContours(part, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
     contours = sorted(contours, key=cv2.contourArea, reverse=True)

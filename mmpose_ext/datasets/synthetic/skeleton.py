@@ -10,14 +10,47 @@ from dataclasses import dataclass, field
 import numpy as np
 
 KEYPOINT_NAMES = (
-    'nose', 'left_eye', 'right_eye', 'left_ear', 'right_ear', 'left_shoulder', 'right_shoulder',
-    'left_elbow', 'right_elbow', 'left_wrist', 'right_wrist', 'left_hip', 'right_hip',
-    'left_knee', 'right_knee', 'left_ankle', 'right_ankle')
+    'nose',
+    'left_eye',
+    'right_eye',
+    'left_ear',
+    'right_ear',
+    'left_shoulder',
+    'right_shoulder',
+    'left_elbow',
+    'right_elbow',
+    'left_wrist',
+    'right_wrist',
+    'left_hip',
+    'right_hip',
+    'left_knee',
+    'right_knee',
+    'left_ankle',
+    'right_ankle',
+)
 
 # COCO's own list: pairs of keypoints, counted from 1.
 SKELETON = (
-    (16, 14), (14, 12), (17, 15), (15, 13), (12, 13), (6, 12), (7, 13), (6, 7), (6, 8), (7, 9),
-    (8, 10), (9, 11), (2, 3), (1, 2), (1, 3), (2, 4), (3, 5), (4, 6), (5, 7))
+    (16, 14),
+    (14, 12),
+    (17, 15),
+    (15, 13),
+    (12, 13),
+    (6, 12),
+    (7, 13),
+    (6, 7),
+    (6, 8),
+    (7, 9),
+    (8, 10),
+    (9, 11),
+    (2, 3),
+    (1, 2),
+    (1, 3),
+    (2, 4),
+    (3, 5),
+    (4, 6),
+    (5, 7),
+)
 
 SIDES = ('left', 'right')
 
@@ -118,8 +151,20 @@ def _rotations(axes: str, degrees: list[float]) -> list[np.ndarray]:
 def pose_body(body: Proportions, pose: Pose) -> Figure:
     """Forward kinematics: the places of all landmarks of a body in a pose."""
     (camera, roll, yaw, lean, bend, side, twist, turn, nod, tilt) = _rotations(
-        'xzyxxzyyxz', [pose.camera_pitch, pose.roll, pose.yaw, pose.lean, pose.bend,
-                       pose.side_bend, pose.spine_twist, pose.turn, pose.nod, pose.tilt])
+        'xzyxxzyyxz',
+        [
+            pose.camera_pitch,
+            pose.roll,
+            pose.yaw,
+            pose.lean,
+            pose.bend,
+            pose.side_bend,
+            pose.spine_twist,
+            pose.turn,
+            pose.nod,
+            pose.tilt,
+        ],
+    )
     pelvis = roll @ camera @ yaw @ lean
     chest = pelvis @ bend @ side @ twist
     head = chest @ turn @ nod @ tilt
@@ -132,8 +177,7 @@ def pose_body(body: Proportions, pose: Pose) -> Figure:
     points['head'] = centre
     points['nose'] = centre + head @ (0, -0.12 * body.head, 0.98 * body.head)
     for name, sign in zip(SIDES, (1, -1), strict=True):
-        points[f'{name}_eye'] = centre + head @ np.multiply(
-            body.head, (0.36 * sign, 0.14, 0.86))
+        points[f'{name}_eye'] = centre + head @ np.multiply(body.head, (0.36 * sign, 0.14, 0.86))
         points[f'{name}_ear'] = centre + head @ np.multiply(body.head, (0.84 * sign, 0.0, -0.05))
         _add_arm(points, body, chest, getattr(pose, f'{name}_arm'), name, sign)
         _add_leg(points, body, pelvis, getattr(pose, f'{name}_leg'), name, sign)
@@ -143,7 +187,8 @@ def pose_body(body: Proportions, pose: Pose) -> Figure:
 
 def _add_arm(points, body: Proportions, chest, arm: Arm, name: str, sign: int) -> None:
     flexion, abduction, twist, elbow = _rotations(
-        'xzyx', [-arm.flexion, sign * arm.abduction, sign * arm.twist, -arm.elbow])
+        'xzyx', [-arm.flexion, sign * arm.abduction, sign * arm.twist, -arm.elbow]
+    )
     upper = chest @ flexion @ abduction @ twist
     lower = upper @ elbow
     # Raising the arm lifts the shoulder a little.
@@ -157,7 +202,8 @@ def _add_arm(points, body: Proportions, chest, arm: Arm, name: str, sign: int) -
 
 def _add_leg(points, body: Proportions, pelvis, leg: Leg, name: str, sign: int) -> None:
     flexion, abduction, twist, knee = _rotations(
-        'xzyx', [-leg.flexion, sign * leg.abduction, sign * leg.twist, leg.knee])
+        'xzyx', [-leg.flexion, sign * leg.abduction, sign * leg.twist, leg.knee]
+    )
     upper = pelvis @ flexion @ abduction @ twist
     lower = upper @ knee
     hip = pelvis @ (sign * body.hip, 0, 0)

@@ -12,9 +12,13 @@ from .skeleton import SIDES
 
 def draw_neck(canvas: Canvas, person: Person) -> None:
     points = person.figure.points
-    canvas.capsule(person.project(points['chest']), person.project(points['head']),
-                   np.multiply((0.034, 0.03), person.scale * person.body.girth ** 0.5),
-                   person.look.skin * 0.93, person.label(NECK))
+    canvas.capsule(
+        person.project(points['chest']),
+        person.project(points['head']),
+        np.multiply((0.034, 0.03), person.scale * person.body.girth**0.5),
+        person.look.skin * 0.93,
+        person.label(NECK),
+    )
 
 
 def _rounded_hull(centres: np.ndarray, radii: np.ndarray) -> np.ndarray:
@@ -35,10 +39,14 @@ def trunk_shapes(person: Person) -> list[np.ndarray]:
     shoulders = [points[f'{s}_shoulder'] for s in SIDES]
     middle = [ribs + chest @ (0, 0, s * depth) for s in (1, -1)]
     hips = [points[f'{s}_hip'] for s in SIDES]
-    upper = _rounded_hull(person.project(shoulders + middle + waist), person.scale * np.array(
-        [0.033, 0.033, 0.058 * girth, 0.058 * girth, 0.056 * girth, 0.056 * girth]))
-    lower = _rounded_hull(person.project(waist + hips), person.scale * girth * np.array(
-        [0.056, 0.056, 0.062, 0.062]))
+    upper = _rounded_hull(
+        person.project(shoulders + middle + waist),
+        person.scale
+        * np.array([0.033, 0.033, 0.058 * girth, 0.058 * girth, 0.056 * girth, 0.056 * girth]),
+    )
+    lower = _rounded_hull(
+        person.project(waist + hips), person.scale * girth * np.array([0.056, 0.056, 0.062, 0.062])
+    )
     return [upper, lower]
 
 
@@ -75,12 +83,19 @@ def _draw_neckline(canvas: Canvas, person: Person, label: int) -> None:
     if look.neckline in ('open', 'collar'):
         bottom = points['waist'] + person.figure.pelvis @ (0, -0.04, 0.06)
         colour = look.shirt_second if look.neckline == 'open' else dark
-        canvas.capsule(at(0, 0), person.project(bottom),
-                       (thick * (4 if look.neckline == 'open' else 1),) * 2, colour, label, 0.1)
+        canvas.capsule(
+            at(0, 0),
+            person.project(bottom),
+            (thick * (4 if look.neckline == 'open' else 1),) * 2,
+            colour,
+            label,
+            0.1,
+        )
     depth = {'round': 0.035, 'v': 0.085, 'open': 0.06, 'collar': 0.04}[look.neckline]
-    hull = _rounded_hull(np.array([at(0.034, 0.012), at(-0.034, 0.012), at(0, -depth)]),
-                         person.scale * np.array([0.006, 0.006, 0.02 if look.neckline == 'round'
-                                                  else 0.005]))
+    hull = _rounded_hull(
+        np.array([at(0.034, 0.012), at(-0.034, 0.012), at(0, -depth)]),
+        person.scale * np.array([0.006, 0.006, 0.02 if look.neckline == 'round' else 0.005]),
+    )
     canvas.polygons([hull], look.skin * 0.97, label)
 
 
@@ -92,16 +107,22 @@ def draw_skirt(canvas: Canvas, person: Person) -> None:
         hips.append(hip)
         hems.append(hip + (knee - hip) * look.bottom_length * 0.95)
     girth = person.body.girth
-    hull = _rounded_hull(person.project(hips + hems), person.scale * girth * np.array(
-        [0.063, 0.063, 0.062, 0.062]))
+    hull = _rounded_hull(
+        person.project(hips + hems), person.scale * girth * np.array([0.063, 0.063, 0.062, 0.062])
+    )
     canvas.polygons([hull], look.bottom_colour, person.label(SKIRT), soft=person.scale * 0.045)
 
 
 def draw_backpack(canvas: Canvas, person: Person) -> None:
     points, chest = person.figure.points, person.figure.chest
     back = points['chest'] + chest @ (0, 0, -0.09)
-    corners = [back + chest @ (x, y, z) for x in (0.06, -0.06) for y in (-0.03, -0.19)
-               for z in (-0.015, 0.025)]
+    corners = [
+        back + chest @ (x, y, z)
+        for x in (0.06, -0.06)
+        for y in (-0.03, -0.19)
+        for z in (-0.015, 0.025)
+    ]
     hull = _rounded_hull(person.project(corners), np.full(8, 0.022 * person.scale))
-    canvas.polygons([hull], person.look.backpack_colour, person.label(BACKPACK),
-                    soft=person.scale * 0.035)
+    canvas.polygons(
+        [hull], person.look.backpack_colour, person.label(BACKPACK), soft=person.scale * 0.035
+    )

@@ -1,6 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Writes the data set: images, COCO annotations, detections, and a manifest that says it is whole.
-"""
+"""Writes the data set: images, COCO annotations, detections, and a manifest that says it is whole."""
 
 import json
 import multiprocessing
@@ -25,10 +24,17 @@ MOST_IMAGES, MOST_PEOPLE = 1_000_000, 60
 LEAST_PIXELS = 600  # of the image, a person
 
 
-def generate(out_dir: str | os.PathLike, splits: Mapping[str, int] | None = None, seed: int = 0,
-             people: tuple[int, int] = (1, 4), image_size: tuple[int, int] = (320, 240),
-             workers: int | None = None, overwrite: bool = False, quality: int = 92,
-             progress: bool = True) -> Path:
+def generate(
+    out_dir: str | os.PathLike,
+    splits: Mapping[str, int] | None = None,
+    seed: int = 0,
+    people: tuple[int, int] = (1, 4),
+    image_size: tuple[int, int] = (320, 240),
+    workers: int | None = None,
+    overwrite: bool = False,
+    quality: int = 92,
+    progress: bool = True,
+) -> Path:
     """Writes a synthetic multi-person keypoint set in COCO's format.
 
     The bytes depend only on the settings, in one environment (numpy's arithmetic and OpenCV's JPEG
@@ -82,19 +88,27 @@ def _checked(splits, seed, people, image_size, quality) -> dict:
         raise ValueError(f'seed is {seed}: give a non-negative integer')
     people, image_size = tuple(people), tuple(image_size)
     if len(people) != 2 or not 1 <= people[0] <= people[1] <= MOST_PEOPLE:
-        raise ValueError(f'people is {people}: give (fewest, most), 1 <= fewest <= most <= '
-                         f'{MOST_PEOPLE}')
+        raise ValueError(
+            f'people is {people}: give (fewest, most), 1 <= fewest <= most <= {MOST_PEOPLE}'
+        )
     if len(image_size) != 2 or min(image_size) < 64 or max(image_size) > 4096:
         raise ValueError(f'image_size is {image_size}: give (width, height), 64 to 4096 pixels')
     if image_size[0] * image_size[1] < LEAST_PIXELS * people[1]:
-        raise ValueError(f'image_size {image_size} is too small for {people[1]} people: give at '
-                         f'least {LEAST_PIXELS} pixels a person')
+        raise ValueError(
+            f'image_size {image_size} is too small for {people[1]} people: give at '
+            f'least {LEAST_PIXELS} pixels a person'
+        )
     if not 1 <= quality <= 100:
         raise ValueError(f'quality is {quality}: give 1 to 100')
-    return {'generator': 'mmpose_ext.datasets.synthetic', 'version': VERSION, 'seed': int(seed),
-            'splits': {s: int(splits[s]) for s in SPLITS if splits.get(s)},
-            'people': [int(n) for n in people], 'image_size': [int(n) for n in image_size],
-            'quality': int(quality)}
+    return {
+        'generator': 'mmpose_ext.datasets.synthetic',
+        'version': VERSION,
+        'seed': int(seed),
+        'splits': {s: int(splits[s]) for s in SPLITS if splits.get(s)},
+        'people': [int(n) for n in people],
+        'image_size': [int(n) for n in image_size],
+        'quality': int(quality),
+    }
 
 
 def _read_manifest(out: Path) -> dict | None:
@@ -133,13 +147,15 @@ def _claim(out: Path, settings: dict, overwrite: bool) -> None:
         if manifest is None:
             raise FileExistsError(
                 f'{out} holds files that this generator did not write: give an empty or new '
-                'folder, or --overwrite (overwrite=True) to write into it all the same')
+                'folder, or --overwrite (overwrite=True) to write into it all the same'
+            )
         same = {k: v for k, v in manifest.items() if k != 'complete'} == settings
         if not same:
             changed = [k for k in settings if settings[k] != manifest.get(k)]
             raise FileExistsError(
                 f'{out} holds a set with other settings ({", ".join(changed)} differ): give '
-                'another folder, or --overwrite (overwrite=True) to replace it')
+                'another folder, or --overwrite (overwrite=True) to replace it'
+            )
     out.mkdir(parents=True, exist_ok=True)
     # From here on the set counts as unfinished.
     _write_json(out / MANIFEST, {**settings, 'complete': False})
@@ -179,8 +195,11 @@ def _split_entropy(settings: dict, split: str, index: int) -> list[int]:
 
 def make_image(settings: dict, split: str, index: int) -> Scene:
     """The scene of one image, as the settings of the manifest determine it."""
-    return make_scene(_split_entropy(settings, split, index), tuple(settings['image_size']),
-                      tuple(settings['people']))
+    return make_scene(
+        _split_entropy(settings, split, index),
+        tuple(settings['image_size']),
+        tuple(settings['people']),
+    )
 
 
 def _write_image(index: int, out: Path, split: str, settings: dict) -> tuple[dict, list, list]:
@@ -200,22 +219,39 @@ def _write_image(index: int, out: Path, split: str, settings: dict) -> tuple[dic
     boxes = np.array([a.bbox for a in people], float).reshape(-1, 4)
     shown = np.array([(a.keypoints[:, 2] == 2).mean() for a in people])
     found = detect(rng, boxes, np.clip(shown / 0.8, 0, 1), (width, height))
-    detections = [{'image_id': number, 'category_id': 1, 'bbox': np.round(box, 2).tolist(),
-                   'score': round(score, 5)} for box, score in found]
+    detections = [
+        {
+            'image_id': number,
+            'category_id': 1,
+            'bbox': np.round(box, 2).tolist(),
+            'score': round(score, 5),
+        }
+        for box, score in found
+    ]
     return image, annotations, detections
 
 
 def _coco_annotation(annotation, number: int, index: int) -> dict:
-    keypoints = [int(value) if value == int(value) else value
-                 for value in annotation.keypoints.ravel().tolist()]
-    return {'id': number * 100 + index, 'image_id': number, 'category_id': 1, 'iscrowd': 0,
-            'keypoints': keypoints, 'num_keypoints': int((annotation.keypoints[:, 2] > 0).sum()),
-            'bbox': annotation.bbox.tolist(), 'area': annotation.area,
-            'segmentation': annotation.segmentation}
+    keypoints = [
+        int(value) if value == int(value) else value
+        for value in annotation.keypoints.ravel().tolist()
+    ]
+    return {
+        'id': number * 100 + index,
+        'image_id': number,
+        'category_id': 1,
+        'iscrowd': 0,
+        'keypoints': keypoints,
+        'num_keypoints': int((annotation.keypoints[:, 2] > 0).sum()),
+        'bbox': annotation.bbox.tolist(),
+        'area': annotation.area,
+        'segmentation': annotation.segmentation,
+    }
 
 
-def _write_split(out: Path, split: str, count: int, settings: dict, workers: int,
-                 progress: bool) -> None:
+def _write_split(
+    out: Path, split: str, count: int, settings: dict, workers: int, progress: bool
+) -> None:
     work = partial(_write_image, out=out, split=split, settings=settings)
     threads = cv2.getNumThreads()
     try:
@@ -228,14 +264,27 @@ def _write_split(out: Path, split: str, count: int, settings: dict, workers: int
         cv2.setNumThreads(threads)
     images, annotations, detections = zip(*results, strict=True)
     _write_json(_annotation_file(out, 'detections', split), sum(detections, []))
-    _write_json(_annotation_file(out, 'keypoints', split), {
-        'info': {'description': f'Synthetic people, split {split}, seed {settings["seed"]}',
-                 'version': str(VERSION)},
-        'licenses': [],
-        'categories': [{'id': 1, 'name': 'person', 'supercategory': 'person',
-                        'keypoints': list(KEYPOINT_NAMES),
-                        'skeleton': [list(pair) for pair in SKELETON]}],
-        'images': list(images), 'annotations': sum(annotations, [])})
+    _write_json(
+        _annotation_file(out, 'keypoints', split),
+        {
+            'info': {
+                'description': f'Synthetic people, split {split}, seed {settings["seed"]}',
+                'version': str(VERSION),
+            },
+            'licenses': [],
+            'categories': [
+                {
+                    'id': 1,
+                    'name': 'person',
+                    'supercategory': 'person',
+                    'keypoints': list(KEYPOINT_NAMES),
+                    'skeleton': [list(pair) for pair in SKELETON],
+                }
+            ],
+            'images': list(images),
+            'annotations': sum(annotations, []),
+        },
+    )
 
 
 def _ordered(work, count: int, workers: int):
