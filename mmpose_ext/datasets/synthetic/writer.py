@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Writes the data set: images, COCO annotations, detections, and a manifest that says it is whole."""
+"""Writes the data set: images, COCO annotations, detections, and a manifest of what is whole."""
 
 import json
 import multiprocessing
