@@ -3,9 +3,9 @@
 
 Usage: python tools/demo_report.py FOLDER
 
-FOLDER holds what `make demo` leaves: data/, test/metrics.json and test/predictions.json
-(CocoMetric's results). Writes FOLDER/pictures/*.png (truth left, prediction right) and
-FOLDER/pictures/overview.png.
+FOLDER holds what `make demo` leaves: data/, test/metrics.json and
+test/predictions.keypoints.json (CocoMetric's results). Writes FOLDER/pictures/*.png (truth left,
+prediction right) and FOLDER/pictures/overview.png.
 """
 
 import argparse

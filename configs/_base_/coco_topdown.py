@@ -1,21 +1,8 @@
 # COCO 2017, one person a sample: training on ground-truth boxes, testing on person detections
 # (bbox_file=None in a child config, or on the command line, tests on ground-truth boxes).
 # A child config adds the codec and the two pipelines that depend on it.
+_base_ = ['./topdown_augmentation.py']
 data_root = 'data/coco/'
-
-# Section IV-A: rotation by up to 40 degrees, scale 0.7 to 1.3, flips
-augmentation = [
-    dict(type='LoadImage'),
-    dict(type='GetBBoxCenterScale'),
-    dict(type='RandomFlip', direction='horizontal'),
-    dict(
-        type='RandomBBoxTransform',
-        shift_prob=0.0,
-        scale_factor=(0.7, 1.3),
-        rotate_factor=40,
-        rotate_prob=0.6,
-    ),
-]
 
 train_dataloader = dict(
     batch_size=64,

@@ -1,21 +1,8 @@
 # LSP with its extended training set: 11,000 people for training, 1,000 for testing, in the files
 # that tools/lsp2coco.py writes (see docs/composite-localization.md). PCK@0.2 by torso.
 # A child config adds the codec and the two pipelines that depend on it.
+_base_ = ['./topdown_augmentation.py']
 data_root = 'data/lsp/'
-
-# SimpleBaseline's, of which Section 4.1 says that it takes scaling, rotation and flips
-augmentation = [
-    dict(type='LoadImage'),
-    dict(type='GetBBoxCenterScale'),
-    dict(type='RandomFlip', direction='horizontal'),
-    dict(
-        type='RandomBBoxTransform',
-        shift_prob=0.0,
-        scale_factor=(0.7, 1.3),
-        rotate_factor=40,
-        rotate_prob=0.6,
-    ),
-]
 
 lsp_train = dict(
     type='LspDataset',

@@ -1,21 +1,8 @@
 # MPII, trained on its training part and tested on its validation part by PCKh@0.5: the labels of
 # the test part, on which Table 2 is, are not public.
 # A child config adds the codec and the two pipelines that depend on it.
+_base_ = ['./topdown_augmentation.py']
 data_root = 'data/mpii/'
-
-# SimpleBaseline's, of which Section 4.1 says that it takes scaling, rotation and flips
-augmentation = [
-    dict(type='LoadImage'),
-    dict(type='GetBBoxCenterScale'),
-    dict(type='RandomFlip', direction='horizontal'),
-    dict(
-        type='RandomBBoxTransform',
-        shift_prob=0.0,
-        scale_factor=(0.7, 1.3),
-        rotate_factor=40,
-        rotate_prob=0.6,
-    ),
-]
 
 train_dataloader = dict(
     batch_size=64,

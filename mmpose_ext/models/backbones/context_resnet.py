@@ -54,8 +54,7 @@ class ContextResNet(PluginResNet):
         Args:
             x (Tensor): (B, 3, H, W) images.
         """
-        x = self.stem(x) if self.deep_stem else self.relu(self.norm1(self.conv1(x)))
-        x = self.maxpool(x)
+        x = self.forward_stem(x)
         maps, attention = [], []
         for stage, layer_name in enumerate(self.res_layers):
             x = getattr(self, layer_name)(x)

@@ -90,6 +90,11 @@ class PluginResNet(ResNet):
         """Output channels of stage ``stage`` (0 is C2)."""
         return self.base_channels * self.expansion * 2**stage
 
+    def forward_stem(self, x: Tensor) -> Tensor:
+        """What the first stage takes: (B, 3, H, W) images -> (B, C, H / 4, W / 4)."""
+        x = self.stem(x) if self.deep_stem else self.relu(self.norm1(self.conv1(x)))
+        return self.maxpool(x)
+
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """Feature maps of the stages in ``out_indices``, each after its plugins.
 
@@ -99,11 +104,7 @@ class PluginResNet(ResNet):
         Returns:
             tuple[Tensor]: (B, C_i, H / s_i, W / s_i) each.
         """
-        if self.deep_stem:
-            x = self.stem(x)
-        else:
-            x = self.relu(self.norm1(self.conv1(x)))
-        x = self.maxpool(x)
+        x = self.forward_stem(x)
         outs = []
         for stage, layer_name in enumerate(self.res_layers):
             x = getattr(self, layer_name)(x)
