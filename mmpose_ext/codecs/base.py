@@ -20,7 +20,8 @@ class BaseTorchCodec(BaseKeypointCodec):
 
     - :meth:`draw`: keypoints (B, N, K, 2) in input pixels and weights (B, N, K) -> a dict of
       target tensors, named in ``map_names`` and ``label_names``.
-    - :meth:`locate`: the model's maps -> keypoints (B, N, K, 2) and scores (B, N, K).
+    - :meth:`locate`: the model's maps -> keypoints (B, N, K, 2) and scores (B, N, K); where an
+      image holds several people, also one score a person (B, N).
 
     and gets all of mmpose's codec interface from them (:meth:`encode`, :meth:`decode`,
     :meth:`batch_decode`), so that the worker's targets and the device's cannot drift apart.
@@ -33,6 +34,12 @@ class BaseTorchCodec(BaseKeypointCodec):
     A head asks its own codec for the targets (:meth:`targets`) and gets the same tensors either
     way: what the samples carry decides. Since the points are enough for any codec, a model with
     several codecs needs only one ``GenerateTarget`` with a single ``draw_on_device=True`` encoder.
+
+    Besides the keypoints a codec may draw from auxiliary inputs, named in mmpose's
+    ``auxiliary_encode_keys``: arrays of one row a person, (N, ...), and images (h, w) or (C, h, w),
+    such as a map of instances; the latter are named in ``pixel_names`` too. With ``draw_on_device``
+    the former travel as instance labels (padded to the batch's largest N), the latter as pixel
+    fields. An auxiliary input that the sample lacks (None) is not passed to :meth:`draw`.
 
     Frames: input pixels outside, map cells inside; x before y. A pixel's coordinate is its centre.
 
@@ -47,6 +54,8 @@ class BaseTorchCodec(BaseKeypointCodec):
     map_names: tuple[str, ...] = ()
     #: Drawn tensors of shape (B, N, ...) other than ``keypoint_weights``.
     label_names: tuple[str, ...] = ()
+    #: Those of ``auxiliary_encode_keys`` that are images (h, w) or (C, h, w), not rows of people.
+    pixel_names: tuple[str, ...] = ()
 
     def __init__(self, input_size: Sequence[int], draw_on_device: bool = False) -> None:
         super().__init__()
@@ -69,8 +78,9 @@ class BaseTorchCodec(BaseKeypointCodec):
             keypoints (Tensor): (B, N, K, 2) float32 in input pixels, finite throughout.
             weights (Tensor): (B, N, K) float32; 0 for an unlabelled keypoint and for the rows
                 that pad an image with fewer than N people.
-            **auxiliary (Tensor): (B, N, ...), the per-person arrays named in mmpose's
-                ``auxiliary_encode_keys``.
+            **auxiliary (Tensor): Those of ``auxiliary_encode_keys`` that the samples have:
+                (B, N, ...) for people's arrays, (B, C, h, w) for images (C = 1 where the sample's
+                is (h, w)).
 
         Returns:
             dict[str, Tensor]: The tensors named in ``map_names`` and ``label_names``, and
@@ -78,7 +88,7 @@ class BaseTorchCodec(BaseKeypointCodec):
         """
 
     @abstractmethod
-    def locate(self, maps: Maps) -> tuple[Tensor, Tensor] | tuple[list[Tensor], list[Tensor]]:
+    def locate(self, maps: Maps) -> tuple[Tensor | list[Tensor], ...]:
         """Find the keypoints in a batch of maps.
 
         Args:
@@ -86,12 +96,20 @@ class BaseTorchCodec(BaseKeypointCodec):
 
         Returns:
             tuple: keypoints (B, N, K, 2) in input pixels and scores (B, N, K), as tensors, or as
-            lists of B tensors where N differs from image to image.
+            lists of B tensors (or arrays) where N differs from image to image. Codecs for several
+            people may add the people's scores (B, N), by which the people are ranked.
         """
 
     def make_constants(self) -> Maps:
         """Build on the CPU the fixed tensors that :meth:`draw` and :meth:`locate` use."""
         return {}
+
+    def finite_sum(self, maps: Maps) -> Tensor:
+        """Sum what :meth:`locate` reads of the maps: one number that any NaN or infinity spoils.
+
+        A codec whose :meth:`locate` only reads small parts of large maps may sum less.
+        """
+        return sum(value.sum() for value in maps.values())
 
     def flip(self, maps: Maps, flip_indices: Sequence[int]) -> Maps:
         """Turn the maps of a mirrored input back into the frame of the original.
@@ -113,14 +131,15 @@ class BaseTorchCodec(BaseKeypointCodec):
     @property
     def field_mapping_table(self) -> dict:
         """What PackPoseInputs packs as pixel data."""
-        return {} if self.draw_on_device else {name: name for name in self.map_names}
+        names = self.pixel_names if self.draw_on_device else self.map_names
+        return {name: name for name in names}
 
     @property
     def label_mapping_table(self) -> dict:
         """What PackPoseInputs packs as instance labels."""
         names = ('keypoint_weights',)
         if self.draw_on_device:
-            names += ('target_keypoints', *sorted(self.auxiliary_encode_keys))
+            names += ('target_keypoints', *self._people_names)
         else:
             names += self.label_names
         return {name: name for name in names}
@@ -129,7 +148,7 @@ class BaseTorchCodec(BaseKeypointCodec):
         self,
         keypoints: np.ndarray,
         keypoints_visible: np.ndarray | None = None,
-        **auxiliary: np.ndarray,
+        **auxiliary: np.ndarray | None,
     ) -> dict[str, np.ndarray]:
         """Encode one sample (mmpose's interface; runs in the data worker).
 
@@ -137,17 +156,19 @@ class BaseTorchCodec(BaseKeypointCodec):
             keypoints (np.ndarray): (N, K, D) in input pixels; only x and y are used.
             keypoints_visible (np.ndarray, optional): (N, K), above 0 where labelled. Defaults to
                 all ones.
-            **auxiliary (np.ndarray): (N, ...), see :meth:`draw`.
+            **auxiliary (np.ndarray, optional): (N, ...) for people's arrays, (h, w) or (C, h, w)
+                for images, see :meth:`draw`; None is the same as nothing.
 
         Returns:
             dict[str, np.ndarray]: What :meth:`draw` gives, without the batch dimension; with
             ``draw_on_device`` instead ``target_keypoints`` (N, K, 2), ``keypoint_weights`` (N, K)
-            and the auxiliary arrays.
+            and the auxiliary arrays, images as (C, h, w).
 
         Raises:
             ValueError: If the shapes do not match or a labelled keypoint is not finite.
         """
         points, weights = self._clean(keypoints, keypoints_visible)
+        auxiliary = self._clean_auxiliary(auxiliary)
         if self.draw_on_device:
             return dict(target_keypoints=points, keypoint_weights=weights, **auxiliary)
         with torch.inference_mode():
@@ -160,14 +181,17 @@ class BaseTorchCodec(BaseKeypointCodec):
         encoded.setdefault('keypoint_weights', weights)
         return encoded
 
-    def batch_decode(self, *batch_encoded: Tensor | Maps) -> tuple[list, list]:
+    def batch_decode(self, *batch_encoded: Tensor | Maps) -> tuple[list, ...]:
         """Decode a batch of maps on their device; only coordinates and scores leave it.
 
         Args:
             *batch_encoded: A dict of maps (B, C, h, w), or the maps in the order of ``map_names``.
 
         Returns:
-            tuple: Lists of B arrays, keypoints (N, K, 2) in input pixels and scores (N, K).
+            tuple: Lists of B arrays, keypoints (N, K, 2) in input pixels and scores (N, K); a third
+            list with the people's scores (N,) where :meth:`locate` gives them (as mmpose's
+            AssociativeEmbedding does). ``BaseHead.decode`` only knows two: the head of such a codec
+            packs the third itself, as ``bbox_scores``, for CocoMetric.
 
         Raises:
             ValueError: If a map is missing, or holds NaN or infinite values.
@@ -175,20 +199,20 @@ class BaseTorchCodec(BaseKeypointCodec):
         maps = self._named(batch_encoded)
         with torch.no_grad(), torch.autocast(_first(maps).device.type, enabled=False):
             maps = {name: value.detach().float() for name, value in maps.items()}
-            keypoints, scores = self.locate(maps)
+            keypoints, scores, *people = self.locate(maps)
             # NaN and infinity survive a sum: one number to copy, after the coordinates.
-            total = sum(value.sum() for value in maps.values())
+            total = self.finite_sum(maps)
             if isinstance(keypoints, Tensor):
                 found = torch.cat([keypoints, scores[..., None]], -1).cpu().numpy()
-                batch_keypoints, batch_scores = list(found[..., :2]), list(found[..., 2])
+                results = [list(found[..., :2]), list(found[..., 2])]
             else:
-                batch_keypoints = [value.cpu().numpy() for value in keypoints]
-                batch_scores = [value.cpu().numpy() for value in scores]
+                results = [_to_arrays(keypoints), _to_arrays(scores)]
+            results += [_to_arrays(values) for values in people]
             if not torch.isfinite(total):
                 self._refuse_non_finite(maps)
-        return batch_keypoints, batch_scores
+        return tuple(results)
 
-    def decode(self, encoded: np.ndarray | dict) -> tuple[np.ndarray, np.ndarray]:
+    def decode(self, encoded: np.ndarray | dict) -> tuple[np.ndarray, ...]:
         """Decode one sample (mmpose's interface).
 
         Args:
@@ -196,13 +220,13 @@ class BaseTorchCodec(BaseKeypointCodec):
                 as :meth:`encode` gives; other entries are ignored.
 
         Returns:
-            tuple: keypoints (N, K, 2) in input pixels and scores (N, K).
+            tuple: keypoints (N, K, 2) in input pixels, scores (N, K) and, where :meth:`locate`
+            gives them, the people's scores (N,).
         """
         if not isinstance(encoded, dict):
             encoded = {self.map_names[0]: encoded}
         maps = {k: torch.as_tensor(encoded[k])[None] for k in self.map_names if k in encoded}
-        keypoints, scores = self.batch_decode(maps)
-        return keypoints[0], scores[0]
+        return tuple(values[0] for values in self.batch_decode(maps))
 
     # -- what a head uses -------------------------------------------------------------------------
 
@@ -226,18 +250,24 @@ class BaseTorchCodec(BaseKeypointCodec):
             float32. Images with fewer people are padded with people of weight 0.
 
         Raises:
-            KeyError: If the samples carry neither points nor this codec's targets.
+            KeyError: If the samples carry neither points nor this codec's targets, or if some carry
+                an auxiliary input that others lack.
         """
         labels = [sample.gt_instance_labels for sample in batch_data_samples]
+        fields = [_fields(sample, level) for sample in batch_data_samples]
         if 'target_keypoints' in labels[0]:
-            names = ('target_keypoints', 'keypoint_weights', *sorted(self.auxiliary_encode_keys))
-            points, weights, *auxiliary = (_pad(labels, name, device, level) for name in names)
-            return self._draw(points, weights, dict(zip(names[2:], auxiliary, strict=True)))
-        fields = [
-            sample.gt_fields if 'gt_fields' in sample else {} for sample in batch_data_samples
-        ]
-        if level is not None:
-            fields = [field[level] for field in fields]
+            points = _pad(labels, 'target_keypoints', device, level)
+            weights = _pad(labels, 'keypoint_weights', device, level)
+            auxiliary = {
+                name: _pad(labels, name, device, level)
+                for name in self._people_names
+                if self._in_all(labels, name)
+            }
+            for name in self.pixel_names:
+                if self._in_all(fields, name):
+                    images = torch.stack([field.get(name) for field in fields])
+                    auxiliary[name] = images.to(device, non_blocking=True)
+            return self._draw(points, weights, auxiliary)
         if any(name not in fields[0] for name in self.map_names):
             raise KeyError(
                 f'{type(self).__name__}: the samples carry neither target_keypoints nor all of the '
@@ -291,6 +321,37 @@ class BaseTorchCodec(BaseKeypointCodec):
             )
         return points, weights
 
+    @property
+    def _people_names(self) -> tuple[str, ...]:
+        """The auxiliary inputs of one row a person."""
+        return tuple(sorted(set(self.auxiliary_encode_keys) - set(self.pixel_names)))
+
+    def _clean_auxiliary(self, auxiliary: dict[str, np.ndarray | None]) -> dict[str, np.ndarray]:
+        """Leave out what is None; bring images to (C, h, w)."""
+        given = {name: np.asarray(v) for name, v in auxiliary.items() if v is not None}
+        for name in self.pixel_names:
+            if name not in given:
+                continue
+            if given[name].ndim not in (2, 3):
+                raise ValueError(
+                    f'{type(self).__name__}: {name} must be an image (h, w) or (C, h, w), got '
+                    f'{given[name].shape}.'
+                )
+            if given[name].ndim == 2:
+                given[name] = given[name][None]
+        return given
+
+    def _in_all(self, holders: Sequence, name: str) -> bool:
+        """Tell whether all samples of a batch carry an input; refuse a batch where some do."""
+        number = sum(name in holder for holder in holders)
+        if number not in (0, len(holders)):
+            raise KeyError(
+                f'{type(self).__name__}: only {number} of {len(holders)} samples of the batch '
+                f'carry {name}. Let a transform of the training pipeline make it for all or for '
+                'none of them.'
+            )
+        return number > 0
+
     def _draw(self, points: Tensor, weights: Tensor, auxiliary: Maps) -> Maps:
         with torch.no_grad(), torch.autocast(points.device.type, enabled=False):
             drawn = self.draw(points, weights, **auxiliary)
@@ -342,6 +403,20 @@ def _pad(
     if level is not None:
         values = [value[level] for value in values]
     return pad_sequence(values, batch_first=True).to(device, non_blocking=True)
+
+
+def _fields(sample, level: int | None):
+    """Give a sample's pixel data, of one of several encoders, or an empty dict."""
+    if 'gt_fields' not in sample:
+        return {}
+    return sample.gt_fields if level is None else sample.gt_fields[level]
+
+
+def _to_arrays(values: Tensor | Sequence[Tensor | np.ndarray]) -> list[np.ndarray]:
+    """Copy a batch's results (B, ...) or B of them to the CPU."""
+    if isinstance(values, Tensor):
+        return list(values.cpu().numpy())
+    return [v.cpu().numpy() if isinstance(v, Tensor) else v for v in values]
 
 
 def _first(maps: Maps) -> Tensor:

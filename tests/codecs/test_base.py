@@ -45,11 +45,33 @@ class ToyCodec(BaseTorchCodec):
         return keypoints[:, None], scores[:, None]
 
 
+@KEYPOINT_CODECS.register_module(force=True)
+class ToyPixelCodec(ToyCodec):
+    """A codec for several people that also draws from an image, and that scores people."""
+
+    pixel_names = ('toy_mask', 'toy_layers')
+    auxiliary_encode_keys = {'area', 'toy_mask', 'toy_layers'}
+
+    def draw(self, keypoints, weights, area, toy_mask=None, toy_layers=None):
+        drawn = super().draw(keypoints, weights, area)
+        for image in (toy_mask, toy_layers):
+            if image is not None:
+                drawn['toy_maps'] = drawn['toy_maps'] * image.sum(1, keepdim=True)
+        return drawn
+
+    def locate(self, maps):
+        keypoints, scores = super().locate(maps)
+        if self.draw_on_device:  # different numbers of people: lists, some already on the CPU
+            empty = scores[0, :0].mean(-1).numpy()
+            return list(keypoints), list(scores), [scores[0].mean(-1), *[empty] * (len(scores) - 1)]
+        return keypoints, scores, scores.mean(-1)
+
+
 def toy(**kwargs):
     return ToyCodec(input_size=(16, 12), **kwargs)
 
 
-def sample(codec, seed, people=1, num_keypoints=5):
+def sample(codec, seed, people=1, num_keypoints=5, **images):
     """A data sample as the training pipeline gives it, and the numbers it was made of."""
     rng = np.random.default_rng(seed)
     keypoints = rng.uniform(0, 11, (people, num_keypoints, 2)).astype(np.float32)
@@ -60,6 +82,7 @@ def sample(codec, seed, people=1, num_keypoints=5):
         keypoints_visible=visible,
         dataset_keypoint_weights=np.ones((people, num_keypoints), np.float32),
         area=rng.uniform(1, 2, people).astype(np.float32),
+        **images,
     )
     transform = GenerateTarget(encoder=copy.deepcopy(codec))
     packed = PackPoseInputs()(transform(results))
@@ -102,6 +125,88 @@ def test_only_a_few_hundred_bytes_leave_the_worker():
     assert sum(value.nbytes for value in encoded.values()) == 17 * 12 + 4
     drawn = toy().encode(keypoints, visible, area=area)
     assert sum(value.nbytes for value in drawn.values()) > 17 * 12 * 16 * 4
+
+
+def pixel_config(draw_on_device):
+    return dict(type='ToyPixelCodec', input_size=(16, 12), draw_on_device=draw_on_device)
+
+
+MASKS = np.random.default_rng(1).integers(0, 3, (3, 12, 16)).astype(np.uint8)
+
+
+# no images at all; one of (h, w); one of (C, h, w); both
+@pytest.mark.parametrize('names', [(), ('toy_mask',), ('toy_layers',), ('toy_mask', 'toy_layers')])
+def test_images_to_draw_from_reach_the_worker_and_the_device(names):
+    batches = {False: [], True: []}
+    for on_device, batch in batches.items():
+        for i, people in enumerate((2, 0, 3)):
+            images = dict(toy_mask=MASKS[i], toy_layers=MASKS[:2])
+            images = {name: images[name] for name in names}
+            batch.append(sample(pixel_config(on_device), i, people, **images))
+    labels = batches[True][0].gt_instance_labels
+    assert set(labels.keys()) == {'target_keypoints', 'keypoint_weights', 'area'}
+    if names:
+        assert set(batches[True][0].gt_fields.keys()) == set(names)
+    if 'toy_mask' in names:
+        mask = batches[True][0].gt_fields.toy_mask
+        assert mask.dtype == torch.uint8 and mask.shape == (1, 12, 16)
+    assert set(batches[False][0].gt_fields.keys()) == {'toy_maps'}
+    codec = KEYPOINT_CODECS.build(pixel_config(False))
+    by_worker, on_device = codec.targets(batches[False]), codec.targets(batches[True])
+    plain = toy().targets([sample(config(False), i, n) for i, n in enumerate((2, 0, 3))])
+    for name, value in by_worker.items():
+        torch.testing.assert_close(value, on_device[name], rtol=0, atol=1e-6)
+    factor = np.ones((3, 1, 12, 16), np.float32)
+    if 'toy_mask' in names:
+        factor *= MASKS[:, None]
+    if 'toy_layers' in names:
+        factor *= MASKS[:2].sum(0)
+    torch.testing.assert_close(by_worker['toy_maps'], plain['toy_maps'] * torch.from_numpy(factor))
+
+
+def test_images_that_only_some_samples_carry_are_refused():
+    batch = [sample(pixel_config(True), 0, toy_mask=MASKS[0]), sample(pixel_config(True), 1)]
+    with pytest.raises(KeyError, match='only 1 of 2 samples of the batch carry toy_mask'):
+        KEYPOINT_CODECS.build(pixel_config(True)).targets(batch)
+
+
+def test_images_of_wrong_shape_are_refused():
+    with pytest.raises(ValueError, match=r'toy_mask must be an image \(h, w\) or \(C, h, w\)'):
+        sample(pixel_config(False), 0, toy_mask=np.zeros(12))
+
+
+def test_images_of_several_encoders():
+    results = dict(
+        img=np.zeros((12, 16, 3), np.uint8),
+        transformed_keypoints=np.full((1, 5, 2), 5.0),
+        keypoints_visible=np.ones((1, 5)),
+        dataset_keypoint_weights=np.ones((1, 5), np.float32),
+        area=np.ones(1, np.float32),
+        toy_mask=MASKS[0],
+        toy_layers=MASKS[:2],
+    )
+    transform = GenerateTarget(encoder=[pixel_config(True)] * 2, multilevel=True)
+    packed = PackPoseInputs()(transform(results))['data_samples']
+    codec = KEYPOINT_CODECS.build(pixel_config(False))
+    drawn = codec.targets([packed], level=1)['toy_maps'][0]
+    images = dict(toy_mask=MASKS[0], toy_layers=MASKS[:2])
+    direct = codec.encode(np.full((1, 5, 2), 5.0), area=np.ones(1, np.float32), **images)
+    np.testing.assert_allclose(drawn, direct['toy_maps'], atol=1e-6)
+
+
+# tensors of the batch; lists of tensors and arrays, with different numbers of people
+@pytest.mark.parametrize('lists', [False, True])
+def test_scores_of_people_are_decoded(lists):
+    codec = KEYPOINT_CODECS.build(pixel_config(lists))
+    maps = torch.rand(2, 5, 12, 16)
+    keypoints, scores, people = codec.batch_decode(maps)
+    assert [len(values) for values in (keypoints, scores, people)] == [2, 2, 2]
+    assert isinstance(people[0], np.ndarray) and people[0].shape == (1,)
+    np.testing.assert_allclose(people[0], scores[0].mean(-1), rtol=1e-6)
+    assert people[1].shape == ((0,) if lists else (1,))
+    one = codec.decode(maps[0].numpy())
+    np.testing.assert_array_equal(one[2], people[0])
+    assert len(toy().batch_decode(maps)) == len(toy().decode(maps[0].numpy())) == 2
 
 
 def test_packed_keys():
