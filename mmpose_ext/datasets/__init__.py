@@ -2,5 +2,6 @@
 from .checked_coco import CheckedCocoDataset
 from .coco_checks import DataError
 from .lsp import LspDataset
+from .transforms import PersonMasks
 
-__all__ = ['CheckedCocoDataset', 'DataError', 'LspDataset']
+__all__ = ['CheckedCocoDataset', 'DataError', 'LspDataset', 'PersonMasks']

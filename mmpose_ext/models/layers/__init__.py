@@ -4,6 +4,7 @@ from .decoder_block import DecoderBlock
 from .dilated_bottleneck import dilated_bottleneck
 from .gaussian_non_local import GaussianNonLocal2d, gaussian_attention
 from .global_context import GlobalContextBlock
+from .offset_refinement import refine_offsets
 from .second_order import SecondOrderCBAM, SecondOrderChannelAttention, channel_covariance
 from .second_order_non_local import SecondOrderNonLocal
 
@@ -20,4 +21,5 @@ __all__ = [
     'gaussian_attention',
     'DecoderBlock',
     'GlobalContextBlock',
+    'refine_offsets',
 ]

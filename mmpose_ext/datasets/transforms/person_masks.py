@@ -1,0 +1,225 @@
+# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+"""Which person each cell of a map belongs to, and where the loss is left out."""
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+import pycocotools.mask as coco_mask
+from mmcv.transforms import BaseTransform
+from mmpose.registry import TRANSFORMS
+
+#: Limbs by COCO's keypoint order: StrongPose's 16 edges (Fig. 5).
+LIMBS = (
+    (0, 1), (0, 2), (0, 5), (0, 6), (1, 3), (2, 4), (5, 11), (6, 12),
+    (11, 13), (12, 14), (13, 15), (14, 16), (5, 7), (6, 8), (7, 9), (8, 10),
+)  # fmt: skip
+#: The trunk's corners in order round it.
+TRUNK = (5, 6, 12, 11)
+_SHIFT = 4  # fractional bits of the coordinates that OpenCV draws at
+
+
+@TRANSFORMS.register_module()
+class PersonMasks(BaseTransform):
+    """Draw the people's segments, and the regions without annotated keypoints, into maps.
+
+    For StrongPose (Sections III-B and III-E): its body heatmap and long offsets need to know which
+    person a position belongs to, and positions in crowd regions and in people without keypoints are
+    left out of its loss. Stands after mmpose's ``BottomupRandomAffine`` and ``RandomFlip``, in this
+    order, and before ``GenerateTarget``.
+
+    A person's segment is the COCO segmentation (polygons or RLE). **Where a person has keypoints
+    but no segmentation, the hull of its limbs takes its place**: the trunk's quadrilateral and a
+    capsule around each of the 16 edges whose ends are labelled, with a radius of 0.05 of the
+    diagonal of the labelled keypoints' box, at least ``least_radius``. A crowd, or a person without
+    keypoints, that has no segmentation is left out by its whole box.
+
+    Where segments overlap, the person with the smaller box has the cell.
+
+    Frame: the input's corner pixels lie on the maps' corner cells (``align_corners``): cell i of w
+    lies at input pixel i * (W - 1) / (w - 1), and takes the segment of the nearest pixel. COCO's
+    polygons put the first pixel's centre at 0.5, its keypoints at 0.
+
+    Required keys: img, raw_ann_info, keypoints, keypoints_visible, flip_indices; warp_mat, flip and
+    flip_direction where present. Added keys:
+
+    - ``instance_map`` (h, w) int16: 0 for nobody, n + 1 for person n in the keypoints' order.
+    - ``loss_mask`` (h, w) uint8: 0 where the loss is left out, else 1.
+
+    Args:
+        map_size (Sequence[int]): [w, h] of the maps.
+        least_radius (float): Least radius of a limb in input pixels. Defaults to 4.
+
+    Raises:
+        ValueError: On a map of fewer than 2 cells; and, with the sample, on a perspective warp, a
+            flip that is not horizontal, ``BottomupResize`` (which moves no keypoints), and where
+            the keypoints have not moved as the image has.
+    """
+
+    def __init__(self, map_size: Sequence[int], least_radius: float = 4.0) -> None:
+        super().__init__()
+        if len(map_size) != 2 or min(map_size) < 2:
+            raise ValueError(f'PersonMasks: map_size must be [w, h] of 2 or more, got {map_size}.')
+        self.map_size = (int(map_size[0]), int(map_size[1]))
+        self.least_radius = least_radius
+
+    def transform(self, results: dict) -> dict:
+        """Add ``instance_map`` and ``loss_mask``.
+
+        Args:
+            results (dict): A bottom-up sample with N people.
+
+        Returns:
+            dict: The same with both maps.
+        """
+        img = results['img']
+        height, width = (img[0] if isinstance(img, list) else img).shape[:2]
+        people = results.get('raw_ann_info') or []
+        keypoints = np.asarray(results.get('keypoints', np.zeros((0, len(LIMBS) + 1, 2))))
+        labelled = np.asarray(results.get('keypoints_visible', np.zeros(keypoints.shape[:2]))) > 0
+        if labelled.ndim == 3:
+            labelled = labelled[..., 0]
+        if len(people) != len(keypoints):
+            raise ValueError(
+                f'PersonMasks: {len(people)} annotations but keypoints of {len(keypoints)} people. '
+                "Use a bottom-up data set (data_mode='bottomup') and leave its people as they are."
+            )
+        matrix = self._image_to_input(results, width)
+        self._check_matrix(matrix, people, keypoints, labelled, results)
+        instances = np.zeros((height, width), np.int16)
+        excluded = np.zeros((height, width), np.uint8)
+        for number in _by_size(people):
+            person, has_keypoints = people[number], labelled[number].any()
+            if person.get('iscrowd', 0) or not has_keypoints:
+                if not _draw_segmentation(excluded, 1, person.get('segmentation'), matrix):
+                    _draw_box(excluded, 1, person['bbox'], matrix)
+            elif not _draw_segmentation(instances, number + 1, person.get('segmentation'), matrix):
+                _draw_limbs(
+                    instances, number + 1, keypoints[number], labelled[number], self.least_radius
+                )
+        cells = np.ix_(
+            _cell_pixels(self.map_size[1], height), _cell_pixels(self.map_size[0], width)
+        )
+        results['instance_map'] = instances[cells]
+        results['loss_mask'] = 1 - excluded[cells]
+        return results
+
+    def _image_to_input(self, results: dict, width: int) -> np.ndarray:
+        """Pixels of the image file -> pixels of the input, (3, 3) float64."""
+        matrix = np.eye(3)
+        if 'input_scale' in results:
+            raise ValueError(
+                'PersonMasks: BottomupResize moves the image but no keypoints. Use '
+                'BottomupRandomAffine, with probabilities of 0 for a plain resize.'
+            )
+        warp = results.get('warp_mat')
+        if warp is not None:
+            matrix[: len(warp)] = warp
+        if not np.allclose(matrix[2], (0, 0, 1)):
+            raise ValueError(
+                'PersonMasks: a perspective warp bends the masks. Use '
+                "BottomupRandomAffine(transform_mode='affine')."
+            )
+        if results.get('flip', False):
+            if results.get('flip_direction') != 'horizontal':
+                raise ValueError(
+                    f'PersonMasks: the image was flipped {results.get("flip_direction")}; only '
+                    "RandomFlip(direction='horizontal') is known."
+                )
+            matrix = np.array([[-1, 0, width - 1], [0, 1, 0], [0, 0, 1]]) @ matrix
+        return matrix
+
+    def _check_matrix(
+        self,
+        matrix: np.ndarray,
+        people: list[dict],
+        keypoints: np.ndarray,
+        labelled: np.ndarray,
+        results: dict,
+    ) -> None:
+        """Check that the annotations, moved by the matrix, are the sample's keypoints."""
+        if not labelled.any():
+            return
+        original = np.array([person['keypoints'] for person in people], np.float64)
+        original = original.reshape(len(people), -1, 3)[..., :2]
+        if results.get('flip', False):
+            original = original[:, results['flip_indices']]
+        moved = _transform(original[labelled], matrix)
+        error = np.abs(moved - keypoints[labelled]).max()
+        if error > 0.5:
+            raise ValueError(
+                f'PersonMasks: the keypoints are up to {error:.1f} px away from where warp_mat and '
+                'flip take the annotation. Place it after BottomupRandomAffine and then RandomFlip. '
+                'On inputs that are not square, mmpose flips the keypoints about the wrong axis.'
+            )
+
+
+def _by_size(people: list[dict]) -> list[int]:
+    """Numbers of the people, that with the largest box first."""
+    areas = [person['bbox'][2] * person['bbox'][3] for person in people]
+    return sorted(range(len(people)), key=lambda number: -areas[number])
+
+
+def _cell_pixels(cells: int, pixels: int) -> np.ndarray:
+    """The nearest pixel of each cell along one axis."""
+    return np.rint(np.arange(cells) * (pixels - 1) / (cells - 1)).astype(np.intp)
+
+
+def _transform(points: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    return points @ matrix[:2, :2].T + matrix[:2, 2]
+
+
+def _draw_segmentation(
+    canvas: np.ndarray, value: int, segmentation: list | dict | None, matrix: np.ndarray
+) -> bool:
+    """Draw polygons or an RLE; return False where there is nothing to draw."""
+    if isinstance(segmentation, dict) and segmentation.get('counts'):
+        height, width = segmentation['size']
+        if isinstance(segmentation['counts'], list):
+            segmentation = coco_mask.frPyObjects(segmentation, height, width)
+        mask = coco_mask.decode(segmentation)
+        size = canvas.shape[1], canvas.shape[0]
+        canvas[cv2.warpAffine(mask, matrix[:2], size, flags=cv2.INTER_NEAREST) > 0] = value
+        return True
+    if not isinstance(segmentation, list | tuple):
+        return False
+    drawn = False
+    for polygon in segmentation:
+        if len(polygon) >= 6:
+            points = np.asarray(polygon, np.float64).reshape(-1, 2) - 0.5
+            _fill(canvas, value, _transform(points, matrix))
+            drawn = True
+    return drawn
+
+
+def _draw_box(canvas: np.ndarray, value: int, box: Sequence[float], matrix: np.ndarray) -> None:
+    x, y, w, h = box
+    corners = np.array([[x, y], [x + w, y], [x + w, y + h], [x, y + h]], np.float64) - 0.5
+    _fill(canvas, value, _transform(corners, matrix))
+
+
+def _draw_limbs(
+    canvas: np.ndarray, value: int, keypoints: np.ndarray, labelled: np.ndarray, least: float
+) -> None:
+    """Draw the hull of a person's limbs; keypoints (K, 2) in input pixels, labelled (K,)."""
+    points = keypoints[labelled]
+    diagonal = float(np.linalg.norm(points.max(0) - points.min(0)))
+    radius = max(least, 0.05 * diagonal)
+    trunk = [corner for corner in TRUNK if labelled[corner]]
+    if len(trunk) > 2:
+        _fill(canvas, value, keypoints[trunk])
+    limbs = [limb for limb in LIMBS if labelled[list(limb)].all()]
+    thickness = max(1, round(2 * radius))
+    for start, end in limbs:
+        line = _fixed_point(keypoints[[start, end]])
+        cv2.line(canvas, line[0].tolist(), line[1].tolist(), value, thickness, shift=_SHIFT)
+    for centre in _fixed_point(points).tolist():
+        cv2.circle(canvas, centre, round(radius * 2**_SHIFT), value, -1, shift=_SHIFT)
+
+
+def _fill(canvas: np.ndarray, value: int, points: np.ndarray) -> None:
+    cv2.fillPoly(canvas, [_fixed_point(points)], value, shift=_SHIFT)
+
+
+def _fixed_point(points: np.ndarray) -> np.ndarray:
+    return np.rint(points.clip(-1e5, 1e5) * 2**_SHIFT).astype(np.int32)
