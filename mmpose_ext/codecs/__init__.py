@@ -1,10 +1,12 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 from .base import BaseTorchCodec
+from .cluster_tag import ClusterTag
 from .composite_localization import CompositeLocalization
 from .full_resolution_heatmap import FullResolutionHeatmap
 
 __all__ = [
     'BaseTorchCodec',
+    'ClusterTag',
     'CompositeLocalization',
     'FullResolutionHeatmap',
 ]

@@ -1,0 +1,227 @@
+# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+"""Multi-peak heatmaps and tags of keypoint clusters (Cluster-wise Learning Network)."""
+
+from collections.abc import Sequence
+
+import torch
+from mmpose.datasets.datasets.utils import parse_pose_metainfo
+from mmpose.registry import KEYPOINT_CODECS
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+from .base import BaseTorchCodec, Maps
+from .keypoint_clusters import make_clusters, mirror_clusters
+
+COCO = 'configs/_base_/datasets/coco.py'
+
+
+@KEYPOINT_CODECS.register_module()
+class ClusterTag(BaseTorchCodec):
+    """People as one multi-peak Gaussian heatmap and one tag map a cluster (Sections 3.2 and 3.3).
+
+    Drawn, with [w, h] = ``heatmap_size``, C clusters, N people and K keypoints:
+
+    - ``heatmaps`` (B, C, h, w) float32: the largest Gaussian of all people and of all the
+      cluster's keypoints at each cell. A Gaussian's centre is the keypoint itself, not its cell;
+      it reaches 3 sigma beyond the cell (mmpose's UDP heatmaps).
+    - ``keypoint_indices`` (B, N, K) int64: the keypoint's cell y * w + x in the map of its
+      cluster, where the tag is trained; 0 where ``keypoint_weights`` is 0.
+    - ``keypoint_weights`` (B, N, K): 0 also for a keypoint whose cell lies outside the map. Its
+      Gaussian is drawn as far as it reaches into the map.
+    - ``heatmap_weights`` (B, 1, h, w) float32: 0 where the detection loss is left out, else 1. From
+      the auxiliary input ``heatmap_mask`` of mmpose's ``BottomupGetHeatmapMask`` (crowds and people
+      without keypoints), resized where it has another size; 1 throughout without it.
+
+    All people are drawn, also more than ``max_people``.
+
+    Predicted: ``heatmaps`` and ``tags``, (B, C, h, w) each. With K clusters of one joint these are
+    associative embedding's.
+
+    Frame: the corners' centres agree (UDP): cell i is input pixel i * (W - 1) / (w - 1). The
+    mirror image of a map is then the map of the mirror image; use mmpose's ``BottomupResize`` and
+    ``BottomupRandomAffine`` with ``use_udp=True``.
+
+    The reading of Eq. 4: the tag of keypoint k is its person's reference embedding plus
+    d_k * delta, d_k being the keypoint's place in its cluster. As printed, Eq. 4 adds the offset to
+    the mean of the cluster's tags, which gives all keypoints of a cluster the same gradient, so
+    that nothing would tell them apart.
+
+    Args:
+        input_size (tuple[int, int]): Size of the network's input in [w, h].
+        heatmap_size (tuple[int, int]): Size of the maps in [w, h], a quarter of it in the paper.
+        clusters (int | list[list[str | int]]): The partition of the keypoints, see
+            :func:`make_clusters`. Defaults to 17.
+        metainfo (str): The data set's meta information, from which the keypoints' names are taken:
+            a path in mmpose's configs or a file. Defaults to COCO's.
+        sigma (float): Standard deviation of the Gaussians in cells. Defaults to 2.
+        delta (float): The tags' spacing within a cluster. Defaults to 0.03.
+        max_people (int): The most people found in an image. Defaults to 30.
+        draw_on_device (bool): See :class:`BaseTorchCodec`.
+
+    Attributes:
+        num_keypoints (int): K.
+        num_clusters (int): C.
+        cluster_of (Tensor): (K,) int64, each keypoint's cluster.
+        place_in_cluster (Tensor): (K,) int64, each keypoint's place d_k, from 0.
+
+    Raises:
+        ValueError: If a size, sigma, delta or max_people is out of range, or the clusters are no
+            partition of the data set's keypoints.
+    """
+
+    map_names = ('heatmaps', 'heatmap_weights')
+    decoded_names = ('heatmaps', 'tags')
+    pixel_names = ('heatmap_mask',)
+    auxiliary_encode_keys = {'heatmap_mask'}
+    label_names = ('keypoint_indices',)
+
+    def __init__(
+        self,
+        input_size: Sequence[int],
+        heatmap_size: Sequence[int],
+        clusters: int | Sequence[Sequence[str | int]] = 17,
+        metainfo: str = COCO,
+        sigma: float = 2.0,
+        delta: float = 0.03,
+        max_people: int = 30,
+        draw_on_device: bool = False,
+    ) -> None:
+        super().__init__(input_size, draw_on_device)
+        if len(heatmap_size) != 2 or min(heatmap_size) < 2:
+            raise ValueError(
+                'ClusterTag: heatmap_size must be two numbers [w, h] of at least 2, got '
+                f'{tuple(heatmap_size)}.'
+            )
+        if min(input_size) < 2:
+            raise ValueError(f'ClusterTag: input_size must be at least 2, got {tuple(input_size)}.')
+        for name, value in dict(sigma=sigma, delta=delta, max_people=max_people).items():
+            if not value > 0:
+                raise ValueError(f'ClusterTag: {name} must be above 0, got {value}.')
+        info = parse_pose_metainfo(dict(from_file=metainfo))
+        names = [info['keypoint_id2name'][k] for k in range(info['num_keypoints'])]
+        self.heatmap_size = (int(heatmap_size[0]), int(heatmap_size[1]))
+        self.clusters = make_clusters(clusters, names)
+        self.sigma = sigma
+        self.delta = delta
+        self.max_people = max_people
+        self.num_keypoints = len(names)
+        self.num_clusters = len(self.clusters)
+        self.cluster_of = torch.zeros(self.num_keypoints, dtype=torch.long)
+        self.place_in_cluster = torch.zeros(self.num_keypoints, dtype=torch.long)
+        for c, cluster in enumerate(self.clusters):
+            self.cluster_of[cluster] = c
+            self.place_in_cluster[cluster] = torch.arange(len(cluster))
+
+    def make_constants(self) -> Maps:
+        """Cells a pixel, the last cell, the patch's cells and each keypoint's cluster."""
+        (w, h), (width, height) = self.heatmap_size, self.input_size
+        reach = int(3 * self.sigma)
+        return dict(
+            cells_a_pixel=torch.tensor([w - 1, h - 1]) / torch.tensor([width - 1, height - 1]),
+            last=torch.tensor([w - 1, h - 1]),
+            patch=torch.arange(-reach, reach + 1),
+            cluster_of=self.cluster_of,
+        )
+
+    def draw(self, keypoints: Tensor, weights: Tensor, heatmap_mask: Tensor | None = None) -> Maps:
+        """Draw heatmaps, heatmap_weights, keypoint_indices and keypoint_weights.
+
+        Each keypoint's Gaussian is a patch of 6 sigma + 1 cells squared, the outer product of one
+        along x and one along y; all patches are written at once, the largest value winning.
+
+        Args:
+            keypoints (Tensor): (B, N, K, 2) float32 in input pixels.
+            weights (Tensor): (B, N, K) float32, 0 where unlabelled.
+            heatmap_mask (Tensor, optional): (B, 1, H, W), 0 where the detection loss is left out.
+
+        Returns:
+            dict[str, Tensor]: See the class.
+
+        Raises:
+            ValueError: If the number of keypoints is not the data set's.
+        """
+        if keypoints.shape[2] != self.num_keypoints:
+            raise ValueError(
+                f'ClusterTag: the samples have {keypoints.shape[2]} keypoints, the clusters '
+                f'{self.num_keypoints}: metainfo must be that of the data set.'
+            )
+        fixed = self.constants(keypoints.device)
+        points = keypoints * fixed['cells_a_pixel']
+        # from further away no patch reaches the map, and a cell's number could overflow
+        far = int(3 * self.sigma) + 2
+        points = torch.minimum(points.clamp_(min=-far), fixed['last'] + far)
+        cells = points.add(0.5).floor_().long()
+        inside = ((cells >= 0) & (cells <= fixed['last'])).all(-1)
+        w, h = self.heatmap_size
+        indices = (cells[..., 1] * w + cells[..., 0]) * (inside & (weights > 0))
+        return dict(
+            heatmaps=self._draw_patches(points, cells, weights),
+            heatmap_weights=self._draw_mask(keypoints, heatmap_mask),
+            keypoint_indices=indices,
+            keypoint_weights=weights * inside,
+        )
+
+    def _draw_patches(self, points: Tensor, cells: Tensor, weights: Tensor) -> Tensor:
+        """Draw the Gaussians (B, N, K) around points in cells (B, N, K, 2): (B, C, h, w)."""
+        fixed = self.constants(points.device)
+        batch, (w, h) = len(points), self.heatmap_size
+        covered = cells[..., None] + fixed['patch']  # (B, N, K, 2, S)
+        gaussians = (covered - points[..., None]).square_().mul_(-0.5 / self.sigma**2).exp_()
+        gaussians *= (covered >= 0) & (covered <= fixed['last'][:, None])
+        gaussians *= (weights > 0)[..., None, None]
+        x, y = torch.minimum(covered.clamp_(min=0), fixed['last'][:, None]).unbind(-2)
+        channels = torch.arange(batch, device=points.device)[:, None] * self.num_clusters
+        channels = (channels + fixed['cluster_of'])[:, None, :, None]
+        index = ((channels * h + y) * w)[..., :, None] + x[..., None, :]
+        values = gaussians[..., 1, :, None] * gaussians[..., 0, None, :]
+        heatmaps = points.new_zeros(batch * self.num_clusters * h * w)
+        heatmaps.scatter_reduce_(0, index.flatten(), values.flatten(), 'amax')
+        return heatmaps.view(batch, self.num_clusters, h, w)
+
+    def _draw_mask(self, keypoints: Tensor, heatmap_mask: Tensor | None) -> Tensor:
+        w, h = self.heatmap_size
+        if heatmap_mask is None:
+            return keypoints.new_ones(len(keypoints), 1, h, w)
+        mask = heatmap_mask.float()
+        if mask.shape[-2:] != (h, w):
+            mask = interpolate(mask, (h, w), mode='bilinear', align_corners=True)
+        return (mask > 0.5).float()
+
+    def merge_flipped(self, maps: Maps, flipped: Maps, flip_indices: Sequence[int]) -> Maps:
+        """Average the heatmaps with those of the mirror image; keep the upright input's tags.
+
+        A person's reference embedding is another number in the mirror image, and a keypoint gets
+        the offset of its partner there; so the tags of the two passes cannot be averaged.
+
+        Args:
+            maps (dict[str, Tensor]): ``heatmaps`` and ``tags``, (B, C, h, w) each.
+            flipped (dict[str, Tensor]): The same of the mirrored input.
+            flip_indices (Sequence[int]): K, each keypoint's left-right partner.
+
+        Returns:
+            dict[str, Tensor]: ``heatmaps`` and ``tags``.
+
+        Raises:
+            ValueError: If a cluster's mirror image is not a cluster.
+        """
+        flipped = self.flip({'heatmaps': flipped['heatmaps']}, flip_indices)
+        return {**maps, 'heatmaps': (maps['heatmaps'] + flipped['heatmaps']) * 0.5}
+
+    def flip(self, maps: Maps, flip_indices: Sequence[int]) -> Maps:
+        """Mirror maps (B, C, h, w) and swap each cluster with its mirror image.
+
+        Raises:
+            ValueError: If a cluster's mirror image is not a cluster.
+        """
+        mirrored = mirror_clusters(self.clusters, flip_indices)
+        if mirrored is None:
+            raise ValueError(
+                "ClusterTag: a flip test needs clusters whose keypoints' left-right partners form "
+                'a cluster again, which these do not. Set flip_test=False, or choose other '
+                'clusters.'
+            )
+        return {name: value[:, mirrored].flip(-1) for name, value in maps.items()}
+
+    def locate(self, maps: Maps) -> tuple[list[Tensor], list[Tensor]]:
+        """Find the people (the decoding half follows)."""
+        raise NotImplementedError
