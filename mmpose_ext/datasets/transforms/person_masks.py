@@ -149,8 +149,8 @@ class PersonMasks(BaseTransform):
         if error > 0.5:
             raise ValueError(
                 f'PersonMasks: the keypoints are up to {error:.1f} px away from where warp_mat and '
-                'flip take the annotation. Place it after BottomupRandomAffine and then RandomFlip. '
-                'On inputs that are not square, mmpose flips the keypoints about the wrong axis.'
+                'flip take the annotation. Place it after BottomupRandomAffine and RandomFlip, in '
+                'this order; where an input is not square, mmpose mirrors keypoints wrongly.'
             )
 
 

@@ -1,5 +1,6 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 from .context_resnet import ContextFeatures, ContextResNet
+from .dilated_resnet import DilatedResNet
 from .plugin_resnet import PluginResNet
 from .stacked_hourglass import Hourglass, StackedHourglass
 
@@ -9,4 +10,5 @@ __all__ = [
     'StackedHourglass',
     'ContextFeatures',
     'ContextResNet',
+    'DilatedResNet',
 ]

@@ -196,7 +196,7 @@ def test_flip_before_the_affine_is_refused():
         dict(type='BottomupRandomAffine', input_size=(97, 97)),
         dict(type='PersonMasks', map_size=(25, 25)),
     ]
-    with pytest.raises(ValueError, match='and then RandomFlip'):
+    with pytest.raises(ValueError, match='in this order'):
         Compose([TRANSFORMS.build(step) for step in steps])(scene())
 
 
