@@ -4,9 +4,11 @@ from .composite_localization_loss import (
     CompositeLocalizationLoss,
     PeakOffsetLoss,
 )
+from .disk_offset_loss import DiskOffsetLoss
 
 __all__ = [
     'BinaryHeatmapOffsetLoss',
     'CompositeLocalizationLoss',
+    'DiskOffsetLoss',
     'PeakOffsetLoss',
 ]

@@ -1,0 +1,274 @@
+# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+"""StrongPose's head: disk heatmaps, a body heatmap and three kinds of offsets."""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from mmengine.structures import InstanceData, PixelData
+from mmpose.models.heads import BaseHead
+from mmpose.registry import KEYPOINT_CODECS, MODELS
+from mmpose.utils.typing import ConfigType, InstanceList, OptConfigType, OptSampleList
+from torch import Tensor, nn
+from torch.nn.functional import interpolate
+
+from ..layers.offset_refinement import refine_offsets
+
+Maps = dict[str, Tensor]
+NAMES = ('heatmaps', 'body_heatmaps', 'short_offsets', 'mid_offsets', 'long_offsets')
+
+
+@MODELS.register_module()
+class DiskOffsetHead(BaseHead):
+    """All maps of StrongPose by 1x1 convolutions on the last feature map (Section III).
+
+    For training the maps are resized to the size of the targets (bilinear, corners aligned: the
+    input's own size in the paper), and the mid and long offsets refined by the short ones. For
+    testing they stay at the network's resolution; the codec reads between the cells. An input of
+    another size than the codec's (``BottomupResize(input_size=...)``) is brought to the codec's
+    frame, and the keypoints back.
+
+    With ``intermediate_channels`` a second set of convolutions predicts the same from the first
+    feature map in training, with losses of its own (Section IV-B); it takes no part in testing.
+
+    Args:
+        in_channels (int): Channels of the last feature map.
+        intermediate_channels (int, optional): Channels of the first feature map. Defaults to none:
+            no intermediate supervision.
+        intermediate_weight (float): Factor of the intermediate losses. Defaults to 1.
+        offset_unit (float): Input pixels that an output of 1 of the convolutions stands for in
+            offsets. Defaults to 1; larger units learn faster from scratch.
+        heatmap_prior (float): Probability that all heatmaps start with. Defaults to 0.01.
+        refine_steps (int): See :func:`refine_offsets`. Defaults to 2.
+        loss (dict): Config of the loss.
+        decoder (dict): Config of a :class:`mmpose_ext.codecs.DiskOffset`.
+        init_cfg (dict, optional): Config of the initialisation.
+
+    Raises:
+        ValueError: If there is no decoder.
+    """
+
+    default_init_cfg = dict(type='Normal', layer='Conv2d', std=0.01)
+
+    def __init__(
+        self,
+        in_channels: int,
+        intermediate_channels: int | None = None,
+        intermediate_weight: float = 1.0,
+        offset_unit: float = 1.0,
+        heatmap_prior: float = 0.01,
+        refine_steps: int = 2,
+        loss: ConfigType = dict(type='DiskOffsetLoss'),
+        decoder: OptConfigType = None,
+        init_cfg: OptConfigType = None,
+    ) -> None:
+        super().__init__(self.default_init_cfg if init_cfg is None else init_cfg)
+        if decoder is None:
+            raise ValueError(
+                'DiskOffsetHead: set decoder to the DiskOffset codec of the training pipeline; it '
+                'knows the edges, draws the targets and decodes the maps.'
+            )
+        self.decoder = KEYPOINT_CODECS.build(decoder)
+        self.loss_module = MODELS.build(loss)
+        self.intermediate_weight = intermediate_weight
+        self.offset_unit = offset_unit
+        self.heatmap_prior = heatmap_prior
+        self.refine_steps = refine_steps
+        num_keypoints = self.decoder.num_keypoints
+        ends = [end for _, end in self.decoder.directed_edges]
+        self.channels = (num_keypoints, 1, 2 * num_keypoints, 2 * len(ends), 2 * num_keypoints)
+        self.final_layer = nn.Conv2d(in_channels, sum(self.channels), 1)
+        self.intermediate_layer = (
+            nn.Conv2d(intermediate_channels, sum(self.channels), 1)
+            if intermediate_channels
+            else None
+        )
+        self.register_buffer('edge_ends', torch.tensor(ends), persistent=False)
+        self.register_buffer('keypoint_ends', torch.arange(num_keypoints), persistent=False)
+
+    def init_weights(self) -> None:
+        super().init_weights()
+        for layer in (self.final_layer, self.intermediate_layer):
+            if layer is not None:
+                prior = -math.log(1 / self.heatmap_prior - 1)
+                nn.init.constant_(layer.bias[: self.decoder.num_keypoints], prior)
+
+    def forward(self, feats: Sequence[Tensor]) -> Maps:
+        """Predict from the last feature map.
+
+        Args:
+            feats (Sequence[Tensor]): (B, C, h, w) each.
+
+        Returns:
+            dict[str, Tensor]: Logits ``heatmaps`` (B, K, h, w) and ``body_heatmaps`` (B, 1, h, w);
+            ``short_offsets`` (B, 2K, h, w), ``mid_offsets`` (B, 2D, h, w) and ``long_offsets``
+            (B, 2K, h, w) in input pixels, not refined.
+        """
+        return self._named(self.final_layer(feats[-1]))
+
+    def loss(
+        self,
+        feats: Sequence[Tensor],
+        batch_data_samples: OptSampleList,
+        train_cfg: ConfigType = {},
+    ) -> Maps:
+        """Compute the losses, with those of the intermediate maps under ``intermediate.``.
+
+        Args:
+            feats (Sequence[Tensor]): The backbone's features; the first one serves the
+                intermediate supervision.
+            batch_data_samples (list[PoseDataSample]): With either targets or points to draw.
+            train_cfg (dict): Unused.
+
+        Returns:
+            dict[str, Tensor]: Scalars.
+        """
+        targets = self.decoder.targets(batch_data_samples, feats[-1].device)
+        losses = self._loss(self.final_layer(feats[-1]), targets)
+        if self.intermediate_layer is not None:
+            if len(feats) < 2:
+                raise ValueError(
+                    'DiskOffsetHead: intermediate_channels is set but the backbone gives one '
+                    'feature map. Set intermediate=True in DilatedResNet.'
+                )
+            extra = self._loss(self.intermediate_layer(feats[0]), targets)
+            for name, value in extra.items():
+                losses[f'intermediate.{name}'] = self.intermediate_weight * value
+        return losses
+
+    def predict(
+        self,
+        feats: Sequence,
+        batch_data_samples: OptSampleList,
+        test_cfg: ConfigType = {},
+    ) -> InstanceList | tuple[InstanceList, list[PixelData]]:
+        """Predict people, batched on the model's device; only coordinates leave it.
+
+        Args:
+            feats: The backbone's features; with ``test_cfg.flip_test`` a list of those of the input
+                and of its mirror image; with ``test_cfg.input_sizes`` a list of either, one for
+                each scale.
+            batch_data_samples (list[PoseDataSample]): Their ``flip_indices`` and ``input_size``
+                are used.
+            test_cfg (dict): ``flip_test``, ``output_heatmaps`` and ``input_sizes``, the [w, h] of
+                each scale's input (see
+                :class:`mmpose_ext.models.pose_estimators.MultiScaleBottomupEstimator`), are used.
+
+        Returns:
+            list[InstanceData]: keypoints (N, K, 2) in pixels of the (unscaled) input,
+            keypoint_scores (N, K) and bbox_scores (N,), the people's scores, by which CocoMetric
+            ranks them; with ``output_heatmaps`` also a list of PixelData with ``heatmaps``
+            (K + 1, h, w), the body heatmap last.
+        """
+        metainfo = batch_data_samples[0].metainfo
+        input_size = tuple(metainfo.get('input_size', self.decoder.input_size))
+        sizes = test_cfg.get('input_sizes')
+        scales, sizes = ([feats], [input_size]) if sizes is None else (feats, sizes)
+        each = []
+        for scale, size in zip(scales, sizes, strict=True):
+            if test_cfg.get('flip_test', False):
+                original, mirrored = (self._probable(self.forward(value), size) for value in scale)
+                indices = metainfo['flip_indices']
+                each.append(self.decoder.merge_flipped(original, mirrored, indices))
+            else:
+                each.append(self._probable(self.forward(scale), size))
+        maps = each[0] if len(each) == 1 else merge_scales(each, self.decoder.directed_edges)
+        maps.update(self._refined(maps))
+        preds = self.decode(maps)
+        for pred in preds:
+            for axis, ratio in enumerate(self._ratios(input_size)):
+                if ratio != 1:
+                    pred.keypoints[..., axis] /= ratio
+        if not test_cfg.get('output_heatmaps', False):
+            return preds
+        fields = torch.cat([maps['heatmaps'], maps['body_heatmaps']], 1).detach()
+        return preds, [PixelData(heatmaps=field) for field in fields]
+
+    def decode(self, batch_outputs: Maps) -> InstanceList:
+        """Decode maps (probabilities, refined offsets) to people in the codec's input frame."""
+        return [
+            InstanceData(keypoints=keypoints, keypoint_scores=scores, bbox_scores=people)
+            for keypoints, scores, people in zip(
+                *self.decoder.batch_decode(batch_outputs), strict=True
+            )
+        ]
+
+    def _loss(self, raw: Tensor, targets: Maps) -> Maps:
+        size = targets['heatmaps'].shape[-2:]
+        if raw.shape[-2:] != size:
+            raw = interpolate(raw, size, mode='bilinear', align_corners=True)
+        maps = self._named(raw)
+        return self.loss_module(maps, self._refined(maps), targets, self.decoder.radius)
+
+    def _named(self, raw: Tensor) -> Maps:
+        maps = dict(zip(NAMES, raw.split(self.channels, 1), strict=True))
+        if self.offset_unit != 1:
+            for name in NAMES[2:]:
+                maps[name] = maps[name] * self.offset_unit
+        return maps
+
+    def _probable(self, maps: Maps, size: Sequence[int]) -> Maps:
+        """Logits to probabilities, and offsets from an input of a size [w, h] to the codec's."""
+        maps = dict(maps, **{name: maps[name].sigmoid() for name in NAMES[:2]})
+        ratios = self._ratios(size)
+        if set(ratios) != {1.0}:
+            for name in NAMES[2:]:
+                factors = maps[name].new_tensor(ratios).repeat(maps[name].shape[1] // 2)
+                maps[name] = maps[name] * factors[:, None, None]
+        return maps
+
+    def _ratios(self, size: Sequence[int]) -> list[float]:
+        """The codec's input over one of size [w, h], along x and y, corner to corner."""
+        return [
+            (own - 1) / (pixels - 1)
+            for own, pixels in zip(self.decoder.input_size, size, strict=True)
+        ]
+
+    def _refined(self, maps: Maps) -> Maps:
+        """Mid and long offsets, refined by the short ones of the keypoint that they point to."""
+        ends = dict(mid_offsets=self.edge_ends, long_offsets=self.keypoint_ends)
+        return {
+            name: refine_offsets(
+                maps[name], maps['short_offsets'], end, self.decoder.input_size, self.refine_steps
+            )
+            for name, end in ends.items()
+        }
+
+
+def merge_scales(scales: Sequence[Maps], edges: Sequence[tuple[int, int]]) -> Maps:
+    """Average the maps of several scales of an input, at the largest scale's resolution.
+
+    The papers name multi-scale testing but not how it merges. Here heatmaps are averaged, and
+    offsets by the heatmap of where they start, since a scale that does not see a keypoint knows no
+    offsets from it.
+
+    Args:
+        scales (Sequence[dict[str, Tensor]]): (B, C, h, w) each, heatmaps as probabilities, offsets
+            in pixels of one frame, whatever the scale.
+        edges (Sequence[tuple[int, int]]): D directed edges (start, end).
+
+    Returns:
+        dict[str, Tensor]: Maps of the largest size.
+    """
+    size = max((maps['heatmaps'].shape[-2:] for maps in scales), key=math.prod)
+    resized = [
+        {
+            name: interpolate(value, size, mode='bilinear', align_corners=True)
+            for name, value in maps.items()
+        }
+        for maps in scales
+    ]
+    merged = {name: sum(maps[name] for maps in resized) / len(scales) for name in NAMES[:2]}
+    starts = torch.tensor([start for start, _ in edges], device=merged['heatmaps'].device)
+    for name in NAMES[2:]:
+        weights = []
+        for maps in resized:
+            weight = maps['body_heatmaps' if name == 'long_offsets' else 'heatmaps'] + 1e-6
+            if name == 'mid_offsets':
+                weight = weight.index_select(1, starts)
+            if name == 'long_offsets':
+                weight = weight.expand(-1, maps['heatmaps'].shape[1], -1, -1)
+            weights.append(weight.repeat_interleave(2, 1))
+        total = sum(w * maps[name] for w, maps in zip(weights, resized, strict=True))
+        merged[name] = total / sum(weights)
+    return merged

@@ -1,0 +1,73 @@
+# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+"""Bottom-up estimator that tests at several scales of its input."""
+
+from mmpose.models.pose_estimators import BottomupPoseEstimator
+from mmpose.registry import MODELS
+from mmpose.utils.typing import SampleList
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+
+@MODELS.register_module()
+class MultiScaleBottomupEstimator(BottomupPoseEstimator):
+    """mmpose's bottom-up estimator with test-time scales (StrongPose, Section IV).
+
+    mmpose's own ``multiscale_test`` needs an image pyramid, which its ``PackPoseInputs`` cannot
+    pack (it stacks images of different sizes). Here the input is scaled on the model's device:
+    ``test_cfg=dict(scales=(0.5, 1.0, 2.0), flip_test=True)``. A scale of more than 1 shows no
+    detail that the input does not have: give ``BottomupResize`` the largest size, and scales of at
+    most 1.
+
+    Corners stay corners, and sides are rounded to 16 n + 1 pixels. The head's ``predict`` gets a
+    list of the scales' features and, in ``test_cfg.input_sizes``, their [w, h]. Without ``scales``
+    this is mmpose's estimator.
+    """
+
+    def predict(self, inputs: Tensor, data_samples: SampleList) -> SampleList:
+        """Predict people at all scales together.
+
+        Args:
+            inputs (Tensor): (B, 3, H, W).
+            data_samples (list[PoseDataSample]): B samples.
+
+        Returns:
+            list[PoseDataSample]: The samples with ``pred_instances``.
+        """
+        scales = self.test_cfg.get('scales')
+        if not scales:
+            return super().predict(inputs, data_samples)
+        feats, sizes = [], []
+        for scale in scales:
+            scaled = scale_input(inputs, scale)
+            sizes.append((scaled.shape[-1], scaled.shape[-2]))
+            features = self.extract_feat(scaled)
+            if self.test_cfg.get('flip_test', False):
+                features = [features, self.extract_feat(scaled.flip(-1))]
+            feats.append(features)
+        preds = self.head.predict(
+            feats, data_samples, test_cfg=dict(self.test_cfg, input_sizes=sizes)
+        )
+        preds, fields = preds if isinstance(preds, tuple) else (preds, None)
+        return self.add_pred_to_datasample(preds, fields, data_samples)
+
+
+def scale_input(inputs: Tensor, scale: float, divisor: int = 16) -> Tensor:
+    """Scale images (B, C, H, W), corners on corners, to sides of ``divisor`` * n + 1 pixels.
+
+    Args:
+        inputs (Tensor): (B, C, H, W).
+        scale (float): Factor of the sides; 1 leaves the images as they are.
+        divisor (int): Defaults to 16.
+
+    Returns:
+        Tensor: (B, C, h, w).
+
+    Raises:
+        ValueError: If the scale is not above 0.
+    """
+    if not scale > 0:
+        raise ValueError(f'test_cfg.scales must be above 0, got {scale}.')
+    if scale == 1:
+        return inputs
+    size = [max(1, round((side - 1) * scale / divisor)) * divisor + 1 for side in inputs.shape[-2:]]
+    return interpolate(inputs, size, mode='bilinear', align_corners=True)
