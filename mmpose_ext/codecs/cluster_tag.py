@@ -3,6 +3,7 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from mmpose.datasets.datasets.utils import parse_pose_metainfo
 from mmpose.registry import KEYPOINT_CODECS
@@ -10,6 +11,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from .base import BaseTorchCodec, Maps
+from .cluster_tag_decoding import ClusterTagDecoder
 from .keypoint_clusters import make_clusters, mirror_clusters
 
 COCO = 'configs/_base_/datasets/coco.py'
@@ -46,6 +48,30 @@ class ClusterTag(BaseTorchCodec):
     the mean of the cluster's tags, which gives all keypoints of a cluster the same gradient, so
     that nothing would tell them apart.
 
+    Decoding, on the maps' device up to the peaks and again from 5:
+
+    1. The highest local maxima of each map, ``max_people`` times the cluster's joints (Section
+       3.2), above ``score_threshold``, and their tags.
+    2. Peaks are grouped into people across clusters by their tags (:func:`group_by_tags`).
+    3. Each person's reference embedding is the one that the tags of all its peaks fit best. Each
+       peak's joint is the place in the cluster whose offset from the reference it has; peaks that
+       claim the same place, or none, are matched to places optimally.
+    4. A peak whose offset deviates by more than ``offset_tolerance`` is no joint of this person
+       (Section 3.3: "checking whether the difference between two tags satisfies the offset
+       setting").
+    5. Missing joints take the cell with the right tag and the highest heatmap, as in associative
+       embedding. In a cluster of several joints the right tag is the joint's own, within half a
+       delta; so two joints whose Gaussians merge to one peak are told apart again.
+    6. Keypoints are refined to the top of the Gaussian between cells.
+
+    A person's score is the mean of the heatmap at its peaks, 0 for missing ones (before 5). Of more
+    than ``max_people`` people those with the highest scores are kept. An image without a person
+    gives arrays of no people.
+
+    A shift of all of a person's places by one is told by nothing but a first and a last place that
+    are present, in any clusters; the presets' orders make that likely. ``reference_step`` removes
+    the doubt for a model that was trained with it (ours, not the paper's).
+
     Args:
         input_size (tuple[int, int]): Size of the network's input in [w, h].
         heatmap_size (tuple[int, int]): Size of the maps in [w, h], a quarter of it in the paper.
@@ -56,6 +82,19 @@ class ClusterTag(BaseTorchCodec):
         sigma (float): Standard deviation of the Gaussians in cells. Defaults to 2.
         delta (float): The tags' spacing within a cluster. Defaults to 0.03.
         max_people (int): The most people found in an image. Defaults to 30.
+        score_threshold (float): Peaks must be higher. Defaults to 0.1.
+        tag_threshold (float): How far a tag may lie from the tags that a person can have, to be
+            this person's. Defaults to 1, associative embedding's.
+        nms_kernel (int): Edge of the window, in cells, whose maximum a peak must be; odd. Defaults
+            to 3, associative embedding's.
+        order (list[int], optional): The order in which clusters are matched where tags alone do not
+            set people apart. Defaults to None: as they are listed.
+        offset_tolerance (float, optional): Largest deviation from a joint's offset, in delta. None
+            switches the check off. Defaults to 0.5.
+        fill_missing (bool): Whether to look for the joints without a peak. Defaults to True.
+        refine (bool): Whether to find keypoints between cells. Defaults to True.
+        reference_step (float, optional): Reference embeddings are multiples of it. Defaults to
+            None: any numbers.
         draw_on_device (bool): See :class:`BaseTorchCodec`.
 
     Attributes:
@@ -84,6 +123,14 @@ class ClusterTag(BaseTorchCodec):
         sigma: float = 2.0,
         delta: float = 0.03,
         max_people: int = 30,
+        score_threshold: float = 0.1,
+        tag_threshold: float = 1.0,
+        nms_kernel: int = 3,
+        order: Sequence[int] | None = None,
+        offset_tolerance: float | None = 0.5,
+        fill_missing: bool = True,
+        refine: bool = True,
+        reference_step: float | None = None,
         draw_on_device: bool = False,
     ) -> None:
         super().__init__(input_size, draw_on_device)
@@ -103,7 +150,7 @@ class ClusterTag(BaseTorchCodec):
         self.clusters = make_clusters(clusters, names)
         self.sigma = sigma
         self.delta = delta
-        self.max_people = max_people
+        self.reference_step = reference_step
         self.num_keypoints = len(names)
         self.num_clusters = len(self.clusters)
         self.cluster_of = torch.zeros(self.num_keypoints, dtype=torch.long)
@@ -111,6 +158,19 @@ class ClusterTag(BaseTorchCodec):
         for c, cluster in enumerate(self.clusters):
             self.cluster_of[cluster] = c
             self.place_in_cluster[cluster] = torch.arange(len(cluster))
+        self.decoder = ClusterTagDecoder(
+            self.clusters,
+            delta,
+            max_people,
+            score_threshold,
+            tag_threshold,
+            nms_kernel,
+            order,
+            offset_tolerance,
+            fill_missing,
+            refine,
+            reference_step,
+        )
 
     def make_constants(self) -> Maps:
         """Cells a pixel, the last cell, the patch's cells and each keypoint's cluster."""
@@ -222,6 +282,25 @@ class ClusterTag(BaseTorchCodec):
             )
         return {name: value[:, mirrored].flip(-1) for name, value in maps.items()}
 
-    def locate(self, maps: Maps) -> tuple[list[Tensor], list[Tensor]]:
-        """Find the people (the decoding half follows)."""
-        raise NotImplementedError
+    def locate(self, maps: Maps) -> tuple[list[np.ndarray], list[np.ndarray], list[np.ndarray]]:
+        """Find the people in maps ``heatmaps`` and ``tags``, (B, C, h, w) each.
+
+        Returns:
+            tuple: Lists of B arrays, keypoints (N, K, 2) in input pixels, scores (N, K), 0 where a
+            keypoint was not found, and people's scores (N,), from the highest down.
+
+        Raises:
+            ValueError: If the maps' channels, or the sizes of the two, do not agree.
+        """
+        heatmaps, tags = maps['heatmaps'], maps['tags']
+        if heatmaps.shape != tags.shape or heatmaps.shape[1] != self.num_clusters:
+            raise ValueError(
+                f'ClusterTag: heatmaps {tuple(heatmaps.shape)} and tags {tuple(tags.shape)} must '
+                f'both be (B, {self.num_clusters}, h, w), one channel a cluster.'
+            )
+        h, w = heatmaps.shape[-2:]
+        pixels_a_cell = (np.array(self.input_size) - 1) / (np.array([w, h]) - 1)
+        found = self.decoder(heatmaps, tags)
+        keypoints, scores, person_scores = (list(part) for part in zip(*found, strict=True))
+        pixels_a_cell = pixels_a_cell.astype(np.float32)
+        return [points * pixels_a_cell for points in keypoints], scores, person_scores

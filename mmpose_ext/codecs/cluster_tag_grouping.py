@@ -1,0 +1,151 @@
+# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+"""Grouping of peaks into people by their tags (Section 3.3)."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+FORBIDDEN = 1e6
+
+
+def group_by_tags(
+    cluster: np.ndarray,
+    tags: np.ndarray,
+    scores: np.ndarray,
+    sizes: np.ndarray,
+    delta: float,
+    threshold: float,
+    order: Sequence[int],
+) -> np.ndarray:
+    """Tell which person each peak of an image belongs to.
+
+    A person's tags in a cluster of c joints lie in [r, r + (c - 1) * delta], r being the person's
+    reference embedding. So the peaks fall apart into sets whose tags are further from each other
+    than one person's can be. A set whose spread is one person's, and which has no more peaks of a
+    cluster than the cluster has joints, is a person. The peaks of all other sets are matched
+    cluster by cluster (:func:`match_by_tags`), as associative embedding does with all.
+
+    Args:
+        cluster (np.ndarray): (P,) int, each peak's cluster.
+        tags (np.ndarray): (P,).
+        scores (np.ndarray): (P,), the heatmap at the peak.
+        sizes (np.ndarray): (C,) int, joints a cluster.
+        delta (float): The tags' spacing within a cluster.
+        threshold (float): How far outside a person's interval a tag may lie.
+        order (Sequence[int]): C, the order in which clusters are matched.
+
+    Returns:
+        np.ndarray: (P,) int, the number of each peak's person, from 0; none is left out.
+    """
+    if not len(tags):
+        return np.zeros(0, dtype=np.int64)
+    widest = (sizes.max() - 1) * delta
+    by_tag = np.argsort(tags, kind='stable')
+    sorted_tags = tags[by_tag]
+    starts = np.flatnonzero(np.diff(sorted_tags) >= threshold + widest) + 1
+    first, last = np.r_[0, starts], np.r_[starts, len(tags)] - 1
+    person = np.empty(len(tags), dtype=np.int64)
+    person[by_tag] = np.repeat(np.arange(len(first)), last - first + 1)
+    count = np.bincount(person * len(sizes) + cluster, minlength=len(first) * len(sizes))
+    is_person = (count.reshape(-1, len(sizes)) <= sizes).all(1)
+    is_person &= sorted_tags[last] - sorted_tags[first] < threshold + widest
+    if is_person.all():
+        return person
+    open_peaks = np.flatnonzero(~is_person[person])
+    person = (np.cumsum(is_person) - 1)[person]
+    person[open_peaks] = is_person.sum() + match_by_tags(
+        cluster[open_peaks], tags[open_peaks], scores[open_peaks], sizes, delta, threshold, order
+    )
+    return person
+
+
+def match_by_tags(
+    cluster: np.ndarray,
+    tags: np.ndarray,
+    scores: np.ndarray,
+    sizes: np.ndarray,
+    delta: float,
+    threshold: float,
+    order: Sequence[int],
+) -> np.ndarray:
+    """Group peaks into people cluster by cluster, by optimal matching.
+
+    Each person takes up to c peaks of a cluster of c joints. The cost of a peak is associative
+    embedding's, round(distance) * 100 - score, with the distance from the peak's tag to the
+    person's interval; among equal costs the nearer tag wins. A peak that is nobody's founds a
+    person: alone in a cluster of one joint, else together with the other such peaks whose tags may
+    be the same person's.
+
+    Arguments and result as :func:`group_by_tags`.
+    """
+    person = np.full(len(tags), -1)
+    low, high, clusters = np.zeros((3, len(tags)))  # sums of the bounds of each reference
+    number = 0
+    for c in order:
+        rows = np.flatnonzero(cluster == c)
+        if not len(rows):
+            continue
+        size, width = int(sizes[c]), (sizes[c] - 1) * delta
+        if number:
+            bounds = np.sort([low[:number], high[:number]], axis=0) / clusters[:number]
+            person[rows] = _match(tags[rows], scores[rows], *bounds, size, width, threshold)
+        free = rows[person[rows] < 0]
+        if size == 1:
+            person[free] = number + np.arange(len(free))
+            number += len(free)
+        else:
+            founded = _found(tags[free], scores[free], size, width + threshold)
+            person[free] = number + founded
+            number += founded.max(initial=-1) + 1
+        owners, which = np.unique(person[rows], return_inverse=True)
+        lowest, highest = np.full((2, len(owners)), np.inf)
+        np.minimum.at(lowest, which, tags[rows])
+        np.minimum.at(highest, which, -tags[rows])
+        low[owners] += -highest - width
+        high[owners] += lowest
+        clusters[owners] += 1
+    return person
+
+
+def _match(
+    tags: np.ndarray,
+    scores: np.ndarray,
+    low: np.ndarray,
+    high: np.ndarray,
+    size: int,
+    width: float,
+    threshold: float,
+) -> np.ndarray:
+    """Match a cluster's peaks (P,) to people whose references lie in [low, high] (N,)."""
+    tags = tags[:, None]
+    distance = np.maximum(np.maximum(low - tags, tags - high - width), 0)
+    near = distance < threshold
+    cost = np.round(distance) * 100 + distance * 1e-3 - scores[:, None]
+    cost = np.repeat(np.where(near, cost, FORBIDDEN), size, axis=1)
+    rows, columns = linear_sum_assignment(cost)
+    columns //= size
+    keep = near[rows, columns]
+    person = np.full(len(tags), -1)
+    person[rows[keep]] = columns[keep]
+    return person
+
+
+def _found(tags: np.ndarray, scores: np.ndarray, size: int, spread: float) -> np.ndarray:
+    """Number the people of a cluster's peaks (P,): up to ``size`` peaks within ``spread``.
+
+    The best free peak founds a person and takes those nearest to it, whose tags round to the same
+    distance the better ones.
+    """
+    person = np.full(len(tags), -1)
+    number = 0
+    for seed in np.argsort(-scores, kind='stable'):
+        if person[seed] >= 0:
+            continue
+        distance = np.abs(tags - tags[seed])
+        near = np.flatnonzero((person < 0) & (distance < spread))
+        taken = near[np.argsort(np.round(distance[near]) * 100 - scores[near], kind='stable')]
+        taken = np.r_[seed, taken[taken != seed]][:size]
+        person[taken] = number
+        number += 1
+    return person
