@@ -52,6 +52,8 @@ class BaseTorchCodec(BaseKeypointCodec):
 
     #: Drawn tensors of shape (B, C, h, w), which must share one size (h, w).
     map_names: tuple[str, ...] = ()
+    #: Those of ``map_names`` that only training needs: where a loss counts. Not decoded.
+    mask_names: tuple[str, ...] = ()
     #: Drawn tensors of shape (B, N, ...) other than ``keypoint_weights``.
     label_names: tuple[str, ...] = ()
     #: Those of ``auxiliary_encode_keys`` that are images (h, w) or (C, h, w), not rows of people.
@@ -129,6 +131,11 @@ class BaseTorchCodec(BaseKeypointCodec):
     # -- mmpose's interface -----------------------------------------------------------------------
 
     @property
+    def decoded_names(self) -> tuple[str, ...]:
+        """The maps that a model predicts and :meth:`locate` reads, in this order."""
+        return tuple(name for name in self.map_names if name not in self.mask_names)
+
+    @property
     def field_mapping_table(self) -> dict:
         """What PackPoseInputs packs as pixel data."""
         names = self.pixel_names if self.draw_on_device else self.map_names
@@ -185,7 +192,8 @@ class BaseTorchCodec(BaseKeypointCodec):
         """Decode a batch of maps on their device; only coordinates and scores leave it.
 
         Args:
-            *batch_encoded: A dict of maps (B, C, h, w), or the maps in the order of ``map_names``.
+            *batch_encoded: A dict of maps (B, C, h, w), or the maps in the order of
+                ``decoded_names``.
 
         Returns:
             tuple: Lists of B arrays, keypoints (N, K, 2) in input pixels and scores (N, K); a third
@@ -225,7 +233,7 @@ class BaseTorchCodec(BaseKeypointCodec):
         """
         if not isinstance(encoded, dict):
             encoded = {self.map_names[0]: encoded}
-        maps = {k: torch.as_tensor(encoded[k])[None] for k in self.map_names if k in encoded}
+        maps = {k: torch.as_tensor(encoded[k])[None] for k in self.decoded_names if k in encoded}
         return tuple(values[0] for values in self.batch_decode(maps))
 
     # -- what a head uses -------------------------------------------------------------------------
@@ -360,11 +368,11 @@ class BaseTorchCodec(BaseKeypointCodec):
 
     def _named(self, batch_encoded: tuple) -> Maps:
         if len(batch_encoded) == 1 and isinstance(batch_encoded[0], dict):
-            maps = {k: v for k, v in batch_encoded[0].items() if k in self.map_names}
+            maps = {k: v for k, v in batch_encoded[0].items() if k in self.decoded_names}
         else:
-            maps = dict(zip(self.map_names, batch_encoded, strict=False))
-        if len(maps) < len(self.map_names):
-            missing = [name for name in self.map_names if name not in maps]
+            maps = dict(zip(self.decoded_names, batch_encoded, strict=False))
+        if len(maps) < len(self.decoded_names):
+            missing = [name for name in self.decoded_names if name not in maps]
             raise ValueError(f'{type(self).__name__}: maps to decode are missing: {missing}.')
         return maps
 

@@ -1,0 +1,187 @@
+# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+"""Hough votes of disk heatmaps and short offsets, and their local maxima (StrongPose, III-C)."""
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+#: Empty cells around each map of votes, so that neighbours of any cell exist.
+PAD = 4
+
+
+class Votes(NamedTuple):
+    """M votes: each position of a disk votes for the point that its short offset leads to."""
+
+    plane: Tensor  #: (M,) int64, image * K + keypoint
+    position: Tensor  #: (M, 2) float32 in input pixels
+    weight: Tensor  #: (M,) float32; those of a whole disk sum up to the heatmap's mean in it
+
+
+class VoteMaps(NamedTuple):
+    """Votes on a grid of ``step`` input pixels, ``PAD`` empty cells around each plane."""
+
+    raw: Tensor  #: (B * K, h, w) float32, the strong keypoint heatmaps before smoothing
+    step: float  #: input pixels from cell to cell
+
+
+class Peaks(NamedTuple):
+    """P local maxima."""
+
+    plane: Tensor  #: (P,) int64, image * K + keypoint
+    position: Tensor  #: (P, 2) float32 in input pixels
+    score: Tensor  #: (P,) float32 smoothed votes; 1 where a whole disk votes for a cell's centre
+
+
+def cast_votes(
+    heatmaps: Tensor,
+    short_offsets: Tensor,
+    pitch: Tensor,
+    radius: float,
+    threshold: float,
+    spacing: float,
+) -> Votes:
+    """List the votes of all positions of a batch.
+
+    Args:
+        heatmaps (Tensor): (B, K, h, w) in [0, 1].
+        short_offsets (Tensor): (B, 2K, h, w) in input pixels.
+        pitch (Tensor): (2,) on the CPU, input pixels from cell to cell.
+        radius (float): R in input pixels.
+        threshold (float): Positions below this value of the heatmap do not vote.
+        spacing (float): In input pixels. Of maps that are finer, every n-th row and column votes.
+    """
+    num_keypoints, h, w = heatmaps.shape[1:]
+    skip_x, skip_y = (max(1, round(spacing / step)) for step in pitch.tolist())
+    sparse = heatmaps[..., ::skip_y, ::skip_x].contiguous()
+    rows = sparse.shape[-2:]
+    index = (sparse.view(-1) >= threshold).nonzero().squeeze(1)
+    weight = sparse.view(-1)[index]
+    plane = index.div(rows[0] * rows[1], rounding_mode='floor')
+    cell = index - plane * (rows[0] * rows[1])
+    y = cell.div(rows[1], rounding_mode='floor')
+    x = (cell - y * rows[1]) * skip_x
+    y = y * skip_y
+    # channel 2k of image b is plane 2 * (b * K + k)
+    source = 2 * plane * (h * w) + y * w + x
+    offsets = short_offsets.contiguous().view(-1)
+    step_x, step_y = pitch.tolist()
+    position = torch.stack(
+        [
+            torch.add(offsets[source], x, alpha=step_x),
+            torch.add(offsets[source + h * w], y, alpha=step_y),
+        ],
+        -1,
+    )
+    area = skip_x * skip_y * step_x * step_y / (math.pi * radius**2)
+    return Votes(plane, position, weight * area)
+
+
+def accumulate(votes: Votes, planes: int, size: tuple[int, int], step: float) -> VoteMaps:
+    """Share each vote bilinearly between four cells; votes outside the image are dropped.
+
+    Args:
+        votes (Votes): M votes.
+        planes (int): B * K.
+        size (tuple[int, int]): Of the input in pixels, [w, h].
+        step (float): Input pixels from cell to cell.
+    """
+    w, h = (math.ceil((n - 1) / step) + 1 + 2 * PAD for n in size)
+    device = votes.position.device
+    maps = torch.zeros(planes * h * w, device=device)
+    place = votes.position / step
+    low = place.floor()
+    part = place - low
+    low = low.nan_to_num(-9.0, -9.0, -9.0).clamp(-9, max(w, h)).long() + PAD
+    x, y = low.unbind(-1)
+    inside = (x >= PAD - 1) & (y >= PAD - 1) & (x <= w - PAD - 1) & (y <= h - PAD - 1)
+    index = (votes.plane * (h * w) + y * w + x) * inside
+    weight = votes.weight * inside
+    right, lower = (part.nan_to_num(0.0)).unbind(-1)
+    upper_weight = weight * (1 - lower)
+    lower_weight = weight * lower
+    for corner, value in (
+        (0, upper_weight * (1 - right)),
+        (1, upper_weight * right),
+        (w, lower_weight * (1 - right)),
+        (w + 1, lower_weight * right),
+    ):
+        maps.scatter_add_(0, index + corner, value)
+    return VoteMaps(maps.view(planes, h, w), step)
+
+
+def find_peaks(maps: VoteMaps, threshold: float) -> Peaks:
+    """Smooth the votes and find their local maxima in windows of 5 x 5 cells.
+
+    The Gaussian is the binomial kernel [1, 2, 1] along x and y (sigma 0.7 cells), by additions of
+    whole planes; with the bilinear shares the votes are smoothed by about 0.8 cells. The maximum
+    is looked for among the cells above the threshold only; its position is the mean of the votes
+    in 3 x 3 cells, exact where all votes fall on one point. Of equal neighbours the first counts.
+
+    Args:
+        maps (VoteMaps): The votes.
+        threshold (float): Least score of a peak.
+    """
+    planes, h, w = maps.raw.shape
+    device = maps.raw.device
+    raw = maps.raw.view(-1)
+    smooth = raw
+    for shift in (1, 1, w, w):
+        smooth = smooth[shift:] + smooth[:-shift]
+    shift = w + 1  # smooth[i] is centred at raw[i + shift]
+    # [1, 2, 1] has 2 in the middle: a vote on a cell's centre gives 4
+    found = (smooth >= 4 * threshold).nonzero().squeeze(1)
+    score = smooth[found]
+    ticks = torch.arange(-2, 3, device=device)
+    window = (ticks[:, None] * w + ticks).view(-1)
+    window = window[window != 0]
+    around = smooth[(found[:, None] + window).clamp_(0, len(smooth) - 1)]
+    is_peak = ((around < score[:, None]) | ((around == score[:, None]) & (window > 0))).all(1)
+    found, score = found[is_peak], score[is_peak]
+
+    index = found + shift
+    plane = index.div(h * w, rounding_mode='floor')
+    cell = index - plane * (h * w)
+    y = cell.div(w, rounding_mode='floor')
+    x = cell - y * w
+    mass = raw[index[:, None] + (ticks[1:4, None] * w + ticks[1:4]).view(-1)].view(-1, 3, 3)
+    total = mass.sum((1, 2)).clamp(min=1e-12)
+    dx = (mass[:, :, 2] - mass[:, :, 0]).sum(1) / total
+    dy = (mass[:, 2] - mass[:, 0]).sum(1) / total
+    position = torch.stack([x - PAD + dx, y - PAD + dy], -1) * maps.step
+    return Peaks(plane, position, score / 4)
+
+
+def expected_oks(
+    maps: VoteMaps, plane: Tensor, position: Tensor, spread: Tensor, radius: float
+) -> Tensor:
+    """Give the mean of exp(-d^2 / (2 spread^2)) over the votes around points (Section III-D).
+
+    This is the OKS that a keypoint can expect where the votes in its disk, normalised, are the
+    distribution of the true position (PersonLab's Expected-OKS, of which the paper tells no more).
+
+    Args:
+        maps (VoteMaps): The votes before smoothing.
+        plane (Tensor): (P,) image * K + keypoint.
+        position (Tensor): (P, 2) in input pixels.
+        spread (Tensor): (P,) the person's size times the keypoint's precision T_k, input pixels.
+        radius (float): R in input pixels.
+
+    Returns:
+        Tensor: (P,) in [0, 1]; 0 where there are no votes.
+    """
+    h, w = maps.raw.shape[1:]
+    reach = math.ceil(radius / maps.step)
+    ticks = torch.arange(-reach, reach + 1, device=position.device)
+    place = position / maps.step + PAD
+    cells = place.round().long()
+    xs, ys = cells[:, :1] + ticks, cells[:, 1:] + ticks
+    index = (ys.clamp(0, h - 1) * w)[:, :, None] + xs.clamp(0, w - 1)[:, None]
+    votes = maps.raw.view(-1)[index + (plane * (h * w))[:, None, None]]
+    dx2 = ((xs - place[:, :1]) * maps.step).square()
+    dy2 = ((ys - place[:, 1:]) * maps.step).square()
+    votes = votes * (dy2[:, :, None] + dx2[:, None] <= radius**2)
+    factor = (-0.5 / spread.clamp(min=1e-3).square())[:, None]
+    kernel = (dy2 * factor).exp()[:, :, None] * (dx2 * factor).exp()[:, None]
+    return (votes * kernel).sum((1, 2)) / votes.sum((1, 2)).clamp(min=1e-12)

@@ -1,0 +1,117 @@
+# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+"""A person's rough shape from the keypoints, for people without a segmentation."""
+
+from collections.abc import Sequence
+from itertools import combinations
+
+import torch
+from torch import Tensor
+
+from .kinematic_graph import COCO_EDGES
+
+#: The convex parts besides the limbs, in COCO's keypoints: the trunk.
+COCO_TRUNK = (5, 6, 11, 12)
+#: Half of a limb's width, as a fraction of the diagonal of the labelled keypoints' box.
+HALF_WIDTH = 0.05
+#: The least half of a limb's width in input pixels.
+LEAST_HALF_WIDTH = 4.0
+
+
+def draw_limb_hulls(
+    points: Tensor,
+    labelled: Tensor,
+    size: tuple[int, int],
+    pitch: Tensor,
+    parts: Sequence[Sequence[int]] = (*COCO_EDGES, COCO_TRUNK),
+) -> Tensor:
+    """Draw each person as the union of the parts' convex hulls, widened to the limbs' width.
+
+    A part's hull is that of its labelled keypoints, each a disk of half a limb's width:
+    ``HALF_WIDTH`` times the diagonal of the person's labelled keypoints' box, at least
+    ``LEAST_HALF_WIDTH`` (both as in the transform :class:`PersonMasks`). A convex shape meets a row
+    of cells in one interval; its ends are computed for all rows and people at once, and the rows
+    are filled by a running sum. Where people overlap, the smaller person (the diagonal) is in
+    front: a larger one behind still shows elsewhere.
+
+    Args:
+        points (Tensor): (B, N, K, 2) float32 in input pixels.
+        labelled (Tensor): (B, N, K) bool.
+        size (tuple[int, int]): Of the map in cells, [w, h].
+        pitch (Tensor): (2,) input pixels from cell to cell.
+        parts (Sequence[Sequence[int]]): Keypoints of each convex part. Defaults to COCO's limbs
+            and trunk.
+
+    Returns:
+        Tensor: (B, h, w) int64: 0 where nobody is, n + 1 on person n.
+    """
+    w, h = size
+    num_images, num_people = labelled.shape[:2]
+    if num_people == 0:
+        return torch.zeros(num_images, h, w, dtype=torch.long, device=points.device)
+    diagonal = _diagonal(points, labelled)
+    half_width = (HALF_WIDTH * diagonal).clamp(min=LEAST_HALF_WIDTH)
+    rows = torch.arange(h, device=points.device) * pitch[1]
+    count = torch.zeros(num_images, num_people, h, w + 1, device=points.device)
+    for part in parts:  # memory for one part at a time
+        left, right = _part_interval(points, labelled, part, half_width, rows)
+        first = (left / pitch[0]).ceil().clamp(0, w).long()
+        last = (right / pitch[0]).floor().clamp(-1, w - 1).long() + 1
+        filled = ((last > first) & (right >= left)).float()
+        count.scatter_add_(-1, first[..., None], filled[..., None])
+        count.scatter_add_(-1, last[..., None], -filled[..., None])
+    covered = count.cumsum(-1)[..., :w] > 0.5
+    order = torch.where(labelled.any(-1), diagonal, torch.inf).argsort(dim=-1, stable=True)
+    in_order = covered.gather(1, order[..., None, None].expand_as(covered))
+    front = in_order.to(torch.uint8).argmax(1)  # the first of the largest values
+    person = order.gather(1, front.flatten(1)).view(num_images, h, w) + 1
+    return person * covered.any(1)
+
+
+def _diagonal(points: Tensor, labelled: Tensor) -> Tensor:
+    """Diagonal (B, N) of the labelled keypoints' box; 0 for people without any."""
+    low = points.masked_fill(~labelled[..., None], torch.inf).amin(2)
+    high = points.masked_fill(~labelled[..., None], -torch.inf).amax(2)
+    return (high - low).clamp(min=0).square().sum(-1).sqrt()
+
+
+def _part_interval(
+    points: Tensor, labelled: Tensor, part: Sequence[int], half_width: Tensor, rows: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Give where a part's hull starts and ends in each row: two (B, N, h) in input pixels.
+
+    The hull of points is bounded by segments between pairs of them, so that in each row its ends
+    are the extremes over all pairs, a point paired with itself included. Empty rows start at
+    infinity.
+    """
+    pairs = torch.tensor([*((k, k) for k in part), *combinations(part, 2)], device=points.device)
+    start, end = points[:, :, pairs[:, 0]], points[:, :, pairs[:, 1]]
+    both = labelled[:, :, pairs].all(-1)
+    left, right = _capsule_interval(start, end, half_width[..., None, None], rows)
+    left = left.masked_fill(~both[..., None], torch.inf).amin(2)
+    right = right.masked_fill(~both[..., None], -torch.inf).amax(2)
+    return left, right
+
+
+def _capsule_interval(start: Tensor, end: Tensor, radius: Tensor, rows: Tensor):
+    """Give a capsule's interval in each row: start and end (..., 2), rows (h,) -> two (..., h).
+
+    The capsule is two disks and the rectangle between them; the rectangle's ends in a row are
+    those of its two long sides where the row meets them.
+    """
+    lefts, rights = [], []
+    for centre in (start, end):
+        dy = rows - centre[..., 1:]
+        half = (radius.square() - dy.square()).sqrt()  # NaN where the row misses the disk
+        lefts.append((centre[..., :1] - half).nan_to_num(torch.inf))
+        rights.append((centre[..., :1] + half).nan_to_num(-torch.inf))
+    along = end - start
+    length = along.square().sum(-1, keepdim=True).sqrt().clamp(min=1e-6)
+    normal = torch.stack([-along[..., 1], along[..., 0]], -1) / length * radius
+    for side in (normal, -normal):
+        a, rise = start + side, along[..., 1:]
+        share = (rows - a[..., 1:]) / torch.where(rise.abs() < 1e-6, torch.nan, rise)
+        x = a[..., :1] + share * along[..., :1]
+        meets = (share >= 0) & (share <= 1)
+        lefts.append(torch.where(meets, x, torch.inf))
+        rights.append(torch.where(meets, x, -torch.inf))
+    return torch.stack(lefts).amin(0), torch.stack(rights).amax(0)

@@ -1,0 +1,290 @@
+# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+"""Join one image's keypoint candidates to people (StrongPose, Section III-C)."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from .kinematic_graph import Edge, edges_from
+
+
+class Candidates(NamedTuple):
+    """P candidates of one image, the rows of the arrays; see :class:`~.disk_sampling.Samples`."""
+
+    keypoint: np.ndarray  #: (P,) int64, the kind k
+    position: np.ndarray  #: (P, 2) in input pixels
+    score: np.ndarray  #: (P,) the strong keypoint heatmap's
+    ends: np.ndarray  #: (P, X, 2), NaN where unknown
+    end_scores: np.ndarray  #: (P, X)
+    far: np.ndarray  #: (P, K, 2), NaN where unknown
+    body: np.ndarray  #: (P,)
+
+
+class Poses(NamedTuple):
+    """F people."""
+
+    keypoints: np.ndarray  #: (F, K, 2) float32 in input pixels, finite throughout
+    found: np.ndarray  #: (F, K) bool, a candidate lies there
+    placed: np.ndarray  #: (F, K) bool, found or put there by an offset; else a mere stand-in
+
+
+class PosePlotter:
+    """Grow people from candidates along the kinematic graph, and join what long offsets join.
+
+    1. Links. For each edge of the graph, two candidates of its ends' kinds fit if the offset of
+       each leads within ``snap_radius`` of the other; they are linked if each is the other's best
+       (the smallest sum of both distances). All edges, both directions and all candidates are
+       compared at once. A link being one to one, nobody's keypoint is taken twice.
+    2. Queue. Candidates are taken by score. One that belongs to a person already, or lies within
+       ``seed_radius`` of the same keypoint of one (a second maximum in its disk), is skipped;
+       else a new person starts from it, whatever its kind, and grows along the links.
+    3. Body check. A person of whose candidates the body heatmap is on average below
+       ``body_threshold`` is dropped.
+    4. Body rescue. The graph tears where a joint between is hidden or not labelled. A candidate
+       whose own long offset leads back to itself within ``join_radius`` (so that the body there is
+       this person's, not somebody's in front) votes for and against joining two parts: for each
+       candidate of the other part, whether its long offset leads within ``join_radius`` of it.
+       Parts without a keypoint in common are joined, those with the most agreement first, if at
+       least half of the votes agree.
+    5. Missing keypoints are put where the offset of a found neighbour leads, if the keypoint
+       heatmap there reaches ``threshold``; else where the long offset of the candidate nearest in
+       the graph (of those of step 4) leads. What is left stands on the nearest found keypoint.
+
+    Args:
+        edges (Sequence[tuple[int, int]]): E edges of the kinematic graph.
+        num_keypoints (int): K.
+        snap_radius (float): In input pixels. Defaults to 32.
+        seed_radius (float): In input pixels. Defaults to 10.
+        join_radius (float): In input pixels. Defaults to 8.
+        body_threshold (float): 0 switches the check off. Defaults to 0.1.
+        threshold (float): Of the keypoint heatmap. Defaults to 0.1.
+        rescue (bool): Whether to join parts by long offsets (step 4). Defaults to True.
+    """
+
+    def __init__(
+        self,
+        edges: Sequence[Edge],
+        num_keypoints: int,
+        snap_radius: float = 32.0,
+        seed_radius: float = 10.0,
+        join_radius: float = 8.0,
+        body_threshold: float = 0.1,
+        threshold: float = 0.1,
+        rescue: bool = True,
+    ) -> None:
+        self.num_keypoints = num_keypoints
+        self.snap_radius = snap_radius
+        self.seed_radius = seed_radius
+        self.join_radius = join_radius
+        self.body_threshold = body_threshold
+        self.threshold = threshold
+        self.rescue = rescue
+        outgoing = edges_from(edges, num_keypoints)
+        self.slots = len(outgoing[0])
+        self.starts = np.array([start for start, _ in edges])
+        self.finishes = np.array([end for _, end in edges])
+        number = range(len(edges))
+        self.forward = np.array([outgoing[edges[i][0]].index(i) for i in number])
+        self.backward = np.array([outgoing[edges[i][1]].index(i + len(edges)) for i in number])
+        #: The kind at the end of each slot, (K, X) lists without the filling.
+        ends = [end for _, end in edges] + [start for start, _ in edges]
+        self.kinds = [[ends[e] for e in row if e >= 0] for row in outgoing]
+        self.order = _graph_order(self.kinds)
+
+    def __call__(self, candidates: Candidates) -> Poses:
+        """Plot the poses of one image, in the order in which they were started."""
+        table = _Table(candidates, self.num_keypoints)
+        links = self._link(table)
+        people = self._grow(table, links)
+        if self.body_threshold > 0:
+            people = self._check_body(table, people)
+        if self.rescue and len(people) > 1:
+            people = self._join(table, people)
+        return self._fill(table, people)
+
+    def _link(self, table: '_Table') -> np.ndarray:
+        """Give for each candidate and slot the linked one's row, or -1: (K, M, X)."""
+        start, end = self.starts, self.finishes
+        ahead = table.ends[start, :, self.forward]  # (E, M, 2)
+        back = table.ends[end, :, self.backward]
+        there = _distances(ahead, table.position[end])  # (E, M, M)
+        here = _distances(table.position[start], back)
+        with np.errstate(invalid='ignore'):
+            fits = (there <= self.snap_radius) & (here <= self.snap_radius)
+        cost = np.where(fits, there + here, np.inf)
+        links = np.full((*table.score.shape, self.slots), -1)
+        if cost.size:
+            best_end, best_start = cost.argmin(2), cost.argmin(1)
+            edge, i = np.nonzero(np.isfinite(cost.min(2)))
+            j = best_end[edge, i]
+            mutual = best_start[edge, j] == i
+            edge, i, j = edge[mutual], i[mutual], j[mutual]
+            links[start[edge], i, self.forward[edge]] = j
+            links[end[edge], j, self.backward[edge]] = i
+        return links
+
+    def _grow(self, table: '_Table', links: np.ndarray) -> np.ndarray:
+        """Give people as rows of candidates (F, K), -1 where missing."""
+        width = table.score.shape[1]
+        flat = links.reshape(-1, self.slots).tolist()
+        position = table.position.reshape(-1, 2).tolist()
+        used = set()
+        people: list[list[int]] = []
+        limit = self.seed_radius**2
+        for seed in table.queue.tolist():
+            if seed in used:
+                continue
+            kind = seed // width
+            x, y = position[seed]
+            if any(
+                person[kind] >= 0
+                and (position[kind * width + person[kind]][0] - x) ** 2
+                + (position[kind * width + person[kind]][1] - y) ** 2
+                <= limit
+                for person in people
+            ):
+                continue
+            person = [-1] * self.num_keypoints
+            person[kind] = seed - kind * width
+            used.add(seed)
+            stack = [seed]
+            while stack:
+                here = stack.pop()
+                row = flat[here]
+                for slot, end in enumerate(self.kinds[here // width]):
+                    if row[slot] >= 0 and person[end] < 0:
+                        person[end] = row[slot]
+                        there = end * width + row[slot]
+                        used.add(there)
+                        stack.append(there)
+            people.append(person)
+        return np.array(people, dtype=np.int64).reshape(-1, self.num_keypoints)
+
+    def _check_body(self, table: '_Table', people: np.ndarray) -> np.ndarray:
+        found = people >= 0
+        body = table.of(table.body, people) * found
+        return people[body.sum(1) >= self.body_threshold * found.sum(1)]
+
+    def _join(self, table: '_Table', people: np.ndarray) -> np.ndarray:
+        owner, kind = np.nonzero(people >= 0)
+        row = people[owner, kind]
+        position, far = table.position[kind, row], table.far[kind, row]
+        trusted = table.trusted(self.join_radius)[kind, row]
+        # agree[i, j]: candidate i's long offset leads to candidate j
+        with np.errstate(invalid='ignore'):
+            agree = np.square(far[:, kind] - position).sum(-1) <= self.join_radius**2
+        agree &= trusted[:, None]
+        belongs = (owner == np.arange(len(people))[:, None]).astype(np.float32)  # (F, P)
+        votes = belongs @ agree @ belongs.T
+        cast = (belongs @ trusted)[:, None] * belongs.sum(1)
+        votes, cast = votes + votes.T, cast + cast.T
+        with np.errstate(invalid='ignore', divide='ignore'):
+            share = np.triu(np.where(cast > 0, votes / cast, 0), 1)
+        first, second = np.nonzero(share >= 0.5)
+        best = np.argsort(-share[first, second], kind='stable')
+        joined = np.arange(len(people))
+        people = people.copy()
+        for i, j in zip(first[best].tolist(), second[best].tolist(), strict=True):
+            i, j = joined[i], joined[j]
+            if i != j and not ((people[i] >= 0) & (people[j] >= 0)).any():
+                i, j = min(i, j), max(i, j)
+                people[i] = np.maximum(people[i], people[j])
+                joined[joined == j] = i
+        return people[np.unique(joined)]
+
+    def _fill(self, table: '_Table', people: np.ndarray) -> Poses:
+        number, kinds = people.shape
+        found = people >= 0
+        keypoints = table.of(table.position, people)
+        placed = found.copy()
+        every = np.arange(kinds)
+        # the end of a found neighbour's edge with the highest score
+        best = np.full(people.shape, self.threshold)
+        for kind, ends in enumerate(self.kinds):
+            for slot, end in enumerate(ends):
+                row = people[:, kind]
+                score = np.where(row >= 0, table.end_scores[kind, row, slot], -1)
+                better = ~found[:, end] & (score >= best[:, end])
+                best[better, end] = score[better]
+                keypoints[better, end] = table.ends[kind, row[better], slot]
+                placed[better, end] = True
+        # the long offset of the nearest keypoint that is trusted
+        nearest = self.order  # (K, K)
+        known = found & table.of(table.trusted(self.join_radius), people)
+        far = table.of(table.far, people)[:, nearest, every[:, None]]  # (F, K, K, 2)
+        usable = known[:, nearest] & np.isfinite(far[..., 0])
+        choice = usable.argmax(2)
+        missing, kind = np.nonzero(~placed & usable.any(2))
+        keypoints[missing, kind] = far[missing, kind, choice[missing, kind]]
+        placed[missing, kind] = True
+        # the nearest found keypoint itself
+        person, kind = np.nonzero(~placed)
+        source = nearest[kind, found[:, nearest][person, kind].argmax(-1)]
+        keypoints[person, kind] = keypoints[person, source]
+        return Poses(keypoints.astype(np.float32).reshape(number, kinds, 2), found, placed)
+
+
+class _Table:
+    """Candidates as rows of their kind: arrays (K, M, ...), the best first."""
+
+    def __init__(self, candidates: Candidates, num_keypoints: int) -> None:
+        order = np.lexsort((-candidates.score, candidates.keypoint))
+        kind = candidates.keypoint[order]
+        counts = np.bincount(kind, minlength=num_keypoints)
+        row = np.arange(len(kind)) - (np.cumsum(counts) - counts)[kind]
+        self.width = int(counts.max()) if len(kind) else 0
+        self.shape = (num_keypoints, self.width)
+
+        def spread(values: np.ndarray, blank: float) -> np.ndarray:
+            table = np.full((*self.shape, *values.shape[1:]), blank)
+            table[kind, row] = values[order]
+            return table
+
+        self.position = spread(candidates.position, np.nan)
+        self.score = spread(candidates.score, 0)
+        self.ends = spread(candidates.ends, np.nan)
+        self.end_scores = spread(candidates.end_scores, 0)
+        self.far = spread(candidates.far, np.nan)
+        self.body = spread(candidates.body, 0)
+        place = kind * self.width + row
+        #: The candidates' places k * M + row, by score.
+        self.queue = place[np.argsort(-candidates.score[order], kind='stable')]
+
+    def of(self, values: np.ndarray, people: np.ndarray) -> np.ndarray:
+        """Give the values (F, K, ...) of people's candidates; anything where there is none."""
+        return values[np.arange(self.shape[0]), people]
+
+    def trusted(self, radius: float) -> np.ndarray:
+        """Tell whose own long offset leads back to themselves (K, M)."""
+        every = np.arange(self.shape[0])
+        own = self.far[every, :, every]
+        with np.errstate(invalid='ignore'):
+            return np.square(own - self.position).sum(-1) <= radius**2
+
+
+def keep_best(candidates: Candidates, number: int) -> Candidates:
+    """Keep at most a number of candidates of each kind, the best."""
+    kind = candidates.keypoint
+    if not len(kind) or np.bincount(kind).max() <= number:
+        return candidates
+    order = np.lexsort((-candidates.score, kind))
+    counts = np.bincount(kind)
+    rank = np.arange(len(kind)) - (np.cumsum(counts) - counts)[kind[order]]
+    return Candidates(*(values[order[rank < number]] for values in candidates))
+
+
+def _distances(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Give the distances (E, M, M) between points (E, M, 2) and (E, M, 2)."""
+    return np.sqrt(np.square(one[:, :, None] - other[:, None]).sum(-1))
+
+
+def _graph_order(kinds: list[list[int]]) -> np.ndarray:
+    """Give for each keypoint all keypoints, the nearest in the graph first: (K, K)."""
+    order = []
+    for start in range(len(kinds)):
+        reached = [start]
+        for here in reached:
+            reached += [end for end in kinds[here] if end not in reached]
+        order.append(reached)
+    return np.array(order)
