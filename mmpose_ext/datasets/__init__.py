@@ -1,7 +1,7 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 from .checked_coco import CheckedCocoDataset
-from .coco_checks import DataError
 from .lsp import LspDataset
-from .transforms import PersonMasks
+from .transforms import ColorJitter, PersonMasks
+from .validation import DataError, validate
 
-__all__ = ['CheckedCocoDataset', 'DataError', 'LspDataset', 'PersonMasks']
+__all__ = ['CheckedCocoDataset', 'ColorJitter', 'DataError', 'LspDataset', 'PersonMasks', 'validate']

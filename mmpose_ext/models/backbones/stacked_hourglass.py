@@ -13,9 +13,20 @@ from torch import Tensor, nn
 STEM_STRIDE = 4
 
 
-def _residual(in_channels: int, channels: int, blocks: int = 1) -> ResLayer:
+def residual(in_channels: int, channels: int, blocks: int = 1) -> ResLayer:
     """Newell's residual module: 1x1 to half of the channels, 3x3, 1x1."""
     return ResLayer(Bottleneck, blocks, in_channels, channels, expansion=2)
+
+
+def hourglass_stem(channels: int, width: int = 64) -> nn.Sequential:
+    """Newell's stem, ``width`` channels first: (B, 3, H, W) to (B, channels, H / 4, W / 4)."""
+    return nn.Sequential(
+        ConvModule(3, width, 7, stride=2, padding=3, norm_cfg=dict(type='BN')),
+        residual(width, 2 * width),
+        nn.MaxPool2d(2),
+        residual(2 * width, 2 * width),
+        residual(2 * width, channels),
+    )
 
 
 class Hourglass(BaseModule):
@@ -32,15 +43,15 @@ class Hourglass(BaseModule):
     def __init__(self, depth: int, channels: int, blocks: int = 1, left_out: int = 0) -> None:
         super().__init__()
         self.pool = nn.MaxPool2d(2)
-        self.low1 = _residual(channels, channels, blocks)
+        self.low1 = residual(channels, channels, blocks)
         if depth > 1:
             self.low2 = Hourglass(depth - 1, channels, blocks, max(left_out - 1, 0))
         else:
-            self.low2 = _residual(channels, channels, blocks)
+            self.low2 = residual(channels, channels, blocks)
         self.complete = left_out == 0
         if self.complete:
-            self.skip = _residual(channels, channels, blocks)
-            self.low3 = _residual(channels, channels, blocks)
+            self.skip = residual(channels, channels, blocks)
+            self.low3 = residual(channels, channels, blocks)
             self.up = nn.Upsample(scale_factor=2)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -97,23 +108,17 @@ class StackedHourglass(BaseBackbone):
             )
         self.divisor = STEM_STRIDE * 2**depth
         norm_cfg = dict(type='BN')
-        self.stem = nn.Sequential(
-            ConvModule(3, 64, 7, stride=2, padding=3, norm_cfg=norm_cfg),
-            _residual(64, 128),
-            nn.MaxPool2d(2),
-            _residual(128, 128),
-            _residual(128, channels),
-        )
+        self.stem = hourglass_stem(channels)
         last = num_stacks - 1
         self.hourglasses = nn.ModuleList(
             Hourglass(depth, channels, blocks, int(left_out) if i == last else 0)
             for i in range(num_stacks)
         )
-        self.outs = nn.ModuleList(_residual(channels, channels) for _ in range(num_stacks))
+        self.outs = nn.ModuleList(residual(channels, channels) for _ in range(num_stacks))
         self.remaps = nn.ModuleList(
             ConvModule(channels, channels, 1, norm_cfg=norm_cfg, act_cfg=None) for _ in range(last)
         )
-        self.inters = nn.ModuleList(_residual(channels, channels) for _ in range(last))
+        self.inters = nn.ModuleList(residual(channels, channels) for _ in range(last))
         self.relu = nn.ReLU(inplace=True)
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:

@@ -1,0 +1,4 @@
+# Cross-branch of Table 1: Cluster-2 with cross-branch aggregation only.
+_base_ = ['../cluster_hourglass4_512x512.py']
+
+model = dict(backbone=dict(in_branch=False))

@@ -1,0 +1,56 @@
+# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+"""Random brightness, contrast and saturation."""
+
+import cv2
+import numpy as np
+from mmcv.transforms import BaseTransform
+from mmcv.transforms.utils import cache_randomness
+from mmpose.registry import TRANSFORMS
+
+
+@TRANSFORMS.register_module()
+class ColorJitter(BaseTransform):
+    """Scale an image's brightness, contrast and saturation by random factors.
+
+    The augmentation of the cluster-wise network (Section 4.2); mmpose's ``PhotometricDistortion``
+    also turns the hue and swaps the channels. Each factor is uniform in [1 - s, 1 + s]; brightness
+    scales the pixels, contrast their distance from the image's mean grey, saturation that from
+    their own grey, in this order, as in torchvision.
+
+    Required and modified key: ``img`` (h, w, 3) uint8, BGR.
+
+    Args:
+        brightness (float): s of the brightness. Defaults to 0.4.
+        contrast (float): s of the contrast. Defaults to 0.4.
+        saturation (float): s of the saturation. Defaults to 0.4.
+
+    Raises:
+        ValueError: If one of them is not in 0 to 1.
+    """
+
+    def __init__(
+        self, brightness: float = 0.4, contrast: float = 0.4, saturation: float = 0.4
+    ) -> None:
+        self.strengths = (brightness, contrast, saturation)
+        if not all(0 <= strength <= 1 for strength in self.strengths):
+            raise ValueError(
+                'ColorJitter: brightness, contrast and saturation must be in 0 to 1, got '
+                f'{self.strengths}.'
+            )
+
+    @cache_randomness
+    def _factors(self) -> np.ndarray:
+        strengths = np.array(self.strengths)
+        return np.random.uniform(1 - strengths, 1 + strengths).astype(np.float32)
+
+    def transform(self, results: dict) -> dict:
+        """Change ``img``; all three steps are one affine function of the colours."""
+        image = results['img']
+        brightness, contrast, saturation = self._factors()
+        gray = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
+        scale = brightness * contrast
+        shift = brightness * (1 - contrast) * np.float32(cv2.mean(gray)[0])
+        coloured = image.astype(np.float32) * (scale * saturation)
+        coloured += (gray.astype(np.float32) * (scale * (1 - saturation)) + shift)[..., None]
+        results['img'] = np.clip(np.rint(coloured), 0, 255).astype(np.uint8)
+        return results

@@ -1,0 +1,258 @@
+# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+"""Stacked hourglass whose stacks predict dense and sparse clusters of keypoints, fed back."""
+
+from collections.abc import Sequence
+
+import torch
+from mmcv.cnn import ConvModule
+from mmengine.model import BaseModule
+from mmpose.datasets.datasets.utils import parse_pose_metainfo
+from mmpose.models.backbones.base_backbone import BaseBackbone
+from mmpose.registry import MODELS
+from torch import Tensor, nn
+
+from ...codecs.keypoint_clusters import make_clusters
+from ..layers.cross_branch_aggregation import CrossBranchAggregation
+from ..layers.in_branch_aggregation import InBranchAggregation
+from .stacked_hourglass import STEM_STRIDE, Hourglass, hourglass_stem, residual
+
+Clusters = int | Sequence[Sequence[int | str]]
+Maps = dict[str, Tensor]
+
+
+class SubBranch(BaseModule):
+    """Predictions of a branch, for detection or for tags, and the general features beside them.
+
+    "The feature maps of each branch are composed of the supervised predictions and the
+    unsupervised general features", Section 3.4: together as many channels as the input has. Both
+    are 1x1 convolutions after another, with normalisation, as in Newell's hourglass; the paper
+    says no more than that a 1x1 convolution ends it.
+
+    Args:
+        channels (int): Channels of the input and of predictions and general features together.
+        num_clusters (int): Channels that are predictions.
+        general (bool): Whether there are general features; the last stack needs none.
+    """
+
+    def __init__(self, channels: int, num_clusters: int, general: bool) -> None:
+        super().__init__()
+        self.features = ConvModule(channels, channels, 1, norm_cfg=dict(type='BN'))
+        self.predictions = nn.Conv2d(channels, num_clusters, 1)
+        self.general = nn.Conv2d(channels, channels - num_clusters, 1) if general else None
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Map (B, channels, h, w) to predictions (B, num_clusters, h, w) and all, as the input."""
+        x = self.features(x)
+        predictions = self.predictions(x)
+        if self.general is None:
+            return predictions, None
+        return predictions, torch.cat([predictions, self.general(x)], 1)
+
+
+class ClusterBranch(BaseModule):
+    """A branch of a stack: detection and tag sub-branch, and in-branch aggregation.
+
+    Args:
+        channels (int): Channels of the input and of each sub-branch's output.
+        num_clusters (int): Heatmaps, and tag maps, that it predicts.
+        in_branch (bool): Whether the tag features are aggregated to the detection features.
+        is_last (bool): Whether no stack follows, which its features would serve.
+    """
+
+    def __init__(self, channels: int, num_clusters: int, in_branch: bool, is_last: bool) -> None:
+        super().__init__()
+        self.detection = SubBranch(channels, num_clusters, not is_last)
+        self.tag = SubBranch(channels, num_clusters, not is_last)
+        in_branch = in_branch and not is_last
+        self.in_branch = InBranchAggregation(channels) if in_branch else None
+
+    def forward(self, x: Tensor) -> tuple[Maps, Tensor | None, Tensor | None]:
+        """Map (B, channels, h, w) to the predicted maps, detection and tag features."""
+        heatmaps, detection = self.detection(x)
+        tags, tag = self.tag(x)
+        if self.in_branch is not None:
+            detection = self.in_branch(detection, tag)
+        return dict(heatmaps=heatmaps, tags=tags), detection, tag
+
+
+class BranchedStack(BaseModule):
+    """One hourglass with its branches, and what it passes on to the next.
+
+    Args:
+        depth (int): How often the hourglass halves the resolution.
+        channels (int): Channels of all features.
+        blocks (int): Residual modules a position in the hourglass.
+        clusters (dict[str, list[list[int]]]): Keypoints of the clusters of each branch, in the
+            order of their computation: ``dense`` (where there is one), ``sparse``.
+        in_branch (bool): Whether there is in-branch aggregation.
+        cross_branch (bool): Whether there is cross-branch aggregation.
+        is_last (bool): Whether no stack follows.
+    """
+
+    def __init__(
+        self,
+        depth: int,
+        channels: int,
+        blocks: int,
+        clusters: dict[str, list[list[int]]],
+        in_branch: bool,
+        cross_branch: bool,
+        is_last: bool,
+    ) -> None:
+        super().__init__()
+        self.hourglass = Hourglass(depth, channels, blocks)
+        self.out = residual(channels, channels)
+        self.branches = nn.ModuleDict(
+            {
+                name: ClusterBranch(channels, len(value), in_branch, is_last)
+                for name, value in clusters.items()
+            }
+        )
+        self.cross_branch = None
+        self.is_last = is_last
+        if is_last:
+            return
+        if cross_branch:
+            self.cross_branch = CrossBranchAggregation(
+                channels, clusters['sparse'], clusters['dense']
+            )
+        self.fuse = nn.ModuleList(
+            ConvModule(channels, channels, 1, norm_cfg=dict(type='BN'), act_cfg=None)
+            for _ in range(1 + 2 * len(clusters))
+        )
+        self.inter = residual(channels, channels)
+        self.relu = nn.ReLU(inplace=True)
+
+    def forward(self, x: Tensor) -> tuple[dict[str, Maps], Tensor | None]:
+        """Map (B, channels, h, w) to each branch's maps and the next stack's input."""
+        features = self.out(self.hourglass(x))
+        maps, detections, tags = {}, {}, {}
+        for name, branch in self.branches.items():
+            maps[name], detections[name], tags[name] = branch(features)
+        if self.is_last:
+            return maps, None
+        if self.cross_branch is not None:
+            detections['dense'] = self.cross_branch(detections['dense'], detections['sparse'])
+        sources = [features, *detections.values(), *tags.values()]
+        fused = sum(conv(source) for conv, source in zip(self.fuse, sources, strict=True))
+        return maps, self.inter(self.relu(x + fused))
+
+
+@MODELS.register_module()
+class BranchedHourglass(BaseBackbone):
+    """Stacked hourglass that predicts dense and sparse clusters of keypoints at every stack.
+
+    Cluster-wise network, Sections 3.1 and 3.4, Figures 2 and 4. After each hourglass two
+    branches, for dense clusters (many keypoints in one) and for sparse ones (few), have a
+    sub-branch for heatmaps and one for tags. Within a branch the tag features are aggregated to the
+    detection features, then the sparse branch's to the dense branch's; 1x1 convolutions fuse these,
+    the tag features and the hourglass's output, and their sum and the stack's input go to the next
+    stack. The predictions are supervised as they are, before any aggregation; the last stack has
+    none, since nothing follows.
+
+    Predictions feed back from stack to stack, so the prediction layers are here and not in the
+    head: this backbone gives maps, and :class:`mmpose_ext.models.ClusterTagHead` has no
+    layers, only targets, losses, flip test and decoding. mmpose's ``BottomupPoseEstimator`` runs
+    the two without a change.
+
+    Without dense clusters it has one branch; of 17 clusters of one joint that is plain associative
+    embedding (Newell et al., NIPS 2017).
+
+    The paper found PyTorch's default initialisation to work; here it is mmcv's for convolutions
+    with normalisation (Kaiming) and PyTorch's for all others.
+
+    Args:
+        sparse_clusters (Sequence): For each stack the clusters of the sparse branch: a number of
+            clusters or lists of keypoints, as :class:`mmpose_ext.codecs.ClusterTag` takes them.
+            Its length is the number of stacks.
+            Defaults to four stacks of 17 (the paper's Cluster-2).
+        dense_clusters (Sequence, optional): The same of the dense branch; None leaves the branch
+            out. Defaults to four stacks of 1.
+        metainfo (str): The data set's meta information, which names the keypoints: a path in
+            mmpose's configs or a file. Defaults to COCO's.
+        in_branch (bool): Whether there is in-branch aggregation. Defaults to True.
+        cross_branch (bool): Whether there is cross-branch aggregation. Defaults to True.
+        depth (int): How often each hourglass halves the resolution. Defaults to 4.
+        channels (int): Channels of all features from stride 4 on, and of each sub-branch's
+            predictions and general features together. Defaults to 256.
+        blocks (int): Residual modules a position in the hourglasses. Defaults to 1.
+        stem_channels (int): Channels of the first convolution. Defaults to 64.
+        init_cfg (dict | list[dict], optional): Config of the initialisation.
+
+    Raises:
+        ValueError: If the branches have different numbers of stacks, there is cross-branch
+            aggregation without a dense branch, or ``channels`` are not more than the clusters.
+    """
+
+    def __init__(
+        self,
+        sparse_clusters: Sequence[Clusters] = (17, 17, 17, 17),
+        dense_clusters: Sequence[Clusters] | None = (1, 1, 1, 1),
+        metainfo: str = 'configs/_base_/datasets/coco.py',
+        in_branch: bool = True,
+        cross_branch: bool = True,
+        depth: int = 4,
+        channels: int = 256,
+        blocks: int = 1,
+        stem_channels: int = 64,
+        init_cfg: dict | list[dict] | None = None,
+    ) -> None:
+        super().__init__(init_cfg)
+        settings = dict(sparse=sparse_clusters)
+        if dense_clusters is not None:
+            settings = dict(dense=dense_clusters, sparse=sparse_clusters)
+            if len(dense_clusters) != len(sparse_clusters):
+                raise ValueError(
+                    f'BranchedHourglass: {len(dense_clusters)} dense but {len(sparse_clusters)} '
+                    'sparse cluster settings; each stack needs one of both.'
+                )
+        elif cross_branch:
+            raise ValueError(
+                'BranchedHourglass: cross-branch aggregation needs a dense branch; set '
+                'cross_branch=False or dense_clusters.'
+            )
+        info = parse_pose_metainfo(dict(from_file=metainfo))
+        names = [info['keypoint_id2name'][k] for k in range(info['num_keypoints'])]
+        #: For each stack, each branch's clusters.
+        self.clusters = [
+            {name: make_clusters(values[i], names) for name, values in settings.items()}
+            for i in range(len(sparse_clusters))
+        ]
+        most = max(len(value) for stack in self.clusters for value in stack.values())
+        if channels <= most:
+            raise ValueError(
+                f'BranchedHourglass: {channels} channels leave none for general features beside '
+                f'the predictions of {most} clusters.'
+            )
+        self.divisor = STEM_STRIDE * 2**depth
+        self.stem = hourglass_stem(channels, stem_channels)
+        last = len(self.clusters) - 1
+        self.stacks = nn.ModuleList(
+            BranchedStack(depth, channels, blocks, clusters, in_branch, cross_branch, i == last)
+            for i, clusters in enumerate(self.clusters)
+        )
+
+    def forward(self, x: Tensor) -> tuple[dict[str, Maps], ...]:
+        """Give each stack's maps.
+
+        Args:
+            x (Tensor): (B, 3, H, W).
+
+        Returns:
+            tuple[dict]: For each stack a dict of its branches, ``dense`` and ``sparse``, each
+            a dict of ``heatmaps`` and ``tags``, (B, C, H / 4, W / 4) each.
+
+        Raises:
+            ValueError: If the input's size is not divisible by 4 * 2 ** depth.
+        """
+        if any(size % self.divisor for size in x.shape[-2:]):
+            raise ValueError(
+                f'BranchedHourglass: the input is {x.shape[-1]}x{x.shape[-2]}; both must be '
+                f'divisible by {self.divisor}.'
+            )
+        x = self.stem(x)
+        outputs = []
+        for stack in self.stacks:
+            maps, x = stack(x)
+            outputs.append(maps)
+        return tuple(outputs)

@@ -1,0 +1,201 @@
+# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+"""The cluster-wise network's head: targets, losses, flip test and decoding of given maps."""
+
+from collections.abc import Sequence
+
+from mmengine.structures import InstanceData, PixelData
+from mmpose.models.heads import BaseHead
+from mmpose.registry import KEYPOINT_CODECS, MODELS
+from mmpose.utils.typing import ConfigType, InstanceList, OptConfigType, OptSampleList
+from torch import Tensor, nn
+
+Maps = dict[str, Tensor]
+Stacks = Sequence[dict[str, Maps]]
+
+
+class _Setting(nn.Module):
+    """A cluster setting's codec, with its index tensors where the model is."""
+
+    def __init__(self, codec: ConfigType) -> None:
+        super().__init__()
+        self.codec = KEYPOINT_CODECS.build(codec)
+        for name in ('cluster_of', 'place_in_cluster'):
+            self.register_buffer(name, getattr(self.codec, name).clone(), persistent=False)
+
+
+@MODELS.register_module()
+class ClusterTagHead(BaseHead):
+    """Head of the cluster-wise network, without layers of its own.
+
+    Its input are the maps of :class:`mmpose_ext.models.BranchedHourglass`, which owns the
+    prediction layers since predictions feed back between its stacks. Every branch of every stack is
+    supervised; people are decoded from the last stack's sparse branch (Section 3.1).
+
+    Each cluster setting has a codec of its own, made from ``decoder`` by changing its
+    clusters. The training pipeline's ``GenerateTarget`` needs only one codec, with
+    ``draw_on_device=True``: the points that it passes on serve them all.
+
+    Args:
+        decoder (dict): Config of the :class:`mmpose_ext.codecs.ClusterTag` of the last stack's
+            sparse branch.
+        sparse_clusters (Sequence, optional): Each stack's clusters in the sparse branch, as the
+            backbone has them; the last are the decoder's. Defaults to four times the decoder's.
+        dense_clusters (Sequence, optional): Each stack's clusters in the dense branch. None:
+            there is no such branch. Defaults to None.
+        loss (dict): Config of the loss. Defaults to :class:`mmpose_ext.models.ClusterTagLoss`.
+        init_cfg (dict, optional): Config of the initialisation.
+
+    Raises:
+        ValueError: If there is no decoder, the branches have different numbers of stacks, or the
+            last sparse clusters are not the decoder's.
+    """
+
+    def __init__(
+        self,
+        decoder: OptConfigType = None,
+        sparse_clusters: Sequence | None = None,
+        dense_clusters: Sequence | None = None,
+        loss: ConfigType = dict(type='ClusterTagLoss'),
+        init_cfg: OptConfigType = None,
+    ) -> None:
+        super().__init__(init_cfg)
+        if decoder is None:
+            raise ValueError(
+                'ClusterTagHead: set decoder to the ClusterTag codec of the training pipeline; it '
+                'draws and decodes the maps.'
+            )
+        self.decoder = KEYPOINT_CODECS.build(decoder)
+        self.loss_module = MODELS.build(loss)
+        clusters = decoder.get('clusters', 17)
+        branches = dict(sparse=sparse_clusters or (clusters,) * 4)
+        if dense_clusters is not None:
+            branches['dense'] = dense_clusters
+        lengths = {name: len(value) for name, value in branches.items()}
+        if len(set(lengths.values())) > 1:
+            raise ValueError(
+                f'ClusterTagHead: {lengths} cluster settings; each stack needs one of each branch.'
+            )
+        if _plain(branches['sparse'][-1]) != _plain(clusters):
+            raise ValueError(
+                f"ClusterTagHead: the last stack's sparse clusters are {branches['sparse'][-1]}, "
+                f"but the decoder's are {clusters}; people are decoded from that branch."
+            )
+        self.settings = nn.ModuleList()
+        known = []
+        #: For each stack, each branch's index in ``settings``.
+        self.stacks = [dict() for _ in branches['sparse']]
+        for name, values in branches.items():
+            for stack, value in zip(self.stacks, values, strict=True):
+                if _plain(value) not in known:
+                    known.append(_plain(value))
+                    self.settings.append(_Setting(dict(decoder, clusters=value)))
+                stack[name] = known.index(_plain(value))
+
+    def forward(self, feats: Stacks) -> tuple[Tensor, Tensor]:
+        """Give the maps that people are decoded from: heatmaps and tags, (B, C, h, w) each."""
+        maps = feats[-1]['sparse']
+        return maps['heatmaps'], maps['tags']
+
+    def predict(
+        self,
+        feats: Stacks | list[Stacks],
+        batch_data_samples: OptSampleList,
+        test_cfg: ConfigType = {},
+    ) -> InstanceList | tuple[InstanceList, list[PixelData]]:
+        """Predict the people.
+
+        Args:
+            feats: The backbone's maps, or with ``test_cfg.flip_test`` those of the input and of its
+                mirror image.
+            batch_data_samples (list[PoseDataSample]): Their ``flip_indices`` serve the flip test.
+            test_cfg (dict): ``flip_test`` and ``output_heatmaps`` are used.
+
+        Returns:
+            list[InstanceData]: keypoints (N, K, 2) in input pixels, keypoint_scores (N, K) and
+            bbox_scores (N,), the people's scores; with ``output_heatmaps`` also a list of PixelData
+            with the heatmaps and tags (C, h, w).
+
+        Raises:
+            ValueError: If ``test_cfg`` asks for several scales, or to shift the mirrored maps.
+        """
+        for name in ('multiscale_test', 'shift_heatmap'):
+            if test_cfg.get(name, False):
+                raise ValueError(f'ClusterTagHead: test_cfg.{name} is not supported; remove it.')
+        if test_cfg.get('flip_test', False):
+            original, mirrored = (self._decoded_maps(value) for value in feats)
+            indices = batch_data_samples[0].metainfo['flip_indices']
+            maps = self.decoder.merge_flipped(original, mirrored, indices)
+        else:
+            maps = self._decoded_maps(feats)
+        preds = self.decode(maps)
+        if not test_cfg.get('output_heatmaps', False):
+            return preds
+        fields = zip(maps['heatmaps'].detach(), maps['tags'].detach(), strict=True)
+        return preds, [PixelData(heatmaps=heatmaps, tags=tags) for heatmaps, tags in fields]
+
+    def decode(self, batch_outputs: Maps) -> InstanceList:
+        """Decode maps, ``heatmaps`` and ``tags`` (B, C, h, w), into the people of each image."""
+        decoded = self.decoder.batch_decode(batch_outputs)
+        return [
+            InstanceData(keypoints=keypoints, keypoint_scores=scores, bbox_scores=instance_scores)
+            for keypoints, scores, instance_scores in zip(*decoded, strict=True)
+        ]
+
+    def loss(
+        self,
+        feats: Stacks,
+        batch_data_samples: OptSampleList,
+        train_cfg: ConfigType = {},
+    ) -> Maps:
+        """Compute the losses, summed over stacks and branches (Eq. 8).
+
+        Args:
+            feats: The backbone's maps.
+            batch_data_samples (list[PoseDataSample]): With points to draw.
+            train_cfg (dict): Unused.
+
+        Returns:
+            dict[str, Tensor]: ``loss_heatmap``, ``loss_pull`` and ``loss_push``.
+
+        Raises:
+            ValueError: If stacks, branches or clusters are not those of the backbone.
+        """
+        self._check(feats)
+        device = feats[-1]['sparse']['heatmaps'].device
+        targets = [setting.codec.targets(batch_data_samples, device) for setting in self.settings]
+        losses = []
+        for maps, stack in zip(feats, self.stacks, strict=True):
+            for name, index in stack.items():
+                setting = self.settings[index]
+                losses.append(
+                    self.loss_module(
+                        maps[name],
+                        targets[index],
+                        setting.cluster_of,
+                        setting.place_in_cluster,
+                        setting.codec.delta,
+                    )
+                )
+        return {name: sum(loss[name] for loss in losses) for name in losses[0]}
+
+    def _decoded_maps(self, feats: Stacks) -> Maps:
+        return dict(zip(('heatmaps', 'tags'), self.forward(feats), strict=True))
+
+    def _check(self, feats: Stacks) -> None:
+        given = [{name: maps['tags'].shape[1] for name, maps in stack.items()} for stack in feats]
+        wanted = [
+            {name: self.settings[index].codec.num_clusters for name, index in stack.items()}
+            for stack in self.stacks
+        ]
+        if given != wanted:
+            raise ValueError(
+                f"ClusterTagHead: the backbone's stacks have {given} clusters, the head's "
+                f'{wanted}. Give both the same sparse_clusters and dense_clusters.'
+            )
+
+
+def _plain(clusters: int | str | Sequence) -> int | str | list:
+    """A cluster setting without the config's own list types, to compare."""
+    if isinstance(clusters, int | str):
+        return clusters
+    return [cluster if isinstance(cluster, int | str) else list(cluster) for cluster in clusters]

@@ -1,0 +1,150 @@
+# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+"""Losses of the cluster-wise network: heatmaps, and tags with offsets within a cluster."""
+
+import torch
+from mmpose.registry import MODELS
+from torch import Tensor, nn
+
+Maps = dict[str, Tensor]
+
+
+@MODELS.register_module()
+class ClusterTagLoss(nn.Module):
+    """Detection and embedding loss of one branch of one stack (Eq. 1 to 8).
+
+    - Detection (Eq. 1): mean square error over the cells, and over clusters and images.
+    - Pull (Eq. 3): squares of normalised tag minus the person's reference, a mean over the person's
+      visible keypoints, then over the people that have any.
+    - Push (Eq. 6): exp(-(difference of references)^2 / (2 margin^2)), a mean over all pairs of
+      such people; 0 for fewer than two.
+    - Pull and push are means over the images; an image without people counts with 0.
+
+    ``reading`` says what a normalised tag is. With h the predicted tag at a keypoint, d its
+    place in its cluster and delta the step of the offsets:
+
+    - ``'offset'``: h - d * delta. "We represent each tag by the cluster-wise mean value with an
+      offset factor to distinguish the keypoints by their relative orders": the predicted tag is
+      learnt to be reference + d * delta, the tag's normalisation takes the offset off, and the
+      means of Eq. 5 and 7 are over normalised tags. Decoding can then tell the keypoints of a
+      cluster apart, which is what the offset is for.
+    - ``'printed'``: mean of h over the person's visible keypoints in the cluster, plus
+      d * delta, to the letter of Eq. 4 and 5. The offset is a constant beside a mean, so every
+      keypoint of a cluster gets the same gradient: the tags within a cluster are free, and neither
+      their identity nor their person is learnt. For comparison.
+
+    For clusters of one keypoint both are plain associative embedding with a margin.
+
+    No value is copied off the device, whatever the number of people.
+
+    Args:
+        detection_weight (float): lambda_d. Defaults to 1.
+        tag_weight (float): lambda_e. Defaults to 1e-3.
+        margin (float): Delta. Defaults to 4.
+        reading (str): ``'offset'`` or ``'printed'``. Defaults to ``'offset'``.
+
+    Raises:
+        ValueError: If ``reading`` is neither, or ``margin`` is not positive.
+    """
+
+    def __init__(
+        self,
+        detection_weight: float = 1.0,
+        tag_weight: float = 1e-3,
+        margin: float = 4.0,
+        reading: str = 'offset',
+    ) -> None:
+        super().__init__()
+        if reading not in ('offset', 'printed'):
+            raise ValueError(
+                f"ClusterTagLoss: reading must be 'offset' or 'printed', got {reading!r}."
+            )
+        if not margin > 0:
+            raise ValueError(f'ClusterTagLoss: margin must be above 0, got {margin}.')
+        self.detection_weight = detection_weight
+        self.tag_weight = tag_weight
+        self.margin = margin
+        self.reading = reading
+
+    def forward(
+        self,
+        maps: Maps,
+        targets: Maps,
+        cluster_of: Tensor,
+        place_in_cluster: Tensor,
+        delta: float,
+    ) -> Maps:
+        """Compute the three losses.
+
+        Args:
+            maps (dict[str, Tensor]): The model's ``heatmaps`` and ``tags``, (B, C, h, w) each.
+            targets (dict[str, Tensor]): As drawn by :class:`mmpose_ext.codecs.ClusterTag`:
+                ``heatmaps`` (B, C, h, w), ``keypoint_indices`` (B, N, K) int64, cells of the
+                keypoint's own map, ``keypoint_weights`` (B, N, K), above 0 where labelled, and
+                optionally ``heatmap_weights`` (B, 1, h, w), 0 where Eq. 1 is left out.
+            cluster_of (Tensor): (K,) int64, the keypoints' clusters.
+            place_in_cluster (Tensor): (K,) int64, d_k, from 0 on.
+            delta (float): The codec's step of the offsets.
+
+        Returns:
+            dict[str, Tensor]: Scalars ``loss_heatmap``, ``loss_pull`` and ``loss_push``, their
+            weights included.
+        """
+        detection = self.detection(maps['heatmaps'].float(), targets)
+        tags = read_tags(maps['tags'], targets['keypoint_indices'], cluster_of).float()
+        visible = (targets['keypoint_weights'] > 0).to(tags.dtype)
+        pull, push = self.embedding(tags, visible, cluster_of, place_in_cluster * delta)
+        return dict(
+            loss_heatmap=self.detection_weight * detection,
+            loss_pull=self.tag_weight * pull,
+            loss_push=self.tag_weight * push,
+        )
+
+    def detection(self, heatmaps: Tensor, targets: Maps) -> Tensor:
+        """Compute Eq. 1, a scalar."""
+        error = (heatmaps - targets['heatmaps']).square()
+        if 'heatmap_weights' in targets:
+            error = error * targets['heatmap_weights']
+        return error.mean()
+
+    def embedding(
+        self, tags: Tensor, visible: Tensor, cluster_of: Tensor, offsets: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Compute pull and push (Eq. 3 to 7), scalars.
+
+        Args:
+            tags (Tensor): (B, N, K), the predicted tags at the keypoints.
+            visible (Tensor): (B, N, K), 1 or 0.
+            cluster_of (Tensor): (K,) int64.
+            offsets (Tensor): (K,), d_k * delta.
+        """
+        if self.reading == 'offset':
+            normalised = tags - offsets
+            reference = _mean(normalised, visible)
+        else:
+            normalised = cluster_means(tags, visible, cluster_of) + offsets
+            reference = _mean(tags, visible)
+        person = visible.amax(-1)
+        pull = _mean((normalised - reference[..., None]).square(), visible)
+        others = person[:, :, None] * person[:, None]
+        others = others * (1 - torch.eye(person.shape[1], device=tags.device))
+        difference = reference[:, :, None] - reference[:, None]
+        closeness = torch.exp(difference.square() / (-2 * self.margin**2))
+        push = _mean(closeness.flatten(1), others.flatten(1))
+        return _mean(pull, person).mean(), push.mean()
+
+
+def read_tags(tags: Tensor, keypoint_indices: Tensor, cluster_of: Tensor) -> Tensor:
+    """Read the tags (B, C, h, w) at the keypoints (B, N, K), each from its cluster's map."""
+    index = keypoint_indices + cluster_of * tags.shape[2:].numel()
+    return tags.flatten(1).gather(1, index.flatten(1)).view(index.shape)
+
+
+def cluster_means(tags: Tensor, visible: Tensor, cluster_of: Tensor) -> Tensor:
+    """Give each keypoint (B, N, K) the mean tag of its person's visible ones in its cluster."""
+    same = visible[..., None, :] * (cluster_of[:, None] == cluster_of)  # (B, N, K, K)
+    return _mean(tags[..., None, :], same)
+
+
+def _mean(values: Tensor, weights: Tensor) -> Tensor:
+    """Mean over the last dimension of values of weight 1; 0 where there are none."""
+    return (values * weights).sum(-1) / weights.sum(-1).clamp(min=1)

@@ -1,0 +1,102 @@
+# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+"""The branched hourglass: shapes, what feeds what, and what is refused."""
+
+import pytest
+import torch
+
+from mmpose_ext.models.backbones import BranchedHourglass
+
+SMALL = dict(channels=20, depth=2, stem_channels=8)
+SETTINGS = [
+    # Cluster-1 and Cluster-2 of the paper, plain associative embedding, clusters by name
+    dict(sparse_clusters=(5, 5, 5, 17), dense_clusters=(1, 1, 1, 3)),
+    dict(sparse_clusters=(17, 17), dense_clusters=(1, 1)),
+    dict(sparse_clusters=(17, 17), dense_clusters=None, in_branch=False, cross_branch=False),
+    dict(sparse_clusters=([[*range(7)], [*range(7, 17)]], 17), dense_clusters=(1, 1)),
+    dict(sparse_clusters=(17,), dense_clusters=(3,)),  # one stack: nothing to pass on
+]
+
+
+@pytest.mark.parametrize('settings', SETTINGS)
+def test_each_branch_of_each_stack_gives_its_clusters_maps(settings):
+    model = BranchedHourglass(**SMALL, **settings)
+    outputs = model(torch.randn(1, 3, 32, 48))
+    assert len(outputs) == len(settings['sparse_clusters'])
+    for i, (stack, clusters) in enumerate(zip(outputs, model.clusters, strict=True)):
+        branches = ['sparse'] if settings['dense_clusters'] is None else ['dense', 'sparse']
+        assert list(stack) == branches == list(clusters)
+        for name, maps in stack.items():
+            setting = settings[f'{name}_clusters'][i]
+            number = setting if isinstance(setting, int) else len(setting)
+            assert maps['heatmaps'].shape == maps['tags'].shape == (1, number, 8, 12)
+
+
+@pytest.mark.parametrize('in_branch', [False, True])
+@pytest.mark.parametrize('cross_branch', [False, True])
+def test_every_parameter_learns(in_branch, cross_branch):
+    """With losses on all maps no layer is left over, as distributed training needs."""
+    model = BranchedHourglass(
+        (5, 17), (1, 3), in_branch=in_branch, cross_branch=cross_branch, **SMALL
+    )
+    outputs = model(torch.randn(2, 3, 32, 32))
+    maps = [maps for stack in outputs for branch in stack.values() for maps in branch.values()]
+    sum(value.square().mean() for value in maps).backward()
+    without = [name for name, value in model.named_parameters() if value.grad is None]
+    assert not without
+    aggregations = {
+        name.split('.')[2] for name, _ in model.named_parameters() if 'stacks.0' in name
+    }
+    assert ('cross_branch' in aggregations) == cross_branch
+    has_in_branch = any('in_branch' in name for name, _ in model.named_parameters())
+    assert has_in_branch == in_branch
+
+
+def depends(source, target):
+    """Whether a map's value moves with a prediction layer's weights."""
+    grad = torch.autograd.grad(target.sum(), source, allow_unused=True, retain_graph=True)[0]
+    return grad is not None
+
+
+@pytest.mark.parametrize('aggregation', [False, True])
+def test_predictions_feed_the_next_stack_and_are_supervised_as_they_are(aggregation):
+    model = BranchedHourglass(
+        (17, 17), (1, 1), in_branch=aggregation, cross_branch=aggregation, **SMALL
+    )
+    first, second = model(torch.randn(1, 3, 32, 32))
+    for name in ('dense', 'sparse'):
+        branch = model.stacks[0].branches[name]
+        for kind, sub in (('heatmaps', branch.detection), ('tags', branch.tag)):
+            weight = sub.predictions.weight
+            assert depends(weight, first[name][kind])
+            assert depends(weight, second['sparse'][kind])
+    # before aggregation: the tag layers do not reach their own stack's heatmaps
+    tag_weight = model.stacks[0].branches['sparse'].tag.predictions.weight
+    assert not depends(tag_weight, first['sparse']['heatmaps'])
+
+
+def test_other_keypoints_by_metainfo():
+    model = BranchedHourglass(
+        (17,), (1,), metainfo='configs/_base_/datasets/posetrack18.py', **SMALL
+    )
+    assert len(model.clusters[0]['sparse']) == 17
+    with pytest.raises(ValueError, match='no such partition'):
+        BranchedHourglass((5,), (1,), metainfo='configs/_base_/datasets/posetrack18.py', **SMALL)
+
+
+@pytest.mark.parametrize(
+    'settings, message',
+    [
+        (dict(sparse_clusters=(17, 17), dense_clusters=(1,)), '1 dense but 2 sparse'),
+        (dict(dense_clusters=None), 'needs a dense branch'),
+        (dict(channels=17), '17 channels leave none'),
+    ],
+)
+def test_refuses_settings_that_do_not_fit(settings, message):
+    with pytest.raises(ValueError, match=message):
+        BranchedHourglass(**{**SMALL, **settings})
+
+
+def test_refuses_an_input_that_does_not_halve():
+    model = BranchedHourglass((17,), (1,), **SMALL)
+    with pytest.raises(ValueError, match='48x40.*divisible by 16'):
+        model(torch.zeros(1, 3, 40, 48))
