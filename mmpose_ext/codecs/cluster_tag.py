@@ -62,7 +62,8 @@ class ClusterTag(BaseTorchCodec):
     5. Missing joints take the cell with the right tag and the highest heatmap, as in associative
        embedding. In a cluster of several joints the right tag is the joint's own, within half a
        delta; so two joints whose Gaussians merge to one peak are told apart again.
-    6. Keypoints are refined to the top of the Gaussian between cells.
+    6. Keypoints are refined to the top of the Gaussian between cells, without the neighbours whose
+       tags tell that they belong to another keypoint's Gaussian.
 
     A person's score is the mean of the heatmap at its peaks, 0 for missing ones (before 5). Of more
     than ``max_people`` people those with the highest scores are kept. An image without a person
@@ -160,6 +161,7 @@ class ClusterTag(BaseTorchCodec):
             self.place_in_cluster[cluster] = torch.arange(len(cluster))
         self.decoder = ClusterTagDecoder(
             self.clusters,
+            sigma,
             delta,
             max_people,
             score_threshold,

@@ -17,6 +17,7 @@ class ClusterTagDecoder:
 
     Args:
         clusters (Sequence[Sequence[int]]): C clusters of keypoint indices, in the order of places.
+        sigma (float): Standard deviation of the Gaussians in cells.
         delta (float): The tags' spacing within a cluster.
         max_people (int): People found in an image, at most.
         score_threshold (float): Peaks must be higher.
@@ -35,6 +36,7 @@ class ClusterTagDecoder:
     def __init__(
         self,
         clusters: Sequence[Sequence[int]],
+        sigma: float,
         delta: float,
         max_people: int,
         score_threshold: float,
@@ -55,6 +57,7 @@ class ClusterTagDecoder:
                 f'ClusterTag: order must hold each of the {len(clusters)} clusters once, got '
                 f'{list(order)}.'
             )
+        self.sigma = sigma
         self.delta = delta
         self.max_people = max_people
         self.score_threshold = score_threshold
@@ -70,6 +73,8 @@ class ClusterTagDecoder:
         self.sizes = np.array([len(cluster) for cluster in clusters])
         self.slot_cluster = np.repeat(np.arange(len(clusters)), self.sizes)
         self.slot_place = np.concatenate([np.arange(size) for size in self.sizes])
+        #: (K,), the difference of tags that counts as one
+        self.unit = np.where(self.sizes[self.slot_cluster] > 1, delta, 1.0).astype(np.float32)
         self.first_slot = np.cumsum(self.sizes) - self.sizes
         #: (K,), the slot of each keypoint
         self.slot_of = np.argsort(np.concatenate([np.array(c) for c in clusters]))
@@ -180,8 +185,7 @@ class ClusterTagDecoder:
         if self.fill_missing and len(missing[0]):
             slots = missing[1]
             wanted = references[missing[0]] + self.slot_place[slots] * self.delta
-            unit = np.where(self.sizes[self.slot_cluster[slots]] > 1, self.delta, 1.0)
-            asked = np.stack([wanted, unit]).astype(np.float32)
+            asked = np.stack([wanted, self.unit[slots]]).astype(np.float32)
             filled = best_cells(
                 heatmaps,
                 tags,
@@ -193,7 +197,9 @@ class ClusterTagDecoder:
         points = np.zeros((*cells.shape, 2), dtype=np.float32)
         if self.refine and found.any():
             chosen = torch.from_numpy(np.stack([maps[found], cells[found]])).to(device)
-            points[found] = refine_cells(heatmaps, *chosen).cpu().numpy()
+            same = torch.from_numpy(self.unit[found.nonzero()[1]]).to(device) * 0.5
+            refined = refine_cells(heatmaps, tags, *chosen, same, self.sigma)
+            points[found] = refined.cpu().numpy()
         else:
             points[found] = np.stack([cells[found] % w, cells[found] // w], -1)
         points, scores = points[:, self.slot_of], scores[:, self.slot_of]

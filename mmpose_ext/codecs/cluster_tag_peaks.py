@@ -52,38 +52,54 @@ def top_peaks(heatmaps: Tensor, tags: Tensor, number: int, kernel: int) -> tuple
     return cells, torch.stack([scores, tags.flatten(2).gather(2, cells)], -1)
 
 
-def refine_cells(heatmaps: Tensor, maps: Tensor, cells: Tensor) -> Tensor:
-    """Find the top of the Gaussian in a peak's cell.
+def refine_cells(
+    heatmaps: Tensor,
+    tags: Tensor,
+    maps: Tensor,
+    cells: Tensor,
+    tolerance: Tensor,
+    sigma: float,
+) -> Tensor:
+    """Find the top of the Gaussian in a keypoint's cell.
 
     Along each axis the parabola through the logarithms of the cell and of its two neighbours, which
-    is exact for a Gaussian. The cell's centre where the cell is no maximum along the axis, is not
-    positive or lies at the border.
+    is exact for a Gaussian. A neighbour whose tag differs belongs to another keypoint's Gaussian
+    (or lies outside the map); then the other neighbour and sigma tell the top. The cell's centre
+    where neither neighbour helps, the cell is no maximum between its two neighbours, or is not
+    positive.
 
     Args:
         heatmaps (Tensor): (M, h, w).
-        maps (Tensor): (P,) int64, each peak's map.
+        tags (Tensor): (M, h, w).
+        maps (Tensor): (P,) int64, each keypoint's map.
         cells (Tensor): (P,) int64, y * w + x.
+        tolerance (Tensor): (P,), up to which a neighbour's tag is the same.
+        sigma (float): The Gaussians' standard deviation in cells.
 
     Returns:
-        Tensor: (P, 2) float32 [x, y] in cells, up to half a cell from the centre.
+        Tensor: (P, 2) float32 [x, y] in cells, up to half a cell from the centre, up to one where
+        only one neighbour helps.
     """
     h, w = heatmaps.shape[-2:]
-    values = heatmaps.flatten()
-    first = maps * (h * w)
     xy = torch.stack([cells % w, cells.div(w, rounding_mode='floor')], -1)
     size = torch.tensor([w, h], device=cells.device)
-    step = torch.tensor([1, w], device=cells.device)
-    # (P, 2 axes): one step back, the cell, one step on
-    off_border = (xy > 0) & (xy < size - 1)
-    at = (first + cells)[:, None]
-    index = torch.stack([at - step * off_border, at.expand(-1, 2), at + step * off_border])
-    around = values[index]
+    # (3, P, 2 axes): one step back, the cell, one step on
+    steps = torch.tensor([[-1, -w], [0, 0], [1, w]], device=cells.device)[:, None]
+    inside = torch.stack([xy > 0, torch.ones_like(xy, dtype=torch.bool), xy < size - 1])
+    index = (maps * (h * w) + cells)[:, None] + steps * inside
+    values, around = heatmaps.flatten()[index], tags.flatten()[index]
     floor = torch.finfo(values.dtype).tiny
-    before, centre, after = around.clamp(min=floor).log_()
-    bend = 2 * centre - before - after
-    shift = (after - before) * 0.5 / bend.clamp(min=1e-6)
-    is_top = (bend > 1e-6) & (centre >= before) & (centre >= after) & (around[1] > floor)
-    return xy + torch.where(is_top, shift.clamp_(-0.5, 0.5), 0.0)
+    own = inside & ((around - around[1]).abs() <= tolerance[:, None]) & (values > floor)
+    before, centre, after = values.clamp(min=floor).log_()
+    fall_before, fall_after = centre - before, centre - after
+    bend = fall_before + fall_after
+    shift = (fall_before - fall_after) * 0.5 / bend.clamp(min=1e-6)
+    is_top = (fall_before >= 0) & (fall_after >= 0) & (bend > 1e-6)
+    shift = torch.where(is_top, shift.clamp_(-0.5, 0.5), 0.0)
+    shift = torch.where(own[0], shift, 0.5 - sigma**2 * fall_after)
+    shift = torch.where(own[2], shift, sigma**2 * fall_before - 0.5)
+    helps = own[1] & (own[0] | own[2])
+    return xy + torch.where(helps, shift.clamp_(-1, 1), 0.0)
 
 
 def best_cells(
