@@ -24,7 +24,8 @@ class DiskOffsetHead(BaseHead):
 
     For training the maps are resized to the size of the targets (bilinear, corners aligned: the
     input's own size in the paper), and the mid and long offsets refined by the short ones. For
-    testing they stay at the network's resolution; the codec reads between the cells. An input of
+    testing they stay at the network's resolution; the codec reads between the cells, and refines
+    only the offsets that it reads. An input of
     another size than the codec's (``BottomupResize(input_size=...)``) is brought to the codec's
     frame, and the keypoints back.
 
@@ -173,7 +174,6 @@ class DiskOffsetHead(BaseHead):
             else:
                 each.append(self._probable(self.forward(scale), size))
         maps = each[0] if len(each) == 1 else merge_scales(each, self.decoder.directed_edges)
-        maps.update(self._refined(maps))
         preds = self.decode(maps)
         for pred in preds:
             for axis, ratio in enumerate(self._ratios(input_size)):
@@ -185,7 +185,7 @@ class DiskOffsetHead(BaseHead):
         return preds, [PixelData(heatmaps=field) for field in fields]
 
     def decode(self, batch_outputs: Maps) -> InstanceList:
-        """Decode maps (probabilities, refined offsets) to people in the codec's input frame."""
+        """Decode maps (probabilities, offsets) to people in the codec's input frame."""
         return [
             InstanceData(keypoints=keypoints, keypoint_scores=scores, bbox_scores=people)
             for keypoints, scores, people in zip(

@@ -1,0 +1,92 @@
+# StrongPose on COCO: 401x401, SGD with momentum 0.9 and a constant rate of 1e-3, batches of two,
+# Polyak averaging (Section IV-B). The paper's 5000 epochs stand as they are (10,000 steps each in
+# the authors' code): with a constant rate a run can be ended at any of them.
+_base_ = ['./default_runtime.py', './coco_bottomup.py']
+
+codec = dict(
+    type='DiskOffset',
+    input_size=(401, 401),
+    map_size=(401, 401),  # targets of the input's own size, the paper's; a part is cheaper
+    radius=16,
+    draw_on_device=True,
+)
+# The paper does not tell its augmentation; rotation and flips are those of the authors' code.
+train_pipeline = [
+    dict(type='LoadImage'),
+    dict(
+        type='BottomupRandomAffine',
+        input_size=codec['input_size'],
+        scale_factor=(0.75, 1.5),
+        rotate_factor=30,
+        shift_factor=0.1,
+    ),
+    dict(type='RandomFlip', direction='horizontal'),
+    dict(type='PersonMasks', map_size=codec['map_size']),
+    dict(type='GenerateTarget', encoder=codec),
+    dict(type='PackPoseInputs'),
+]
+# Several scales in testing: input_size=(801, 801) here and model.test_cfg.scales=(0.5, 0.75, 1.0).
+val_pipeline = [
+    dict(type='LoadImage'),
+    dict(type='BottomupResize', input_size=codec['input_size'], size_factor=1, resize_mode='fit'),
+    dict(
+        type='PackPoseInputs',
+        # without category_id, which CocoMetric takes for one number
+        meta_keys=(
+            'id',
+            'img_id',
+            'img_path',
+            'crowd_index',
+            'ori_shape',
+            'img_shape',
+            'input_size',
+            'input_center',
+            'input_scale',
+            'flip',
+            'flip_direction',
+            'flip_indices',
+            'raw_ann_info',
+            'dataset_name',
+        ),  # fmt: skip
+    ),
+]
+train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
+val_dataloader = dict(dataset=dict(pipeline=val_pipeline))
+test_dataloader = val_dataloader
+
+model = dict(
+    type='MultiScaleBottomupEstimator',
+    data_preprocessor=dict(
+        type='PoseDataPreprocessor',
+        mean=[123.675, 116.28, 103.53],
+        std=[58.395, 57.12, 57.375],
+        bgr_to_rgb=True,
+    ),
+    backbone=dict(
+        type='DilatedResNet',
+        depth=101,
+        train_stride=16,
+        test_stride=8,
+        norm_eval=True,
+        init_cfg=dict(type='Pretrained', checkpoint='torchvision://resnet101'),
+    ),
+    head=dict(
+        type='DiskOffsetHead',
+        in_channels=2048,
+        intermediate_channels=1024,
+        loss=dict(type='DiskOffsetLoss'),
+        decoder=codec,
+    ),
+    test_cfg=dict(flip_test=True),
+)
+
+train_cfg = dict(max_epochs=5000, val_interval=5)
+optim_wrapper = dict(optimizer=dict(type='SGD', lr=1e-3, momentum=0.9))
+param_scheduler = []
+default_hooks = dict(
+    checkpoint=dict(interval=1, save_best='coco/AP', rule='greater'),
+)
+custom_hooks = [
+    *_base_.custom_hooks,
+    dict(type='EMAHook', ema_type='ExponentialMovingAverage', momentum=2e-4, priority=49),
+]

@@ -1,0 +1,98 @@
+# `make demo-strongpose`: StrongPose on a ResNet-18 of half the width, on synthetic people, from
+# scratch, small enough for two CPU cores.
+_base_ = ['../_base_/default_runtime.py', '../_base_/synthetic_bottomup.py']
+
+codec = dict(
+    type='DiskOffset',
+    input_size=(193, 193),
+    map_size=(49, 49),
+    radius=12,
+    draw_on_device=True,
+)
+train_pipeline = [
+    dict(type='LoadImage'),
+    dict(
+        type='BottomupRandomAffine',
+        input_size=codec['input_size'],
+        shift_factor=0.05,
+        scale_factor=(0.9, 1.1),
+        scale_type='long',
+        rotate_prob=0.0,
+        distribution='uniform',
+    ),
+    dict(type='RandomFlip', direction='horizontal'),
+    dict(type='PersonMasks', map_size=codec['map_size']),
+    dict(type='GenerateTarget', encoder=codec),
+    dict(type='PackPoseInputs'),
+]
+val_pipeline = [
+    dict(type='LoadImage'),
+    dict(type='BottomupResize', input_size=codec['input_size'], size_factor=1, resize_mode='fit'),
+    dict(
+        type='PackPoseInputs',
+        # without category_id, which CocoMetric takes for one number
+        meta_keys=(
+            'id',
+            'img_id',
+            'img_path',
+            'crowd_index',
+            'ori_shape',
+            'img_shape',
+            'input_size',
+            'input_center',
+            'input_scale',
+            'flip',
+            'flip_direction',
+            'flip_indices',
+            'raw_ann_info',
+            'dataset_name',
+        ),  # fmt: skip
+    ),
+]
+train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
+val_dataloader = dict(dataset=dict(pipeline=val_pipeline))
+test_dataloader = val_dataloader
+
+model = dict(
+    type='MultiScaleBottomupEstimator',
+    data_preprocessor=dict(
+        type='PoseDataPreprocessor',
+        mean=[123.675, 116.28, 103.53],
+        std=[58.395, 57.12, 57.375],
+        bgr_to_rgb=True,
+    ),
+    backbone=dict(
+        type='DilatedResNet',
+        depth=18,
+        stem_channels=32,
+        base_channels=32,
+        train_stride=16,
+        test_stride=8,
+        norm_eval=False,  # nothing to keep: the network starts from scratch
+    ),
+    head=dict(
+        type='DiskOffsetHead',
+        in_channels=256,
+        intermediate_channels=128,
+        offset_unit=12,
+        loss=dict(type='DiskOffsetLoss'),
+        decoder=codec,
+    ),
+    test_cfg=dict(flip_test=True),
+)
+
+train_cfg = dict(max_epochs=12, val_interval=4)
+optim_wrapper = dict(
+    optimizer=dict(type='AdamW', lr=2e-3, weight_decay=0.01), clip_grad=dict(max_norm=10)
+)
+param_scheduler = [
+    dict(type='LinearLR', begin=0, end=100, start_factor=0.01, by_epoch=False),
+    dict(type='CosineAnnealingLR', begin=0, T_max=12, by_epoch=True, convert_to_iter_based=True),
+]
+default_hooks = dict(
+    checkpoint=dict(interval=4, save_best='coco/AP', rule='greater'), logger=dict(interval=20)
+)
+custom_hooks = [
+    *_base_.custom_hooks,
+    dict(type='EMAHook', ema_type='ExponentialMovingAverage', momentum=2e-3, priority=49),
+]

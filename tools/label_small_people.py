@@ -1,0 +1,51 @@
+# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+"""Give people without keypoints those that a single-person model finds (StrongPose, Section III-E).
+
+Usage: python tools/label_small_people.py CONFIG CHECKPOINT ANN_FILE IMAGE_DIR OUT_FILE
+
+CONFIG is any top-down config of this project, CHECKPOINT its weights. Each person of ANN_FILE with
+num_keypoints 0 that is no crowd is cropped by its box and run through the model. OUT_FILE is
+ANN_FILE with these people's keypoints and num_keypoints filled in; such annotations carry
+"keypoints_by": the config's name, and all others are as they were.
+"""
+
+import argparse
+
+from mmpose_ext.datasets import DataError
+from mmpose_ext.datasets.small_people import label_small_people
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('config', help='a top-down config')
+    parser.add_argument('checkpoint', help='its weights')
+    parser.add_argument('ann_file', help='COCO keypoint file')
+    parser.add_argument('image_dir', help='folder of its images')
+    parser.add_argument('out_file', help='JSON file to write')
+    parser.add_argument('--device', default='cpu', help='torch device (cpu)')
+    parser.add_argument('--batch-size', type=int, default=32, help='people at a time (32)')
+    parser.add_argument(
+        '--keypoint-thr',
+        type=float,
+        default=0.2,
+        help='least score of a keypoint; those below stay unlabelled (0.2)',
+    )
+    parser.add_argument(
+        '--least-keypoints',
+        type=int,
+        default=1,
+        help='least number of such keypoints; people with fewer stay as they are (1)',
+    )
+    parser.add_argument('--max-area', type=float, help='largest area of a person; default: any')
+    args = parser.parse_args()
+    try:
+        labelled, people = label_small_people(**vars(args))
+    except (DataError, OSError, ValueError) as error:
+        raise SystemExit(f'error: {error}') from None
+    print(f'{args.out_file}: {labelled} of {people} people without keypoints have some now')
+
+
+if __name__ == '__main__':
+    main()
