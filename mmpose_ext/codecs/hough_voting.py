@@ -23,6 +23,7 @@ class VoteMaps(NamedTuple):
     """Votes on a grid of ``step`` input pixels, ``PAD`` empty cells around each plane."""
 
     raw: Tensor  #: (B * K, h, w) float32, the strong keypoint heatmaps before smoothing
+    rows: Tensor  #: (R,) int64, those of the B * K * h rows that hold votes, ascending
     step: float  #: input pixels from cell to cell
 
 
@@ -108,48 +109,58 @@ def accumulate(votes: Votes, planes: int, size: tuple[int, int], step: float) ->
         (w + 1, lower_weight * right),
     ):
         maps.scatter_add_(0, index + corner, value)
-    return VoteMaps(maps.view(planes, h, w), step)
+    # the row that an index lies in, and the next one; the maps' first row stands for no vote
+    touched = torch.zeros(planes * h + 1, dtype=torch.bool, device=device)
+    row = index.div(w, rounding_mode='floor')
+    touched[row] = True
+    touched[row + 1] = True
+    rows = touched[:-1].nonzero().squeeze(1)
+    return VoteMaps(maps.view(planes, h, w), rows[rows > 1], step)
 
 
 def find_peaks(maps: VoteMaps, threshold: float) -> Peaks:
     """Smooth the votes and find their local maxima in windows of 5 x 5 cells.
 
-    The Gaussian is the binomial kernel [1, 2, 1] along x and y (sigma 0.7 cells), by additions of
-    whole planes; with the bilinear shares the votes are smoothed by about 0.8 cells. The maximum
-    is looked for among the cells above the threshold only; its position is the mean of the votes
-    in 3 x 3 cells, exact where all votes fall on one point. Of equal neighbours the first counts.
+    The Gaussian is the binomial kernel [1, 2, 1] along x and y (sigma 0.7 cells); with the bilinear
+    shares the votes are smoothed by about 0.8 cells. Only rows that hold votes are looked at, the
+    others count as 0. A maximum's position is the mean of the votes in 3 x 3 cells, exact where all
+    votes fall on one point. Of equal neighbours the first counts.
 
     Args:
         maps (VoteMaps): The votes.
         threshold (float): Least score of a peak.
     """
     planes, h, w = maps.raw.shape
-    device = maps.raw.device
-    raw = maps.raw.view(-1)
-    smooth = raw
-    for shift in (1, 1, w, w):
-        smooth = smooth[shift:] + smooth[:-shift]
-    shift = w + 1  # smooth[i] is centred at raw[i + shift]
-    # [1, 2, 1] has 2 in the middle: a vote on a cell's centre gives 4
-    found = (smooth >= 4 * threshold).nonzero().squeeze(1)
-    score = smooth[found]
-    ticks = torch.arange(-2, 3, device=device)
-    window = (ticks[:, None] * w + ticks).view(-1)
-    window = window[window != 0]
-    around = smooth[(found[:, None] + window).clamp_(0, len(smooth) - 1)]
-    is_peak = ((around < score[:, None]) | ((around == score[:, None]) & (window > 0))).all(1)
-    found, score = found[is_peak], score[is_peak]
+    rows = maps.rows
+    raw = maps.raw.view(-1, w)
+    smooth = raw[rows - 1] + raw[rows + 1]
+    smooth.add_(raw[rows], alpha=2)
+    pairs = smooth[:, 1:] + smooth[:, :-1]
+    # column c of the result is centred at column c + 1; the last row stands for all without votes
+    smooth = torch.cat([pairs[:, 1:] + pairs[:, :-1], pairs.new_zeros(1, w - 2)])
+    place = torch.full((planes * h,), len(rows), device=rows.device)
+    place[rows] = torch.arange(len(rows), device=rows.device)
 
-    index = found + shift
-    plane = index.div(h * w, rounding_mode='floor')
-    cell = index - plane * (h * w)
-    y = cell.div(w, rounding_mode='floor')
-    x = cell - y * w
-    mass = raw[index[:, None] + (ticks[1:4, None] * w + ticks[1:4]).view(-1)].view(-1, 3, 3)
+    # [1, 2, 1] has 2 in the middle: a vote on a cell's centre gives 4
+    found = (smooth.view(-1) >= 4 * threshold).nonzero().squeeze(1)
+    row = found.div(w - 2, rounding_mode='floor')
+    column = found - row * (w - 2)
+    score = smooth.view(-1)[found]
+    ticks = torch.arange(-2, 3, device=rows.device)
+    near = place[(rows[row][:, None] + ticks).clamp_(0, planes * h - 1)] * (w - 2)
+    near = (near[:, :, None] + (column[:, None] + ticks).clamp_(0, w - 3)[:, None]).flatten(1)
+    around = smooth.view(-1)[near]
+    own = score[:, None]
+    is_peak = ((around < own) | ((around == own) & (near >= found[:, None]))).all(1)
+    row, column, score = rows[row[is_peak]], column[is_peak] + 1, score[is_peak]
+
+    mass = raw.unfold(0, 3, 1).unfold(1, 3, 1)[row - 1, column - 1]  # (P, 3, 3)
     total = mass.sum((1, 2)).clamp(min=1e-12)
     dx = (mass[:, :, 2] - mass[:, :, 0]).sum(1) / total
     dy = (mass[:, 2] - mass[:, 0]).sum(1) / total
-    position = torch.stack([x - PAD + dx, y - PAD + dy], -1) * maps.step
+    plane = row.div(h, rounding_mode='floor')
+    y = row - plane * h
+    position = torch.stack([column - PAD + dx, y - PAD + dy], -1) * maps.step
     return Peaks(plane, position, score / 4)
 
 
@@ -160,6 +171,7 @@ def expected_oks(
 
     This is the OKS that a keypoint can expect where the votes in its disk, normalised, are the
     distribution of the true position (PersonLab's Expected-OKS, of which the paper tells no more).
+    The disk is that of the cells within R of the nearest cell.
 
     Args:
         maps (VoteMaps): The votes before smoothing.
@@ -171,17 +183,19 @@ def expected_oks(
     Returns:
         Tensor: (P,) in [0, 1]; 0 where there are no votes.
     """
-    h, w = maps.raw.shape[1:]
-    reach = math.ceil(radius / maps.step)
-    ticks = torch.arange(-reach, reach + 1, device=position.device)
+    planes, h, w = maps.raw.shape
+    reach = min(math.ceil(radius / maps.step), (min(h, w) - 1) // 2)
+    width = 2 * reach + 1
     place = position / maps.step + PAD
-    cells = place.round().long()
-    xs, ys = cells[:, :1] + ticks, cells[:, 1:] + ticks
-    index = (ys.clamp(0, h - 1) * w)[:, :, None] + xs.clamp(0, w - 1)[:, None]
-    votes = maps.raw.view(-1)[index + (plane * (h * w))[:, None, None]]
-    dx2 = ((xs - place[:, :1]) * maps.step).square()
-    dy2 = ((ys - place[:, 1:]) * maps.step).square()
-    votes = votes * (dy2[:, :, None] + dx2[:, None] <= radius**2)
-    factor = (-0.5 / spread.clamp(min=1e-3).square())[:, None]
-    kernel = (dy2 * factor).exp()[:, :, None] * (dx2 * factor).exp()[:, None]
-    return (votes * kernel).sum((1, 2)) / votes.sum((1, 2)).clamp(min=1e-12)
+    last = torch.tensor([w - width, h - width], device=position.device)
+    corner = (place.round().long() - reach).clamp(min=0).minimum(last)
+    ticks = torch.arange(width, device=position.device)
+    windows = maps.raw.unfold(1, width, 1).unfold(2, width, 1)
+    votes = windows[plane, corner[:, 1], corner[:, 0]]  # (P, width, width)
+    disk = (ticks - reach).square()
+    disk = (disk[:, None] + disk) * maps.step**2 <= radius**2
+    votes = votes * disk
+    distance = (corner[:, :, None] + ticks - place[:, :, None]) * maps.step
+    kernel = distance.square_().mul_(-0.5 / spread.clamp(min=1e-3).square()[:, None, None]).exp_()
+    inside = (kernel[:, 1:] @ votes @ kernel[:, 0, :, None])[:, 0, 0]
+    return inside / votes.sum((1, 2)).clamp(min=1e-12)

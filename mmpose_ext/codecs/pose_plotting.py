@@ -167,20 +167,27 @@ class PosePlotter:
         return people[body.sum(1) >= self.body_threshold * found.sum(1)]
 
     def _join(self, table: '_Table', people: np.ndarray) -> np.ndarray:
-        owner, kind = np.nonzero(people >= 0)
+        found = (people >= 0).astype(np.float32)
+        apart = np.triu(found @ found.T == 0, 1)
+        if not apart.any():
+            return people
+        concerned = apart.any(0) | apart.any(1)
+        owner, kind = np.nonzero((people >= 0) & concerned[:, None])
         row = people[owner, kind]
         position, far = table.position[kind, row], table.far[kind, row]
         trusted = table.trusted(self.join_radius)[kind, row]
         # agree[i, j]: candidate i's long offset leads to candidate j
         with np.errstate(invalid='ignore'):
-            agree = np.square(far[:, kind] - position).sum(-1) <= self.join_radius**2
+            distance = np.square(far[:, kind, 0] - position[:, 0])
+            distance += np.square(far[:, kind, 1] - position[:, 1])
+            agree = distance <= self.join_radius**2
         agree &= trusted[:, None]
         belongs = (owner == np.arange(len(people))[:, None]).astype(np.float32)  # (F, P)
         votes = belongs @ agree @ belongs.T
         cast = (belongs @ trusted)[:, None] * belongs.sum(1)
         votes, cast = votes + votes.T, cast + cast.T
         with np.errstate(invalid='ignore', divide='ignore'):
-            share = np.triu(np.where(cast > 0, votes / cast, 0), 1)
+            share = np.where(apart & (cast > 0), votes / cast, 0)
         first, second = np.nonzero(share >= 0.5)
         best = np.argsort(-share[first, second], kind='stable')
         joined = np.arange(len(people))
@@ -237,7 +244,7 @@ class _Table:
         self.shape = (num_keypoints, self.width)
 
         def spread(values: np.ndarray, blank: float) -> np.ndarray:
-            table = np.full((*self.shape, *values.shape[1:]), blank)
+            table = np.full((*self.shape, *values.shape[1:]), blank, np.float32)
             table[kind, row] = values[order]
             return table
 
