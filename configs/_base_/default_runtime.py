@@ -11,6 +11,7 @@ default_hooks = dict(
     visualization=dict(type='PoseVisualizationHook', enable=False),
     checkpoint_match=dict(type='CheckpointMatchHook'),  # refuses checkpoints of another model
     epoch_seed=dict(type='EpochSeedHook'),  # a resumed run repeats the undisturbed one
+    validate_data=dict(type='ValidateDataHook'),  # what is wrong with the training data, in the log
 )
 custom_hooks = [dict(type='SyncBuffersHook')]
 

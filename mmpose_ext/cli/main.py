@@ -8,6 +8,7 @@ import sys
 # sub-command: (module with add_arguments(parser) and run(args) -> int, help)
 COMMANDS = {
     'synthetic': ('mmpose_ext.cli.synthetic', 'make a synthetic multi-person keypoint data set'),
+    'validate': ('mmpose_ext.cli.validate', 'list what is wrong with a keypoint file'),
 }
 
 

@@ -4,10 +4,10 @@
 from mmpose.datasets import CocoDataset
 from mmpose.registry import DATASETS
 
-from .coco_checks import (
+from .coco_checks import annotation_problems, detection_problems
+from .validation import (
+    NO_USABLE_PERSON,
     DataError,
-    annotation_problems,
-    detection_problems,
     missing_files,
     read_json,
     require_file,
@@ -26,7 +26,9 @@ class CheckedCocoDataset(CocoDataset):
 
     Checked once, when the annotations are loaded: the files are there and valid JSON, ids are
     known and not repeated, boxes and keypoints have the right counts and are finite, there is
-    something to learn or test, and the image files exist.
+    something to learn or test, and the image files exist. The checks are those of
+    :mod:`mmpose_ext.datasets.validation` whose findings stop training; ``mmpose-ext validate``
+    lists all of them.
 
     Args:
         check_images (bool): Look for the image files of the samples (one listing a folder; remote
@@ -103,10 +105,7 @@ class CheckedCocoDataset(CocoDataset):
                 f'filter_cfg {self.filter_cfg} leaves none of the {before_filter} samples of '
                 f'{self.bbox_file or self.ann_file}: lower bbox_score_thr'
             )
-        return (
-            f'ann_file {self.ann_file} gives no {self.data_mode} sample: no person in it has a '
-            'bbox of positive size, at least one labelled keypoint and iscrowd 0'
-        )
+        return f'ann_file {self.ann_file} gives no {self.data_mode} sample: {NO_USABLE_PERSON}'
 
     def _raise_problems(
         self, setting: str, path: str, problems: list[str], failure: Exception | None = None

@@ -10,6 +10,7 @@ from .checkpoint_loading import (
 from .checkpoint_match_hook import CheckpointMatchHook, CheckpointMismatchError, match_checkpoint
 from .epoch_seed_hook import EpochSeedHook, seed_everything
 from .safe_checkpoint_hook import SafeCheckpointHook
+from .validate_data_hook import ValidateDataHook
 
 install_safe_loading()
 
@@ -22,6 +23,7 @@ __all__ = [
     'SafeCheckpointHook',
     'UnreadableCheckpointError',
     'UnsafeCheckpointError',
+    'ValidateDataHook',
     'install_safe_loading',
     'load_checkpoint_safely',
     'match_checkpoint',

@@ -10,7 +10,8 @@ from mmengine.registry import init_default_scope
 from mmpose.registry import DATASETS
 
 from mmpose_ext.datasets import CheckedCocoDataset, DataError
-from mmpose_ext.datasets.coco_checks import annotation_problems, missing_files
+from mmpose_ext.datasets.coco_checks import annotation_problems
+from mmpose_ext.datasets.validation import missing_files
 
 NUM_KEYPOINTS = 17
 PIPELINE = [
@@ -326,9 +327,9 @@ def test_checks_of_a_coco_sized_set_take_seconds():
     images = [dict(id=i, file_name=f'{i}.jpg', width=9, height=9) for i in range(count // 2)]
     template = person(0, 0)
     annotations = [dict(template, id=i, image_id=i // 2) for i in range(count)]
-    start = time.perf_counter()
+    start = time.process_time()  # of this thread's work, however busy the machine is
     assert annotation_problems(dict(images=images, annotations=annotations), 17, True) == []
-    assert time.perf_counter() - start < 10  # about 1 s on one core
+    assert time.process_time() - start < 10  # about 2 s on one core
 
 
 def test_real_coco_files(shared_data):

@@ -10,8 +10,8 @@ from PIL import Image
 from scipy.io import loadmat
 
 from ...engine.atomic_files import write_atomically
-from ..coco_checks import DataError
 from ..lsp import KEYPOINT_NAMES
+from ..validation.reading import DataError
 
 MARGIN, MARGIN_PX = 0.15, 5.0
 
@@ -65,11 +65,23 @@ def convert_lsp(
 
 
 def read_joints(joints_file: str | os.PathLike) -> tuple[np.ndarray, int]:
-    """Read ``joints.mat``.
+    """Read ``joints.mat``; joints that are not finite count as unlabelled.
 
     Returns:
         tuple: Joints (N, 14, 3) in pixels from 0 with COCO's visibility, float64, and the number of
         digits in the set's file names.
+
+    Raises:
+        DataError: If the file cannot be read or its array is of neither set's shape.
+    """
+    joints, digits = load_joints(joints_file)
+    joints[~np.isfinite(joints).all(-1)] = 0
+    joints[..., :2] = np.where(joints[..., 2:] > 0, joints[..., :2], 0)
+    return joints, digits
+
+
+def load_joints(joints_file: str | os.PathLike) -> tuple[np.ndarray, int]:
+    """Read ``joints.mat`` as :func:`read_joints` does, but keep every position as it is.
 
     Raises:
         DataError: If the file cannot be read or its array is of neither set's shape.
@@ -91,8 +103,7 @@ def read_joints(joints_file: str | os.PathLike) -> tuple[np.ndarray, int]:
         raise DataError(
             f"'joints' in {joints_file} is {joints.shape}; LSP's is (3, 14, N), LSPET's (14, 3, N)"
         )
-    joints[~np.isfinite(joints).all(-1)] = 0
-    joints[..., :2] = np.where(joints[..., 2:] > 0, joints[..., :2] - 1, 0)
+    joints[..., :2] -= 1
     return joints, digits
 
 

@@ -1,0 +1,102 @@
+# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+"""Command that lists what is wrong with a keypoint file: ``mmpose-ext validate FILE``.
+
+Exit status: 0 without errors, 1 with errors, 2 if the command itself is wrong.
+"""
+
+import argparse
+import sys
+
+from mmpose_ext.datasets.validation import (
+    DEPTHS,
+    FORMATS,
+    DataError,
+    Finding,
+    Report,
+    check_detections,
+    read_json,
+    validate,
+)
+from mmpose_ext.datasets.validation.values import is_id
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the command's options to a parser."""
+    parser.add_argument('file', help="COCO's or MPII's JSON, or joints.mat of LSP or LSPET")
+    parser.add_argument('--images', metavar='DIR', help='folder that the file names start from')
+    parser.add_argument(
+        '--depth',
+        choices=DEPTHS,
+        help='annotations: the file alone; files: that the images exist; headers: also their sizes '
+        'and ends; images: decodes each (default: files with --images, else annotations)',
+    )
+    parser.add_argument(
+        '--format', choices=FORMATS, default='auto', help='of the file (told by its content)'
+    )
+    parser.add_argument(
+        '--num-keypoints',
+        type=int,
+        metavar='K',
+        help="keypoints of a person (default: as the file's category says)",
+    )
+    parser.add_argument('--detections', metavar='FILE', help='person detections to check as well')
+    parser.add_argument(
+        '--no-people', action='store_true', help='a file without usable people is no fault'
+    )
+    parser.add_argument('--workers', type=int, metavar='N', help='threads that read images')
+    parser.add_argument('--json', metavar='OUT', help='write all findings to this file')
+    parser.add_argument(
+        '--limit', type=int, default=20, metavar='N', help='annotations listed, 0: all (20)'
+    )
+    parser.add_argument('--strict', action='store_true', help='warnings count as errors')
+
+
+def run(args: argparse.Namespace) -> int:
+    """Validates the file and prints what is wrong; returns the exit status."""
+    try:
+        counts = [n for n in (args.workers, args.num_keypoints) if n is not None]
+        if args.limit < 0 or any(n < 1 for n in counts):
+            raise ValueError('--limit must be 0 or more, --workers and --num-keypoints 1 or more')
+        report = validate(
+            args.file,
+            args.images,
+            args.depth,
+            args.format,
+            args.num_keypoints,
+            needs_people=not args.no_people,
+            workers=args.workers,
+        )
+        if args.detections:
+            report.findings += _detection_findings(args.file, args.detections)
+        if args.json:
+            report.write(args.json)
+    except (ValueError, OSError) as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print('stopped', file=sys.stderr)
+        return 130
+    _show(report, args.limit)
+    return 0 if report.is_ok(args.strict) else 1
+
+
+def _detection_findings(ann_file: str, detections: str) -> list[Finding]:
+    try:
+        images = read_json(ann_file, 'ann_file')['images']
+        known = {image['id'] for image in images if is_id(image['id'])}
+        return check_detections(read_json(detections, 'bbox_file'), known, ann_file)
+    except DataError as error:
+        return [Finding('file-unreadable', detail=str(error))]
+    except (KeyError, TypeError):
+        return []  # the annotation file's own findings say so
+
+
+def _show(report: Report, limit: int) -> None:
+    for line in report.summary():
+        print(line)
+    if report.findings:
+        print('\nBy annotation')
+        for line in report.by_annotation(limit or None):
+            print(line)
+        print()
+    print(report.headline())

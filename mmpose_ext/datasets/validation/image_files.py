@@ -1,0 +1,166 @@
+# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+"""Checks of the image files: there, whole, readable, of the size that the annotations tell."""
+
+import os
+from collections import defaultdict
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from .kinds import Finding
+from .structure import Entries
+
+DEPTHS = ('annotations', 'files', 'headers', 'images')
+_TAIL = 1024  # bytes at the end in which the end marker is looked for
+_JPEG_END, _PNG_END = b'\xff\xd9', b'IEND\xae\x42\x60\x82'
+_SCAN = 0xDA  # the JPEG marker before the pixels
+_ORIENTATION = 0x0112  # EXIF
+_TURNED = (5, 6, 7, 8)
+
+
+def missing_files(paths: Iterable[str]) -> list[str]:
+    """Which of the local ``paths`` do not exist, in order. Lists each folder once."""
+    by_folder = defaultdict(list)
+    for path in dict.fromkeys(paths):
+        if '://' not in path:
+            by_folder[os.path.dirname(path)].append(path)
+    missing = []
+    for folder, members in by_folder.items():
+        try:
+            present = set(os.listdir(folder or '.'))
+        except (OSError, ValueError):
+            present = set()
+        missing += [path for path in members if os.path.basename(path) not in present]
+    return missing
+
+
+def check_image_files(
+    entries: Entries, image_dir: str, depth: str, workers: int | None = None
+) -> tuple[list[Finding], int]:
+    """Check the image files; sizes that the annotations lack are taken from them.
+
+    Args:
+        entries (Entries): The images.
+        image_dir (str): The folder that the file names are relative to.
+        depth (str): ``'files'``, ``'headers'`` or ``'images'``; see :func:`validate`.
+        workers (int, optional): Threads (OpenCV and Pillow decode in parallel). Defaults to the
+            number of processors, 16 at most.
+
+    Returns:
+        tuple: The findings and the number of files looked for; remote ones are not.
+    """
+    rows_of = defaultdict(list)
+    for row, image in enumerate(entries.images):
+        name = image.get('file_name')
+        if isinstance(name, str) and name and '\0' not in name and '://' not in name:
+            path = os.path.join(image_dir, name)
+            if '://' not in path:
+                rows_of[path].append(row)
+    missing = set(missing_files(rows_of))
+    findings = [
+        entries.image_finding('image-missing', row, detail=path)
+        for path in rows_of
+        if path in missing
+        for row in rows_of[path]
+    ]
+    if depth != 'files':
+        present = [path for path in rows_of if path not in missing]
+        workers = workers or min(16, os.cpu_count() or 1)
+        look = partial(read_image_file, decode=depth == 'images')
+        with ThreadPoolExecutor(workers) as pool:
+            for path, result in zip(present, pool.map(look, present), strict=True):
+                for row in rows_of[path]:
+                    findings += _file_findings(entries, row, path, *result)
+    return findings, len(rows_of)
+
+
+def read_image_file(path: str, decode: bool) -> tuple[str, str, tuple[int, int] | None]:
+    """Look into one image file.
+
+    Without ``decode`` the header and the end are read: of JPEG and PNG files the end marker must be
+    there. OpenCV, depending on its version, decodes the first part of a file that is cut short and
+    fills the rest with grey; Pillow, which decodes here, refuses it.
+
+    Returns:
+        tuple: The kind of fault or '', its detail, and the size [w, h] that OpenCV gives the
+        decoded image, EXIF's orientation applied, or None.
+    """
+    try:
+        if os.path.getsize(path) == 0:
+            return 'image-unreadable', 'the file is empty', None
+        with Image.open(path) as image:
+            size = image.size
+            if _orientation(image) in _TURNED:
+                size = size[::-1]
+            if _is_end_missing(path, image.format):
+                return 'image-truncated', 'its end marker is missing', size
+            if decode:
+                try:
+                    image.load()
+                except Exception as error:  # Pillow raises many kinds
+                    return 'image-truncated', str(error), size
+        if not cv2.haveImageReader(path):
+            return 'image-unreadable', 'OpenCV does not know its format', size
+        return '', '', size
+    except Exception as error:  # not an image to Pillow; OpenCV has the last word
+        pixels = _decode(path)
+        if pixels is None:
+            return 'image-unreadable', str(error).replace(repr(path), 'it'), None
+        return '', '', pixels.shape[1::-1]
+
+
+def _orientation(image: Image.Image) -> int | None:
+    exif = Image.Exif()  # image.getexif() would decode a PNG
+    exif.load(image.info.get('exif'))
+    return exif.get(_ORIENTATION)
+
+
+def _is_end_missing(path: str, image_format: str | None) -> bool:
+    """Whether a JPEG or PNG file lacks its end marker; bytes after it are no fault."""
+    if image_format not in ('JPEG', 'MPO', 'PNG'):
+        return False
+    marker = _PNG_END if image_format == 'PNG' else _JPEG_END
+    with open(path, 'rb') as file:
+        file.seek(max(0, os.path.getsize(path) - _TAIL))
+        if marker in file.read():
+            return False
+        file.seek(0)
+        data = file.read()
+    return data.find(marker, 0 if image_format == 'PNG' else _scan_start(data)) < 0
+
+
+def _scan_start(data: bytes) -> int:
+    """Where a JPEG's own pixels start, behind the thumbnail that its EXIF may hold."""
+    place = 2
+    while place + 4 <= len(data) and data[place] == 0xFF and data[place + 1] != _SCAN:
+        place += 2 + int.from_bytes(data[place + 2 : place + 4], 'big')
+    return place
+
+
+def _decode(path: str) -> np.ndarray | None:
+    try:
+        return cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR)
+    except (OSError, cv2.error):
+        return None
+
+
+def _file_findings(
+    entries: Entries, row: int, path: str, kind: str, detail: str, size: tuple | None
+) -> list[Finding]:
+    findings = []
+    if kind:
+        text = f'{path}: {detail}' if detail else path
+        findings.append(entries.image_finding(kind, row, detail=text))
+    if size is None:
+        return findings
+    told = entries.sizes[row]
+    if np.isnan(told).any():
+        entries.sizes[row] = size
+    elif tuple(told) != tuple(size):
+        detail = f'{path} is {size[0]}x{size[1]}, told {told[0]:g}x{told[1]:g}'
+        findings.append(entries.image_finding('image-size', row, detail=detail))
+    return findings

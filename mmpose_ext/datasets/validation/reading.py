@@ -1,0 +1,37 @@
+# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+"""Reading a data file: that it is there, and is JSON."""
+
+import json
+
+from mmengine.fileio import exists, get_text
+
+
+class DataError(ValueError):
+    """A data file that cannot be used; the message names the file, the setting and the fault."""
+
+
+def require_file(path: str, setting: str) -> None:
+    """Raise :class:`DataError` if ``path`` (local or remote) does not exist."""
+    if not path:
+        raise DataError(f'{setting} is not set: name a COCO-format file')
+    if not exists(path):
+        raise DataError(
+            f'{setting} {path} does not exist: check {setting} and data_root in the config'
+        )
+
+
+def read_json(path: str, setting: str) -> object:
+    """The content of a JSON file; raise :class:`DataError` if it is empty or no JSON."""
+    require_file(path, setting)
+    try:
+        text = get_text(path)
+        if not text.strip():
+            raise DataError(f'{setting} {path} is empty: write or download it anew')
+        return json.loads(text)
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        raise DataError(
+            f'{setting} {path} is not valid JSON ({error}): it is cut short or another kind of '
+            'file; write or download it anew'
+        ) from None
+    except OSError as error:
+        raise DataError(f'{setting} {path} cannot be read: {error.strerror or error}') from None

@@ -1,0 +1,209 @@
+# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+"""The validator: everything wrong with a keypoint file, and what of it stops training."""
+
+import os
+from dataclasses import replace
+
+import numpy as np
+
+from .formats import LSP_KEYPOINTS, MPII_KEYPOINTS, lsp_to_coco, most_common_count, mpii_to_coco
+from .image_files import DEPTHS, check_image_files
+from .kinds import Finding
+from .people import (
+    box_faults,
+    check_areas_and_crowds,
+    check_boxes,
+    check_emptiness,
+    check_keypoint_values,
+    check_labels,
+    keypoint_rows,
+)
+from .reading import DataError, read_json
+from .report import Report
+from .segmentation import check_segmentations
+from .structure import Entries, check_categories, check_structure
+from .values import is_number, is_row, to_matrix
+
+FORMATS = ('auto', 'coco', 'mpii', 'lsp')
+_KEYPOINTS = dict(mpii=MPII_KEYPOINTS, lsp=LSP_KEYPOINTS)
+NO_USABLE_PERSON = (
+    'no person in it has a bbox of positive size, at least one labelled keypoint and iscrowd 0'
+)
+
+
+def validate(
+    ann_file: str | os.PathLike,
+    image_dir: str | os.PathLike | None = None,
+    depth: str | None = None,
+    format: str = 'auto',
+    num_keypoints: int | None = None,
+    needs_people: bool = True,
+    workers: int | None = None,
+) -> Report:
+    """List everything that is wrong with a keypoint file.
+
+    Args:
+        ann_file: COCO's JSON (LSP's as tools/lsp2coco.py writes it included), MPII's JSON as mmpose
+            reads it, or the ``joints.mat`` of LSP or LSPET.
+        image_dir: The folder of the images; needed from depth 'files' on.
+        depth: ``'annotations'`` looks at the file alone; ``'files'`` also for the images;
+            ``'headers'`` also at their sizes and ends; ``'images'`` decodes them. Each holds what
+            those before it do. Defaults to 'files' with ``image_dir``, else 'annotations'.
+        format: ``'coco'``, ``'mpii'``, ``'lsp'`` (joints.mat), or ``'auto'``: told by the content.
+        num_keypoints: K. Defaults to what the file's category names, then to what most of its
+            annotations have; 16 for MPII and 14 for joints.mat.
+        needs_people: Whether a file without a usable person is at fault.
+        workers: Threads that read images. Defaults to the number of processors, 16 at most.
+
+    Returns:
+        Report: The findings. A file that cannot be read is a finding too.
+
+    Raises:
+        ValueError: If an argument is none of the above.
+    """
+    depth = depth or ('annotations' if image_dir is None else 'files')
+    if depth not in DEPTHS or format not in FORMATS:
+        raise ValueError(f'depth {depth!r}, format {format!r}: give one of {DEPTHS}, of {FORMATS}')
+    if depth != 'annotations' and image_dir is None:
+        raise ValueError(f'depth {depth!r} needs image_dir, the folder of the images')
+    report = Report(str(ann_file), depth=depth)
+    try:
+        content, report.format, report.findings = _read(str(ann_file), format)
+    except DataError as error:
+        report.findings = [Finding('file-unreadable', detail=str(error))]
+        return report
+    default = {'mpii': MPII_KEYPOINTS, 'lsp': LSP_KEYPOINTS}.get(report.format) or _keypoints_of(
+        content
+    )
+    is_coco = report.format == 'coco'
+    entries, findings = check_structure(content, num_keypoints or default, needs_sizes=is_coco)
+    if depth != 'annotations':
+        found, report.files_checked = check_image_files(entries, str(image_dir), depth, workers)
+        findings += found
+    if isinstance(content, dict):
+        findings += check_categories(entries, content)
+    keypoints = keypoint_rows(entries)
+    findings += _annotation_findings(entries, keypoints, needs_people)
+    if report.format == 'mpii':  # its boxes are drawn from a centre and a scale
+        findings = [f for f in findings if f.kind != 'bbox-partly-outside']
+    report.people = int(usable_people(entries, keypoints).sum())
+    if needs_people and not report.people and not _is_empty(findings):
+        findings.append(Finding('no-usable-person', detail=NO_USABLE_PERSON))
+    report.images, report.annotations = len(entries.images), len(entries.annotations)
+    report.findings += _with_annotations(entries, findings)
+    report.file_names = _file_names(entries, report.findings)
+    return report
+
+
+def check_for_training(
+    content: object, num_keypoints: int, needs_people: bool = True
+) -> list[Finding]:
+    """The findings that stop training: those of severity 'fatal' on a parsed COCO file.
+
+    Args:
+        content (object): The parsed file.
+        num_keypoints (int): The K that the dataset's metainfo tells.
+        needs_people (bool): Whether at least one labelled keypoint must be there.
+    """
+    entries, findings = check_structure(content, num_keypoints)
+    keypoints = keypoint_rows(entries)
+    findings += check_boxes(entries)
+    findings += check_keypoint_values(entries, keypoints)
+    findings += check_areas_and_crowds(entries, keypoints)
+    if needs_people and isinstance(content, dict):
+        findings += check_emptiness(entries, keypoints)
+    return [finding for finding in findings if finding.severity == 'fatal']
+
+
+def usable_people(entries: Entries, keypoints: tuple) -> np.ndarray:
+    """Which annotations (N,) mmpose makes top-down samples of, as its ``_is_valid_instance``.
+
+    Args:
+        entries (Entries): The annotations.
+        keypoints (tuple): Their :func:`keypoint_rows`.
+    """
+    usable = np.zeros(len(entries.annotations), bool)
+    indices, values, odd = keypoints
+    good = ~odd & np.isfinite(values).all((1, 2))
+    usable[indices[good]] = (values[good][..., :2] > 0).any((1, 2))
+    usable &= entries.rows >= 0
+    for index in np.flatnonzero(usable):
+        annotation = entries.annotations[index]
+        crowd, count = annotation.get('iscrowd', 0), annotation.get('num_keypoints', 1)
+        usable[index] = not crowd and count != 0 and is_row(annotation.get('bbox'), 4)
+    rows = np.flatnonzero(usable)
+    boxes, _ = to_matrix([entries.annotations[index]['bbox'] for index in rows], 4)
+    empty, outside, _ = box_faults(boxes, entries.annotation_sizes()[rows])
+    usable[rows] = ~empty & ~outside & np.isfinite(boxes).all(1)
+    return usable
+
+
+def _annotation_findings(entries: Entries, keypoints: tuple, needs_people: bool) -> list[Finding]:
+    findings = check_boxes(entries)
+    findings += check_keypoint_values(entries, keypoints)
+    findings += check_labels(entries, keypoints)
+    findings += check_areas_and_crowds(entries, keypoints)
+    findings += check_segmentations(entries)
+    if needs_people:
+        findings += check_emptiness(entries, keypoints)
+    return findings
+
+
+def _read(ann_file: str, format: str) -> tuple[object, str, list[Finding]]:
+    """The content in COCO's form, its format, and what is wrong with another form's entries."""
+    if format == 'lsp' or (format == 'auto' and ann_file.endswith('.mat')):
+        from ..converters.lsp import load_joints  # imports this package's data sets
+
+        return lsp_to_coco(*load_joints(ann_file)), 'lsp', []
+    content = read_json(ann_file, 'ann_file')
+    if format == 'mpii' or (format == 'auto' and _is_mpii(content)):
+        content, findings = mpii_to_coco(content)
+        return content, 'mpii', findings
+    return content, 'coco', []
+
+
+def _is_mpii(content: object) -> bool:
+    """Whether a list's entries look like MPII's people and not like detections."""
+    if not isinstance(content, list):
+        return False
+    return any(isinstance(entry, dict) and 'joints' in entry for entry in content)
+
+
+def _keypoints_of(content: object) -> int:
+    """K by the file's first category with keypoints, else by most of its annotations."""
+    if not isinstance(content, dict):
+        return 0
+    categories, annotations = content.get('categories'), content.get('annotations')
+    for category in categories if is_row(categories) else ():
+        if isinstance(category, dict) and is_row(category.get('keypoints')):
+            if category['keypoints']:
+                return len(category['keypoints'])
+    people = annotations if is_row(annotations) else ()
+    return most_common_count([a.get('keypoints') for a in people if isinstance(a, dict)])
+
+
+def _is_empty(findings: list[Finding]) -> bool:
+    kinds = {finding.kind for finding in findings}
+    return bool(kinds & {'format', 'no-images', 'no-people', 'all-unlabelled'})
+
+
+def _with_annotations(entries: Entries, findings: list[Finding]) -> list[Finding]:
+    """Name at each image's finding the annotations that it concerns."""
+    images = {f.id for f in findings if f.item == 'image'}
+    annotations: dict = {}
+    for row, annotation_id in zip(entries.rows.tolist(), entries.annotation_ids, strict=True):
+        if row >= 0 and entries.image_ids[row] in images:
+            annotations.setdefault(entries.image_ids[row], []).append(annotation_id)
+    return [
+        replace(f, annotation_ids=tuple(annotations.get(f.id, ()))) if f.item == 'image' else f
+        for f in findings
+    ]
+
+
+def _file_names(entries: Entries, findings: list[Finding]) -> dict:
+    wanted = {f.id if f.item == 'image' else f.image_id for f in findings}
+    return {
+        image_id: image['file_name']
+        for image_id, image in zip(entries.image_ids, entries.images, strict=True)
+        if image_id in wanted and is_number(image_id) and isinstance(image.get('file_name'), str)
+    }

@@ -1,0 +1,66 @@
+# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+"""What single JSON values are worth, and lists of numbers as arrays."""
+
+from collections.abc import Sequence
+from itertools import chain
+
+import numpy as np
+
+LARGEST = float(np.finfo(np.float32).max)  # samples are float32
+
+
+def is_number(value: object) -> bool:
+    """Whether a value is an int or float that is finite as float32; True and False are none."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return -LARGEST <= value <= LARGEST
+
+
+def is_id(value: object) -> bool:
+    """Whether a value can be an id: a whole number (1.0 is one)."""
+    return is_number(value) and value == int(value)
+
+
+def is_row(value: object, length: int | None = None) -> bool:
+    """Whether a value is a list or tuple, of ``length`` if given."""
+    return isinstance(value, list | tuple) and (length is None or len(value) == length)
+
+
+def shorten(value: object, length: int = 60) -> str:
+    """A value in at most about ``length`` characters, for a message."""
+    if isinstance(value, list | tuple) and len(value) > length:
+        value = value[:length]
+    text = (
+        repr(value) if not isinstance(value, str) or len(value) < length else repr(value[:length])
+    )
+    return text if len(text) <= length else f'{text[: length - 3]}...'
+
+
+def to_matrix(rows: Sequence[Sequence], width: int) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of JSON values as an array.
+
+    Args:
+        rows (Sequence[Sequence]): N rows of ``width`` values.
+        width (int): The length of each row.
+
+    Returns:
+        tuple: The array (N, width), float64, in which null and what float32 cannot hold are NaN or
+        infinite; and which rows (N,), bool, hold a value that is neither a number nor null.
+    """
+    count = len(rows) * width
+    if set(map(type, chain.from_iterable(rows))) <= {int, float}:
+        try:
+            flat = np.fromiter(chain.from_iterable(rows), np.float64, count)
+            flat[np.abs(flat) > LARGEST] = np.inf
+            return flat.reshape(len(rows), width), np.zeros(len(rows), bool)
+        except OverflowError:  # a whole number beyond float64
+            pass
+    matrix = np.full((len(rows), width), np.nan)
+    odd = np.zeros(len(rows), bool)
+    for index, row in enumerate(rows):
+        for column, value in enumerate(row):
+            if is_number(value):
+                matrix[index, column] = value
+            elif isinstance(value, bool) or not isinstance(value, int | float | None):
+                odd[index] = True
+    return matrix, odd

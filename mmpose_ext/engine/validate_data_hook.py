@@ -1,0 +1,93 @@
+# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+"""What is wrong with the training data, told in the log before training starts."""
+
+import os
+from collections.abc import Iterator
+
+from mmengine.dist import master_only
+from mmengine.hooks import Hook
+from mmpose.datasets.datasets.base import BaseCocoStyleDataset
+from mmpose.registry import HOOKS
+
+from ..datasets.validation import DEPTHS, DataError, Report, validate
+
+STOPS = ('never', 'error', 'warning')
+
+
+@HOOKS.register_module()
+class ValidateDataHook(Hook):
+    """Validate the annotation files of the training data; one summary each in the log.
+
+    The main process reads each file once more when training starts: about 10 s for COCO
+    train2017. Whatever is found is listed by annotation id in ``data_faults_N.json`` in the run's
+    folder of logs. Data sets below wrappers (``ConcatDataset``, ``RepeatDataset``,
+    ``CombinedDataset``) are found; those that are not of COCO's or MPII's form are left alone.
+
+    Args:
+        depth (str): ``'annotations'``, ``'files'``, ``'headers'`` or ``'images'``, as for
+            :func:`mmpose_ext.datasets.validation.validate`. Defaults to 'files'.
+        stop_on (str): ``'error'`` or ``'warning'`` stops training at findings at least as grave;
+            ``'never'`` leaves it to the data sets, which refuse what cannot be used. Defaults to
+            'never'.
+        workers (int, optional): Threads that read images. Defaults to the number of processors, 16
+            at most.
+
+    Raises:
+        DataError: As ``stop_on`` says.
+    """
+
+    priority = 'VERY_LOW'
+
+    def __init__(
+        self, depth: str = 'files', stop_on: str = 'never', workers: int | None = None
+    ) -> None:
+        if depth not in DEPTHS or stop_on not in STOPS:
+            raise ValueError(
+                f'ValidateDataHook: depth {depth!r}, stop_on {stop_on!r}: give one of {DEPTHS}, '
+                f'of {STOPS}'
+            )
+        self.depth, self.stop_on, self.workers = depth, stop_on, workers
+
+    @master_only
+    def before_train(self, runner) -> None:
+        """Validate each annotation file of the training data once."""
+        done = set()
+        for dataset in coco_style_datasets(runner.train_dataloader.dataset):
+            key = dataset.ann_file, dataset.data_prefix.get('img', '')
+            if key in done:
+                continue
+            done.add(key)
+            report = validate(
+                *key,
+                depth=self.depth,
+                num_keypoints=dataset.metainfo.get('num_keypoints'),
+                workers=self.workers,
+            )
+            if 'format' in {finding.kind for finding in report.findings}:
+                runner.logger.info(f'Not validated: {key[0]} is neither of COCO nor of MPII form')
+                continue
+            self._tell(runner, report, len(done))
+
+    def _tell(self, runner, report: Report, number: int) -> None:
+        if not report.findings:
+            runner.logger.info(f'Training data {report.headline()}')
+            return
+        path = os.path.join(runner.log_dir, f'data_faults_{number}.json')
+        report.write(path)
+        lines = [f'Training data {report.headline()}', *report.summary(), f'All of them: {path}']
+        has_errors = not report.is_ok()
+        (runner.logger.warning if has_errors else runner.logger.info)('\n  '.join(lines))
+        if self.stop_on != 'never' and not report.is_ok(strict=self.stop_on == 'warning'):
+            raise DataError(
+                f'training data {report.headline()}. They are listed in {path}; mend them, or set '
+                "ValidateDataHook.stop_on='never'"
+            )
+
+
+def coco_style_datasets(dataset: object) -> Iterator[BaseCocoStyleDataset]:
+    """The data sets of mmpose's annotation files in a data set and below its wrappers."""
+    if isinstance(dataset, BaseCocoStyleDataset):
+        yield dataset
+    for part in [*getattr(dataset, 'datasets', []), getattr(dataset, 'dataset', None)]:
+        if part is not None:
+            yield from coco_style_datasets(part)
