@@ -93,12 +93,12 @@ class ClusterTagDecoder:
         number = int(self.max_people * self.sizes.max())
         cells, values = top_peaks(heatmaps, tags, number, self.nms_kernel)
         peaks = torch.cat([values, cells[..., None]], -1).cpu().numpy()  # exact up to 2^24 cells
-        people = [self._find_people(*np.moveaxis(image, -1, 0)) for image in peaks]
-        return self._complete(heatmaps, tags, people)
+        people = [self.find_people(*np.moveaxis(image, -1, 0)) for image in peaks]
+        return self.complete(heatmaps, tags, people)
 
     # -- on the host: people as cells --------------------------------------------------------------
 
-    def _find_people(
+    def find_people(
         self, scores: np.ndarray, tags: np.ndarray, cells: np.ndarray
     ) -> tuple[np.ndarray, ...]:
         """Group an image's peaks (C, k): cells (N, K), -1 where missing, scores, references."""
@@ -170,7 +170,7 @@ class ClusterTagDecoder:
 
     # -- on the device: missing joints, places between cells ---------------------------------------
 
-    def _complete(
+    def complete(
         self, heatmaps: Tensor, tags: Tensor, people: list[tuple[np.ndarray, ...]]
     ) -> list[tuple[np.ndarray, ...]]:
         """Fill in what is missing and refine all keypoints of a batch, given as slots' cells."""

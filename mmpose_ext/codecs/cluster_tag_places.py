@@ -18,7 +18,8 @@ def find_references(
     A peak of a cluster of c joints allows c references, tag - d * delta. Of all these the one is
     taken that brings all the person's peaks, of all clusters, nearest to the offsets of Eq. 4, with
     no two peaks of a cluster at one place. Where a shift of all places explains the peaks equally
-    well, the one that is most central.
+    well, the one with the outermost places: the presets have the joints there that are labelled
+    most often.
 
     Args:
         tags (np.ndarray): (N, K), ascending among the peaks of a cluster.
@@ -40,7 +41,7 @@ def find_references(
     offsets = (tags[:, None] - candidates) / delta  # (N, candidates, K)
     place = np.clip(np.round(offsets), 0, sizes - 1)
     error = np.minimum(np.abs(offsets - place), 2)
-    error += 1e-3 * np.abs(place - (sizes - 1) / 2)
+    error -= 1e-3 * np.abs(place - (sizes - 1) / 2)
     cost = np.where(present[:, None], error, 0).sum(-1)
     follows = present[:, 1:] & present[:, :-1] & (cluster[1:] == cluster[:-1])
     cost += (follows[:, None] & (place[..., 1:] == place[..., :-1])).sum(-1)

@@ -18,7 +18,7 @@ PRESETS = {
     3: (
         'nose left_eye left_ear right_ear right_eye',
         'left_shoulder left_elbow left_wrist right_wrist right_elbow right_shoulder',
-        'left_hip left_knee left_ankle right_ankle right_knee right_hip',
+        'right_hip right_knee right_ankle left_ankle left_knee left_hip',
     ),
     5: (
         'nose left_eye right_eye',

@@ -18,7 +18,7 @@ def perfect_maps(codec, people, references=None):
         dict[str, Tensor]: ``heatmaps`` and ``tags``, (B, C, h, w) each.
     """
     w, h = codec.heatmap_size
-    cells_a_pixel = (np.array([w, h]) - 1) / (np.array(codec.input_size) - 1)
+    stride = np.array(codec.input_size) / (w, h)
     y, x = np.mgrid[:h, :w]
     rng = np.random.default_rng(5)
     step = codec.reference_step or 8.0
@@ -32,7 +32,7 @@ def perfect_maps(codec, people, references=None):
             n, place = np.nonzero(drawn['keypoint_weights'][:, cluster])
             if not len(n):
                 continue
-            points = persons[n, np.array(cluster)[place], :2] * cells_a_pixel
+            points = (persons[n, np.array(cluster)[place], :2] + 0.5) / stride - 0.5
             distance = (points[:, 0, None, None] - x) ** 2 + (points[:, 1, None, None] - y) ** 2
             tags[b, c] = (np.asarray(own)[n] + place * codec.delta)[distance.argmin(0)]
     return dict(heatmaps=torch.stack(heatmaps), tags=torch.from_numpy(tags))
