@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent
 CONFIGS = sorted(
     str(path.relative_to(ROOT))
     for path in (ROOT / 'configs').rglob('*.py')
-    if '_base_' not in path.parts
+    if '_base_' not in path.parts and not path.name.startswith('detector_')  # mmdet's
 )
 
 

@@ -7,6 +7,8 @@ import sys
 
 # sub-command: (module with add_arguments(parser) and run(args) -> int, help)
 COMMANDS = {
+    'predict': ('mmpose_ext.cli.predict', 'find people in images, videos and webcams'),
+    'detect': ('mmpose_ext.cli.detect', 'write the person-detection file of a data set'),
     'synthetic': ('mmpose_ext.cli.synthetic', 'make a synthetic multi-person keypoint data set'),
     'validate': ('mmpose_ext.cli.validate', 'list what is wrong with a keypoint file'),
 }

@@ -1,0 +1,71 @@
+# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+"""What a results file calls an image: its id in an annotation file, or its name."""
+
+import os
+from collections import Counter
+from pathlib import PurePath
+
+from mmpose_ext.datasets.validation import DataError, read_json
+
+from .inputs import Failure, Frame, Source
+
+
+class ImageIds:
+    """Image ids by file name.
+
+    Args:
+        ann_file (str | os.PathLike, optional): A COCO-format file with ``images``. Without it an
+            image's id is its name, a video frame's ``name#index``.
+
+    Raises:
+        DataError: If the file cannot be read or holds no images.
+    """
+
+    def __init__(self, ann_file: str | os.PathLike | None = None) -> None:
+        self.ann_file = ann_file
+        self.table: dict[str, int] | None = None
+        if ann_file is not None:
+            images = images_of(ann_file)
+            self.table = {PurePath(i['file_name']).as_posix(): i['id'] for i in images}
+            bases = Counter(PurePath(name).name for name in self.table)
+            for name, image_id in list(self.table.items()):  # where it is clear, without folders
+                if bases[PurePath(name).name] == 1:
+                    self.table.setdefault(PurePath(name).name, image_id)
+
+    def of(self, frame: Frame) -> int | str | None:
+        """The frame's image id; None if it is a video's or not in the annotation file."""
+        if self.table is None:
+            return frame.name
+        return self._lookup(frame.source) if frame.index is None else None
+
+    def split(self, sources: list[Source]) -> tuple[list[Source], list[Failure]]:
+        """Part the sources into those with an id and failures for the others."""
+        if self.table is None:
+            return sources, []
+        known = [source for source in sources if self._lookup(source) is not None]
+        reason = f'not among the images of --ann {self.ann_file}'
+        return known, [Failure(s.path, reason) for s in sources if self._lookup(s) is None]
+
+    def _lookup(self, source: Source) -> int | None:
+        """The id of the longest end of the path that the table holds."""
+        if source.kind != 'image':
+            return None
+        parts = PurePath(source.path).parts
+        for start in range(len(parts)):
+            name = PurePath(*parts[start:]).as_posix()
+            if name in self.table:
+                return self.table[name]
+        return None
+
+
+def images_of(ann_file: str | os.PathLike) -> list[dict]:
+    """The ``images`` of a COCO-format file, each with ``id`` and ``file_name``.
+
+    Raises:
+        DataError: If the file cannot be read or holds no such images.
+    """
+    content = read_json(str(ann_file), '--ann')
+    images = content.get('images') if isinstance(content, dict) else None
+    if not images or not all({'id', 'file_name'} <= set(image) for image in images):
+        raise DataError(f'--ann {ann_file} holds no list of images with id and file_name')
+    return images

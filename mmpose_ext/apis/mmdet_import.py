@@ -1,0 +1,66 @@
+# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+"""Import mmdet also where imgaug is missing, which only its lane-line transforms use.
+
+onedl-mmdetection imports imgaug with all of its data sets; imgaug itself does not work with numpy
+2, and its fork imaug asks for older versions of numpy and OpenCV than the rest of the stack.
+A detector's config that is to be trained names this module in ``custom_imports``.
+"""
+
+import importlib
+import importlib.util
+import sys
+from types import ModuleType
+
+_MODULES = (
+    'imgaug',
+    'imgaug.augmenters',
+    'imgaug.augmentables',
+    'imgaug.augmentables.lines',
+    'imgaug.augmentables.segmaps',
+)
+
+
+class _Missing(ModuleType):
+    """Stands for a module of imgaug; what is taken from it cannot be used."""
+
+    def __getattr__(self, name: str) -> type:
+        if name.startswith('__'):
+            raise AttributeError(name)
+
+        def refuse(*args, **kwargs):
+            raise ImportError(f'{self.__name__}.{name} needs imgaug: pip install imaug')
+
+        return type(name, (), {'__new__': refuse})
+
+
+def import_mmdet() -> ModuleType:
+    """Import mmdet with its data sets; the placeholders for imgaug last for the import only.
+
+    Raises:
+        ImportError: If mmdet is not installed or cannot be imported; says how to install it.
+    """
+    placeholders = {}
+    if importlib.util.find_spec('imgaug') is None:
+        placeholders = {name: _Missing(name) for name in _MODULES}
+        for module in placeholders.values():
+            module.__path__ = []
+    sys.modules.update(placeholders)
+    try:
+        importlib.import_module('mmdet.datasets')
+        return importlib.import_module('mmdet')
+    except ImportError as error:
+        raise ImportError(
+            f'a person detector needs mmdet, whose import fails ({error}); install it with: '
+            'pip install --no-deps onedl-mmdetection  (or: mim install mmdet)'
+        ) from error
+    finally:
+        for name in placeholders:
+            sys.modules.pop(name, None)
+
+
+import_mmdet()
+
+from mmdet.apis import DetInferencer  # noqa: E402
+from mmdet.registry import DATASETS  # noqa: E402
+
+__all__ = ['DATASETS', 'DetInferencer', 'import_mmdet']
