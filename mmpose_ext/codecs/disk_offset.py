@@ -22,7 +22,7 @@ from .instance_scoring import (
     soft_nms,
 )
 from .kinematic_graph import COCO_EDGES, check_tree, directed_edges, edges_from, mirrored_edges
-from .limb_hull import draw_limb_hulls
+from .limb_hull import COCO_TRUNK, draw_limb_hulls
 from .pose_plotting import Candidates, PosePlotter, Poses, keep_best
 
 #: Cells looked at in one go while drawing: bounds the memory (about 100 bytes each).
@@ -101,8 +101,8 @@ class DiskOffset(BaseTorchCodec):
         peak_threshold (float): Least share of a whole disk's votes in a candidate. Defaults to
             0.02: where disks overlap a keypoint has but a part of its disk.
         max_candidates (int): Candidates an image and keypoint, the best. Defaults to 128.
-        snap_radius, seed_radius, join_radius, body_threshold, rescue: See :class:`PosePlotter`.
-            Default to 32, 10 and 8 input pixels, 0.1 and True.
+        snap_radius, seed_radius, join_radius, body_threshold, rescue, max_people: See
+            :class:`PosePlotter`. Default to 32, 10 and 8 input pixels, 0.1, True and 200.
         keypoint_score (str): ``'expected_oks'`` or ``'heatmap'``. Defaults to the former.
         sigmas (Sequence[float], optional): K precisions T_k, as in the data set's metainfo.
             Defaults to COCO's.
@@ -147,6 +147,7 @@ class DiskOffset(BaseTorchCodec):
         join_radius: float = 8.0,
         body_threshold: float = 0.1,
         rescue: bool = True,
+        max_people: int = 200,
         keypoint_score: str = 'expected_oks',
         sigmas: Sequence[float] | None = None,
         nms: str = 'claimed',
@@ -177,6 +178,7 @@ class DiskOffset(BaseTorchCodec):
             body_threshold,
             vote_threshold,
             rescue,
+            max_people,
         )
         self.keypoint_score = keypoint_score
         self.sigmas = np.array(COCO_SIGMAS if sigmas is None else sigmas, np.float32)
@@ -230,7 +232,8 @@ class DiskOffset(BaseTorchCodec):
         weights = weights * inside
         pitch = self.pitch(self.map_size).to(device)
         if instance_map is None:
-            instance_map = draw_limb_hulls(keypoints, weights > 0, self.map_size, pitch)
+            parts = (*self.edges, COCO_TRUNK) if self.edges == COCO_EDGES else self.edges
+            instance_map = draw_limb_hulls(keypoints, weights > 0, self.map_size, pitch, parts)
         else:
             instance_map = instance_map[:, 0].long()
         maps = self._blank(len(keypoints), device)
@@ -374,7 +377,8 @@ class DiskOffset(BaseTorchCodec):
             found, np.cumsum(widths)[:-1], axis=1
         )
         plane = plane[:, 0].astype(np.int64)
-        ends, far = ends.reshape(len(found), -1, 2), far.reshape(len(found), -1, 2)
+        ends = ends.reshape(*exists.shape, 2)
+        far = far.reshape(*known.shape, 2)
         ends[exists == 0] = far[known == 0] = np.nan
         image = plane // k
         images = []

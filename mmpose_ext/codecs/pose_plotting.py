@@ -60,6 +60,8 @@ class PosePlotter:
         body_threshold (float): 0 switches the check off. Defaults to 0.1.
         threshold (float): Of the keypoint heatmap. Defaults to 0.1.
         rescue (bool): Whether to join parts by long offsets (step 4). Defaults to True.
+        max_people (int): The queue ends with this many people or parts of people, which bounds the
+            time that an untrained network's maps take. Defaults to 200.
     """
 
     def __init__(
@@ -72,6 +74,7 @@ class PosePlotter:
         body_threshold: float = 0.1,
         threshold: float = 0.1,
         rescue: bool = True,
+        max_people: int = 200,
     ) -> None:
         self.num_keypoints = num_keypoints
         self.snap_radius = snap_radius
@@ -80,6 +83,7 @@ class PosePlotter:
         self.body_threshold = body_threshold
         self.threshold = threshold
         self.rescue = rescue
+        self.max_people = max_people
         outgoing = edges_from(edges, num_keypoints)
         self.slots = len(outgoing[0])
         self.starts = np.array([start for start, _ in edges])
@@ -159,6 +163,8 @@ class PosePlotter:
                         used.add(there)
                         stack.append(there)
             people.append(person)
+            if len(people) == self.max_people:
+                break
         return np.array(people, dtype=np.int64).reshape(-1, self.num_keypoints)
 
     def _check_body(self, table: '_Table', people: np.ndarray) -> np.ndarray:
