@@ -11,6 +11,9 @@ COMMANDS = {
     'detect': ('mmpose_ext.cli.detect', 'write the person-detection file of a data set'),
     'synthetic': ('mmpose_ext.cli.synthetic', 'make a synthetic multi-person keypoint data set'),
     'validate': ('mmpose_ext.cli.validate', 'list what is wrong with a keypoint file'),
+    'browse': ('mmpose_ext.cli.browse', 'draw training samples with their targets'),
+    'curves': ('mmpose_ext.cli.curves', 'draw the curves of trainings'),
+    'worst': ('mmpose_ext.cli.worst', 'draw the worst cases of a test run'),
 }
 
 

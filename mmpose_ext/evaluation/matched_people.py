@@ -1,0 +1,140 @@
+# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+"""Which predicted person is which annotated one, and how far off: COCO's own matching."""
+
+import contextlib
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from xtcocotools.coco import COCO
+from xtcocotools.cocoeval import COCOeval
+
+MAX_PEOPLE = 1000  # of an image; COCO's AP looks at 20
+
+
+@dataclass(frozen=True)
+class Case:
+    """An annotated person, found or missed, or a predicted one that is nobody.
+
+    Attributes:
+        kind (str): ``'found'``, ``'missed'`` or ``'false positive'``.
+        image_id (int): The image's.
+        oks (float): Object keypoint similarity of prediction and truth; 0 without either.
+        score (float | None): The prediction's; None for a missed person.
+        truth (dict | None): The annotation.
+        found (dict | None): The result.
+    """
+
+    kind: str
+    image_id: int
+    oks: float
+    score: float | None
+    truth: dict | None
+    found: dict | None
+
+
+def match_people(
+    truth: dict, results: Sequence[dict], sigmas: np.ndarray, match_thr: float = 0.1
+) -> list[Case]:
+    """Match predicted people to annotated ones as COCO's evaluation does.
+
+    In each image the predicted people, best score first, each take the free annotated person of
+    the largest OKS, if that is ``match_thr`` or more. Crowds and people without labelled keypoints
+    neither count as missed, nor is who matches them a false positive.
+
+    Args:
+        truth (dict): A COCO-format file's content.
+        results (Sequence[dict]): COCO-format keypoint results: ``image_id``, ``keypoints`` (3K) and
+            ``score``.
+        sigmas (np.ndarray): (K,) of the data set.
+        match_thr (float): Below it a prediction is nobody. Defaults to 0.1.
+
+    Returns:
+        list[Case]: All, in the order of the images.
+
+    Raises:
+        ValueError: If the results are of other images or have another number of keypoints.
+    """
+    _check_results(truth, results, len(sigmas))
+    truth = dict(truth, annotations=[_completed(a) for a in truth['annotations']])
+    results = [dict(r, category_id=_person_id(truth)) for r in results]
+    with contextlib.redirect_stdout(io.StringIO()):  # it prints its progress
+        annotations = COCO()
+        annotations.dataset = truth
+        annotations.createIndex()
+        found = annotations.loadRes(results) if results else COCO()
+        evaluation = COCOeval(annotations, found, 'keypoints', np.asarray(sigmas))
+        evaluation.params.iouThrs = np.array([match_thr])
+        evaluation.params.maxDets = [MAX_PEOPLE]
+        evaluation.params.areaRng, evaluation.params.areaRngLbl = [[0, 1e10]], ['all']
+        evaluation.params.catIds = [_person_id(truth)]
+        evaluation.evaluate()
+    cases = []
+    for image in evaluation.evalImgs:
+        if image is not None:
+            cases += _cases(evaluation, image)
+    return cases
+
+
+def _cases(evaluation: COCOeval, image: dict) -> list[Case]:
+    """One image's people, from COCOeval's matches."""
+    key = (image['image_id'], image['category_id'])
+    oks = np.asarray(evaluation.ious[key])
+    columns = {annotation['id']: n for n, annotation in enumerate(evaluation._gts[key])}
+    people = {annotation['id']: annotation for annotation in evaluation._gts[key]}
+    results = {result['id']: result for result in evaluation._dts[key]}
+    rows = {result: n for n, result in enumerate(image['dtIds'])}  # ordered as in oks
+    cases = []
+    for person, match, ignored in zip(
+        image['gtIds'], image['gtMatches'][0], image['gtIgnore'], strict=True
+    ):
+        if ignored:
+            continue
+        if int(match) in rows:
+            found = results[int(match)]
+            value = float(oks[rows[int(match)], columns[person]])
+            cases.append(Case('found', key[0], value, found['score'], people[person], found))
+        else:
+            cases.append(Case('missed', key[0], 0.0, None, people[person], None))
+    for result, match, ignored in zip(
+        image['dtIds'], image['dtMatches'][0], image['dtIgnore'][0], strict=True
+    ):
+        if int(match) not in people and not ignored:
+            found = results[result]
+            cases.append(Case('false positive', key[0], 0.0, found['score'], None, found))
+    return cases
+
+
+def _completed(annotation: dict) -> dict:
+    """A copy with what the evaluation asks for and COCO's format lets out."""
+    visible = annotation['keypoints'][2::3]
+    defaults = dict(iscrowd=0, num_keypoints=sum(v > 0 for v in visible))
+    return {**defaults, **annotation}
+
+
+def _person_id(truth: dict) -> int:
+    return truth['categories'][0]['id']
+
+
+def _check_results(truth: dict, results: Sequence[dict], num_keypoints: int) -> None:
+    for name in ('images', 'annotations', 'categories'):
+        if not isinstance(truth, dict) or name not in truth:
+            raise ValueError(f'the annotation file has no {name!r}: it is not of COCO format')
+    if not isinstance(results, list | tuple):
+        raise ValueError('the results must be a list of people, as CocoMetric writes them')
+    known = {image['id'] for image in truth['images']}
+    for number, result in enumerate(results):
+        missing = {'image_id', 'keypoints', 'score'} - set(result)
+        if missing:
+            raise ValueError(f'result {number} has no {sorted(missing)}: not a keypoint result')
+        if result['image_id'] not in known:
+            raise ValueError(
+                f'result {number} is of image {result["image_id"]!r}, which the annotation file '
+                'does not have: give the file that was tested on'
+            )
+        if len(result['keypoints']) != 3 * num_keypoints:
+            raise ValueError(
+                f'result {number} has {len(result["keypoints"]) / 3:g} keypoints but the data set '
+                f'{num_keypoints}: give the right metainfo'
+            )

@@ -1,0 +1,145 @@
+# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+"""A picture to draw maps, arrows and skeletons on, in input pixels; needs no display."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+_SHIFT = 4  # cv2 draws at 1/16 pixel
+
+
+class Frame(NamedTuple):
+    """Where a map's cells lie: input pixel = cell * scale + shift, x before y."""
+
+    scale: tuple[float, float]
+    shift: tuple[float, float] = (0.0, 0.0)
+
+    @classmethod
+    def of_centres(cls, input_size: Sequence[int], map_size: Sequence[int]) -> 'Frame':
+        """Cells that part the input evenly; sizes are [w, h]."""
+        scale = tuple(n / m for n, m in zip(input_size, map_size, strict=True))
+        return cls(scale, tuple(0.5 * (s - 1) for s in scale))
+
+    @classmethod
+    def of_corners(cls, input_size: Sequence[int], map_size: Sequence[int]) -> 'Frame':
+        """The first and the last cell lie on the first and the last pixel; sizes are [w, h]."""
+        steps = zip(input_size, map_size, strict=True)
+        return cls(tuple((n - 1) / max(m - 1, 1) if n > 1 else 1.0 for n, m in steps))
+
+    def pixels(self, cells: np.ndarray) -> np.ndarray:
+        """(..., 2) cells x, y to (..., 2) input pixels."""
+        return np.asarray(cells, float) * self.scale + self.shift
+
+
+class Canvas:
+    """An image, enlarged, to draw on; all positions are the image's own pixels.
+
+    Args:
+        image (np.ndarray): (H, W, 3) uint8, BGR; copied.
+        zoom (int): Picture pixels a pixel. Defaults to 1.
+        dim (float): Factor of the brightness, for what is drawn to stand out. Defaults to 1.
+
+    Attributes:
+        picture (np.ndarray): (H * zoom, W * zoom, 3) uint8, BGR.
+    """
+
+    def __init__(self, image: np.ndarray, zoom: int = 1, dim: float = 1.0) -> None:
+        size = (image.shape[1] * zoom, image.shape[0] * zoom)
+        picture = cv2.resize(image, size, interpolation=cv2.INTER_LINEAR)
+        self.picture = np.ascontiguousarray(picture * dim, dtype=np.uint8)
+        self.zoom = zoom
+
+    def blend(
+        self,
+        maps: np.ndarray,
+        frame: Frame,
+        colours: np.ndarray,
+        smooth: bool = True,
+        opacity: float = 0.8,
+    ) -> None:
+        """Lay maps over the picture, each in its colour; opaque where the largest is 1.
+
+        Args:
+            maps (np.ndarray): (C, h, w), taken between 0 and 1.
+            frame (Frame): Where the cells lie.
+            colours (np.ndarray): (C, 3) BGR.
+            smooth (bool): Whether to interpolate; else each cell is a block.
+            opacity (float): Of a cell of value 1.
+        """
+        maps = np.nan_to_num(np.asarray(maps, np.float32)).clip(0, 1)
+        alpha = maps.max(0)
+        total = maps.sum(0).clip(min=1e-6)
+        # colours come multiplied by alpha, which interpolates without dark seams
+        tint = np.einsum('chw,cd->hwd', maps, np.asarray(colours, np.float32))
+        layers = np.dstack([tint * (alpha / total)[..., None], alpha]) * opacity
+        layers = self._to_picture(layers.astype(np.float32), frame, smooth)
+        picture = self.picture * (1 - layers[..., 3:]) + layers[..., :3]
+        self.picture = np.ascontiguousarray(picture.clip(0, 255), dtype=np.uint8)
+
+    def _to_picture(self, layers: np.ndarray, frame: Frame, smooth: bool) -> np.ndarray:
+        """Resample (h, w, C) cells at the picture's pixels; 0 outside the map."""
+        matrix = np.zeros((2, 3))
+        for axis, (scale, shift) in enumerate(zip(frame.scale, frame.shift, strict=True)):
+            matrix[axis, axis] = 1 / (self.zoom * scale)
+            matrix[axis, 2] = ((0.5 / self.zoom - 0.5) - shift) / scale
+        flags = cv2.INTER_LINEAR if smooth else cv2.INTER_NEAREST
+        size = self.picture.shape[1::-1]
+        return cv2.warpAffine(layers, matrix, size, flags=flags | cv2.WARP_INVERSE_MAP)
+
+    def lines(
+        self, starts: np.ndarray, ends: np.ndarray, colour: Sequence[float], width: int = 1
+    ) -> None:
+        """Draw lines between (M, 2) starts and ends."""
+        if len(starts):
+            lines = np.stack([self._fixed(starts), self._fixed(ends)], 1)
+            self._polylines(lines, colour, width)
+
+    def arrows(
+        self, starts: np.ndarray, ends: np.ndarray, colour: Sequence[float], head: float = 4.0
+    ) -> None:
+        """Draw arrows from (M, 2) starts to ends; ``head`` is in picture pixels."""
+        if not len(starts):
+            return
+        self.lines(starts, ends, colour)
+        starts, ends = np.asarray(starts, float), np.asarray(ends, float)
+        back = starts - ends
+        length = np.linalg.norm(back, axis=-1, keepdims=True).clip(min=1e-6)
+        back = back / length * np.minimum(head / self.zoom, 0.5 * length)
+        side = back[:, ::-1] * (0.6, -0.6)
+        heads = np.stack([self._fixed(p) for p in (ends + back + side, ends, ends + back - side)])
+        self._polylines(heads.swapaxes(0, 1), colour, 1)
+
+    def dots(
+        self, points: np.ndarray, colour: Sequence[float], radius: float = 3.0, filled: bool = True
+    ) -> None:
+        """Draw dots at (M, 2) points; ``radius`` is in picture pixels."""
+        for x, y in self._fixed(points) if len(points) else ():
+            at, size = (int(x), int(y)), round(radius * (1 << _SHIFT))
+            cv2.circle(
+                self.picture, at, size, _bgr(colour), -1 if filled else 1, cv2.LINE_AA, _SHIFT
+            )
+
+    def _fixed(self, points: np.ndarray) -> np.ndarray:
+        """(..., 2) pixels to cv2's fixed-point picture positions, kept within its range."""
+        points = (np.asarray(points, float) + 0.5) * self.zoom - 0.5
+        return np.round(points.clip(-1e5, 1e5) * (1 << _SHIFT)).astype(np.int32)
+
+    def _polylines(self, lines: np.ndarray, colour: Sequence[float], width: int) -> None:
+        lines = np.ascontiguousarray(lines)
+        cv2.polylines(
+            self.picture, list(lines), False, _bgr(colour), width, cv2.LINE_AA, shift=_SHIFT
+        )
+
+
+def palette(number: int) -> np.ndarray:
+    """``number`` different bright colours, (number, 3) BGR, in the order of the rainbow."""
+    hues = np.arange(number) * (170 / max(number, 1))
+    hsv = np.full((1, number, 3), 255, np.uint8)
+    hsv[..., 0], hsv[..., 1] = hues, 210
+    return cv2.cvtColor(hsv, cv2.COLOR_HSV2BGR)[0].astype(float) if number else np.zeros((0, 3))
+
+
+def _bgr(colour: Sequence[float]) -> tuple[float, ...]:
+    return tuple(float(c) for c in colour)

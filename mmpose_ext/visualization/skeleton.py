@@ -1,0 +1,65 @@
+# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+"""Skeletons: the left side green, the right side blue, the middle yellow."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from .canvas import Canvas
+
+COLOURS = {'left': (80, 220, 60), 'right': (250, 130, 40), 'middle': (60, 200, 250)}  # BGR
+
+
+@dataclass(frozen=True)
+class Skeleton:
+    """A data set's keypoints and the lines between them.
+
+    Attributes:
+        names (tuple[str, ...]): K keypoint names; ``left_`` and ``right_`` tell the side.
+        links (tuple[tuple[int, int], ...]): Index pairs, from 0.
+    """
+
+    names: tuple[str, ...]
+    links: tuple[tuple[int, int], ...]
+
+    @classmethod
+    def from_category(cls, category: dict) -> 'Skeleton':
+        """From a COCO-format category: ``keypoints`` and ``skeleton``, which counts from 1."""
+        links = tuple((a - 1, b - 1) for a, b in category.get('skeleton', ()))
+        return cls(tuple(category['keypoints']), links)
+
+    @classmethod
+    def from_metainfo(cls, metainfo: dict) -> 'Skeleton':
+        """From a data set's ``metainfo`` as mmpose parses it."""
+        names = metainfo['keypoint_id2name']
+        links = tuple(tuple(link) for link in metainfo['skeleton_links'])
+        return cls(tuple(names[k] for k in range(len(names))), links)
+
+    def draw(self, canvas: Canvas, keypoints: np.ndarray, seen: np.ndarray, width: int = 2) -> None:
+        """Draw one person.
+
+        Args:
+            canvas (Canvas): What to draw on.
+            keypoints (np.ndarray): (K, 2) in the image's pixels.
+            seen (np.ndarray): (K,) bool, which to draw.
+            width (int): Of the lines, in picture pixels.
+        """
+        for colour, links in self._links_by_colour():
+            shown = np.array([link for link in links if seen[list(link)].all()], int).reshape(-1, 2)
+            canvas.lines(keypoints[shown[:, 0]], keypoints[shown[:, 1]], colour, width)
+        sides = np.array([_side(name) for name in self.names])
+        for side, colour in COLOURS.items():
+            canvas.dots(keypoints[(sides == side) & seen], colour, width + 1)
+
+    def _links_by_colour(self) -> list[tuple[Sequence[int], list]]:
+        groups = {side: [] for side in COLOURS}
+        for a, b in self.links:
+            groups[_side(self.names[a], self.names[b])].append((a, b))
+        return [(COLOURS[side], links) for side, links in groups.items()]
+
+
+def _side(*names: str) -> str:
+    """Which side of the body a keypoint or a link belongs to."""
+    sides = {name.split('_')[0] for name in names}
+    return sides.pop() if len(sides) == 1 and sides <= {'left', 'right'} else 'middle'
