@@ -320,7 +320,7 @@ COORDINATE = st.one_of(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(
     number=st.integers(0, 4),
     values=st.lists(COORDINATE, min_size=32, max_size=32),
