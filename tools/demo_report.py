@@ -16,44 +16,22 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from mmpose_ext.visualization.canvas import Canvas
+from mmpose_ext.visualization.contact_sheet import write_png
+from mmpose_ext.visualization.skeleton import Skeleton
+
 PICTURES = 12
-COLOURS = {'left': (80, 220, 60), 'right': (250, 130, 40), 'middle': (60, 200, 250)}  # BGR
+ON_OVERVIEW = 6
 
 
-def side(*names: str) -> str:
-    """Which side of the body a keypoint or a limb belongs to."""
-    sides = {name.split('_')[0] for name in names}
-    return sides.pop() if len(sides) == 1 and sides <= {'left', 'right'} else 'middle'
-
-
-def draw_person(image: np.ndarray, keypoints: np.ndarray, category: dict) -> None:
-    """Draw one person's skeleton in place.
-
-    Args:
-        image (np.ndarray): (H, W, 3) uint8, BGR.
-        keypoints (np.ndarray): (K, 3), x and y in pixels, drawn where the third is above 0.
-        category (dict): COCO category with ``keypoints`` and ``skeleton``.
-    """
-    names = category['keypoints']
-    for a, b in np.asarray(category['skeleton']) - 1:
-        if keypoints[a, 2] > 0 and keypoints[b, 2] > 0:
-            ends = [tuple(int(round(float(v))) for v in keypoints[i, :2]) for i in (a, b)]
-            cv2.line(image, *ends, COLOURS[side(names[a], names[b])], 2, cv2.LINE_AA)
-    for name, (x, y, seen) in zip(names, keypoints, strict=True):
-        if seen > 0:
-            cv2.circle(image, (round(float(x)), round(float(y))), 3, COLOURS[side(name)], -1)
-
-
-def draw_pair(image: np.ndarray, truth: list, found: list, category: dict) -> np.ndarray:
+def draw_pair(image: np.ndarray, truth: list, found: list, skeleton: Skeleton) -> np.ndarray:
     """True people on the left, the people found on the right."""
-    left, right = image.copy(), image.copy()
-    for annotation in truth:
-        draw_person(left, np.reshape(annotation['keypoints'], (-1, 3)), category)
-    for result in found:
-        keypoints = np.reshape(result['keypoints'], (-1, 3))
-        keypoints[:, 2] = keypoints[:, 2] > 0.3
-        draw_person(right, keypoints, category)
-    return np.hstack([left, right])
+    left, right = Canvas(image), Canvas(image)
+    for canvas, people, threshold in ((left, truth, 0), (right, found, 0.3)):
+        for person in people:
+            keypoints = np.reshape(person['keypoints'], (-1, 3)).astype(float)
+            skeleton.draw(canvas, keypoints[:, :2], keypoints[:, 2] > threshold)
+    return np.hstack([left.picture, right.picture])
 
 
 def by_image(records: list) -> dict[int, list]:
@@ -76,17 +54,14 @@ def main() -> None:
     truth = by_image(data['annotations'])
     found = by_image([result for result in results if result['score'] > 0.3])
     pictures = folder / 'pictures'
-    pictures.mkdir(exist_ok=True)
+    skeleton = Skeleton.from_category(data['categories'][0])
     pairs = []
     for image in data['images'][:PICTURES]:
         pixels = cv2.imread(str(folder / 'data/val' / image['file_name']))
-        pair = draw_pair(
-            pixels, truth[image['id']], found.get(image['id'], []), data['categories'][0]
-        )
-        cv2.imwrite(str(pictures / Path(image['file_name']).with_suffix('.png')), pair)
-        pairs.append(pair)
-    rows = [np.hstack(pairs[i : i + 2]) for i in range(0, 6, 2)]
-    cv2.imwrite(str(pictures / 'overview.png'), np.vstack(rows))
+        pairs.append(draw_pair(pixels, truth[image['id']], found.get(image['id'], []), skeleton))
+        write_png(pictures / Path(image['file_name']).with_suffix('.png'), pairs[-1])
+    rows = [np.hstack(pairs[i : i + 2]) for i in range(0, ON_OVERVIEW, 2)]
+    write_png(pictures / 'overview.png', np.vstack(rows))
     for name in ('coco/AP', 'coco/AP .5', 'coco/AP .75', 'coco/AR'):
         print(f'{name:12s} {metrics[name]:.3f}')
     print(f'{len(pairs)} pictures, truth left and prediction right: {pictures}')
