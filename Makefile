@@ -1,4 +1,5 @@
 # make demo       set up, make synthetic data, train, test, draw pictures (make clean: start anew)
+# make demo-strongpose   the same for StrongPose (bottom-up), without the pictures
 # make test       set up, run the quick tests
 # make test-long  the quick tests and those that take longer
 # make lint       ruff
@@ -8,10 +9,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := build/demo
 DEMO_CONFIG := configs/demo/attention_resnet18_128x96.py
+STRONGPOSE := build/demo-strongpose
+STRONGPOSE_CONFIG := configs/demo/strongpose_resnet18_193x193.py
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONUNBUFFERED := 1
 
-.PHONY: setup demo test test-long lint clean
+.PHONY: setup demo demo-strongpose test test-long lint clean
 
 setup:
 	@$(PYTHON) tools/setup_env.py --venv $(VENV)
@@ -25,6 +28,13 @@ demo: $(DEMO)/train/epoch_9.pth
 $(DEMO)/train/epoch_9.pth: | setup
 	mmpose-ext synthetic --out $(DEMO)/data --train 2500 --val 250 --people 1 3 --seed 0
 	mim train mmpose $(DEMO_CONFIG) --work-dir $(DEMO)/train --resume
+
+demo-strongpose: $(STRONGPOSE)/train/epoch_4.pth
+	mim test mmpose $(STRONGPOSE_CONFIG) --checkpoint $< --work-dir $(STRONGPOSE)/test
+
+$(STRONGPOSE)/train/epoch_4.pth: | setup
+	mmpose-ext synthetic --out $(STRONGPOSE)/data --train 3600 --val 300 --people 1 3 --size 240 240
+	mim train mmpose $(STRONGPOSE_CONFIG) --work-dir $(STRONGPOSE)/train --resume
 
 test: setup
 	python -m pytest -m 'not long'

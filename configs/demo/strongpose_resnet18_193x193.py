@@ -5,7 +5,7 @@ _base_ = ['../_base_/default_runtime.py', '../_base_/synthetic_bottomup.py']
 codec = dict(
     type='DiskOffset',
     input_size=(193, 193),
-    map_size=(49, 49),
+    map_size=(25, 25),
     radius=12,
     draw_on_device=True,
 )
@@ -49,9 +49,12 @@ val_pipeline = [
         ),  # fmt: skip
     ),
 ]
-train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
-val_dataloader = dict(dataset=dict(pipeline=val_pipeline))
+data_root = 'build/demo-strongpose/data/'
+train_dataloader = dict(dataset=dict(data_root=data_root, pipeline=train_pipeline))
+val_dataloader = dict(dataset=dict(data_root=data_root, pipeline=val_pipeline))
 test_dataloader = val_dataloader
+val_evaluator = dict(ann_file=data_root + 'annotations/person_keypoints_val.json')
+test_evaluator = val_evaluator
 
 model = dict(
     type='MultiScaleBottomupEstimator',
@@ -66,13 +69,14 @@ model = dict(
         depth=18,
         stem_channels=32,
         base_channels=32,
-        train_stride=16,
+        num_stages=3,
+        train_stride=8,
         test_stride=8,
         norm_eval=False,  # nothing to keep: the network starts from scratch
     ),
     head=dict(
         type='DiskOffsetHead',
-        in_channels=256,
+        in_channels=128,
         intermediate_channels=128,
         offset_unit=12,
         loss=dict(type='DiskOffsetLoss'),
@@ -81,18 +85,19 @@ model = dict(
     test_cfg=dict(flip_test=True),
 )
 
-train_cfg = dict(max_epochs=12, val_interval=4)
+train_cfg = dict(max_epochs=4, val_interval=1)
 optim_wrapper = dict(
     optimizer=dict(type='AdamW', lr=2e-3, weight_decay=0.01), clip_grad=dict(max_norm=10)
 )
 param_scheduler = [
     dict(type='LinearLR', begin=0, end=100, start_factor=0.01, by_epoch=False),
-    dict(type='CosineAnnealingLR', begin=0, T_max=12, by_epoch=True, convert_to_iter_based=True),
+    dict(type='CosineAnnealingLR', begin=0, T_max=4, by_epoch=True, convert_to_iter_based=True),
 ]
 default_hooks = dict(
-    checkpoint=dict(interval=4, save_best='coco/AP', rule='greater'), logger=dict(interval=20)
+    checkpoint=dict(interval=1, save_best='coco/AP', rule='greater'), logger=dict(interval=20)
 )
 custom_hooks = [
     *_base_.custom_hooks,
-    dict(type='EMAHook', ema_type='ExponentialMovingAverage', momentum=2e-3, priority=49),
+    # annealed: a short run must forget the random weights that it started with
+    dict(type='EMAHook', ema_type='MomentumAnnealingEMA', momentum=2e-3, gamma=20, priority=49),
 ]
