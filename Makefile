@@ -1,5 +1,6 @@
 # make demo       set up, make synthetic data, train, test, draw pictures (make clean: start anew)
 # make demo-strongpose   the same for StrongPose (bottom-up), without the pictures
+# make demo-cluster      the same for the cluster-wise network (bottom-up)
 # make test       set up, run the quick tests
 # make test-long  the quick tests and those that take longer
 # make lint       ruff
@@ -9,12 +10,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := build/demo
 DEMO_CONFIG := configs/demo/attention_resnet18_128x96.py
+CLUSTER := build/demo-cluster
+CLUSTER_CONFIG := configs/demo/cluster_hourglass2_160x160.py
 STRONGPOSE := build/demo-strongpose
 STRONGPOSE_CONFIG := configs/demo/strongpose_resnet18_193x193.py
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONUNBUFFERED := 1
 
-.PHONY: setup demo demo-strongpose test test-long lint clean
+.PHONY: setup demo demo-cluster demo-strongpose test test-long lint clean
 
 setup:
 	@$(PYTHON) tools/setup_env.py --venv $(VENV)
@@ -35,6 +38,16 @@ demo-strongpose: $(STRONGPOSE)/train/epoch_4.pth
 $(STRONGPOSE)/train/epoch_4.pth: | setup
 	mmpose-ext synthetic --out $(STRONGPOSE)/data --train 3600 --val 300 --people 1 3 --size 240 240
 	mim train mmpose $(STRONGPOSE_CONFIG) --work-dir $(STRONGPOSE)/train --resume
+
+demo-cluster: $(CLUSTER)/train/epoch_6.pth
+	mim test mmpose $(CLUSTER_CONFIG) --checkpoint $< --work-dir $(CLUSTER)/test \
+		--out $(CLUSTER)/test/metrics.json \
+		--cfg-options test_evaluator.outfile_prefix=$(CLUSTER)/test/predictions
+	python tools/demo_report.py $(CLUSTER)
+
+$(CLUSTER)/train/epoch_6.pth: | setup
+	mmpose-ext synthetic --out $(CLUSTER)/data --train 3500 --val 500 --people 1 3 --size 256 256 --seed 0
+	mim train mmpose $(CLUSTER_CONFIG) --work-dir $(CLUSTER)/train --resume
 
 test: setup
 	python -m pytest -m 'not long'

@@ -32,10 +32,13 @@ class SubBranch(BaseModule):
         channels (int): Channels of the input and of predictions and general features together.
         num_clusters (int): Channels that are predictions.
         general (bool): Whether there are general features; the last stack needs none.
+        scale (float): What the predictions are in units of; the features passed on hold them in
+            this unit. Defaults to 1.
     """
 
-    def __init__(self, channels: int, num_clusters: int, general: bool) -> None:
+    def __init__(self, channels: int, num_clusters: int, general: bool, scale: float = 1.0) -> None:
         super().__init__()
+        self.scale = scale
         self.features = ConvModule(channels, channels, 1, norm_cfg=dict(type='BN'))
         self.predictions = nn.Conv2d(channels, num_clusters, 1)
         self.general = nn.Conv2d(channels, channels - num_clusters, 1) if general else None
@@ -45,8 +48,8 @@ class SubBranch(BaseModule):
         x = self.features(x)
         predictions = self.predictions(x)
         if self.general is None:
-            return predictions, None
-        return predictions, torch.cat([predictions, self.general(x)], 1)
+            return predictions * self.scale, None
+        return predictions * self.scale, torch.cat([predictions, self.general(x)], 1)
 
 
 class ClusterBranch(BaseModule):
@@ -57,12 +60,15 @@ class ClusterBranch(BaseModule):
         num_clusters (int): Heatmaps, and tag maps, that it predicts.
         in_branch (bool): Whether the tag features are aggregated to the detection features.
         is_last (bool): Whether no stack follows, which its features would serve.
+        tag_scale (float): The unit of the tags.
     """
 
-    def __init__(self, channels: int, num_clusters: int, in_branch: bool, is_last: bool) -> None:
+    def __init__(
+        self, channels: int, num_clusters: int, in_branch: bool, is_last: bool, tag_scale: float
+    ) -> None:
         super().__init__()
         self.detection = SubBranch(channels, num_clusters, not is_last)
-        self.tag = SubBranch(channels, num_clusters, not is_last)
+        self.tag = SubBranch(channels, num_clusters, not is_last, tag_scale)
         in_branch = in_branch and not is_last
         self.in_branch = InBranchAggregation(channels) if in_branch else None
 
@@ -87,6 +93,7 @@ class BranchedStack(BaseModule):
         in_branch (bool): Whether there is in-branch aggregation.
         cross_branch (bool): Whether there is cross-branch aggregation.
         is_last (bool): Whether no stack follows.
+        tag_scale (float): The unit of the tags.
     """
 
     def __init__(
@@ -98,13 +105,14 @@ class BranchedStack(BaseModule):
         in_branch: bool,
         cross_branch: bool,
         is_last: bool,
+        tag_scale: float,
     ) -> None:
         super().__init__()
         self.hourglass = Hourglass(depth, channels, blocks)
         self.out = residual(channels, channels)
         self.branches = nn.ModuleDict(
             {
-                name: ClusterBranch(channels, len(value), in_branch, is_last)
+                name: ClusterBranch(channels, len(value), in_branch, is_last, tag_scale)
                 for name, value in clusters.items()
             }
         )
@@ -177,6 +185,9 @@ class BranchedHourglass(BaseBackbone):
             predictions and general features together. Defaults to 256.
         blocks (int): Residual modules a position in the hourglasses. Defaults to 1.
         stem_channels (int): Channels of the first convolution. Defaults to 64.
+        tag_scale (float): What the tag layers' outputs are multiplied by, for tags that must get
+            far apart in few steps: with the margin of the loss, the layers predict tags in units of
+            it, and the next stack gets them so. The optimum is the same. Defaults to 1.
         init_cfg (dict | list[dict], optional): Config of the initialisation.
 
     Raises:
@@ -195,6 +206,7 @@ class BranchedHourglass(BaseBackbone):
         channels: int = 256,
         blocks: int = 1,
         stem_channels: int = 64,
+        tag_scale: float = 1.0,
         init_cfg: dict | list[dict] | None = None,
     ) -> None:
         super().__init__(init_cfg)
@@ -228,7 +240,9 @@ class BranchedHourglass(BaseBackbone):
         self.stem = hourglass_stem(channels, stem_channels)
         last = len(self.clusters) - 1
         self.stacks = nn.ModuleList(
-            BranchedStack(depth, channels, blocks, clusters, in_branch, cross_branch, i == last)
+            BranchedStack(
+                depth, channels, blocks, clusters, in_branch, cross_branch, i == last, tag_scale
+            )
             for i, clusters in enumerate(self.clusters)
         )
 

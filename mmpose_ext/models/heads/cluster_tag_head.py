@@ -9,6 +9,8 @@ from mmpose.registry import KEYPOINT_CODECS, MODELS
 from mmpose.utils.typing import ConfigType, InstanceList, OptConfigType, OptSampleList
 from torch import Tensor, nn
 
+from ...codecs import ClusterTag
+
 Maps = dict[str, Tensor]
 Stacks = Sequence[dict[str, Maps]]
 
@@ -16,9 +18,9 @@ Stacks = Sequence[dict[str, Maps]]
 class _Setting(nn.Module):
     """A cluster setting's codec, with its index tensors where the model is."""
 
-    def __init__(self, codec: ConfigType) -> None:
+    def __init__(self, codec: ClusterTag) -> None:
         super().__init__()
-        self.codec = KEYPOINT_CODECS.build(codec)
+        self.codec = codec
         for name in ('cluster_of', 'place_in_cluster'):
             self.register_buffer(name, getattr(self.codec, name).clone(), persistent=False)
 
@@ -42,6 +44,10 @@ class ClusterTagHead(BaseHead):
             backbone has them; the last are the decoder's. Defaults to four times the decoder's.
         dense_clusters (Sequence, optional): Each stack's clusters in the dense branch. None:
             there is no such branch. Defaults to None.
+        offset_span (float, optional): Gives each cluster setting a delta of its own, this divided
+            by the joints of its largest cluster, in place of the decoder's: with the margin of the
+            loss, the offsets d * delta stay below the margin in any setting. Defaults to None: the
+            decoder's delta for all.
         loss (dict): Config of the loss. Defaults to :class:`mmpose_ext.models.ClusterTagLoss`.
         init_cfg (dict, optional): Config of the initialisation.
 
@@ -55,6 +61,7 @@ class ClusterTagHead(BaseHead):
         decoder: OptConfigType = None,
         sparse_clusters: Sequence | None = None,
         dense_clusters: Sequence | None = None,
+        offset_span: float | None = None,
         loss: ConfigType = dict(type='ClusterTagLoss'),
         init_cfg: OptConfigType = None,
     ) -> None:
@@ -64,7 +71,7 @@ class ClusterTagHead(BaseHead):
                 'ClusterTagHead: set decoder to the ClusterTag codec of the training pipeline; it '
                 'draws and decodes the maps.'
             )
-        self.decoder = KEYPOINT_CODECS.build(decoder)
+        self.decoder = _build_codec(decoder, offset_span)
         self.loss_module = MODELS.build(loss)
         clusters = decoder.get('clusters', 17)
         branches = dict(sparse=sparse_clusters or (clusters,) * 4)
@@ -88,7 +95,8 @@ class ClusterTagHead(BaseHead):
             for stack, value in zip(self.stacks, values, strict=True):
                 if _plain(value) not in known:
                     known.append(_plain(value))
-                    self.settings.append(_Setting(dict(decoder, clusters=value)))
+                    codec = _build_codec(dict(decoder, clusters=value), offset_span)
+                    self.settings.append(_Setting(codec))
                 stack[name] = known.index(_plain(value))
 
     def forward(self, feats: Stacks) -> tuple[Tensor, Tensor]:
@@ -192,6 +200,15 @@ class ClusterTagHead(BaseHead):
                 f"ClusterTagHead: the backbone's stacks have {given} clusters, the head's "
                 f'{wanted}. Give both the same sparse_clusters and dense_clusters.'
             )
+
+
+def _build_codec(cfg: ConfigType, offset_span: float | None) -> ClusterTag:
+    """Build a codec, with the delta that ``offset_span`` asks for."""
+    codec = KEYPOINT_CODECS.build(cfg)
+    if offset_span is None:
+        return codec
+    largest = max(len(cluster) for cluster in codec.clusters)
+    return KEYPOINT_CODECS.build(dict(cfg, delta=offset_span / largest))
 
 
 def _plain(clusters: int | str | Sequence) -> int | str | list:

@@ -40,6 +40,10 @@ class ClusterTagLoss(nn.Module):
         detection_weight (float): lambda_d. Defaults to 1.
         tag_weight (float): lambda_e. Defaults to 1e-3.
         margin (float): Delta. Defaults to 4.
+        pull_weight (float): Factor of the pull loss beside the push loss. Defaults to 1, Eq. 2.
+            1 / margin^2 measures both in units of the margin ("the tag values are normalized
+            within each tagging heatmap"): see docs/cluster-wise.md on how tags of all people
+            collapse without.
         reading (str): ``'offset'`` or ``'printed'``. Defaults to ``'offset'``.
 
     Raises:
@@ -51,6 +55,7 @@ class ClusterTagLoss(nn.Module):
         detection_weight: float = 1.0,
         tag_weight: float = 1e-3,
         margin: float = 4.0,
+        pull_weight: float = 1.0,
         reading: str = 'offset',
     ) -> None:
         super().__init__()
@@ -63,6 +68,7 @@ class ClusterTagLoss(nn.Module):
         self.detection_weight = detection_weight
         self.tag_weight = tag_weight
         self.margin = margin
+        self.pull_weight = pull_weight
         self.reading = reading
 
     def forward(
@@ -95,7 +101,7 @@ class ClusterTagLoss(nn.Module):
         pull, push = self.embedding(tags, visible, cluster_of, place_in_cluster * delta)
         return dict(
             loss_heatmap=self.detection_weight * detection,
-            loss_pull=self.tag_weight * pull,
+            loss_pull=self.tag_weight * self.pull_weight * pull,
             loss_push=self.tag_weight * push,
         )
 
