@@ -124,8 +124,9 @@ def best_cells(
     rows = max(1, budget // heatmaps.shape[1])
     found = []
     for chunk in torch.arange(len(maps), device=maps.device).split(rows):
-        cost = tags[maps[chunk]].sub_(wanted[chunk, None]).div_(unit[chunk, None])
-        cost = cost.abs_().round_().mul_(100).sub_(heatmaps[maps[chunk]])
-        found.append(cost.argmin(1))
+        difference = tags[maps[chunk]].sub_(wanted[chunk, None]).div_(unit[chunk, None])
+        difference = difference.abs_().round_()
+        likely = torch.sub(heatmaps[maps[chunk]], difference, alpha=100, out=difference)
+        found.append(likely.argmax(1))
     cells = torch.cat(found)
     return cells, heatmaps[maps, cells]

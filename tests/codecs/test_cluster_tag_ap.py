@@ -107,8 +107,8 @@ def check(data, setting, step, least):
     [
         ('17', None, 0.98),
         ('5', None, 0.96),
-        ('3', None, 0.92),  # short of 0.95: shifted places
-        ('1', None, 0.79),  # short of 0.95: shifted places
+        ('3', None, 0.92),  # 0.937, short of 0.95: shifted places
+        ('1', None, 0.79),  # 0.811, short of 0.95: shifted places
         ('named', None, 0.90),  # short of 0.95: shifted places
         ('5', 80.0, 0.98),
         ('3', 80.0, 0.97),
@@ -125,7 +125,7 @@ def test_ap_on_real_people(shared_data, setting, step, least):
 @pytest.mark.parametrize('setting', SETTINGS)
 def test_ap_on_crowds(setting, step):
     """Up to 30 people an image. With one cluster, shifted places again without a step."""
-    least = 0.65 if setting == '1' and step is None else 0.95
+    least = 0.88 if setting == '1' and step is None else 0.95
     check(synthetic_people([30, 30, 20, 10, 5]), setting, step, least)
 
 
