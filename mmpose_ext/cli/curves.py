@@ -13,13 +13,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         'work_dirs', nargs='+', metavar='WORK_DIR', help='work dirs of mim train, or scalars.json'
     )
     parser.add_argument('--out', required=True, metavar='FILE.png', help='the picture')
+    parser.add_argument(
+        '--names', nargs='+', metavar='NAME', help='scalars to draw, such as loss coco/AP (all)'
+    )
     parser.add_argument('--log', action='store_true', help='logarithmic axes for the losses')
 
 
 def run(args: argparse.Namespace) -> int:
     """Draws; returns the exit status."""
     try:
-        path = draw_curves(args.work_dirs, args.out, args.log)
+        path = draw_curves(args.work_dirs, args.out, args.log, args.names)
     except (ValueError, OSError) as error:
         print(f'error: {error}', file=sys.stderr)
         return 2

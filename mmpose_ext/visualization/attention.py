@@ -64,20 +64,22 @@ def record_attention(network: nn.Module, queries: np.ndarray) -> Iterator[list[A
 
 
 def paint_attention(scene: Scene, attention: list[Attention]) -> list[Tile]:
-    """Draw each layer's attention over the image, by its largest value."""
+    """Draw each layer's attention over the image, each map from its least to its largest value."""
     tiles = []
     for layer in attention:
         canvas = scene.canvas()
         frame = Frame.of_centres(scene.input_size, layer.maps.shape[:0:-1])
-        top = layer.maps.max((1, 2), keepdims=True)
+        low, high = (f(layer.maps, (1, 2), keepdims=True) for f in (np.min, np.max))
         colours = palette(len(layer.cells)) if len(layer.cells) else WARM
-        canvas.blend(layer.maps / np.maximum(top, 1e-12), frame, colours, smooth=False)
+        levels = (layer.maps - low) / np.maximum(high - low, 1e-12)
+        canvas.blend(levels, frame, colours, smooth=False)
         for cell, colour in zip(layer.cells, colours, strict=False):
             canvas.dots(frame.pixels(cell)[None], (255, 255, 255), 3.5)
             canvas.dots(frame.pixels(cell)[None], colour, 2.5)
         h, w = layer.maps.shape[1:]
         name = layer.layer.removeprefix('backbone.')
-        tiles.append(Tile(f'{layer.kind} {w}x{h}: {name}', canvas.picture))
+        values = f'{low.min():.2g} to {high.max():.2g}'
+        tiles.append(Tile(f'{layer.kind} {w}x{h}, {values}: {name}', canvas.picture))
     return tiles
 
 

@@ -24,7 +24,7 @@ from .painters import Scene, paint
 from .skeleton import Skeleton
 
 SPLITS = ('train', 'val')
-COLUMNS = 6  # of the attention's rows
+COLUMNS = 4  # of the attention's rows
 SHORT_SIDE = 224  # of a tile, in picture pixels: smaller inputs are enlarged
 
 

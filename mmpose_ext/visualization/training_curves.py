@@ -59,28 +59,35 @@ def read_scalars(work_dir: str | os.PathLike) -> tuple[Curves, str]:
 
 
 def draw_curves(
-    work_dirs: Sequence[str | os.PathLike], out_file: str | os.PathLike, log: bool = False
+    work_dirs: Sequence[str | os.PathLike],
+    out_file: str | os.PathLike,
+    log: bool = False,
+    names: Sequence[str] | None = None,
 ) -> Path:
     """Draw the curves of one or several trainings to one PNG file.
 
-    Three kinds of panels: losses, learning rate, and one for each metric (what is neither), with a
-    line a work dir.
+    A panel a scalar, losses first, then learning rates, then metrics; a line a work dir.
 
     Args:
         work_dirs: See :func:`read_scalars`.
         out_file: The picture; written whole or not at all.
         log (bool): Logarithmic axes for the losses.
+        names (Sequence[str], optional): The scalars to draw, in this order. Defaults to all.
 
     Raises:
         FileNotFoundError: If a work dir has no log.
-        ValueError: If a log holds no numbers, or epochs and iterations would share an axis.
+        ValueError: If a log holds no numbers, no training has one of ``names``, or epochs and
+            iterations would share an axis.
     """
     trainings = {name: read_scalars(name) for name in dict.fromkeys(map(str, work_dirs))}
     units = {unit for _, unit in trainings.values()}
     if len(units) != 1:
         raise ValueError('some trainings count epochs and others iterations: draw them separately')
     labels = _labels(list(trainings))
-    names = sorted({n for curves, _ in trainings.values() for n in curves}, key=_panel_order)
+    known = sorted({n for curves, _ in trainings.values() for n in curves}, key=_panel_order)
+    names = list(names) if names else known
+    if unknown := [name for name in names if name not in known]:
+        raise ValueError(f'no training logs {unknown}; there are: {", ".join(known)}')
     columns = min(3, len(names))
     rows = math.ceil(len(names) / columns)
     figure = Figure(figsize=(4.2 * columns, 2.9 * rows), dpi=100, layout='constrained')

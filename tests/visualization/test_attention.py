@@ -75,10 +75,11 @@ def test_attention_is_drawn_where_it_is():
     layer = CBAM(4)
     (found,) = attention_of(layer, torch.randn(1, 4, 6, 4))
     maps = np.zeros((1, 6, 4), np.float32)
-    maps[0, 1, 3] = 1e-3  # the scale does not matter
+    maps[0, 1, 3] = 1e-3
+    maps += 0.5  # neither the least value nor the scale matter
     found = type(found)('backbone.layer1_cbam', 'spatial', maps, found.cells)
     scene = Scene(np.zeros((60, 40, 3), np.uint8), None, {})
     (tile,) = paint_attention(scene, [found])
     marked = tile.picture.any(-1)
     assert marked[10:20, 30:40].all() and marked.sum() == 100
-    assert tile.caption == 'spatial 4x6: layer1_cbam'
+    assert tile.caption == 'spatial 4x6, 0.5 to 0.5: layer1_cbam'

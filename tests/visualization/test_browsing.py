@@ -120,8 +120,8 @@ def test_predictions_and_attention_of_a_checkpoint(config, tmp_path):
     plain, both = cv2.imread(str(plain)), cv2.imread(str(both))
     row = 16 + 128
     assert (both[:row, : plain.shape[1]] == plain[:row]).all()
-    # 4 spatial maps and 3 non-local ones in two rows of six
-    assert both.shape[0] == 4 * row + 3 * 4 and both.shape[1] == 6 * 96 + 5 * 4
+    # 4 spatial maps and 3 non-local ones in two rows of four
+    assert both.shape[0] == 4 * row + 3 * 4 and both.shape[1] == 4 * 96 + 3 * 4
     other = both[row + 4 + 16 : 2 * row + 4, 100 : 100 + 96]
     assert (other != plain[16:row, 100 : 100 + 96]).any()  # predicted, not the target
 

@@ -73,3 +73,15 @@ def test_missing_and_empty_logs(tmp_path, capsys, content, message):
     assert main(['curves', str(tmp_path), '--out', str(tmp_path / 'out.png')]) == 2
     assert message in capsys.readouterr().err
     assert not (tmp_path / 'out.png').exists()
+
+
+def test_chosen_scalars(tmp_path, capsys):
+    write_run(tmp_path / 'a', 'run', [1, 2, 3])
+    command = ['curves', str(tmp_path / 'a'), '--out', str(tmp_path / 'out.png'), '--names']
+    widths = []
+    for names in (['loss'], ['loss', 'coco/AP']):
+        assert main([*command, *names]) == 0
+        widths.append(cv2.imread(str(tmp_path / 'out.png')).shape[1])
+    assert widths[1] == 2 * widths[0]
+    assert main([*command, 'AP']) == 2
+    assert "no training logs ['AP']; there are: loss, lr, coco/AP" in capsys.readouterr().err
