@@ -2,14 +2,17 @@
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from mmcv.cnn import NonLocal2d
 from mmcv.cnn.bricks import ContextBlock
 from torch import nn
 
+from mmpose_ext.models.backbones.context_resnet import ContextFeatures
 from mmpose_ext.models.layers.cbam import CBAM
 from mmpose_ext.models.layers.gaussian_non_local import GaussianNonLocal2d
 from mmpose_ext.models.layers.global_context import GlobalContextBlock
 from mmpose_ext.models.layers.second_order import SecondOrderCBAM
+from mmpose_ext.models.necks.sa_mfcd import SAMFCD
 from mmpose_ext.visualization.attention import paint_attention, record_attention
 from mmpose_ext.visualization.painters import Scene
 
@@ -45,6 +48,18 @@ def test_global_context_gives_the_weights_of_the_positions(kind):
     logits = layer.conv_mask(x).detach().numpy()[0]
     expected = np.exp(logits) / np.exp(logits).sum()
     assert np.allclose(found.maps, expected, atol=1e-6)
+
+
+def test_sa_mfcd_gives_the_fused_attention():
+    layer = SAMFCD((4, 8), out_channels=3, out_scales=(2,)).eval()
+    maps = [torch.randn(2, c, s, s) for c, s in ((4, 8), (8, 4), (8, 2))]
+    attention = [torch.randn(2, 1, s, s) for s in (8, 4, 2)]
+    (found,) = attention_of(layer, ContextFeatures(maps, attention))
+    larger = F.interpolate(attention[1], size=8, mode='bilinear', align_corners=False)
+    with torch.no_grad():
+        fused = layer.fuse_attention(torch.cat([attention[0], larger], 1))
+    assert found.maps.shape == (1, 8, 8)
+    assert np.allclose(found.maps, fused[0].numpy(), atol=1e-5)
 
 
 @pytest.mark.parametrize('sub_sample', [False, True])

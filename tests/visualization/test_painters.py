@@ -74,6 +74,27 @@ def test_heatmaps_are_drawn_at_the_keypoints(name):
     assert not marked[distance > outer].any()
 
 
+@pytest.mark.parametrize(
+    'cfg, size',
+    [
+        (dict(type='FullResolutionHeatmap', sigma=3), (64, 96)),
+        (dict(type='DiskOffset', map_size=(33, 25), radius=12), (129, 97)),
+        (dict(type='ClusterTag', heatmap_size=(32, 24), clusters=17, sigma=1), (128, 96)),
+        (dict(type=UDPHeatmap, heatmap_size=(16, 24), sigma=1), (64, 96)),
+        (dict(type=MSRAHeatmap, heatmap_size=(16, 24), sigma=1, unbiased=True), (64, 96)),
+    ],
+    ids=['full resolution', 'disks', 'clusters', 'UDP', 'MSRA'],
+)
+@pytest.mark.parametrize('point', [(20.0, 20.0), (43.0, 75.0)])
+def test_cells_are_drawn_in_the_codecs_own_frame(cfg, size, point):
+    keypoints = np.full((1, 17, 2), np.nan)
+    keypoints[0, 4] = point
+    picture = paint(encode(dict(cfg, input_size=size), keypoints))[0].picture.sum(-1)
+    y, x = np.mgrid[: size[1], : size[0]]
+    centre = np.array([(picture * x).sum(), (picture * y).sum()]) / picture.sum()
+    assert np.abs(centre - point).max() < 0.8  # at stride 4 another frame is off by up to 1.5
+
+
 @pytest.mark.parametrize('name', CASES)
 def test_an_empty_scene_stays_black(name):
     cfg, number, *_ = CASES[name]
