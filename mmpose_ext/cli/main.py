@@ -9,6 +9,7 @@ import sys
 COMMANDS = {
     'predict': ('mmpose_ext.cli.predict', 'find people in images, videos and webcams'),
     'detect': ('mmpose_ext.cli.detect', 'write the person-detection file of a data set'),
+    'export': ('mmpose_ext.cli.export', 'write a trained model as an ONNX file'),
     'synthetic': ('mmpose_ext.cli.synthetic', 'make a synthetic multi-person keypoint data set'),
     'validate': ('mmpose_ext.cli.validate', 'list what is wrong with a keypoint file'),
     'browse': ('mmpose_ext.cli.browse', 'draw training samples with their targets'),

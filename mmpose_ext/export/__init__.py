@@ -1,0 +1,6 @@
+# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+"""Trained models as ONNX files, checked against PyTorch (see docs/export.md)."""
+
+from .exporter import Exported, export_onnx
+
+__all__ = ['Exported', 'export_onnx']

@@ -1,0 +1,78 @@
+# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+"""From images to a model's input and back, with numpy only, as mmpose's test pipelines do it."""
+
+import json
+from typing import NamedTuple
+
+import numpy as np
+
+
+def read_metadata(session) -> dict:
+    """Give what an exported file tells about itself, from its onnxruntime.InferenceSession."""
+    return json.loads(session.get_modelmeta().custom_metadata_map['mmpose_ext'])
+
+
+class Frame(NamedTuple):
+    """Where a model's input lies in an image."""
+
+    matrix: np.ndarray  #: (2, 3) for cv2.warpAffine(image, matrix, size)
+    size: tuple[int, int]  #: the input's [w, h]
+    centre: np.ndarray  #: (2,) the input's middle in the image
+    extent: np.ndarray  #: (2,) what the input covers of the image, in pixels
+
+    def to_image(self, keypoints: np.ndarray) -> np.ndarray:
+        """Bring keypoints (..., 2) from input pixels to the image's."""
+        return keypoints / np.array(self.size) * self.extent + self.centre - self.extent / 2
+
+
+def person_frame(box: np.ndarray, metadata: dict) -> Frame:
+    """Give the frame of a person for a top-down model.
+
+    Args:
+        box (np.ndarray): (4,) x1, y1, x2, y2 in the image.
+        metadata (dict): See :func:`read_metadata`.
+    """
+    box = np.asarray(box, np.float32)
+    w, h = metadata['input']['size']
+    crop = metadata['crop']
+    centre = (box[:2] + box[2:4]) / 2
+    width, height = (box[2:4] - box[:2]) * np.float32(crop.get('padding', 1.25))
+    extent = np.array([max(width, height * w / h), max(height, width * h / w)], np.float32)
+    return Frame(_matrix(centre, extent, (w, h), crop.get('use_udp')), (w, h), centre, extent)
+
+
+def image_frame(width: int, height: int, metadata: dict) -> Frame:
+    """Give the frame of a whole image for a bottom-up model.
+
+    Args:
+        width (int): The image's.
+        height (int): The image's.
+        metadata (dict): See :func:`read_metadata`.
+    """
+    crop = metadata['crop']
+    image, wanted = np.array([width, height]), np.array(metadata['input']['size'])
+    ratio = width / height
+    if crop.get('resize_mode') == 'expand' and metadata['input']['dynamic_size']:
+        factor = crop['size_factor']
+        wanted = -(-wanted // factor) * factor
+        actual = np.maximum(wanted, wanted[::-1] * [ratio, 1 / ratio])
+        padded = (np.ceil(actual / factor) * factor).astype(int)
+    else:
+        actual = np.minimum(wanted, wanted[::-1] * [ratio, 1 / ratio])
+        padded = wanted
+    size = (int(padded[0]), int(padded[1]))
+    if crop.get('use_udp'):
+        centre, extent = ((image - 1) / 2).astype(np.float32), image.astype(np.float32)
+        return Frame(_matrix(centre, extent, actual, True), size, centre, extent)
+    centre, extent = (image / 2).astype(np.float32), (image * padded / actual).astype(np.float32)
+    return Frame(_matrix(centre, extent, size, False), size, centre, extent)
+
+
+def _matrix(centre: np.ndarray, extent: np.ndarray, size, use_udp: bool | None) -> np.ndarray:
+    """The map from the image to an input of a size [w, h]; UDP counts from pixel to pixel."""
+    size = np.asarray(size, np.float64)
+    if use_udp:
+        scale, middle = (size - 1) / extent, (size - 1) / 2
+    else:
+        scale, middle = np.full(2, size[0] / extent[0]), size / 2
+    return np.column_stack([np.diag(scale), middle - scale * centre]).astype(np.float32)
