@@ -49,7 +49,7 @@ model = dict(
         depth=3,
         channels=32,
         stem_channels=16,
-        tag_scale=margin,
+        tag_scale=2 * margin,
     ),
     head=dict(
         decoder=codec,
@@ -57,15 +57,15 @@ model = dict(
         dense_clusters=dense_clusters,
         offset_span=margin,
         # lambda_e as large beside Eq. 1 as at 128x128: a Gaussian fills more of a smaller map
-        loss=dict(tag_weight=0.01, margin=margin, pull_weight=1 / margin**2),
+        loss=dict(tag_weight=0.01, margin=margin, pull_weight=1 / 64),
     ),
 )
 
-train_cfg = dict(max_epochs=6, val_interval=6)
+train_cfg = dict(max_epochs=8, val_interval=8)
 optim_wrapper = dict(optimizer=dict(type='Adam', lr=2e-3))
 param_scheduler = [
     dict(type='LinearLR', begin=0, end=100, start_factor=0.01, by_epoch=False),
-    dict(type='CosineAnnealingLR', begin=0, T_max=6, by_epoch=True, convert_to_iter_based=True),
+    dict(type='CosineAnnealingLR', begin=0, T_max=8, by_epoch=True, convert_to_iter_based=True),
 ]
 default_hooks = dict(
     checkpoint=dict(interval=1, save_best='coco/AP', rule='greater'), logger=dict(interval=20)

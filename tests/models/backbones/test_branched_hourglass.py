@@ -74,6 +74,20 @@ def test_predictions_feed_the_next_stack_and_are_supervised_as_they_are(aggregat
     assert not depends(tag_weight, first['sparse']['heatmaps'])
 
 
+def test_tag_scale_multiplies_the_tags_but_not_what_is_passed_on():
+    model = BranchedHourglass((17, 17), (1, 1), **SMALL)
+    scaled = BranchedHourglass((17, 17), (1, 1), tag_scale=4.0, **SMALL)
+    model.eval()
+    scaled.eval()
+    scaled.load_state_dict(model.state_dict())
+    image = torch.randn(1, 3, 32, 32)
+    with torch.no_grad():
+        for stack, other in zip(model(image), scaled(image), strict=True):
+            for name, maps in stack.items():
+                torch.testing.assert_close(other[name]['heatmaps'], maps['heatmaps'])
+                torch.testing.assert_close(other[name]['tags'], 4 * maps['tags'])
+
+
 def test_other_keypoints_by_metainfo():
     model = BranchedHourglass(
         (17,), (1,), metainfo='configs/_base_/datasets/posetrack18.py', **SMALL

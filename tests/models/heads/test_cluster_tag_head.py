@@ -76,6 +76,17 @@ def test_one_codec_a_cluster_setting():
     assert not list(four.parameters()) and not four.state_dict()
 
 
+def test_offset_span_gives_each_setting_its_delta():
+    head = ClusterTagHead(dict(CODEC, clusters=5), (17, 5), (1, 3), offset_span=4.0)
+    deltas = {setting.codec.num_clusters: setting.codec.delta for setting in head.settings}
+    assert deltas == {17: 4.0, 5: 1.0, 1: 4 / 17, 3: 4 / 6}
+    assert head.decoder.delta == 1.0
+    for setting in head.settings:  # the offsets stay below the span
+        assert setting.place_in_cluster.max() * setting.codec.delta < 4
+    plain = ClusterTagHead(CODEC, (17,), (1,))
+    assert {setting.codec.delta for setting in plain.settings} == {0.03}
+
+
 def test_people_are_decoded_from_the_last_sparse_branch():
     """Perfect maps there, noise elsewhere."""
     head, samples, maps = ClusterTagHead(CODEC, **CLUSTERS), make_samples(), make_maps()

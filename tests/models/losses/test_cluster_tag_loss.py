@@ -155,6 +155,14 @@ def test_the_papers_weights_by_hand():
     assert values['loss_push'].item() == pytest.approx(1e-3 * math.exp(-0.5))
 
 
+def test_pull_weight_is_a_factor_of_the_pull_loss_alone():
+    maps, targets = sample([3, 2])
+    whole, part = (compute(maps, targets, 'offset', pull_weight=w) for w in (1.0, 0.25))
+    assert part['loss_pull'] == whole['loss_pull'] / 4
+    assert part['loss_push'] == whole['loss_push']
+    assert part['loss_heatmap'] == whole['loss_heatmap']
+
+
 def learnt_tags(reading):
     """Tags of two people, all keypoints labelled, after descent on the loss alone."""
     indices = torch.arange(2 * K).view(1, 2, K)
