@@ -54,7 +54,8 @@ class ClusterTag(BaseTorchCodec):
 
     1. The highest local maxima of each map, ``max_people`` times the cluster's joints (Section
        3.2), above ``score_threshold``, and their tags.
-    2. Peaks are grouped into people across clusters by their tags (:func:`group_by_tags`).
+    2. Peaks are grouped into people across clusters by their tags
+       (:func:`.cluster_tag_grouping.group_by_tags`).
     3. Each person's reference embedding is the one that the tags of all its peaks fit best. Each
        peak's joint is the place in the cluster whose offset from the reference it has; peaks that
        claim the same place, or none, are matched to places optimally.

@@ -107,7 +107,7 @@ def best_cells(
 ) -> tuple[Tensor, Tensor]:
     """Find the cell where a missing keypoint is most likely (associative embedding's filling in).
 
-    That is the cell with the smallest round(|tag - wanted| / unit) * 100 - heatmap.
+    That is the cell with the smallest ``round(|tag - wanted| / unit) * 100 - heatmap``.
 
     Args:
         heatmaps (Tensor): (M, h, w).

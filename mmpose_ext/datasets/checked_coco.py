@@ -33,7 +33,8 @@ class CheckedCocoDataset(CocoDataset):
     Args:
         check_images (bool): Look for the image files of the samples (one listing a folder; remote
             files are not looked for). Defaults to True.
-        *args, **kwargs: As for ``mmpose.datasets.CocoDataset``.
+        *args: As for ``mmpose.datasets.CocoDataset``.
+        **kwargs: As for ``mmpose.datasets.CocoDataset``.
 
     Raises:
         DataError: With the file, the setting that names it and everything that is wrong.

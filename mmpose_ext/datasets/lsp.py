@@ -98,7 +98,8 @@ class LspDataset(CheckedCocoDataset):
         10 left_elbow  11 left_wrist  12 neck           13 head_top
 
     Args:
-        *args, **kwargs: As for :class:`CheckedCocoDataset`, of which the checks are.
+        *args: As for :class:`CheckedCocoDataset`, of which the checks are.
+        **kwargs: Likewise.
     """
 
     METAINFO: dict = _metainfo()

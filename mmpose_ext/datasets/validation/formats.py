@@ -62,7 +62,7 @@ def lsp_to_coco(joints: np.ndarray, digits: int) -> dict:
     """LSP's or LSPET's array as COCO's dict, without the images' sizes.
 
     Args:
-        joints (np.ndarray): (N, 14, 3) [x, y, COCO's visibility] as :func:`load_joints` gives it.
+        joints (np.ndarray): (N, 14, 3) [x, y, COCO's visibility] as ``load_joints`` gives it.
         digits (int): Number of digits in the set's file names.
     """
     numbers = range(1, len(joints) + 1)

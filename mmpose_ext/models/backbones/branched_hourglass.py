@@ -159,7 +159,7 @@ class BranchedHourglass(BaseBackbone):
     none, since nothing follows.
 
     Predictions feed back from stack to stack, so the prediction layers are here and not in the
-    head: this backbone gives maps, and :class:`mmpose_ext.models.ClusterTagHead` has no
+    head: this backbone gives maps, and :class:`mmpose_ext.models.heads.ClusterTagHead` has no
     layers, only targets, losses, flip test and decoding. mmpose's ``BottomupPoseEstimator`` runs
     the two without a change.
 

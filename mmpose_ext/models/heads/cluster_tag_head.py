@@ -29,7 +29,7 @@ class _Setting(nn.Module):
 class ClusterTagHead(BaseHead):
     """Head of the cluster-wise network, without layers of its own.
 
-    Its input are the maps of :class:`mmpose_ext.models.BranchedHourglass`, which owns the
+    Its input are the maps of :class:`mmpose_ext.models.backbones.BranchedHourglass`, which owns the
     prediction layers since predictions feed back between its stacks. Every branch of every stack is
     supervised; people are decoded from the last stack's sparse branch (Section 3.1).
 
@@ -48,7 +48,8 @@ class ClusterTagHead(BaseHead):
             by the joints of its largest cluster, in place of the decoder's: with the margin of the
             loss, the offsets d * delta stay below the margin in any setting. Defaults to None: the
             decoder's delta for all.
-        loss (dict): Config of the loss. Defaults to :class:`mmpose_ext.models.ClusterTagLoss`.
+        loss (dict): Config of the loss. Defaults to
+            :class:`mmpose_ext.models.losses.ClusterTagLoss`.
         init_cfg (dict, optional): Config of the initialisation.
 
     Raises:

@@ -108,7 +108,7 @@ def logistic_loss(logits: Tensor, target: Tensor, counted: Tensor) -> Tensor:
 
 
 def offset_loss(offsets: Tensor, target: Tensor, support: Tensor) -> Tensor:
-    """Mean of |error| over x and y and a support (B, C, h, w) of offsets (B, 2C, h, w)."""
+    """Mean of ``|error|`` over x and y and a support (B, C, h, w) of offsets (B, 2C, h, w)."""
     errors = (offsets - target).abs().unflatten(1, (-1, 2)).sum(2)
     # where(), not a product: offsets beyond the support may be infinite
     total = torch.where(support > 0, errors, 0).sum()
