@@ -7,6 +7,7 @@ codecs' own numpy modules, and beside them the parts that the codecs run in torc
 
 import ast
 import importlib
+import inspect
 from pathlib import Path
 from types import ModuleType
 
@@ -119,7 +120,6 @@ def decoding_settings(codec: object) -> dict | None:
 def _settings_of_DiskOffset(codec: object) -> dict:
     from mmpose_ext.codecs.disk_sampling import LEAST_OFFSET
 
-    plotter = ('snap_radius', 'seed_radius', 'join_radius', 'body_threshold', 'threshold', 'rescue')
     names = (
         'radius',
         'vote_threshold',
@@ -138,28 +138,20 @@ def _settings_of_DiskOffset(codec: object) -> dict:
         input_size=list(codec.input_size),
         edges=[list(edge) for edge in codec.edges],
         sigmas=[float(sigma) for sigma in codec.sigmas],
-        plotter={name: getattr(codec.plotter, name) for name in plotter},
+        plotter=_arguments(codec.plotter, {'edges', 'num_keypoints'}),
         least_offset=LEAST_OFFSET,
     )
 
 
 def _settings_of_ClusterTag(codec: object) -> dict:
-    decoder = codec.decoder
-    names = (
-        'sigma',
-        'delta',
-        'max_people',
-        'score_threshold',
-        'tag_threshold',
-        'nms_kernel',
-        'order',
-        'offset_tolerance',
-        'fill_missing',
-        'refine',
-        'reference_step',
-    )
-    arguments = {name: getattr(decoder, name) for name in names}
+    arguments = _arguments(codec.decoder, {'clusters'})
     arguments['order'] = [int(c) for c in arguments['order']]
     arguments['clusters'] = [[int(k) for k in cluster] for cluster in codec.clusters]
     stride = [n / cells for n, cells in zip(codec.input_size, codec.heatmap_size, strict=True)]
     return dict(arguments=arguments, stride=stride)
+
+
+def _arguments(built: object, without: set[str]) -> dict:
+    """What an object was built with: the arguments of its class that it holds under their names."""
+    names = set(inspect.signature(type(built)).parameters) - without
+    return {name: getattr(built, name) for name in sorted(names)}

@@ -108,10 +108,10 @@ def export_onnx(
 
     session = runtime.InferenceSession(data, providers=['CPUExecutionProvider'])
     step = size_divisor(model)
-    sizes = [tuple(size)]
+    batches = [random_images(size, images)]
     if dynamic_size:
-        sizes.append((size[0] + step, size[1] + 2 * step))
-    batches = [random_images(each, images) for each in sizes]
+        larger = (size[0] + step, size[1] + 2 * step)
+        batches.append(random_images(larger, images)[:1])
     if loaded.data_mode == 'topdown':
         verification = verify(session, graph, batches, tolerance)
     else:

@@ -116,9 +116,7 @@ def _disk_offset() -> dict:
             type='DiskOffsetHead',
             in_channels=64,
             offset_unit=2,
-            decoder=dict(
-                type='DiskOffset', input_size=(65, 97), map_size=(9, 13), radius=8, max_candidates=4
-            ),
+            decoder=dict(type='DiskOffset', input_size=(65, 97), map_size=(9, 13), radius=8),
         ),
     )
 
