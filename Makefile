@@ -3,6 +3,7 @@
 # make demo-cluster      the same for the cluster-wise network (bottom-up)
 # make test       set up, run the quick tests
 # make test-long  the quick tests and those that take longer
+# make docs       the documentation site, into build/docs/html
 # make lint       ruff
 # make clean      remove the demo's output (not the environment)
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3)
@@ -17,7 +18,7 @@ STRONGPOSE_CONFIG := configs/demo/strongpose_resnet18_193x193.py
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONUNBUFFERED := 1
 
-.PHONY: setup demo demo-cluster demo-strongpose test test-long lint clean
+.PHONY: setup demo demo-cluster demo-strongpose test test-long docs lint clean
 
 setup:
 	@$(PYTHON) tools/setup_env.py --venv $(VENV)
@@ -54,6 +55,9 @@ test: setup
 
 test-long: setup
 	python -m pytest
+
+docs: setup
+	python -m sphinx -q -W --keep-going -b html -d build/docs/doctrees docs build/docs/html
 
 lint: setup
 	ruff check .

@@ -4,6 +4,7 @@
 import subprocess
 import sys
 import zipfile
+from pathlib import Path
 
 import pytest
 import yaml
@@ -71,6 +72,21 @@ def test_every_path_in_the_metafiles_exists(root):
             assert (root / model['Config']).exists(), model['Config']
             configs.add(model['Config'])
     assert 'configs/attention_resnet50_256x192.py' in configs
+
+
+def test_mim_reads_every_model(root, monkeypatch):
+    """By mim's own loader and table: each model once, with its config, paper and page."""
+    from mim.commands.search import convert2df
+    from modelindex.load_model_index import load
+
+    table = convert2df(load(str(root / 'model-index.yml')))
+    assert table.index.is_unique
+    for name, row in table.iterrows():
+        assert Path(row['config']).stem == name
+        assert (root / row['config']).exists() and (root / row['readme']).exists()
+        assert row['training_data'] and row['architecture']
+    configs = [*(root / 'configs').glob('*.py'), *(root / 'configs' / 'ablation').glob('*.py')]
+    assert {path.stem for path in configs} == set(table.index)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,99 @@
+# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+"""The documentation site builds without a warning, and every link inside it leads somewhere."""
+
+import os
+import shutil
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urlparse
+
+import pytest
+from mmpose.registry import (
+    DATASETS,
+    HOOKS,
+    KEYPOINT_CODECS,
+    METRICS,
+    MODELS,
+    TRANSFORMS,
+    VISUALIZERS,
+)
+
+REGISTRIES = (DATASETS, HOOKS, KEYPOINT_CODECS, METRICS, MODELS, TRANSFORMS, VISUALIZERS)
+
+
+class Page(HTMLParser):
+    """The links and the anchors of an HTML page."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.links: list[str] = []
+        self.anchors: set[str] = set()
+        self.feed(path.read_text())
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        for name, value in attrs:
+            if name in ('href', 'src') and value:
+                self.links.append(value)
+            elif name == 'id' and value:
+                self.anchors.add(value)
+
+
+def build(root: Path, folder: Path, *options: str) -> Path:
+    """The site, built from a copy of the pages beside links to the rest of the checkout."""
+    for entry in root.iterdir():
+        if entry.name != 'docs' and not entry.name.startswith('.'):
+            (folder / entry.name).symlink_to(entry)
+    shutil.copytree(root / 'docs', folder / 'docs', ignore=shutil.ignore_patterns('api'))
+    site = folder / 'site'
+    command = [sys.executable, '-m', 'sphinx', '-q', '-W', '--keep-going', '-b', 'html']
+    command += [*options, '-d', str(folder / 'doctrees'), str(folder / 'docs'), str(site)]
+    result = subprocess.run(
+        command, capture_output=True, text=True, env={**os.environ, 'OMP_NUM_THREADS': '1'}
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    return site
+
+
+def broken_links(site: Path) -> list[str]:
+    """Links within the site whose file or anchor is missing, each with its page."""
+    pages = {path.resolve(): Page(path) for path in site.rglob('*.html')}
+    broken = []
+    for path, page in pages.items():
+        for link in page.links:
+            url = urlparse(link)
+            if url.scheme or url.netloc:
+                continue
+            target = (path.parent / unquote(url.path)).resolve() if url.path else path
+            anchors = pages[target].anchors if target in pages else {url.fragment}
+            if not target.exists() or (url.fragment and url.fragment not in anchors):
+                broken.append(f'{path.relative_to(site.resolve())}: {link}')
+    return broken
+
+
+def test_broken_links_are_found(tmp_path):
+    (tmp_path / 'a.html').write_text('<a href="b.html#x"><a href="b.html#y"><img src="c.png">')
+    (tmp_path / 'b.html').write_text('<p id="x"><a href="https://example.org/d"><a href="#z">')
+    assert sorted(broken_links(tmp_path)) == ['a.html: b.html#y', 'a.html: c.png', 'b.html: #z']
+
+
+def test_pages_build_and_link(root, tmp_path):
+    site = build(root, tmp_path, '-t', 'no_api')
+    assert not broken_links(site)
+
+
+@pytest.mark.long
+def test_api_is_whole(root, tmp_path):
+    """All that this package registers has its entry; docstrings refer to what there is."""
+    site = build(root, tmp_path)
+    assert not broken_links(site)
+    anchors = set().union(*(Page(path).anchors for path in (site / 'api').glob('*.html')))
+    ours = {
+        f'{entry.__module__}.{entry.__qualname__}'
+        for registry in REGISTRIES
+        for entry in registry.module_dict.values()
+        if entry.__module__.startswith('mmpose_ext.')
+    }
+    assert len(ours) > 20
+    assert not ours - anchors
