@@ -12,6 +12,7 @@ COMMANDS = {
     'export': ('mmpose_ext.cli.export', 'write a trained model as an ONNX file'),
     'synthetic': ('mmpose_ext.cli.synthetic', 'make a synthetic multi-person keypoint data set'),
     'validate': ('mmpose_ext.cli.validate', 'list what is wrong with a keypoint file'),
+    'benchmark': ('mmpose_ext.cli.benchmark', "time a config beside mmpose's nearest"),
     'browse': ('mmpose_ext.cli.browse', 'draw training samples with their targets'),
     'curves': ('mmpose_ext.cli.curves', 'draw the curves of trainings'),
     'worst': ('mmpose_ext.cli.worst', 'draw the worst cases of a test run'),

@@ -1,0 +1,136 @@
+# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+"""What takes part: a config's network, codec and pipeline, and which measures it enters."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from copy import deepcopy
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from mmengine.config import Config
+from mmpose.datasets.datasets.utils import parse_pose_metainfo
+from mmpose.registry import DATASETS
+
+MEASURES = ('encode', 'forward', 'decode', 'loader', 'targets', 'step')
+OF_CODEC = ('encode', 'decode', 'loader')
+OF_NETWORK = ('forward', 'targets', 'step')
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """Plain settings of one side of a comparison; nothing is built yet.
+
+    Attributes:
+        name (str): In the tables.
+        model (dict, optional): Config of the estimator, without pre-trained weights.
+        pipeline (list[dict]): The training pipeline, with a ``GenerateTarget``.
+        dataset (dict): Config of the training set.
+        optimizer (dict): Config of the optimizer.
+        decoder (dict, optional): Config of the codec that decodes; by default the head's, or the
+            pipeline's.
+        measures (tuple[str, ...]): Those of MEASURES that it enters.
+        shares (str): Name of the contestant whose network it uses, if it is not its own.
+    """
+
+    name: str
+    model: dict | None
+    pipeline: list[dict]
+    dataset: dict
+    optimizer: dict = field(default_factory=lambda: dict(type='Adam', lr=1e-3))
+    decoder: dict | None = None
+    measures: tuple[str, ...] = MEASURES
+    shares: str = ''
+
+    @classmethod
+    def from_config(cls, cfg: Config, name: str) -> Contestant:
+        """The contestant of an mmpose config.
+
+        Raises:
+            ValueError: If the config has no model, or no training pipeline with a codec.
+        """
+        for key in ('model', 'train_dataloader'):
+            if not cfg.get(key):
+                raise ValueError(f'config {cfg.filename} has no {key!r}: nothing to measure')
+        dataset = cfg.train_dataloader.dataset.to_dict()
+        pipeline = dataset.get('pipeline') or []
+        if not any(_type(step) == 'GenerateTarget' for step in pipeline):
+            raise ValueError(
+                f'config {cfg.filename}: train_dataloader.dataset.pipeline has no GenerateTarget, '
+                'so that there is no codec to measure'
+            )
+        optimizer = cfg.get('optim_wrapper', {}).get('optimizer', dict(type='Adam', lr=1e-3))
+        model = without_weights(cfg.model.to_dict())
+        return cls(name, model, pipeline, dataset, dict(optimizer))
+
+    def change(self, **settings: Any) -> Contestant:
+        """A copy with other settings."""
+        return replace(deepcopy(self), **settings)
+
+    def with_codec(self, name: str, codec: dict, **settings: Any) -> Contestant:
+        """A copy that makes its targets with another codec, and decodes with it."""
+        pipeline = replace_step(self.pipeline, 'GenerateTarget', encoder=codec)
+        return self.change(name=name, pipeline=pipeline, decoder=codec, **settings)
+
+    @property
+    def encoder(self) -> dict:
+        """Config of the codec of the pipeline's GenerateTarget; of several the last."""
+        step = next(s for s in reversed(self.pipeline) if _type(s) == 'GenerateTarget')
+        encoder = step['encoder']
+        return encoder[-1] if isinstance(encoder, list | tuple) else encoder
+
+    @property
+    def decoder_cfg(self) -> dict:
+        """Config of the codec that decodes."""
+        head = (self.model or {}).get('head') or {}
+        return dict(self.decoder or head.get('decoder') or self.encoder)
+
+    @property
+    def input_size(self) -> tuple[int, int]:
+        """[w, h] of the network's input."""
+        w, h = self.encoder['input_size']
+        return int(w), int(h)
+
+    @property
+    def is_bottomup(self) -> bool:
+        """Whether a sample is a whole image with all its people."""
+        parts = (self.dataset, *self.dataset.get('datasets', ()))
+        return any(part.get('data_mode') == 'bottomup' for part in parts)
+
+    @property
+    def metainfo(self) -> dict:
+        """mmpose's meta information of the training set, parsed."""
+        dataset = self.dataset
+        while 'metainfo' not in dataset and dataset.get('datasets'):
+            dataset = dataset['datasets'][0]
+        given = dataset.get('metainfo') or DATASETS.get(dataset['type']).METAINFO
+        return parse_pose_metainfo(dict(given))
+
+
+def replace_step(pipeline: Sequence[dict], name: str, **settings: Any) -> list[dict]:
+    """A copy of a pipeline in which the steps of a type have other settings."""
+    return [
+        dict(deepcopy(step), **settings) if _type(step) == name else deepcopy(step)
+        for step in pipeline
+    ]
+
+
+def without_weights(model: Any) -> Any:
+    """A model's config in which no part loads weights: nothing is downloaded."""
+    if isinstance(model, dict):
+        return {
+            key: None if key == 'init_cfg' and _is_pretrained(value) else without_weights(value)
+            for key, value in model.items()
+        }
+    if isinstance(model, list | tuple):
+        return type(model)(without_weights(value) for value in model)
+    return model
+
+
+def _is_pretrained(init_cfg: Any) -> bool:
+    many = init_cfg if isinstance(init_cfg, list | tuple) else [init_cfg]
+    return any(isinstance(one, dict) and one.get('type') == 'Pretrained' for one in many)
+
+
+def _type(step: dict) -> str:
+    return str(step.get('type')).split('.')[-1]

@@ -1,0 +1,98 @@
+# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+"""Measurements in turns: every contestant once in each run, so that the machine meets all alike."""
+
+import statistics
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
+
+import torch
+
+T = TypeVar('T')
+Clock = Callable[[], float]
+
+#: 'wall' is the time that passes; 'thread' that which the calling thread computes, in which other
+#: processes of a busy machine do not count: only for work of one thread on the CPU.
+CLOCKS: dict[str, Clock] = {'wall': time.perf_counter, 'thread': time.thread_time}
+
+
+def take_turns(
+    measures: Mapping[str, Callable[[], T]], runs: int, warmup: int = 1
+) -> dict[str, list[T]]:
+    """Measure all contestants, one after another within each run.
+
+    Args:
+        measures (Mapping[str, Callable]): For each contestant a function that measures it once.
+        runs (int): How often each is measured.
+        warmup (int): Measurements of each before, that do not count. Defaults to 1.
+
+    Returns:
+        dict[str, list]: For each contestant its ``runs`` results, in order.
+
+    Raises:
+        ValueError: If there are no runs.
+    """
+    if runs < 1:
+        raise ValueError(f'runs must be 1 or more, got {runs}')
+    for measure in measures.values():
+        for _ in range(warmup):
+            measure()
+    results: dict[str, list[T]] = {name: [] for name in measures}
+    for _ in range(runs):
+        for name, measure in measures.items():
+            results[name].append(measure())
+    return results
+
+
+def timed(
+    call: Callable[[], object],
+    clock: Clock = time.perf_counter,
+    synchronize: Callable[[], None] | None = None,
+    repeats: int = 1,
+) -> Callable[[], float]:
+    """A function that gives the seconds of one call, the mean of ``repeats``.
+
+    Args:
+        call (Callable): What to time.
+        clock (Callable): Gives seconds.
+        synchronize (Callable, optional): Waits for the device, before the clock is read.
+        repeats (int): Calls between two looks at the clock.
+    """
+
+    def measure() -> float:
+        if synchronize:
+            synchronize()
+        start = clock()
+        for _ in range(repeats):
+            call()
+        if synchronize:
+            synchronize()
+        return (clock() - start) / repeats
+
+    return measure
+
+
+def synchronizer(device: torch.device | str) -> Callable[[], None] | None:
+    """What waits for a device's work to be done; None for the CPU."""
+    device = torch.device(device)
+    if device.type == 'cpu':
+        return None
+    return lambda: getattr(torch, device.type).synchronize(device)
+
+
+def median_ratio(values: Sequence[float], base: Sequence[float]) -> float:
+    """Median over the runs of a value divided by the base's of the same run.
+
+    Raises:
+        ValueError: If their numbers of runs differ.
+    """
+    pairs = zip(values, base, strict=True)
+    return statistics.median(one / other if other else float('nan') for one, other in pairs)
+
+
+def quartiles(values: Sequence[float]) -> tuple[float, float, float]:
+    """Lower quartile, median and upper quartile; of one value that value three times."""
+    if len(values) == 1:
+        return values[0], values[0], values[0]
+    low, middle, high = statistics.quantiles(values, n=4, method='inclusive')
+    return low, middle, high
