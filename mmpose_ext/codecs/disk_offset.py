@@ -10,25 +10,13 @@ from torch import Tensor
 
 from .base import BaseTorchCodec, Maps, flip_channels
 from .disk_drawing import cell_positions, draw_disks, put, put_offsets
-from .disk_sampling import nearest_cells, read, sample
-from .hough_voting import Peaks, VoteMaps, Votes, accumulate, cast_votes, expected_oks, find_peaks
-from .instance_scoring import (
-    COCO_SIGMAS,
-    NMS_KINDS,
-    box_areas,
-    claimed_scores,
-    hard_nms,
-    oks_matrix,
-    soft_nms,
-)
+from .disk_offset_decoding import DiskOffsetDecoder
+from .disk_sampling import cell_pitch
 from .kinematic_graph import COCO_EDGES, check_tree, directed_edges, edges_from, mirrored_edges
 from .limb_hull import COCO_TRUNK, draw_limb_hulls
-from .pose_plotting import Candidates, PosePlotter, Poses, keep_best
 
 #: Cells looked at in one go while drawing: bounds the memory (about 100 bytes each).
 CELLS_AT_ONCE = 1 << 22
-#: How a keypoint's score is found.
-KEYPOINT_SCORES = ('expected_oks', 'heatmap')
 
 
 @KEYPOINT_CODECS.register_module()
@@ -164,29 +152,28 @@ class DiskOffset(BaseTorchCodec):
         self.num_keypoints = check_tree(self.edges)
         #: The 2E directed edges (start, end): E from parent to child, then E back.
         self.directed_edges = directed_edges(self.edges)
-        self.vote_threshold = vote_threshold
-        self.vote_spacing = vote_spacing
-        self.vote_step = vote_step
-        self.peak_threshold = peak_threshold
-        self.max_candidates = max_candidates
-        self.plotter = PosePlotter(
+        self.decoder = DiskOffsetDecoder(
+            self.input_size,
             self.edges,
-            self.num_keypoints,
-            snap_radius,
-            seed_radius,
-            join_radius,
-            body_threshold,
-            vote_threshold,
-            rescue,
-            max_people,
+            radius,
+            vote_threshold=vote_threshold,
+            vote_spacing=vote_spacing,
+            vote_step=vote_step,
+            peak_threshold=peak_threshold,
+            max_candidates=max_candidates,
+            snap_radius=snap_radius,
+            seed_radius=seed_radius,
+            join_radius=join_radius,
+            body_threshold=body_threshold,
+            rescue=rescue,
+            max_people=max_people,
+            keypoint_score=keypoint_score,
+            sigmas=sigmas,
+            nms=nms,
+            nms_radius=nms_radius,
+            nms_threshold=nms_threshold,
+            score_threshold=score_threshold,
         )
-        self.keypoint_score = keypoint_score
-        self.sigmas = np.array(COCO_SIGMAS if sigmas is None else sigmas, np.float32)
-        self.nms = nms
-        self.nms_radius = nms_radius
-        self.nms_threshold = nms_threshold
-        self.score_threshold = score_threshold
-        self._check_decoding()
 
     def make_constants(self) -> Maps:
         """The directed edges' ends (D,) and, for each keypoint, its edges, -1 to fill up (K, X)."""
@@ -194,11 +181,6 @@ class DiskOffset(BaseTorchCodec):
             edge_ends=torch.tensor([end for _, end in self.directed_edges]),
             edges_from=torch.tensor(edges_from(self.edges, self.num_keypoints)),
         )
-
-    def pitch(self, size: tuple[int, int]) -> Tensor:
-        """Input pixels from cell to cell (2,) of maps of a size [w, h]."""
-        pixels, cells = torch.tensor(self.input_size), torch.tensor(size)
-        return (pixels - 1).clamp(min=1) / (cells - 1).clamp(min=1)
 
     # -- drawing ----------------------------------------------------------------------------------
 
@@ -230,7 +212,7 @@ class DiskOffset(BaseTorchCodec):
         last = torch.tensor(self.input_size, device=device) - 0.5
         inside = ((keypoints >= -0.5) & (keypoints <= last)).all(-1)
         weights = weights * inside
-        pitch = self.pitch(self.map_size).to(device)
+        pitch = cell_pitch(self.input_size, self.map_size).to(device)
         if instance_map is None:
             parts = (*self.edges, COCO_TRUNK) if self.edges == COCO_EDGES else self.edges
             instance_map = draw_limb_hulls(keypoints, weights > 0, self.map_size, pitch, parts)
@@ -312,24 +294,11 @@ class DiskOffset(BaseTorchCodec):
                 followed is NaN or infinite.
         """
         self.check_maps(maps)
-        maps = {name: value.contiguous() for name, value in maps.items()}
-        num_images, _, h, w = maps['heatmaps'].shape
-        votes = cast_votes(
-            maps['heatmaps'],
-            maps['short_offsets'],
-            self.pitch((w, h)),
-            self.radius,
-            self.vote_threshold,
-            self.vote_spacing,
-        )
-        planes = num_images * self.num_keypoints
-        counts = accumulate(votes, planes, self.input_size, self.vote_step)
-        peaks = find_peaks(counts, self.peak_threshold)
-        images = self._candidates(maps, votes, peaks)
-        poses = [self.plotter(candidates) for candidates in images]
-        scores = self._keypoint_scores(maps, counts, poses)
-        results = [self._rank(pose, score) for pose, score in zip(poses, scores, strict=True)]
-        return tuple(list(values) for values in zip(*results, strict=True))
+        try:
+            return self.decoder(maps)
+        except FloatingPointError:
+            self._refuse_non_finite(maps)
+            raise
 
     def finite_sum(self, maps: Maps) -> Tensor:
         """Sum the maps; of offsets larger than 256x256 only those followed are checked."""
@@ -338,104 +307,6 @@ class DiskOffset(BaseTorchCodec):
             for name, value in maps.items()
             if not name.endswith('offsets') or value.shape[-1] * value.shape[-2] <= 1 << 16
         )
-
-    def _candidates(self, maps: Maps, votes: Votes, peaks: Peaks) -> list[Candidates]:
-        """Sample what the candidates predict, and bring it to the CPU in one copy."""
-        fixed = self.constants(peaks.position.device)
-        h, w = maps['heatmaps'].shape[-2:]
-        k = self.num_keypoints
-        keypoint = peaks.plane % k
-        image = peaks.plane.div(k, rounding_mode='floor')
-        samples = sample(
-            maps,
-            image,
-            keypoint,
-            peaks.position,
-            self.pitch((w, h)).to(peaks.position.device),
-            fixed['edges_from'],
-            fixed['edge_ends'],
-            self.vote_threshold,
-        )
-        columns = [
-            peaks.plane[:, None],
-            peaks.position,
-            peaks.score[:, None],
-            samples.body[:, None],
-            samples.end_scores,
-            samples.exists,
-            samples.known,
-            samples.ends.flatten(1),
-            samples.far.flatten(1),
-        ]
-        widths = [column.shape[1] for column in columns]
-        check = votes.position.sum().expand(1, sum(widths))
-        found = torch.cat([torch.cat(columns, 1), check]).cpu().numpy()
-        if not np.isfinite(found).all():
-            self._refuse_non_finite(maps)
-        found = found[:-1]
-        plane, position, score, body, end_scores, exists, known, ends, far = np.split(
-            found, np.cumsum(widths)[:-1], axis=1
-        )
-        plane = plane[:, 0].astype(np.int64)
-        ends = ends.reshape(*exists.shape, 2)
-        far = far.reshape(*known.shape, 2)
-        ends[exists == 0] = far[known == 0] = np.nan
-        image = plane // k
-        images = []
-        for index in range(len(maps['heatmaps'])):
-            mine = np.nonzero(image == index)[0]
-            candidates = Candidates(
-                plane[mine] % k,
-                position[mine],
-                score[mine, 0],
-                ends[mine],
-                end_scores[mine],
-                far[mine],
-                body[mine, 0],
-            )
-            images.append(keep_best(candidates, self.max_candidates))
-        return images
-
-    def _keypoint_scores(
-        self, maps: Maps, counts: VoteMaps, poses: list[Poses]
-    ) -> list[np.ndarray]:
-        """Give the keypoints' scores, an array (N, K) an image."""
-        device = counts.raw.device
-        h, w = maps['heatmaps'].shape[-2:]
-        k = self.num_keypoints
-        people = [len(pose.keypoints) for pose in poses]
-        points = np.concatenate([pose.keypoints for pose in poses]).reshape(-1, 2)
-        sizes = [np.sqrt(box_areas(pose.keypoints, pose.found)) for pose in poses]
-        spread = (np.concatenate(sizes)[:, None] * (2 * self.sigmas)).reshape(-1, 1)
-        image = np.repeat(np.arange(len(poses)), people).repeat(k)
-        plane = (image * k + np.tile(np.arange(k), sum(people)))[:, None]
-        values = np.concatenate([points, spread, plane], 1).astype(np.float32)
-        values = torch.from_numpy(values).to(device)
-        points, spread, plane = values[:, :2], values[:, 2], values[:, 3].long()
-        cell, _ = nearest_cells(points, (w, h), self.pitch((w, h)).to(device))
-        scores = read(maps['heatmaps'].view(1, -1, h, w), torch.zeros_like(plane), plane, cell)
-        if self.keypoint_score == 'expected_oks':
-            scores = scores * expected_oks(counts, plane, points, spread, self.radius)
-        scores = scores.cpu().numpy().reshape(-1, k)
-        scores = np.where(np.concatenate([pose.placed for pose in poses]), scores, 0)
-        return np.split(scores, np.cumsum(people)[:-1])
-
-    def _rank(self, pose: Poses, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Score the people of an image, suppress repeated ones, and put the best first."""
-        people = scores.mean(-1) if len(scores) else np.zeros(0, np.float32)
-        keep = np.argsort(-people, kind='stable')
-        if self.nms == 'claimed':
-            people = claimed_scores(pose.keypoints, scores, keep, self.nms_radius)
-        elif self.nms.endswith('_oks'):
-            areas = box_areas(pose.keypoints, pose.found)
-            oks = oks_matrix(pose.keypoints, areas, self.sigmas)
-            if self.nms == 'hard_oks':
-                keep = hard_nms(oks, people, self.nms_threshold)
-            else:
-                people = soft_nms(oks, people, self.nms_threshold)
-        keep = keep[np.argsort(-people[keep], kind='stable')]
-        keep = keep[people[keep] > self.score_threshold]
-        return pose.keypoints[keep], scores[keep], people[keep].astype(np.float32)
 
     def flip(self, maps: Maps, flip_indices: Sequence[int]) -> Maps:
         """Turn the maps of a mirrored input back: mirror, swap left and right, negate x-offsets.
@@ -481,26 +352,6 @@ class DiskOffset(BaseTorchCodec):
                 raise ValueError(
                     f'{type(self).__name__}: {name} must be {expected} (B, C, h, w) for '
                     f'{k} keypoints, got {tuple(maps[name].shape)}.'
-                )
-
-    def _check_decoding(self) -> None:
-        name = type(self).__name__
-        if self.keypoint_score not in KEYPOINT_SCORES:
-            raise ValueError(
-                f'{name}: keypoint_score must be one of {KEYPOINT_SCORES}, got '
-                f'{self.keypoint_score!r}.'
-            )
-        if self.nms not in NMS_KINDS:
-            raise ValueError(f'{name}: nms must be one of {NMS_KINDS}, got {self.nms!r}.')
-        if len(self.sigmas) != self.num_keypoints:
-            raise ValueError(
-                f'{name}: {len(self.sigmas)} sigmas for {self.num_keypoints} keypoints. Give those '
-                "of the data set's metainfo."
-            )
-        for setting in ('vote_threshold', 'vote_spacing', 'vote_step', 'peak_threshold'):
-            if not getattr(self, setting) > 0:
-                raise ValueError(
-                    f'{name}: {setting} must be above 0, got {getattr(self, setting)}.'
                 )
 
     def _check_drawing(

@@ -24,6 +24,12 @@ class Samples(NamedTuple):
     known: Tensor  #: (P, K) bool, whether the long offset leads anywhere
 
 
+def cell_pitch(input_size: tuple[int, int], size: tuple[int, int]) -> Tensor:
+    """Give the input pixels from cell to cell (2,) of maps of a size [w, h], on the CPU."""
+    pixels, cells = torch.tensor(input_size), torch.tensor(size)
+    return (pixels - 1).clamp(min=1) / (cells - 1).clamp(min=1)
+
+
 def nearest_cells(points: Tensor, size: tuple[int, int], pitch: Tensor) -> tuple[Tensor, Tensor]:
     """Give the index y * w + x (...) of the nearest cell, and its position (..., 2)."""
     last = torch.tensor(size, device=points.device) - 1

@@ -120,6 +120,7 @@ def decoding_settings(codec: object) -> dict | None:
 def _settings_of_DiskOffset(codec: object) -> dict:
     from mmpose_ext.codecs.disk_sampling import LEAST_OFFSET
 
+    decoder = codec.decoder
     names = (
         'radius',
         'vote_threshold',
@@ -134,11 +135,11 @@ def _settings_of_DiskOffset(codec: object) -> dict:
         'score_threshold',
     )
     return dict(
-        {name: getattr(codec, name) for name in names},
+        {name: getattr(decoder, name) for name in names},
         input_size=list(codec.input_size),
         edges=[list(edge) for edge in codec.edges],
-        sigmas=[float(sigma) for sigma in codec.sigmas],
-        plotter=_arguments(codec.plotter, {'edges', 'num_keypoints'}),
+        sigmas=[float(sigma) for sigma in decoder.sigmas],
+        plotter=_arguments(decoder.plotter, {'edges', 'num_keypoints'}),
         least_offset=LEAST_OFFSET,
     )
 
