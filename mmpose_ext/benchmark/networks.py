@@ -109,14 +109,14 @@ def _autocast(device: torch.device, dtype: str) -> torch.autocast:
 
 
 class _HeatmapLoss(nn.Module):
-    """mmpose's keypoint loss, of maps with a mask (B, h, w) and without the people's weights."""
+    """mmpose's keypoint loss, of maps with a mask (B, 1, h, w) but without the people's weights."""
 
     def __init__(self, loss: nn.Module) -> None:
         super().__init__()
         self.loss = loss
 
     def forward(self, output: Tensor, target: Tensor, _weights: Tensor, mask: Tensor) -> Tensor:
-        return self.loss(output, target, None, mask[:, None].to(output))
+        return self.loss(output, target, None, mask.to(output))
 
 
 def _mend_associative_embedding(model: nn.Module) -> None:

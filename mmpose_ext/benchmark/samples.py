@@ -4,6 +4,7 @@
 from typing import Any
 
 import numpy as np
+import torch
 from mmpose.registry import KEYPOINT_CODECS, TRANSFORMS
 from mmpose.structures import PoseDataSample
 
@@ -67,7 +68,7 @@ def make_samples(contestant: Contestant, points: np.ndarray) -> list[PoseDataSam
     steps = [TRANSFORMS.build(s) for s in contestant.pipeline[types.index('GenerateTarget') :]]
     w, h = contestant.input_size
     flip_indices = contestant.metainfo['flip_indices']
-    samples = []
+    samples, encoded = [], {}
     for image in points:
         visible = np.ones(image.shape[:2], np.float32)
         results = dict(
@@ -84,6 +85,18 @@ def make_samples(contestant: Contestant, points: np.ndarray) -> list[PoseDataSam
             **person_masks(contestant.encoder, image),
         )
         for step in steps:
+            if 'data_samples' not in results:
+                encoded = dict(results)
             results = step(results)
+        _pack_forgotten(results['data_samples'], encoded)
         samples.append(results['data_samples'])
     return samples
+
+
+def _pack_forgotten(sample: PoseDataSample, encoded: dict) -> None:
+    """Pack what mmpose's associative-embedding head asks for and its codec's tables leave out."""
+    labels = sample.gt_instance_labels
+    if 'keypoint_indices' in encoded and 'keypoint_indices' not in labels:
+        labels.keypoint_indices = torch.as_tensor(encoded['keypoint_indices'])
+    if 'heatmap_mask' in encoded and 'heatmap_mask' not in sample.gt_fields:
+        sample.gt_fields.set_field(torch.as_tensor(encoded['heatmap_mask']), 'heatmap_mask')
