@@ -22,7 +22,11 @@ myst_heading_anchors = 3  # '#a-heading', as on a code host
 
 autodoc_member_order = 'bysource'
 autodoc_inherit_docstrings = False  # those of mmpose and mmdet are no pages of this project
-autodoc_default_options = {'members': True, 'show-inheritance': True}
+autodoc_default_options = {
+    'members': True,
+    'ignore-module-all': True,  # what a module hands on has its entry where it is defined
+    'show-inheritance': True,
+}
 napoleon_use_ivar = True
 napoleon_use_rtype = False
 

@@ -34,9 +34,7 @@ class DiskOffsetDecoder:
         edges (Sequence[tuple[int, int]]): The kinematic graph.
         radius (float): R in input pixels.
         sigmas (Sequence[float], optional): K precisions T_k. Defaults to COCO's.
-        vote_threshold, vote_spacing, vote_step, peak_threshold, max_candidates, snap_radius,
-        seed_radius, join_radius, body_threshold, rescue, max_people, keypoint_score, nms,
-        nms_radius, nms_threshold, score_threshold: See :class:`DiskOffset`.
+        vote_threshold (float): This and all that follow: see :class:`DiskOffset`.
 
     Raises:
         ValueError: If a setting is not one of the allowed ones.

@@ -20,6 +20,8 @@ from mmpose.registry import (
     VISUALIZERS,
 )
 
+import mmpose_ext  # noqa: F401 (registers the parts)
+
 REGISTRIES = (DATASETS, HOOKS, KEYPOINT_CODECS, METRICS, MODELS, TRANSFORMS, VISUALIZERS)
 
 
