@@ -107,6 +107,8 @@ class ConfigBenchmark:
                 rows += self._sum(timings['encode'], timings['decode'])
             if measure == 'forward':
                 rows += self._complexity(entered)
+            if measure == 'step' and 'targets' in timings:
+                rows += self._share(timings['targets'], timings['step'])
         return rows
 
     def _calls(self, measure: str, entered: list[Contestant]) -> dict[str, Callable[[], float]]:
@@ -184,6 +186,15 @@ class ConfigBenchmark:
             if name in encode
         }
         return self._rows(both, 'encode + decode', 'us a sample') if both else []
+
+    def _share(self, targets: Timings, step: Timings) -> list[Row]:
+        """What part of a training step the targets take, run by run."""
+        shares = {
+            name: [100 * t / s for t, s in zip(targets[name], step[name], strict=True)]
+            for name in step
+            if name in targets
+        }
+        return self._rows(shares, 'targets of the step', '%', batch=1) if shares else []
 
     def _complexity(self, entered: list[Contestant]) -> list[Row]:
         counts = {c.name: complexity_of(c) for c in entered}
