@@ -28,7 +28,25 @@ val_pipeline = [
         size_factor=64,
         resize_mode='expand',
     ),
-    dict(type='PackPoseInputs'),
+    dict(
+        type='PackPoseInputs',
+        # without category_id, which CocoMetric takes for one number
+        meta_keys=(
+            'id',
+            'img_id',
+            'img_path',
+            'crowd_index',
+            'ori_shape',
+            'img_shape',
+            'input_size',
+            'input_center',
+            'input_scale',
+            'flip',
+            'flip_direction',
+            'flip_indices',
+            'raw_ann_info',
+        ),
+    ),
 ]
 
 # 17 clusters of one joint beside one of all (Cluster-2), in- and cross-branch aggregation

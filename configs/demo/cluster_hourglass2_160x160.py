@@ -8,7 +8,8 @@ codec = dict(
     input_size=(160, 160),
     heatmap_size=(40, 40),
     clusters=17,
-    sigma=1.5,
+    sigma=2,
+    tag_threshold=3.0,  # references come to lie some 10 apart
     delta=0.03,
     draw_on_device=True,
 )
@@ -29,7 +30,7 @@ train_pipeline = [
 val_pipeline = [
     dict(type='LoadImage'),
     dict(type='BottomupResize', input_size=codec['input_size']),
-    dict(type='PackPoseInputs'),
+    _base_.val_pipeline[-1],
 ]
 train_dataloader = dict(
     batch_size=8, dataset=dict(data_root=data_root, pipeline=train_pipeline), drop_last=True
@@ -47,7 +48,8 @@ model = dict(
         sparse_clusters=sparse_clusters,
         dense_clusters=dense_clusters,
         depth=3,
-        channels=32,
+        channels=48,
+        growth=48,
         stem_channels=16,
         tag_scale=2 * margin,
     ),
@@ -57,7 +59,7 @@ model = dict(
         dense_clusters=dense_clusters,
         offset_span=margin,
         # lambda_e as large beside Eq. 1 as at 128x128: a Gaussian fills more of a smaller map
-        loss=dict(tag_weight=0.01, margin=margin, pull_weight=1 / 64),
+        loss=dict(tag_weight=0.03, margin=margin, pull_weight=1 / 64),
     ),
 )
 

@@ -88,6 +88,7 @@ class BranchedStack(BaseModule):
         depth (int): How often the hourglass halves the resolution.
         channels (int): Channels of all features.
         blocks (int): Residual modules a position in the hourglass.
+        growth (int): How many channels more each halved resolution has in the hourglass.
         clusters (dict[str, list[list[int]]]): Keypoints of the clusters of each branch, in the
             order of their computation: ``dense`` (where there is one), ``sparse``.
         in_branch (bool): Whether there is in-branch aggregation.
@@ -101,6 +102,7 @@ class BranchedStack(BaseModule):
         depth: int,
         channels: int,
         blocks: int,
+        growth: int,
         clusters: dict[str, list[list[int]]],
         in_branch: bool,
         cross_branch: bool,
@@ -108,7 +110,7 @@ class BranchedStack(BaseModule):
         tag_scale: float,
     ) -> None:
         super().__init__()
-        self.hourglass = Hourglass(depth, channels, blocks)
+        self.hourglass = Hourglass(depth, channels, blocks, growth=growth)
         self.out = residual(channels, channels)
         self.branches = nn.ModuleDict(
             {
@@ -184,6 +186,8 @@ class BranchedHourglass(BaseBackbone):
         channels (int): Channels of all features from stride 4 on, and of each sub-branch's
             predictions and general features together. Defaults to 256.
         blocks (int): Residual modules a position in the hourglasses. Defaults to 1.
+        growth (int): How many channels more each halved resolution has in the hourglasses; 128 in
+            Newell et al.'s associative embedding. Defaults to 0, their earlier hourglass.
         stem_channels (int): Channels of the first convolution. Defaults to 64.
         tag_scale (float): What the tag layers' outputs are multiplied by, for tags that must get
             far apart in few steps: with the margin of the loss, the layers predict tags in units of
@@ -205,6 +209,7 @@ class BranchedHourglass(BaseBackbone):
         depth: int = 4,
         channels: int = 256,
         blocks: int = 1,
+        growth: int = 0,
         stem_channels: int = 64,
         tag_scale: float = 1.0,
         init_cfg: dict | list[dict] | None = None,
@@ -241,7 +246,15 @@ class BranchedHourglass(BaseBackbone):
         last = len(self.clusters) - 1
         self.stacks = nn.ModuleList(
             BranchedStack(
-                depth, channels, blocks, clusters, in_branch, cross_branch, i == last, tag_scale
+                depth,
+                channels,
+                blocks,
+                growth,
+                clusters,
+                in_branch,
+                cross_branch,
+                i == last,
+                tag_scale,
             )
             for i, clusters in enumerate(self.clusters)
         )

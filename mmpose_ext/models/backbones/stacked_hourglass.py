@@ -38,20 +38,26 @@ class Hourglass(BaseModule):
         blocks (int): Residual modules a position. Defaults to 1.
         left_out (int): How many of the last up-sampling steps are left out, with their skip
             branches: the output is 2 ** left_out times smaller than the input. Defaults to 0.
+        growth (int): How many channels more each halved resolution has; 128 in associative
+            embedding's hourglass. The output of an incomplete one has those of its resolution.
+            Defaults to 0.
     """
 
-    def __init__(self, depth: int, channels: int, blocks: int = 1, left_out: int = 0) -> None:
+    def __init__(
+        self, depth: int, channels: int, blocks: int = 1, left_out: int = 0, growth: int = 0
+    ) -> None:
         super().__init__()
+        low = channels + growth
         self.pool = nn.MaxPool2d(2)
-        self.low1 = residual(channels, channels, blocks)
+        self.low1 = residual(channels, low, blocks)
         if depth > 1:
-            self.low2 = Hourglass(depth - 1, channels, blocks, max(left_out - 1, 0))
+            self.low2 = Hourglass(depth - 1, low, blocks, max(left_out - 1, 0), growth)
         else:
-            self.low2 = residual(channels, channels, blocks)
+            self.low2 = residual(low, low, blocks)
         self.complete = left_out == 0
         if self.complete:
             self.skip = residual(channels, channels, blocks)
-            self.low3 = residual(channels, channels, blocks)
+            self.low3 = residual(low, channels, blocks)
             self.up = nn.Upsample(scale_factor=2)
 
     def forward(self, x: Tensor) -> Tensor:

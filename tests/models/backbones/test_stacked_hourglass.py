@@ -2,7 +2,7 @@
 import pytest
 import torch
 
-from mmpose_ext.models.backbones import StackedHourglass
+from mmpose_ext.models.backbones import Hourglass, StackedHourglass
 
 
 def small(**kwargs):
@@ -38,3 +38,13 @@ def test_bad_settings_are_refused():
         small(out_stride=64)
     with pytest.raises(ValueError, match='100x64; both must be divisible by 64'):
         small()(torch.zeros(1, 3, 64, 100))
+
+
+@pytest.mark.parametrize('left_out, shape', [(0, (16, 8, 12)), (1, (24, 4, 6))])
+def test_hourglass_that_widens_with_depth(left_out, shape):
+    """Associative embedding's: ``growth`` channels more at each halved resolution."""
+    hourglass = Hourglass(2, 16, left_out=left_out, growth=8)
+    assert hourglass(torch.randn(2, 16, 8, 12)).shape == (2, *shape)
+    assert hourglass.low2.low2[0].conv3.out_channels == 32
+    plain = sum(p.numel() for p in Hourglass(2, 16, left_out=left_out).parameters())
+    assert sum(p.numel() for p in hourglass.parameters()) > plain
