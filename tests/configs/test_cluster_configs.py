@@ -8,7 +8,7 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
-from mmpose.registry import DATASETS, MODELS
+from mmpose.registry import DATASETS, METRICS, MODELS
 from PIL import Image
 
 COCO = {
@@ -192,7 +192,8 @@ def test_tests_whole_images_of_any_shape(root, tmp_path):
     """``expand``: the longer side becomes longer than 512, and keypoints stay where they are."""
     write_images(tmp_path)
     cfg = load(root, 'cluster_hourglass4_512x512')
-    sample = small_dataset(cfg.val_dataloader.dataset, tmp_path)[0]
+    data = small_dataset(cfg.val_dataloader.dataset, tmp_path)
+    sample = data[0]
     assert sample['inputs'].shape == (3, 512, 704)
     model = shrink(cfg).eval()
     batch = model.data_preprocessor(
@@ -209,3 +210,7 @@ def test_tests_whole_images_of_any_shape(root, tmp_path):
     people = result.pred_instances
     assert people.keypoints.shape == (1, 17, 2)
     assert np.abs(people.keypoints - expected).max() < 0.5
+    metric = METRICS.build(dict(cfg.val_evaluator, ann_file=str(tmp_path / 'people.json')))
+    metric.dataset_meta = data.metainfo
+    metric.process([], [result.to_dict()])
+    assert metric.evaluate(1)['coco/AP'] == 0  # a person in one point
