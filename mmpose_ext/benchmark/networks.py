@@ -59,14 +59,18 @@ def forward_call(model: nn.Module, images: Tensor, dtype: str) -> Callable[[], A
 def step_call(
     model: nn.Module, images: Tensor, samples: list[PoseDataSample], optimizer: dict, dtype: str
 ) -> Callable[[], float]:
-    """A training step: forward pass, targets, losses, backward pass, optimizer; gives the loss."""
+    """A training step: forward pass, targets, losses, backward pass, optimizer; gives the loss.
+
+    The samples come from the CPU, the images are on the device.
+    """
     model.train()
     kind = 'OptimWrapper' if dtype != 'float16' else 'AmpOptimWrapper'
     wrapper = build_optim_wrapper(model, dict(type=kind, optimizer=dict(optimizer)))
 
     def step() -> float:
+        here = [sample.to(images.device) for sample in samples]  # as the data preprocessor does
         with _autocast(images.device, dtype):
-            losses = model.loss(images, samples)
+            losses = model.loss(images, here)
         total, _ = model.parse_losses(losses)
         wrapper.update_params(total)
         return total.item()
@@ -87,7 +91,7 @@ def targets_call(
 
     def stack() -> list[Tensor]:
         fields = [dict(sample.gt_fields.items()) for sample in samples]
-        return [torch.stack([field[name] for field in fields]).to(device) for name in fields[0]]
+        return [torch.stack([f[name].to(device) for f in fields]) for name in fields[0]]
 
     return stack
 

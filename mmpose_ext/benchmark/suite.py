@@ -146,7 +146,6 @@ class ConfigBenchmark:
         if measure == 'forward':
             return forward_call(model, images, settings.dtype)
         samples = make_samples(contestant, self._points(contestant))
-        samples = [sample.to(settings.device) for sample in samples]
         if measure == 'targets':
             return targets_call(model, samples, settings.device)
         return step_call(model, images, samples, contestant.optimizer, settings.dtype)

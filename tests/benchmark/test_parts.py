@@ -108,6 +108,15 @@ def test_processes(root, part):
     assert all(row.median > 0 for row in rows)
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason='no GPU')
+@pytest.mark.parametrize('paper', ['clnet', 'frsbn'])
+def test_on_a_gpu(root, paper):
+    measures = ('encode', 'forward', 'decode', 'targets', 'step')
+    settings = Settings(runs=1, batch=2, device='cuda:0', dtype='bfloat16', measures=measures)
+    rows, notes = run_benchmark(path(root, paper), settings)
+    assert set(measures) <= set(measured(rows)) and notes == []
+
+
 def test_command_writes_its_files(root, tmp_path, capsys):
     out = [str(tmp_path / name) for name in ('t.csv', 't.png', 't.md')]
     arguments = ['--what', 'decode', 'encode', '--runs', '2', '--batch', '2']
