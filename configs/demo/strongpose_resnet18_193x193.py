@@ -70,7 +70,7 @@ model = dict(
         stem_channels=32,
         base_channels=32,
         num_stages=3,
-        train_stride=8,
+        train_stride=16,
         test_stride=8,
         norm_eval=False,  # nothing to keep: the network starts from scratch
     ),
