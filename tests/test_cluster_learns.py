@@ -9,7 +9,7 @@ import pytest
 from mmengine.config import Config
 from mmengine.runner import Runner
 
-IMAGES, SIZE, EPOCHS = 20, 128, 300
+IMAGES, SIZE, EPOCHS = 20, 160, 400
 
 
 def write_subset(folder: Path, out: Path) -> None:
@@ -41,9 +41,12 @@ def overfit_config(root: Path, images: Path, out: Path, sparse, dense, delta: fl
         heatmap_size=(SIZE // 4, SIZE // 4),
         clusters=sparse[-1],
         delta=delta,
+        score_threshold=0.2,
     )
     clusters = dict(sparse_clusters=sparse, dense_clusters=dense)
-    cfg.model.backbone.update(depth=3, channels=64, stem_channels=32, tag_scale=8.0, **clusters)
+    cfg.model.backbone.update(
+        depth=3, channels=48, growth=48, stem_channels=16, tag_scale=8.0, **clusters
+    )
     cfg.model.head.update(decoder=codec, **clusters)
     cfg.model.head.loss.update(tag_weight=0.05, pull_weight=1 / 32)
     affine = dict(
@@ -90,7 +93,7 @@ def overfit_config(root: Path, images: Path, out: Path, sparse, dense, delta: fl
     'sparse, dense, delta, least',
     [
         ((5, 17), (1, 3), 0.03, 0.8),  # decoded without offsets: the paper's delta
-        ((5, 5), (1, 3), 1.0, 0.7),  # joints told apart by the offset alone
+        ((5, 5), (1, 3), 2.0, 0.7),  # joints told apart by the offset alone
     ],
     ids=['17 clusters', '5 clusters'],
 )
