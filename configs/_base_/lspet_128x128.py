@@ -24,7 +24,7 @@ val_pipeline = [
     dict(type='PackPoseInputs'),
 ]
 train_dataloader = dict(
-    batch_size=32,
+    batch_size=16,  # many steps in little time
     num_workers=1,
     persistent_workers=False,
     drop_last=True,
@@ -66,13 +66,13 @@ model = dict(
     backbone=dict(type='ResNet', depth=18),
 )
 
-train_cfg = dict(max_epochs=6, val_interval=2)
+train_cfg = dict(max_epochs=5, val_interval=5)
 optim_wrapper = dict(optimizer=dict(type='Adam', lr=1e-3))
 param_scheduler = [
-    dict(type='LinearLR', begin=0, end=140, start_factor=0.01, by_epoch=False),  # one epoch
-    dict(type='CosineAnnealingLR', begin=0, T_max=6, by_epoch=True, convert_to_iter_based=True),
+    dict(type='LinearLR', begin=0, end=140, start_factor=0.01, by_epoch=False),
+    dict(type='CosineAnnealingLR', begin=0, T_max=5, by_epoch=True, convert_to_iter_based=True),
 ]
 default_hooks = dict(
     logger=dict(interval=20),
-    checkpoint=dict(interval=6, save_best='lsp/PCK', rule='greater'),
+    checkpoint=dict(interval=1),
 )

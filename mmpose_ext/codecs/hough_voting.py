@@ -23,7 +23,8 @@ class VoteMaps(NamedTuple):
     """Votes on a grid of ``step`` input pixels, ``PAD`` empty cells around each plane."""
 
     raw: Tensor  #: (B * K, h, w) float32, the strong keypoint heatmaps before smoothing
-    rows: Tensor  #: (R,) int64, those of the B * K * h rows that hold votes, ascending
+    cells: Tensor  #: (M,) int64, flat indices of the cells that votes reach, once smoothed
+    places: Tensor  #: (B * K * h * w,) int32, each cell's place in ``cells`` + 1; 0 elsewhere
     step: float  #: input pixels from cell to cell
 
 
@@ -97,9 +98,10 @@ def accumulate(votes: Votes, planes: int, size: tuple[int, int], step: float) ->
     low = low.nan_to_num(-9.0, -9.0, -9.0).clamp(-9, max(w, h)).long() + PAD
     x, y = low.unbind(-1)
     inside = (x >= PAD - 1) & (y >= PAD - 1) & (x <= w - PAD - 1) & (y <= h - PAD - 1)
-    index = (votes.plane * (h * w) + y * w + x) * inside
-    weight = votes.weight * inside
-    right, lower = (part.nan_to_num(0.0)).unbind(-1)
+    inside = inside.nonzero().squeeze(1)
+    index = ((votes.plane * h + y) * w + x)[inside]
+    weight = votes.weight[inside]
+    right, lower = part[inside].unbind(-1)
     upper_weight = weight * (1 - lower)
     lower_weight = weight * lower
     for corner, value in (
@@ -109,58 +111,67 @@ def accumulate(votes: Votes, planes: int, size: tuple[int, int], step: float) ->
         (w + 1, lower_weight * right),
     ):
         maps.scatter_add_(0, index + corner, value)
-    # the row that an index lies in, and the next one; the maps' first row stands for no vote
-    touched = torch.zeros(planes * h + 1, dtype=torch.bool, device=device)
-    row = index.div(w, rounding_mode='floor')
-    touched[row] = True
-    touched[row + 1] = True
-    rows = touched[:-1].nonzero().squeeze(1)
-    return VoteMaps(maps.view(planes, h, w), rows[rows > 1], step)
+    places = torch.zeros(planes * h * w, dtype=torch.int32, device=device)
+    cells = _around(_once(index, places), w, -1, 2).flatten()
+    cells = _once(cells, places)
+    places[cells] = torch.arange(1, len(cells) + 1, dtype=torch.int32, device=device)
+    return VoteMaps(maps.view(planes, h, w), cells, places, step)
+
+
+def _once(index: Tensor, places: Tensor) -> Tensor:
+    """Drop repeated indices (M,), in any order; overwrites ``places`` at them."""
+    number = torch.arange(len(index), dtype=places.dtype, device=index.device)
+    places[index] = number  # of those that write to one place, one stays
+    return index[places[index] == number]
+
+
+def _around(index: Tensor, width: int, first: int, last: int) -> Tensor:
+    """Give the flat indices (M, S * S) of the cells from ``first`` to ``last`` away, row by row."""
+    ticks = torch.arange(first, last + 1, device=index.device)
+    return index[:, None] + (ticks[:, None] * width + ticks).flatten()
 
 
 def find_peaks(maps: VoteMaps, threshold: float) -> Peaks:
     """Smooth the votes and find their local maxima in windows of 5 x 5 cells.
 
     The Gaussian is the binomial kernel [1, 2, 1] along x and y (sigma 0.7 cells); with the bilinear
-    shares the votes are smoothed by about 0.8 cells. Only rows that hold votes are looked at, the
-    others count as 0. A maximum's position is the mean of the votes in 3 x 3 cells, exact where all
-    votes fall on one point. Of equal neighbours the first counts.
+    shares the votes are smoothed by about 0.8 cells. Only the cells that a vote reaches
+    are looked at, the others are 0. A maximum's position is the mean of the votes in 3 x 3 cells,
+    exact where all votes fall on one point. Of equal neighbours the first counts.
 
     Args:
         maps (VoteMaps): The votes.
         threshold (float): Least score of a peak.
     """
-    planes, h, w = maps.raw.shape
-    rows = maps.rows
-    raw = maps.raw.view(-1, w)
-    smooth = raw[rows - 1] + raw[rows + 1]
-    smooth.add_(raw[rows], alpha=2)
-    pairs = smooth[:, 1:] + smooth[:, :-1]
-    # column c of the result is centred at column c + 1; the last row stands for all without votes
-    smooth = torch.cat([pairs[:, 1:] + pairs[:, :-1], pairs.new_zeros(1, w - 2)])
-    place = torch.full((planes * h,), len(rows), device=rows.device)
-    place[rows] = torch.arange(len(rows), device=rows.device)
-
+    _, h, w = maps.raw.shape
+    raw = maps.raw.view(-1)
+    votes = raw[_around(maps.cells, w, -1, 1)].unflatten(1, (3, 3))
+    values = votes[:, 0] + votes[:, 2]
+    values.add_(votes[:, 1], alpha=2)
+    values = values[:, 1:] + values[:, :-1]
+    values = values[:, 1] + values[:, 0]
     # [1, 2, 1] has 2 in the middle: a vote on a cell's centre gives 4
-    found = (smooth.view(-1) >= 4 * threshold).nonzero().squeeze(1)
-    row = found.div(w - 2, rounding_mode='floor')
-    column = found - row * (w - 2)
-    score = smooth.view(-1)[found]
-    ticks = torch.arange(-2, 3, device=rows.device)
-    near = place[(rows[row][:, None] + ticks).clamp_(0, planes * h - 1)] * (w - 2)
-    near = (near[:, :, None] + (column[:, None] + ticks).clamp_(0, w - 3)[:, None]).flatten(1)
-    around = smooth.view(-1)[near]
-    own = score[:, None]
-    is_peak = ((around < own) | ((around == own) & (near >= found[:, None]))).all(1)
-    row, column, score = rows[row[is_peak]], column[is_peak] + 1, score[is_peak]
+    high = (values >= 4 * threshold).nonzero().squeeze(1)
+    found, score = maps.cells[high], values[high]
+    smooth = torch.cat([values.new_zeros(1), values])  # 0 where no vote reaches
+    beside = torch.tensor([-w, -1, 1, w], device=raw.device)
+    around = smooth[maps.places[found[:, None] + beside].long()]
+    high = (around <= score[:, None]).all(1)
+    found, order = found[high].sort()  # few are left
+    score = score[high][order]
+    around = smooth[maps.places[_around(found, w, -2, 2)].long()]
+    own, later = score[:, None], torch.arange(25, device=raw.device) >= 12
+    peak = ((around < own) | ((around == own) & later)).all(1)
+    found, score = found[peak], score[peak]
 
-    mass = raw.unfold(0, 3, 1).unfold(1, 3, 1)[row - 1, column - 1]  # (P, 3, 3)
+    mass = raw[_around(found, w, -1, 1)].unflatten(1, (3, 3))  # (P, 3, 3)
     total = mass.sum((1, 2)).clamp(min=1e-12)
     dx = (mass[:, :, 2] - mass[:, :, 0]).sum(1) / total
     dy = (mass[:, 2] - mass[:, 0]).sum(1) / total
+    row = found.div(w, rounding_mode='floor')
     plane = row.div(h, rounding_mode='floor')
-    y = row - plane * h
-    position = torch.stack([column - PAD + dx, y - PAD + dy], -1) * maps.step
+    x, y = found - row * w, row - plane * h
+    position = torch.stack([x - PAD + dx, y - PAD + dy], -1) * maps.step
     return Peaks(plane, position, score / 4)
 
 

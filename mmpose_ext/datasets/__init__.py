@@ -4,4 +4,11 @@ from .lsp import LspDataset
 from .transforms import ColorJitter, PersonMasks
 from .validation import DataError, validate
 
-__all__ = ['CheckedCocoDataset', 'ColorJitter', 'DataError', 'LspDataset', 'PersonMasks', 'validate']
+__all__ = [
+    'CheckedCocoDataset',
+    'ColorJitter',
+    'DataError',
+    'LspDataset',
+    'PersonMasks',
+    'validate',
+]

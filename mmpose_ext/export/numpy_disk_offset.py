@@ -86,10 +86,6 @@ class _Image:
         inside = (np.minimum(x, y) >= MARGIN - 1) & (x <= w - MARGIN - 1) & (y <= h - MARGIN - 1)
         index, weight = ((kind * h + y) * w + x)[inside], weight[inside]
         right, lower = right[inside], lower[inside]
-        #: Rows (K, h) that votes fall into; the others do not count as peaks.
-        self.touched = np.zeros((self.kinds, h), bool)
-        for row in (index // w, index // w + 1):
-            self.touched.reshape(-1)[row] = True
         votes = np.zeros(self.kinds * h * w)
         for corner, share in (
             (0, (1 - lower) * (1 - right)),
@@ -105,7 +101,7 @@ class _Image:
         votes = self.votes
         rows = votes[:, :-2] + votes[:, 2:] + 2 * votes[:, 1:-1]
         pairs = rows[..., 1:] + rows[..., :-1]
-        smooth = (pairs[..., 1:] + pairs[..., :-1]) * self.touched[:, 1:-1, None]
+        smooth = pairs[..., 1:] + pairs[..., :-1]
         kind, y, x = np.nonzero(smooth >= 4 * self.settings['peak_threshold'])
         own = smooth[kind, y, x][:, None]
         window = sliding_window_view(np.pad(smooth, ((0, 0), (2, 2), (2, 2))), (5, 5), (1, 2))
