@@ -12,6 +12,7 @@ default_hooks = dict(
     checkpoint_match=dict(type='CheckpointMatchHook'),  # refuses checkpoints of another model
     epoch_seed=dict(type='EpochSeedHook'),  # a resumed run repeats the undisturbed one
     validate_data=dict(type='ValidateDataHook'),  # what is wrong with the training data, in the log
+    fast_training=dict(type='FastTrainingHook'),  # does nothing without configs/_base_/fast.py
 )
 custom_hooks = [dict(type='SyncBuffersHook')]
 

@@ -8,11 +8,14 @@ from .checkpoint_loading import (
     load_checkpoint_safely,
 )
 from .checkpoint_match_hook import CheckpointMatchHook, CheckpointMismatchError, match_checkpoint
+from .cpu_launcher import install_cpu_launcher
 from .epoch_seed_hook import EpochSeedHook, seed_everything
+from .fast_training_hook import FastTraining, FastTrainingHook
 from .safe_checkpoint_hook import SafeCheckpointHook
 from .validate_data_hook import ValidateDataHook
 
 install_safe_loading()
+install_cpu_launcher()
 
 __all__ = [
     'AtomicLocalBackend',
@@ -20,10 +23,13 @@ __all__ = [
     'CheckpointMatchHook',
     'CheckpointMismatchError',
     'EpochSeedHook',
+    'FastTraining',
+    'FastTrainingHook',
     'SafeCheckpointHook',
     'UnreadableCheckpointError',
     'UnsafeCheckpointError',
     'ValidateDataHook',
+    'install_cpu_launcher',
     'install_safe_loading',
     'load_checkpoint_safely',
     'match_checkpoint',

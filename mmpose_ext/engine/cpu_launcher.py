@@ -1,0 +1,44 @@
+# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+"""``--launcher pytorch`` on machines without an accelerator."""
+
+import functools
+from collections.abc import Callable
+
+import torch
+from mmengine.device import get_device
+from mmengine.dist import utils
+from mmengine.model import MMDistributedDataParallel
+
+
+def install_cpu_launcher() -> None:
+    """Let mmengine's torch launcher run on CPUs, by gloo. Idempotent.
+
+    mmengine selects a CUDA device for each process before anything else, which fails where there is
+    none; NCCL, the configs' backend, needs GPUs as well; and the runner gives the wrapped model that
+    device. Where mmengine sees another device than the CPU nothing changes.
+    """
+    launch = utils._init_dist_pytorch
+    if getattr(launch, 'runs_on_cpu', False):
+        return
+
+    @functools.wraps(launch)
+    def init(backend: str, init_backend: str = 'torch', **kwargs) -> None:
+        if get_device() != 'cpu' or init_backend != 'torch':
+            launch(backend, init_backend=init_backend, **kwargs)
+        else:
+            torch.distributed.init_process_group(backend='gloo', **kwargs)
+            MMDistributedDataParallel.__init__ = _without_devices(MMDistributedDataParallel)
+
+    init.runs_on_cpu = True
+    utils._init_dist_pytorch = init
+
+
+def _without_devices(wrapper: type) -> Callable:
+    """The constructor of a distributed wrapper, for modules on the CPU."""
+    construct = wrapper.__init__
+
+    @functools.wraps(construct)
+    def init(self, module: torch.nn.Module, *args, device_ids=None, **kwargs) -> None:
+        construct(self, module, *args, **kwargs)
+
+    return init

@@ -1,0 +1,151 @@
+# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+"""Training in less time: memory format, mixed precision, compilation, decoding of JPEGs."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from types import MethodType
+
+import torch
+from mmengine.hooks import Hook
+from mmengine.logging import print_log
+from mmengine.model import is_model_wrapper
+from mmpose.datasets.transforms import LoadImage
+from mmpose.registry import HOOKS
+from torch import nn
+
+from ..datasets.transforms.turbojpeg_image import LoadTurboJpegImage, has_turbojpeg
+
+
+@dataclass(frozen=True)
+class FastTraining:
+    """What to do; ``None`` leaves the decision to the machine.
+
+    Args:
+        channels_last (bool): Weights of convolutions, and so all maps, with channels innermost.
+        mixed_precision (bool, optional): Forward passes in training under bfloat16 autocast;
+            losses, weights, their gradients, the optimiser and testing stay float32. None: on GPUs
+            that calculate in bfloat16.
+        compile (bool, optional): ``torch.compile`` of the backbone. None: on GPUs.
+        cudnn_benchmark (bool): Whether cuDNN tries its algorithms; good where sizes don't change.
+        turbojpeg (bool, optional): Decode JPEGs by PyTurboJPEG. None: where it is installed.
+    """
+
+    channels_last: bool = True
+    mixed_precision: bool | None = None
+    compile: bool | None = None
+    cudnn_benchmark: bool = True
+    turbojpeg: bool | None = None
+
+
+@HOOKS.register_module()
+class FastTrainingHook(Hook):
+    """Speeds up training as the config's ``fast_training`` says; without that it does nothing.
+
+    All configs of this package have the hook. ``configs/_base_/fast.py`` switches it on for a
+    config that inherits it beside another; so do options on the command line:
+    ``--cfg-options fast_training.channels_last=True``. Checkpoints are those of plain training.
+    Targets are drawn on the device by ``draw_on_device`` of the codec, which the configs have set.
+
+    Raises:
+        ValueError: Before training, if ``fast_training`` has an unknown key.
+        ImportError: If ``turbojpeg=True`` is asked for and it is not installed.
+    """
+
+    def before_train(self, runner) -> None:
+        """Prepare the model and the training's data set."""
+        settings = runner.cfg.get('fast_training')
+        if settings is None:
+            return
+        settings = read_settings(settings)
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        device = next(model.parameters()).device
+        done = []
+        if settings.channels_last:
+            model.to(memory_format=torch.channels_last)
+            done.append('channels last')
+        if _decide(settings.mixed_precision, lambda: has_fast_bfloat16(device)):
+            use_bfloat16(model, device)
+            done.append('bfloat16')
+        if _decide(settings.compile, lambda: device.type == 'cuda'):
+            model.backbone.compile()
+            done.append('compiled backbone')
+        if settings.cudnn_benchmark and device.type == 'cuda':
+            torch.backends.cudnn.benchmark = True
+            done.append('cuDNN benchmark')
+        if _decide(settings.turbojpeg, has_turbojpeg):
+            use_turbojpeg(runner.train_dataloader.dataset)
+            done.append('turbojpeg')
+        print_log(f'Fast training: {", ".join(done) or "nothing to do"}.', logger='current')
+
+
+def read_settings(settings: dict) -> FastTraining:
+    """Check ``fast_training`` of a config.
+
+    Raises:
+        ValueError: If a key is unknown.
+    """
+    known = [field.name for field in fields(FastTraining)]
+    if unknown := set(settings) - set(known):
+        raise ValueError(
+            f'fast_training: {", ".join(sorted(unknown))} is unknown; there are {", ".join(known)}.'
+        )
+    return FastTraining(**settings)
+
+
+def has_fast_bfloat16(device: torch.device) -> bool:
+    """Whether the device calculates in bfloat16 itself (CPUs are left at float32)."""
+    return device.type == 'cuda' and torch.cuda.is_bf16_supported(including_emulation=False)
+
+
+def use_bfloat16(model: nn.Module, device: torch.device) -> None:
+    """Let backbone, neck and head of a pose estimator run under bfloat16 autocast in training.
+
+    The head's maps are given as float32, so losses are calculated in it; bfloat16 has its range,
+    so that no loss has to be scaled.
+    """
+    for module, name in ((model, 'extract_feat'), (model.head, 'forward')):
+        setattr(module, name, MethodType(_in_bfloat16(name, device.type), module))
+
+
+def _in_bfloat16(name: str, device_type: str) -> Callable:
+    """A method in the place of ``name``; bound to a module, so that a copied module has a copy."""
+
+    def call(self, *args, **kwargs):
+        method = getattr(type(self), name)
+        if not self.training:
+            return method(self, *args, **kwargs)
+        with torch.autocast(device_type, torch.bfloat16):
+            result = method(self, *args, **kwargs)
+        return _float32(result) if name == 'forward' else result
+
+    return call
+
+
+def _float32(maps):
+    """Widen all tensors in nested dicts and rows."""
+    if isinstance(maps, torch.Tensor):
+        return maps.float()
+    if isinstance(maps, dict):
+        return {key: _float32(value) for key, value in maps.items()}
+    return type(maps)(map(_float32, maps))
+
+
+def use_turbojpeg(dataset) -> None:
+    """Let ``LoadTurboJpegImage`` load the images of a data set, or of those that it is made of.
+
+    Transforms that are exactly mmpose's ``LoadImage`` are replaced, with their settings.
+
+    Raises:
+        ImportError: If turbojpeg is not installed.
+    """
+    for part in getattr(dataset, 'datasets', [dataset]):
+        transforms = part.pipeline.transforms
+        for i, transform in enumerate(transforms):
+            if type(transform) is LoadImage and transform.color_type == 'color':
+                transforms[i] = LoadTurboJpegImage(
+                    to_float32=transform.to_float32, backend_args=transform.backend_args
+                )
+
+
+def _decide(asked: bool | None, by_machine) -> bool:
+    return by_machine() if asked is None else asked

@@ -1,0 +1,121 @@
+# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+import copy
+
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.runner import Runner
+from mmpose.datasets.transforms import LoadImage
+
+from mmpose_ext.datasets.transforms import LoadTurboJpegImage
+from mmpose_ext.datasets.transforms.turbojpeg_image import has_turbojpeg
+from mmpose_ext.engine.fast_training_hook import use_turbojpeg
+
+
+@pytest.fixture
+def train(make_config):
+    """Train for an epoch with settings; gives the runner, and dtypes and layouts in the model."""
+
+    def run(settings, **options):
+        seen = {}
+        cfg = make_config(**{'train_cfg.max_epochs': 1} | options)
+        cfg.default_hooks.fast_training = dict(type='FastTrainingHook')
+        if settings is not None:
+            cfg.fast_training = settings
+        runner = Runner.from_cfg(cfg)
+
+        def look(module, inputs, output):
+            seen[module.training] = (
+                output.dtype,
+                output.is_contiguous(memory_format=torch.channels_last),
+            )
+
+        runner.model.backbone.layer1[0].conv1.register_forward_hook(look)
+        runner.train()
+        return runner, seen
+
+    return run
+
+
+def weights(runner):
+    return torch.cat([p.detach().flatten() for p in runner.model.parameters()])
+
+
+def test_nothing_without_settings(train):
+    assert train(None)[1] == {True: (torch.float32, False), False: (torch.float32, False)}
+
+
+@pytest.mark.parametrize(
+    'settings, in_training, in_testing',
+    [
+        # memory format alone
+        (dict(channels_last=True), (torch.float32, True), (torch.float32, True)),
+        # bfloat16 in training alone
+        (
+            dict(channels_last=False, mixed_precision=True),
+            (torch.bfloat16, False),
+            (torch.float32, False),
+        ),
+        # what a CPU is given by default: no bfloat16, no compilation
+        (dict(), (torch.float32, True), (torch.float32, True)),
+    ],
+)
+def test_what_the_model_calculates_in(train, settings, in_training, in_testing):
+    runner, seen = train(settings)
+    assert seen == {True: in_training, False: in_testing}
+    assert weights(runner).dtype == torch.float32
+
+
+@pytest.mark.parametrize(
+    'settings, bound', [(dict(channels_last=True), 1e-4), (dict(mixed_precision=True), 2e-2)]
+)
+def test_learns_the_same(train, settings, bound):
+    """Plain gradient descent, whose steps are as near as the gradients are."""
+    sgd = {'optim_wrapper.optimizer': dict(type='SGD', lr=1e-2)}
+    plain = weights(train(None, **sgd)[0])
+    fast = weights(train(settings, **sgd)[0])
+    assert 0 < (plain - fast).norm() / plain.norm() < bound
+
+
+def test_checkpoint_is_a_plain_one(train):
+    """Compilation in place keeps the names of the weights."""
+    runner, _ = train(dict(channels_last=True))
+    runner.model.backbone.compile()
+    assert not [name for name in runner.model.state_dict() if '_orig_mod' in name]
+
+
+def test_copied_model_is_a_model_of_its_own(train):
+    """As by mmengine's EMA hook: a copy must not calculate with the first one's weights."""
+    runner, _ = train(dict(mixed_precision=True))
+    copied = copy.deepcopy(runner.model).train()
+    with torch.no_grad():
+        for parameter in copied.parameters():
+            parameter.zero_()
+        maps = copied.head.forward(copied.extract_feat(torch.ones(2, 3, 32, 32)))
+    assert maps.dtype == torch.float32 and not maps.any()
+
+
+def test_misspelled_key_is_told(train):
+    with pytest.raises(ValueError, match='channel_last is unknown; there are channels_last'):
+        train(dict(channel_last=True))
+
+
+def test_turbojpeg_replaces_the_loader(make_config):
+    cfg = make_config()
+    dataset = Runner.build_dataloader(cfg.train_dataloader).dataset
+    if not has_turbojpeg():
+        with pytest.raises(ImportError, match='PyTurboJPEG'):
+            use_turbojpeg(dataset)
+        return
+    assert type(dataset.pipeline.transforms[0]) is LoadImage
+    use_turbojpeg(dataset)
+    assert type(dataset.pipeline.transforms[0]) is LoadTurboJpegImage
+    assert dataset[0]['inputs'].shape == (3, 32, 32)
+
+
+def test_config_to_inherit(root):
+    cfg = Config.fromfile(root / 'configs' / 'fast' / 'clnet_resnet50_256x192.py')
+    plain = Config.fromfile(root / 'configs' / 'clnet_resnet50_256x192.py')
+    assert cfg.fast_training.channels_last
+    assert cfg.default_hooks.fast_training.type == 'FastTrainingHook'
+    assert {k: v for k, v in cfg.items() if k != 'fast_training'} == dict(plain.items())
