@@ -14,8 +14,8 @@ def install_cpu_launcher() -> None:
     """Let mmengine's torch launcher run on CPUs, by gloo. Idempotent.
 
     mmengine selects a CUDA device for each process before anything else, which fails where there is
-    none; NCCL, the configs' backend, needs GPUs as well; and the runner gives the wrapped model that
-    device. Where mmengine sees another device than the CPU nothing changes.
+    none; NCCL, the configs' backend, needs GPUs as well; and the runner gives the wrapped model
+    that device. Where mmengine sees another device than the CPU nothing changes.
     """
     launch = utils._init_dist_pytorch
     if getattr(launch, 'runs_on_cpu', False):
