@@ -12,7 +12,8 @@ Maps = dict[str, Tensor]
 class ClusterTagLoss(nn.Module):
     """Detection and embedding loss of one branch of one stack (Eq. 1 to 8).
 
-    - Detection (Eq. 1): mean square error over the cells, and over clusters and images.
+    - Detection (Eq. 1): mean square error over the cells and over images; over clusters as
+      ``cluster_reduction`` says.
     - Pull (Eq. 3): squares of normalised tag minus the person's reference, a mean over the person's
       visible keypoints, then over the people that have any.
     - Push (Eq. 6): exp(-(difference of references)^2 / (2 margin^2)), a mean over all pairs of
@@ -45,9 +46,14 @@ class ClusterTagLoss(nn.Module):
             within each tagging heatmap"): see docs/cluster-wise.md on how tags of all people
             collapse without.
         reading (str): ``'offset'`` or ``'printed'``. Defaults to ``'offset'``.
+        cluster_reduction (str): ``'mean'`` over the clusters of a branch, "the mean Euclidean
+            distance over all pairs of prediction and ground truth detection heatmap"; or ``'sum'``,
+            Eq. 1 "for each keypoint cluster". The mean makes a keypoint's Gaussian in one of 17
+            maps count a 17th of the same Gaussian in one map of all. Defaults to ``'mean'``.
 
     Raises:
-        ValueError: If ``reading`` is neither, or ``margin`` is not positive.
+        ValueError: If ``reading`` or ``cluster_reduction`` is neither of the two, or ``margin`` is
+            not positive.
     """
 
     def __init__(
@@ -57,11 +63,17 @@ class ClusterTagLoss(nn.Module):
         margin: float = 4.0,
         pull_weight: float = 1.0,
         reading: str = 'offset',
+        cluster_reduction: str = 'mean',
     ) -> None:
         super().__init__()
         if reading not in ('offset', 'printed'):
             raise ValueError(
                 f"ClusterTagLoss: reading must be 'offset' or 'printed', got {reading!r}."
+            )
+        if cluster_reduction not in ('mean', 'sum'):
+            raise ValueError(
+                "ClusterTagLoss: cluster_reduction must be 'mean' or 'sum', got "
+                f'{cluster_reduction!r}.'
             )
         if not margin > 0:
             raise ValueError(f'ClusterTagLoss: margin must be above 0, got {margin}.')
@@ -70,6 +82,7 @@ class ClusterTagLoss(nn.Module):
         self.margin = margin
         self.pull_weight = pull_weight
         self.reading = reading
+        self.cluster_reduction = cluster_reduction
 
     def forward(
         self,
@@ -110,7 +123,7 @@ class ClusterTagLoss(nn.Module):
         error = (heatmaps - targets['heatmaps']).square()
         if 'heatmap_weights' in targets:
             error = error * targets['heatmap_weights']
-        return error.mean()
+        return error.mean() * (error.shape[1] if self.cluster_reduction == 'sum' else 1)
 
     def embedding(
         self, tags: Tensor, visible: Tensor, cluster_of: Tensor, offsets: Tensor

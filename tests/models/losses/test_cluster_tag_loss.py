@@ -163,6 +163,16 @@ def test_pull_weight_is_a_factor_of_the_pull_loss_alone():
     assert part['loss_heatmap'] == whole['loss_heatmap']
 
 
+def test_sum_over_clusters_counts_each_map_once():
+    maps, targets = sample([2, 1])
+    mean, total = (
+        compute(maps, targets, 'offset', cluster_reduction=reduction)
+        for reduction in ('mean', 'sum')
+    )
+    torch.testing.assert_close(total['loss_heatmap'], mean['loss_heatmap'] * C)
+    assert total['loss_pull'] == mean['loss_pull'] and total['loss_push'] == mean['loss_push']
+
+
 def learnt_tags(reading):
     """Tags of two people, all keypoints labelled, after descent on the loss alone."""
     indices = torch.arange(2 * K).view(1, 2, K)
@@ -200,7 +210,9 @@ def test_printed_reading_teaches_neither():
     assert (moved - moved.mean(1, keepdim=True)).abs().max() < 0.05
 
 
-@pytest.mark.parametrize('options', [dict(reading='mean'), dict(margin=0)])
+@pytest.mark.parametrize(
+    'options', [dict(reading='mean'), dict(margin=0), dict(cluster_reduction='max')]
+)
 def test_refuses_bad_options(options):
     with pytest.raises(ValueError, match='ClusterTagLoss'):
         losses.ClusterTagLoss(**options)
