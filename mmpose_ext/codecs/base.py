@@ -161,8 +161,8 @@ class BaseTorchCodec(BaseKeypointCodec):
 
         Args:
             keypoints (np.ndarray): (N, K, D) in input pixels; only x and y are used.
-            keypoints_visible (np.ndarray, optional): (N, K), above 0 where labelled. Defaults to
-                all ones.
+            keypoints_visible (np.ndarray, optional): (N, K), above 0 where labelled, else 0.
+                Defaults to all ones.
             **auxiliary (np.ndarray, optional): (N, ...) for people's arrays, (h, w) or (C, h, w)
                 for images, see :meth:`draw`; None is the same as nothing.
 
@@ -172,7 +172,8 @@ class BaseTorchCodec(BaseKeypointCodec):
             and the auxiliary arrays, images as (C, h, w).
 
         Raises:
-            ValueError: If the shapes do not match or a labelled keypoint is not finite.
+            ValueError: If the shapes do not match, a labelled keypoint is not finite, or a
+                visibility is negative or not finite.
         """
         points, weights = self._clean(keypoints, keypoints_visible)
         auxiliary = self._clean_auxiliary(auxiliary)
@@ -320,6 +321,12 @@ class BaseTorchCodec(BaseKeypointCodec):
                 f'got {keypoints_visible.shape}.'
             )
         weights = np.array(keypoints_visible, dtype=np.float32)
+        if not (np.isfinite(weights) & (weights >= 0)).all():
+            raise ValueError(
+                f'{name}: keypoints_visible must be 0 or more and finite, got '
+                f'{weights[~(np.isfinite(weights) & (weights >= 0))][0]}. Correct the annotation: '
+                '0 is unlabelled.'
+            )
         points = np.zeros((*weights.shape, 2), dtype=np.float32)
         np.copyto(points, keypoints[..., :2], where=(weights > 0)[..., None], casting='same_kind')
         if not np.isfinite(points).all():
