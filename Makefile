@@ -3,6 +3,7 @@
 # make demo-cluster      the same for the cluster-wise network (bottom-up)
 # make test       set up, run the quick tests
 # make test-long  the quick tests and those that take longer
+#                 (both list the slowest tests, and the lines of mmpose_ext that no test ran)
 # make docs       the documentation site, into build/docs/html
 # make lint       ruff
 # make clean      remove the demo's output (not the environment)
@@ -15,6 +16,7 @@ CLUSTER := build/demo-cluster
 CLUSTER_CONFIG := configs/demo/cluster_hourglass2_160x160.py
 STRONGPOSE := build/demo-strongpose
 STRONGPOSE_CONFIG := configs/demo/strongpose_resnet18_193x193.py
+COVERAGE := --cov --cov-report=term-missing:skip-covered
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONUNBUFFERED := 1
 
@@ -51,10 +53,10 @@ $(CLUSTER)/train/epoch_12.pth: | setup
 	mim train mmpose $(CLUSTER_CONFIG) --work-dir $(CLUSTER)/train --resume
 
 test: setup
-	python -m pytest -m 'not long'
+	python -m pytest -m 'not long' $(COVERAGE)
 
 test-long: setup
-	python -m pytest
+	python -m pytest $(COVERAGE)
 
 docs: setup
 	python -m sphinx -q -W --keep-going -b html -d build/docs/doctrees docs build/docs/html
