@@ -15,8 +15,8 @@ val_pipeline = [
 val_dataloader = dict(dataset=dict(pipeline=val_pipeline))
 test_dataloader = val_dataloader
 
-train_cfg = dict(max_epochs=4, val_interval=4)
+train_cfg = dict(max_epochs=3, val_interval=3)
 param_scheduler = [
     dict(type='LinearLR', begin=0, end=140, start_factor=0.01, by_epoch=False),
-    dict(type='CosineAnnealingLR', begin=0, T_max=4, by_epoch=True, convert_to_iter_based=True),
+    dict(type='CosineAnnealingLR', begin=0, T_max=3, by_epoch=True, convert_to_iter_based=True),
 ]
