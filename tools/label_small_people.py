@@ -13,6 +13,7 @@ import argparse
 
 from mmpose_ext.datasets import DataError
 from mmpose_ext.datasets.small_people import label_small_people
+from mmpose_ext.engine import CheckpointError
 
 
 def main() -> None:
@@ -42,7 +43,7 @@ def main() -> None:
     args = parser.parse_args()
     try:
         labelled, people = label_small_people(**vars(args))
-    except (DataError, OSError, ValueError) as error:
+    except (CheckpointError, DataError, OSError, ValueError) as error:
         raise SystemExit(f'error: {error}') from None
     print(f'{args.out_file}: {labelled} of {people} people without keypoints have some now')
 
