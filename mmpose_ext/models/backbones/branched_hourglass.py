@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from ...codecs.keypoint_clusters import make_clusters
 from ..layers.cross_branch_aggregation import CrossBranchAggregation
 from ..layers.in_branch_aggregation import InBranchAggregation
-from .stacked_hourglass import STEM_STRIDE, Hourglass, hourglass_stem, residual
+from .stacked_hourglass import BATCH_NORM, STEM_STRIDE, Hourglass, hourglass_stem, residual
 
 Clusters = int | Sequence[Sequence[int | str]]
 Maps = dict[str, Tensor]
@@ -34,12 +34,20 @@ class SubBranch(BaseModule):
         general (bool): Whether there are general features; the last stack needs none.
         scale (float): What the predictions are in units of; the features passed on hold them in
             this unit. Defaults to 1.
+        norm_cfg (dict): Config of the normalisation. Defaults to batch normalisation.
     """
 
-    def __init__(self, channels: int, num_clusters: int, general: bool, scale: float = 1.0) -> None:
+    def __init__(
+        self,
+        channels: int,
+        num_clusters: int,
+        general: bool,
+        scale: float = 1.0,
+        norm_cfg: dict = BATCH_NORM,
+    ) -> None:
         super().__init__()
         self.scale = scale
-        self.features = ConvModule(channels, channels, 1, norm_cfg=dict(type='BN'))
+        self.features = ConvModule(channels, channels, 1, norm_cfg=norm_cfg)
         self.predictions = nn.Conv2d(channels, num_clusters, 1)
         self.general = nn.Conv2d(channels, channels - num_clusters, 1) if general else None
 
@@ -61,16 +69,23 @@ class ClusterBranch(BaseModule):
         in_branch (bool): Whether the tag features are aggregated to the detection features.
         is_last (bool): Whether no stack follows, which its features would serve.
         tag_scale (float): The unit of the tags.
+        norm_cfg (dict): Config of the normalisation. Defaults to batch normalisation.
     """
 
     def __init__(
-        self, channels: int, num_clusters: int, in_branch: bool, is_last: bool, tag_scale: float
+        self,
+        channels: int,
+        num_clusters: int,
+        in_branch: bool,
+        is_last: bool,
+        tag_scale: float,
+        norm_cfg: dict = BATCH_NORM,
     ) -> None:
         super().__init__()
-        self.detection = SubBranch(channels, num_clusters, not is_last)
-        self.tag = SubBranch(channels, num_clusters, not is_last, tag_scale)
+        self.detection = SubBranch(channels, num_clusters, not is_last, norm_cfg=norm_cfg)
+        self.tag = SubBranch(channels, num_clusters, not is_last, tag_scale, norm_cfg)
         in_branch = in_branch and not is_last
-        self.in_branch = InBranchAggregation(channels) if in_branch else None
+        self.in_branch = InBranchAggregation(channels, norm_cfg) if in_branch else None
 
     def forward(self, x: Tensor) -> tuple[Maps, Tensor | None, Tensor | None]:
         """Map (B, channels, h, w) to the predicted maps, detection and tag features."""
@@ -95,6 +110,7 @@ class BranchedStack(BaseModule):
         cross_branch (bool): Whether there is cross-branch aggregation.
         is_last (bool): Whether no stack follows.
         tag_scale (float): The unit of the tags.
+        norm_cfg (dict): Config of the normalisation.
     """
 
     def __init__(
@@ -108,13 +124,14 @@ class BranchedStack(BaseModule):
         cross_branch: bool,
         is_last: bool,
         tag_scale: float,
+        norm_cfg: dict,
     ) -> None:
         super().__init__()
-        self.hourglass = Hourglass(depth, channels, blocks, growth=growth)
-        self.out = residual(channels, channels)
+        self.hourglass = Hourglass(depth, channels, blocks, growth=growth, norm_cfg=norm_cfg)
+        self.out = residual(channels, channels, norm_cfg=norm_cfg)
         self.branches = nn.ModuleDict(
             {
-                name: ClusterBranch(channels, len(value), in_branch, is_last, tag_scale)
+                name: ClusterBranch(channels, len(value), in_branch, is_last, tag_scale, norm_cfg)
                 for name, value in clusters.items()
             }
         )
@@ -127,10 +144,10 @@ class BranchedStack(BaseModule):
                 channels, clusters['sparse'], clusters['dense']
             )
         self.fuse = nn.ModuleList(
-            ConvModule(channels, channels, 1, norm_cfg=dict(type='BN'), act_cfg=None)
+            ConvModule(channels, channels, 1, norm_cfg=norm_cfg, act_cfg=None)
             for _ in range(1 + 2 * len(clusters))
         )
-        self.inter = residual(channels, channels)
+        self.inter = residual(channels, channels, norm_cfg=norm_cfg)
         self.relu = nn.ReLU(inplace=True)
 
     def forward(self, x: Tensor) -> tuple[dict[str, Maps], Tensor | None]:
@@ -192,6 +209,8 @@ class BranchedHourglass(BaseBackbone):
         tag_scale (float): What the tag layers' outputs are multiplied by, for tags that must get
             far apart in few steps: with the margin of the loss, the layers predict tags in units of
             it, and the next stack gets them so. The optimum is the same. Defaults to 1.
+        norm_cfg (dict): Config of the normalisation: for batches of a few images, say,
+            ``dict(type='GN', num_groups=8)``. Defaults to batch normalisation.
         init_cfg (dict | list[dict], optional): Config of the initialisation.
 
     Raises:
@@ -212,6 +231,7 @@ class BranchedHourglass(BaseBackbone):
         growth: int = 0,
         stem_channels: int = 64,
         tag_scale: float = 1.0,
+        norm_cfg: dict = BATCH_NORM,
         init_cfg: dict | list[dict] | None = None,
     ) -> None:
         super().__init__(init_cfg)
@@ -242,7 +262,7 @@ class BranchedHourglass(BaseBackbone):
                 f'the predictions of {most} clusters.'
             )
         self.divisor = STEM_STRIDE * 2**depth
-        self.stem = hourglass_stem(channels, stem_channels)
+        self.stem = hourglass_stem(channels, stem_channels, norm_cfg)
         last = len(self.clusters) - 1
         self.stacks = nn.ModuleList(
             BranchedStack(
@@ -255,6 +275,7 @@ class BranchedHourglass(BaseBackbone):
                 cross_branch,
                 i == last,
                 tag_scale,
+                norm_cfg,
             )
             for i, clusters in enumerate(self.clusters)
         )

@@ -11,21 +11,24 @@ from mmpose.registry import MODELS
 from torch import Tensor, nn
 
 STEM_STRIDE = 4
+BATCH_NORM = dict(type='BN')
 
 
-def residual(in_channels: int, channels: int, blocks: int = 1) -> ResLayer:
+def residual(
+    in_channels: int, channels: int, blocks: int = 1, norm_cfg: dict = BATCH_NORM
+) -> ResLayer:
     """Newell's residual module: 1x1 to half of the channels, 3x3, 1x1."""
-    return ResLayer(Bottleneck, blocks, in_channels, channels, expansion=2)
+    return ResLayer(Bottleneck, blocks, in_channels, channels, expansion=2, norm_cfg=norm_cfg)
 
 
-def hourglass_stem(channels: int, width: int = 64) -> nn.Sequential:
+def hourglass_stem(channels: int, width: int = 64, norm_cfg: dict = BATCH_NORM) -> nn.Sequential:
     """Newell's stem, ``width`` channels first: (B, 3, H, W) to (B, channels, H / 4, W / 4)."""
     return nn.Sequential(
-        ConvModule(3, width, 7, stride=2, padding=3, norm_cfg=dict(type='BN')),
-        residual(width, 2 * width),
+        ConvModule(3, width, 7, stride=2, padding=3, norm_cfg=norm_cfg),
+        residual(width, 2 * width, norm_cfg=norm_cfg),
         nn.MaxPool2d(2),
-        residual(2 * width, 2 * width),
-        residual(2 * width, channels),
+        residual(2 * width, 2 * width, norm_cfg=norm_cfg),
+        residual(2 * width, channels, norm_cfg=norm_cfg),
     )
 
 
@@ -41,23 +44,30 @@ class Hourglass(BaseModule):
         growth (int): How many channels more each halved resolution has; 128 in associative
             embedding's hourglass. The output of an incomplete one has those of its resolution.
             Defaults to 0.
+        norm_cfg (dict): Config of the normalisation. Defaults to batch normalisation.
     """
 
     def __init__(
-        self, depth: int, channels: int, blocks: int = 1, left_out: int = 0, growth: int = 0
+        self,
+        depth: int,
+        channels: int,
+        blocks: int = 1,
+        left_out: int = 0,
+        growth: int = 0,
+        norm_cfg: dict = BATCH_NORM,
     ) -> None:
         super().__init__()
         low = channels + growth
         self.pool = nn.MaxPool2d(2)
-        self.low1 = residual(channels, low, blocks)
+        self.low1 = residual(channels, low, blocks, norm_cfg)
         if depth > 1:
-            self.low2 = Hourglass(depth - 1, low, blocks, max(left_out - 1, 0), growth)
+            self.low2 = Hourglass(depth - 1, low, blocks, max(left_out - 1, 0), growth, norm_cfg)
         else:
-            self.low2 = residual(low, low, blocks)
+            self.low2 = residual(low, low, blocks, norm_cfg)
         self.complete = left_out == 0
         if self.complete:
-            self.skip = residual(channels, channels, blocks)
-            self.low3 = residual(low, channels, blocks)
+            self.skip = residual(channels, channels, blocks, norm_cfg)
+            self.low3 = residual(low, channels, blocks, norm_cfg)
             self.up = nn.Upsample(scale_factor=2)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -12,15 +12,16 @@ class InBranchAggregation(BaseModule):
 
     Cluster-wise network, Section 3.4 and Figure 4(a): tag and detection features are concatenated,
     fused by a 1x1 convolution, and the detection features are added (residual connection). The
-    paper names no normalisation; here batch normalisation and a ReLU follow the convolution.
+    paper names no normalisation; here normalisation and a ReLU follow the convolution.
 
     Args:
         channels (int): Channels of the detection features, of the tag features and of the output.
+        norm_cfg (dict): Config of the normalisation. Defaults to batch normalisation.
     """
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, norm_cfg: dict = dict(type='BN')) -> None:
         super().__init__()
-        self.merge = ConvModule(2 * channels, channels, 1, norm_cfg=dict(type='BN'))
+        self.merge = ConvModule(2 * channels, channels, 1, norm_cfg=norm_cfg)
 
     def forward(self, detection: Tensor, tag: Tensor) -> Tensor:
         """Merge detection and tag features, (B, channels, h, w) each and the output's shape."""

@@ -88,6 +88,19 @@ def test_tag_scale_multiplies_the_tags_but_not_what_is_passed_on():
                 torch.testing.assert_close(other[name]['tags'], 4 * maps['tags'])
 
 
+def test_another_normalisation_is_used_throughout():
+    """Group normalisation: an image's maps do not depend on the others of the batch."""
+    norm_cfg = dict(type='GN', num_groups=2)
+    model = BranchedHourglass((5, 17), (1, 3), norm_cfg=norm_cfg, **SMALL)
+    assert not [m for m in model.modules() if isinstance(m, torch.nn.BatchNorm2d)]
+    images = torch.randn(2, 3, 16, 16)
+    with torch.no_grad():
+        both, first = model(images), model(images[:1])
+    torch.testing.assert_close(
+        both[-1]['sparse']['tags'][:1], first[-1]['sparse']['tags'], rtol=1e-3, atol=1e-5
+    )
+
+
 def test_other_keypoints_by_metainfo():
     model = BranchedHourglass(
         (17,), (1,), metainfo='configs/_base_/datasets/posetrack18.py', **SMALL
