@@ -146,6 +146,24 @@ def test_person_masks(scene, size):
         assert results['loss_mask'].all()
 
 
+# as far outside as one digit too many takes a keypoint, and farther than OpenCV can draw
+@pytest.mark.parametrize('far', [1e5, 1e6, 1e12])
+def test_limbs_that_lead_far_outside(far):
+    points = np.full((1, K, 2), 20.0, np.float32)
+    points[0, 9] = far
+    keypoints = np.concatenate([points[0], np.full((K, 1), 2)], 1).ravel().tolist()
+    scene = dict(
+        img=np.zeros((H, W, 3), np.uint8),
+        raw_ann_info=[dict(bbox=[0, 0, W, H], keypoints=keypoints)],
+        keypoints=points,
+        keypoints_visible=np.ones((1, K), np.float32),
+        flip_indices=FLIP,
+    )
+    results = PersonMasks(map_size=(15, 13))(scene)
+    assert_masks_are_sound(results, (15, 13))
+    assert results['instance_map'].any()
+
+
 # -- pipelines -------------------------------------------------------------------------------------
 
 BOTTOMUP = [

@@ -17,6 +17,8 @@ LIMBS = (
 #: The trunk's corners in order round it.
 TRUNK = (5, 6, 12, 11)
 _SHIFT = 4  # fractional bits of the coordinates that OpenCV draws at
+#: Largest radius of a limb in input pixels: OpenCV's lines are at most 32767 wide.
+_MOST_RADIUS = 16_000.0
 
 
 @TRANSFORMS.register_module()
@@ -145,7 +147,8 @@ class PersonMasks(BaseTransform):
         if results.get('flip', False):
             original = original[:, results['flip_indices']]
         moved = _transform(original[labelled], matrix)
-        error = np.abs(moved - keypoints[labelled]).max()
+        rounding = 1e-5 * np.abs(moved)  # far outside, of float32
+        error = (np.abs(moved - keypoints[labelled]) - rounding).max()
         if error > 0.5:
             raise ValueError(
                 f'PersonMasks: the keypoints are up to {error:.1f} px away from where warp_mat and '
@@ -204,7 +207,7 @@ def _draw_limbs(
     """Draw the hull of a person's limbs; keypoints (K, 2) in input pixels, labelled (K,)."""
     points = keypoints[labelled]
     diagonal = float(np.linalg.norm(points.max(0) - points.min(0)))
-    radius = max(least, 0.05 * diagonal)
+    radius = min(max(least, 0.05 * diagonal), _MOST_RADIUS)
     trunk = [corner for corner in TRUNK if labelled[corner]]
     if len(trunk) > 2:
         _fill(canvas, value, keypoints[trunk])
