@@ -73,7 +73,7 @@ class AtomicLocalBackend(LocalBackend):
 def _write_error_text(path: Path, size: int, error: OSError) -> str:
     reason = error.strerror or str(error)
     advice = 'make the folder writable'
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         advice = f'free at least {size / 2**20:.1f} MiB there'
     return (
         f'cannot write {path}: {reason}. Files written earlier are whole; {advice} and go on '

@@ -2,6 +2,7 @@
 """A training of seconds: a ResNet-18 of 8 channels on six generated 48x48 images."""
 
 import copy
+import functools
 import itertools
 import json
 from pathlib import Path
@@ -243,6 +244,12 @@ def assert_equal(a, b, where: str) -> None:
 def tiny_data(tmp_path_factory) -> Path:
     """A COCO-style folder with ``images/`` and ``annotations.json``."""
     return write_dataset(tmp_path_factory.mktemp('tiny') / 'data')
+
+
+@pytest.fixture(scope='session')
+def config_in(tiny_data):
+    """``config_in(work_dir, **dotted_overrides)`` gives a Config."""
+    return functools.partial(tiny_config, tiny_data)
 
 
 @pytest.fixture
