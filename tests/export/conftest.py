@@ -1,150 +1,13 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """Small networks of each kind, as config and checkpoint files."""
 
-import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from mmpose.datasets.datasets.utils import parse_pose_metainfo
 from mmpose.models import build_pose_estimator
-
-import mmpose_ext  # noqa: F401
-
-SIZE = (64, 96)
-PREPROCESSOR = dict(
-    type='PoseDataPreprocessor',
-    mean=[123.675, 116.28, 103.53],
-    std=[58.395, 57.12, 57.375],
-    bgr_to_rgb=True,
-)
-META = dict(from_file='configs/_base_/datasets/coco.py')
-
-
-def _resnet(**kwargs) -> dict:
-    return dict(type='PluginResNet', depth=18, stem_channels=16, base_channels=16, **kwargs)
-
-
-def _heatmap_model(codec: dict) -> dict:
-    """ResNet-18 with the attention module, of an eighth of the channels."""
-    cbam = dict(covariance_channels=8)
-    plugins = [dict(cfg=dict(type='SecondOrderNonLocal', cbam=cbam))]
-    head = dict(
-        type='HeatmapHead',
-        in_channels=128,
-        out_channels=17,
-        deconv_out_channels=(16, 16, 16),
-        deconv_kernel_sizes=(4, 4, 4),
-        decoder=codec,
-    )
-    return dict(type='TopdownPoseEstimator', backbone=_resnet(plugins=plugins), head=head)
-
-
-def _heatmap_codec(kind: str, **kwargs) -> dict:
-    cells = (SIZE[0] // 4, SIZE[1] // 4)
-    return dict(type=kind, input_size=SIZE, heatmap_size=cells, sigma=2, **kwargs)
-
-
-def _composite_resnet() -> dict:
-    return dict(
-        type='TopdownPoseEstimator',
-        backbone=_resnet(num_stages=3, strides=(1, 2, 2), dilations=(1, 1, 1), out_indices=(2,)),
-        head=dict(
-            type='CompositeLocalizationHead',
-            in_channels=64,
-            out_channels=17,
-            channels=32,
-            mid_channels=8,
-            decoder=dict(type='CompositeLocalization', input_size=SIZE),
-        ),
-    )
-
-
-def _composite_hourglass() -> dict:
-    return dict(
-        type='TopdownPoseEstimator',
-        backbone=dict(type='StackedHourglass', num_stacks=2, depth=3, channels=16, out_stride=16),
-        head=dict(
-            type='StackedCompositeLocalizationHead',
-            in_channels=16,
-            out_channels=17,
-            feature_strides=(4, 16),
-            channels=16,
-            decoder=dict(type='CompositeLocalization', input_size=SIZE),
-        ),
-    )
-
-
-def _full_resolution() -> dict:
-    context = dict(type='GlobalContextBlock', ratio=1 / 4)
-    return dict(
-        type='TopdownPoseEstimator',
-        backbone=dict(
-            type='ContextResNet',
-            depth=18,
-            stem_channels=16,
-            base_channels=16,
-            context=context,
-            out_indices=(0, 1, 2, 3),
-        ),
-        neck=dict(type='SAMFCD', in_channels=(16, 32, 64), out_channels=8),
-        head=dict(
-            type='FullResolutionHead',
-            in_channels=(8, 8, 8, 128),
-            out_channels=17,
-            deconv_out_channels=(16, 16, 16, 8, 8),
-            lateral_indices=(None, 0, 1, 2, None),
-            context=context,
-            decoder=dict(type='FullResolutionHeatmap', input_size=SIZE, sigma=4),
-        ),
-    )
-
-
-def _disk_offset() -> dict:
-    return dict(
-        type='MultiScaleBottomupEstimator',
-        backbone=dict(
-            type='DilatedResNet',
-            depth=18,
-            stem_channels=16,
-            base_channels=16,
-            num_stages=3,
-            train_stride=8,
-            test_stride=8,
-        ),
-        head=dict(
-            type='DiskOffsetHead',
-            in_channels=64,
-            offset_unit=2,
-            decoder=dict(type='DiskOffset', input_size=(65, 97), map_size=(9, 13), radius=8),
-        ),
-    )
-
-
-def _cluster_tag() -> dict:
-    clusters = dict(sparse_clusters=(5, 17), dense_clusters=(1, 3))
-    cells = (SIZE[0] // 4, SIZE[1] // 4)
-    return dict(
-        type='BottomupPoseEstimator',
-        backbone=dict(type='BranchedHourglass', depth=3, channels=24, stem_channels=8, **clusters),
-        head=dict(
-            type='ClusterTagHead',
-            decoder=dict(type='ClusterTag', input_size=SIZE, heatmap_size=cells, max_people=3),
-            **clusters,
-        ),
-    )
-
-
-MODELS = {
-    'disk_offset': _disk_offset,
-    'cluster_tag': _cluster_tag,
-    'attention': lambda: _heatmap_model(_heatmap_codec('MSRAHeatmap')),
-    'attention_unbiased': lambda: _heatmap_model(_heatmap_codec('MSRAHeatmap', unbiased=True)),
-    'attention_udp': lambda: _heatmap_model(_heatmap_codec('UDPHeatmap')),
-    'composite_resnet': _composite_resnet,
-    'composite_hourglass': _composite_hourglass,
-    'full_resolution': _full_resolution,
-}
+from small_models import META, MODELS, PREPROCESSOR, enliven
 
 
 @pytest.fixture(scope='session')
@@ -162,7 +25,7 @@ def small_model(tmp_path_factory):
             with DefaultScope.overwrite_default_scope('mmpose'):
                 network = build_pose_estimator(cfg.model)
                 network.init_weights()
-            _enliven(network)
+            enliven(network)
             meta = dict(dataset_meta=parse_pose_metainfo(META))
             torch.save(dict(state_dict=network.state_dict(), meta=meta), checkpoint)
         return str(config), str(checkpoint)
@@ -195,36 +58,3 @@ def _config(model: dict) -> Config:
             test_dataloader=dict(dataset=dataset),
         )
     )
-
-
-def _enliven(network: torch.nn.Module) -> None:
-    """Bring maps to the size of a trained network's, where keypoints are decided."""
-    generator = torch.Generator().manual_seed(0)
-    for module in network.modules():
-        if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
-            module.weight.data.uniform_(0.5, 1.0, generator=generator)
-            module.bias.data.normal_(0, 0.1, generator=generator)
-    images = torch.from_numpy(
-        np.random.default_rng(0).normal(size=(4, 3, SIZE[1], SIZE[0])).astype(np.float32)
-    )
-    if hasattr(network.head, 'final_layer'):
-        last = network.head.final_layer
-    elif hasattr(network.backbone, 'stacks'):
-        last = network.backbone.stacks[-1].branches['sparse'].detection.predictions
-    else:
-        last = network.head.stages[-1][-1]
-    for module in network.modules():
-        if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
-            module.momentum = 0.5
-    network.train()
-    maps = []
-    last.register_forward_hook(lambda *args: maps.append(args[-1]))
-    with torch.no_grad():
-        for _ in range(3):
-            network.head.forward(network.extract_feat(images))
-        last.weight /= maps[-1].std()
-        last.bias.fill_(0.5)
-        if hasattr(network.backbone, 'stacks'):  # people whose tags are apart
-            tags = network.backbone.stacks[-1].branches['sparse'].tag.predictions
-            tags.weight *= 40
-    network.eval()

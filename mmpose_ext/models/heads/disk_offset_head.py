@@ -125,14 +125,14 @@ class DiskOffsetHead(BaseHead):
             dict[str, Tensor]: Scalars.
         """
         targets = self.decoder.targets(batch_data_samples, feats[-1].device)
-        losses = self._loss(self.final_layer(feats[-1]), targets)
+        losses = self._loss(_convolve(self.final_layer, feats[-1]), targets)
         if self.intermediate_layer is not None:
             if len(feats) < 2:
                 raise ValueError(
                     'DiskOffsetHead: intermediate_channels is set but the backbone gives one '
                     'feature map. Set intermediate=True in DilatedResNet.'
                 )
-            extra = self._loss(self.intermediate_layer(feats[0]), targets)
+            extra = self._loss(_convolve(self.intermediate_layer, feats[0]), targets)
             for name, value in extra.items():
                 losses[f'intermediate.{name}'] = self.intermediate_weight * value
         return losses
@@ -233,6 +233,11 @@ class DiskOffsetHead(BaseHead):
             )
             for name, end in ends.items()
         }
+
+
+def _convolve(layer: nn.Conv2d, x: Tensor) -> Tensor:
+    """Apply a layer to features that the backbone may have given in bfloat16 (fast training)."""
+    return layer(x.to(layer.weight.dtype))
 
 
 def merge_scales(scales: Sequence[Maps], edges: Sequence[tuple[int, int]]) -> Maps:
