@@ -106,10 +106,11 @@ class BaseTorchCodec(BaseKeypointCodec):
         """Build on the CPU the fixed tensors that :meth:`draw` and :meth:`locate` use."""
         return {}
 
-    def finite_sum(self, maps: Maps) -> Tensor:
+    def finite_sum(self, maps: Maps, scores: Tensor | list) -> Tensor:
         """Sum what :meth:`locate` reads of the maps: one number that any NaN or infinity spoils.
 
-        A codec whose :meth:`locate` only reads small parts of large maps may sum less.
+        A codec may sum less: one whose :meth:`locate` only reads small parts of large maps, or
+        whose ``scores`` (B, K) are the maps' maxima, which NaN and infinity reach.
         """
         return sum(value.sum() for value in maps.values())
 
@@ -210,7 +211,7 @@ class BaseTorchCodec(BaseKeypointCodec):
             maps = {name: value.detach().float() for name, value in maps.items()}
             keypoints, scores, *people = self.locate(maps)
             # NaN and infinity survive a sum: one number to copy, after the coordinates.
-            total = self.finite_sum(maps)
+            total = self.finite_sum(maps, scores)
             if isinstance(keypoints, Tensor):
                 found = torch.cat([keypoints, scores[..., None]], -1).cpu().numpy()
                 results = [list(found[..., :2]), list(found[..., 2])]

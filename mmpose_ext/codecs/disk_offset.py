@@ -300,7 +300,7 @@ class DiskOffset(BaseTorchCodec):
             self._refuse_non_finite(maps)
             raise
 
-    def finite_sum(self, maps: Maps) -> Tensor:
+    def finite_sum(self, maps: Maps, scores: list) -> Tensor:
         """Sum the maps; of offsets larger than 256x256 only those followed are checked."""
         return sum(
             value.sum()

@@ -123,6 +123,13 @@ class FullResolutionHeatmap(BaseTorchCodec):
         keypoints = self._fit(heatmaps, cells, scores) if self.reach else cells.float()
         return keypoints[:, None], scores[:, None]
 
+    def finite_sum(self, maps: Maps, scores: Tensor) -> Tensor:
+        """Sum the maxima (B, K), which NaN and infinity reach, in the place of all cells.
+
+        Negative infinity in some of a map's cells changes nothing and is let through.
+        """
+        return scores.sum()
+
     def check_maps(self, heatmaps: Tensor) -> None:
         """Check that maps (B, K, h, w) have one cell for each pixel.
 

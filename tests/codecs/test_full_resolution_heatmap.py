@@ -203,8 +203,23 @@ def test_bad_settings_and_inputs_are_refused():
         codec.encode(np.zeros((2, 5, 2)))
     with pytest.raises(ValueError, match='needs one for each pixel'):
         codec.batch_decode(torch.zeros(1, 5, 16, 12))
-    for bad in (float('nan'), float('inf'), float('-inf')):
+    for bad in (float('nan'), float('inf')):
         maps = torch.zeros(1, 5, SIZE[1], SIZE[0])
         maps[0, 3, 2, 1] = bad
         with pytest.raises(ValueError, match='holds 1 NaN or infinite'):
             codec.batch_decode(maps)
+    maps[0, 3] = float('-inf')
+    with pytest.raises(ValueError, match=f'holds {SIZE[0] * SIZE[1]} NaN or infinite'):
+        codec.batch_decode(maps)
+
+
+def test_negative_infinity_is_nothing():
+    """As softmax's mask leaves it: a cell that is no maximum, next to one that is."""
+    codec = FullResolutionHeatmap(SIZE, 4)
+    maps = torch.from_numpy(codec.encode(np.full((1, 5, 2), 20.3, np.float32))['heatmaps'])[None]
+    masked = maps.clone()
+    masked[..., 20, 23] = -1e30
+    expected = codec.batch_decode(masked)
+    masked[..., 20, 23] = float('-inf')
+    for ours, theirs in zip(codec.batch_decode(masked), expected, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
