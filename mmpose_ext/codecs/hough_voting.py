@@ -23,8 +23,9 @@ class VoteMaps(NamedTuple):
     """Votes on a grid of ``step`` input pixels, ``PAD`` empty cells around each plane."""
 
     raw: Tensor  #: (B * K, h, w) float32, the strong keypoint heatmaps before smoothing
-    cells: Tensor  #: (M,) int64, flat indices of the cells that votes reach, once smoothed
-    places: Tensor  #: (B * K * h * w,) int32, each cell's place in ``cells`` + 1; 0 elsewhere
+    rows: (
+        Tensor  #: (R,) int64, those of the B * K * h rows that votes reach once smoothed, ascending
+    )
     step: float  #: input pixels from cell to cell
 
 
@@ -111,67 +112,61 @@ def accumulate(votes: Votes, planes: int, size: tuple[int, int], step: float) ->
         (w + 1, lower_weight * right),
     ):
         maps.scatter_add_(0, index + corner, value)
-    places = torch.zeros(planes * h * w, dtype=torch.int32, device=device)
-    cells = _around(_once(index, places), w, -1, 2).flatten()
-    cells = _once(cells, places)
-    places[cells] = torch.arange(1, len(cells) + 1, dtype=torch.int32, device=device)
-    return VoteMaps(maps.view(planes, h, w), cells, places, step)
-
-
-def _once(index: Tensor, places: Tensor) -> Tensor:
-    """Drop repeated indices (M,), in any order; overwrites ``places`` at them."""
-    number = torch.arange(len(index), dtype=places.dtype, device=index.device)
-    places[index] = number  # of those that write to one place, one stays
-    return index[places[index] == number]
-
-
-def _around(index: Tensor, width: int, first: int, last: int) -> Tensor:
-    """Give the flat indices (M, S * S) of the cells from ``first`` to ``last`` away, row by row."""
-    ticks = torch.arange(first, last + 1, device=index.device)
-    return index[:, None] + (ticks[:, None] * width + ticks).flatten()
+    # a vote lies in two rows, smoothing adds one to each side; no plane's edge is near (PAD)
+    reached = torch.zeros(planes * h, dtype=torch.bool, device=device)
+    row = index.div(w, rounding_mode='floor')
+    for shift in (-1, 0, 1, 2):
+        reached[row + shift] = True
+    return VoteMaps(maps.view(planes, h, w), reached.nonzero().squeeze(1), step)
 
 
 def find_peaks(maps: VoteMaps, threshold: float) -> Peaks:
     """Smooth the votes and find their local maxima in windows of 5 x 5 cells.
 
     The Gaussian is the binomial kernel [1, 2, 1] along x and y (sigma 0.7 cells); with the bilinear
-    shares the votes are smoothed by about 0.8 cells. Only the cells that a vote reaches
-    are looked at, the others are 0. A maximum's position is the mean of the votes in 3 x 3 cells,
-    exact where all votes fall on one point. Of equal neighbours the first counts.
+    shares the votes are smoothed by about 0.8 cells. Only the rows that votes reach are looked at,
+    the others are 0. A maximum's position is the mean of the votes in 3 x 3 cells, exact where all
+    votes fall on one point. Of equal neighbours the first counts.
 
     Args:
         maps (VoteMaps): The votes.
         threshold (float): Least score of a peak.
     """
-    _, h, w = maps.raw.shape
-    raw = maps.raw.view(-1)
-    votes = raw[_around(maps.cells, w, -1, 1)].unflatten(1, (3, 3))
-    values = votes[:, 0] + votes[:, 2]
-    values.add_(votes[:, 1], alpha=2)
-    values = values[:, 1:] + values[:, :-1]
-    values = values[:, 1] + values[:, 0]
-    # [1, 2, 1] has 2 in the middle: a vote on a cell's centre gives 4
-    high = (values >= 4 * threshold).nonzero().squeeze(1)
-    found, score = maps.cells[high], values[high]
-    smooth = torch.cat([values.new_zeros(1), values])  # 0 where no vote reaches
-    beside = torch.tensor([-w, -1, 1, w], device=raw.device)
-    around = smooth[maps.places[found[:, None] + beside].long()]
-    high = (around <= score[:, None]).all(1)
-    found, order = found[high].sort()  # few are left
-    score = score[high][order]
-    around = smooth[maps.places[_around(found, w, -2, 2)].long()]
-    own, later = score[:, None], torch.arange(25, device=raw.device) >= 12
-    peak = ((around < own) | ((around == own) & later)).all(1)
-    found, score = found[peak], score[peak]
+    planes, h, w = maps.raw.shape
+    raw, rows = maps.raw.view(-1, w), maps.rows
+    smooth = raw.index_select(0, rows - 1).add_(raw.index_select(0, rows + 1))
+    smooth.add_(raw.index_select(0, rows), alpha=2)
+    # column c of the result is centred at column c + 1; the last row stands for all out of reach
+    pairs = smooth[:, 1:] + smooth[:, :-1]
+    smooth = pairs.new_zeros(len(rows) + 1, w - 2)
+    torch.add(pairs[:, 1:], pairs[:, :-1], out=smooth[:-1])
+    place = torch.full((planes * h,), len(rows), device=rows.device)
+    place[rows] = torch.arange(len(rows), device=rows.device)
 
-    mass = raw[_around(found, w, -1, 1)].unflatten(1, (3, 3))  # (P, 3, 3)
+    # [1, 2, 1] has 2 in the middle: a vote on a cell's centre gives 4
+    high = smooth[:-1] >= 4 * threshold
+    high[:, :-1] &= smooth[:-1, 1:] <= smooth[:-1, :-1]
+    high[:, 1:] &= smooth[:-1, 1:] >= smooth[:-1, :-1]
+    row, column = high.nonzero().unbind(1)
+    score = smooth[row, column]
+    row = rows[row]
+    beside = place[row[:, None] + torch.tensor([-1, 1], device=rows.device)]
+    high = (smooth[beside, column[:, None]] <= score[:, None]).all(1).nonzero().squeeze(1)
+    row, column, score = row[high], column[high], score[high]  # few are left
+    ticks = torch.arange(-2, 3, device=rows.device)
+    near = place[row[:, None] + ticks][:, :, None] * (w - 2)
+    near = (near + (column[:, None] + ticks)[:, None]).flatten(1)
+    around, own = smooth.view(-1)[near], score[:, None]
+    later = torch.arange(25, device=rows.device) >= 12
+    peak = ((around < own) | ((around == own) & later)).all(1).nonzero().squeeze(1)
+    row, column, score = row[peak], column[peak] + 1, score[peak]
+
+    mass = maps.raw.view(-1, w).unfold(0, 3, 1).unfold(1, 3, 1)[row - 1, column - 1]  # (P, 3, 3)
     total = mass.sum((1, 2)).clamp(min=1e-12)
     dx = (mass[:, :, 2] - mass[:, :, 0]).sum(1) / total
     dy = (mass[:, 2] - mass[:, 0]).sum(1) / total
-    row = found.div(w, rounding_mode='floor')
     plane = row.div(h, rounding_mode='floor')
-    x, y = found - row * w, row - plane * h
-    position = torch.stack([x - PAD + dx, y - PAD + dy], -1) * maps.step
+    position = torch.stack([column - PAD + dx, row - plane * h - PAD + dy], -1) * maps.step
     return Peaks(plane, position, score / 4)
 
 

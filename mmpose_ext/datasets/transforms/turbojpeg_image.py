@@ -77,4 +77,3 @@ def decode(content: bytes) -> np.ndarray | None:
             return _decoder().decode(content)
     except (OSError, RuntimeError, ValueError, Warning):
         return None
-
