@@ -143,7 +143,10 @@ def use_turbojpeg(dataset) -> None:
         for i, transform in enumerate(transforms):
             if type(transform) is LoadImage and transform.color_type == 'color':
                 transforms[i] = LoadTurboJpegImage(
-                    to_float32=transform.to_float32, backend_args=transform.backend_args
+                    to_float32=transform.to_float32,
+                    imdecode_backend=transform.imdecode_backend,
+                    backend_args=transform.backend_args,
+                    ignore_empty=transform.ignore_empty,
                 )
 
 

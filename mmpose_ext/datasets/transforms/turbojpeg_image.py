@@ -1,10 +1,11 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Images decoded by libjpeg-turbo itself, which takes less time than OpenCV."""
+"""Images decoded by libjpeg-turbo itself, for OpenCV builds without it."""
 
 import importlib.util
 import warnings
 from functools import cache
 
+import mmcv
 import numpy as np
 from mmengine import fileio
 from mmpose.datasets.transforms import LoadImage
@@ -62,6 +63,8 @@ class LoadTurboJpegImage(LoadImage):
         if 'img' not in results:
             content = fileio.get(results['img_path'], backend_args=self.backend_args)
             image = decode(content)
+            if image is None and content:
+                image = mmcv.imfrombytes(content, self.color_type, backend=self.imdecode_backend)
             if image is not None:
                 results['img'] = image
         return super().transform(results)
