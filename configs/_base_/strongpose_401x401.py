@@ -1,7 +1,7 @@
 # StrongPose on COCO: 401x401, SGD with momentum 0.9 and a constant rate of 1e-3, batches of two,
 # Polyak averaging (Section IV-B). The paper's 5000 epochs stand as they are (10,000 steps each in
 # the authors' code): with a constant rate a run can be ended at any of them.
-_base_ = ['./default_runtime.py', './coco_bottomup.py']
+_base_ = ['./default_runtime.py', './coco_bottomup.py', './bottomup_pack.py']
 
 codec = dict(
     type='DiskOffset',
@@ -29,26 +29,7 @@ train_pipeline = [
 val_pipeline = [
     dict(type='LoadImage'),
     dict(type='BottomupResize', input_size=codec['input_size'], size_factor=1, resize_mode='fit'),
-    dict(
-        type='PackPoseInputs',
-        # without category_id, which CocoMetric takes for one number
-        meta_keys=(
-            'id',
-            'img_id',
-            'img_path',
-            'crowd_index',
-            'ori_shape',
-            'img_shape',
-            'input_size',
-            'input_center',
-            'input_scale',
-            'flip',
-            'flip_direction',
-            'flip_indices',
-            'raw_ann_info',
-            'dataset_name',
-        ),  # fmt: skip
-    ),
+    _base_.pack_inputs,
 ]
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
 val_dataloader = dict(dataset=dict(pipeline=val_pipeline))

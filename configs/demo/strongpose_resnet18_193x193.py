@@ -1,6 +1,10 @@
 # `make demo-strongpose`: StrongPose on a ResNet-18 of half the width, on synthetic people, from
 # scratch, small enough for two CPU cores.
-_base_ = ['../_base_/default_runtime.py', '../_base_/synthetic_bottomup.py']
+_base_ = [
+    '../_base_/default_runtime.py',
+    '../_base_/synthetic_bottomup.py',
+    '../_base_/bottomup_pack.py',
+]
 
 codec = dict(
     type='DiskOffset',
@@ -28,26 +32,7 @@ train_pipeline = [
 val_pipeline = [
     dict(type='LoadImage'),
     dict(type='BottomupResize', input_size=codec['input_size'], size_factor=1, resize_mode='fit'),
-    dict(
-        type='PackPoseInputs',
-        # without category_id, which CocoMetric takes for one number
-        meta_keys=(
-            'id',
-            'img_id',
-            'img_path',
-            'crowd_index',
-            'ori_shape',
-            'img_shape',
-            'input_size',
-            'input_center',
-            'input_scale',
-            'flip',
-            'flip_direction',
-            'flip_indices',
-            'raw_ann_info',
-            'dataset_name',
-        ),  # fmt: skip
-    ),
+    _base_.pack_inputs,
 ]
 data_root = 'build/demo-strongpose/data/'
 train_dataloader = dict(dataset=dict(data_root=data_root, pipeline=train_pipeline))
