@@ -113,8 +113,10 @@ class ClusterTagDecoder:
         # one slot a peak: among those of its person and cluster in the order of the tags
         by_tag = np.lexsort((tags, cluster, person))
         key = person[by_tag] * len(self.sizes) + cluster[by_tag]
-        starts = np.flatnonzero(np.r_[True, key[1:] != key[:-1]][: len(key)])
-        ranks = np.arange(len(key)) - np.repeat(starts, np.diff(np.r_[starts, len(key)]))
+        numbers = np.arange(len(key))
+        same = key[1:] == key[:-1]
+        starts = np.concatenate([numbers[:1], np.where(same, 0, numbers[1:])])
+        ranks = numbers - np.maximum.accumulate(starts)
         slot = self.first_slot[cluster[by_tag]] + ranks
         table = np.full((number, len(self.slot_cluster)), -1)
         table[person[by_tag], slot] = by_tag
@@ -203,5 +205,8 @@ class ClusterTagDecoder:
         else:
             points[found] = np.stack([cells[found] % w, cells[found] // w], -1)
         points, scores = points[:, self.slot_of], scores[:, self.slot_of]
-        ends = np.cumsum(counts)[:-1]
-        return list(zip(*(np.split(v, ends) for v in (points, scores, person_scores)), strict=True))
+        completed, end = [], 0
+        for count in counts:
+            start, end = end, end + count
+            completed.append((points[start:end], scores[start:end], person_scores[start:end]))
+        return completed

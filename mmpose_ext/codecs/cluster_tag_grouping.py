@@ -43,8 +43,9 @@ def group_by_tags(
     widest = (sizes.max() - 1) * delta
     by_tag = np.argsort(tags, kind='stable')
     sorted_tags = tags[by_tag]
-    starts = np.flatnonzero(np.diff(sorted_tags) >= threshold + widest) + 1
-    first, last = np.r_[0, starts], np.r_[starts, len(tags)] - 1
+    starts = np.flatnonzero(sorted_tags[1:] - sorted_tags[:-1] >= threshold + widest) + 1
+    first = np.concatenate([[0], starts])
+    last = np.concatenate([starts, [len(tags)]]) - 1
     person = np.empty(len(tags), dtype=np.int64)
     person[by_tag] = np.repeat(np.arange(len(first)), last - first + 1)
     count = np.bincount(person * len(sizes) + cluster, minlength=len(first) * len(sizes))

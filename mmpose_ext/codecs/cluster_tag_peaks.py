@@ -119,14 +119,17 @@ def best_cells(
     Returns:
         tuple: cells (P,) int64, y * w + x, and the heatmap there (P,).
     """
-    heatmaps, tags = heatmaps.flatten(1), tags.flatten(1)
+    h, w = heatmaps.shape[1:]
     budget = CELLS_ON_CPU if heatmaps.device.type == 'cpu' else CELLS_ON_GPU
-    rows = max(1, budget // heatmaps.shape[1])
     found = []
-    for chunk in torch.arange(len(maps), device=maps.device).split(rows):
-        difference = tags[maps[chunk]].sub_(wanted[chunk, None]).div_(unit[chunk, None])
+    rows = max(1, budget // (h * w))
+    for chosen, tag, one in zip(*(v.split(rows) for v in (maps, wanted, unit)), strict=True):
+        difference = tags.index_select(0, chosen).sub_(tag[:, None, None]).div_(one[:, None, None])
         difference = difference.abs_().round_()
-        likely = torch.sub(heatmaps[maps[chunk]], difference, alpha=100, out=difference)
-        found.append(likely.argmax(1))
+        likely = heatmaps.index_select(0, chosen).sub_(difference, alpha=100)
+        # the highest row, then its highest cell: on a CPU a third of argmax's time over all cells
+        row = likely.amax(2).argmax(1)
+        inside = likely[torch.arange(len(row), device=row.device), row].argmax(1)
+        found.append(row * w + inside)
     cells = torch.cat(found)
-    return cells, heatmaps[maps, cells]
+    return cells, heatmaps.flatten(1)[maps, cells]
