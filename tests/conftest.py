@@ -1,6 +1,7 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """Fixtures shared by all tests."""
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,18 @@ def _fixed_seed():
 def root() -> Path:
     """The checkout's root folder."""
     return ROOT
+
+
+@pytest.fixture(scope='session')
+def sources(root, tmp_path_factory) -> Path:
+    """A copy of what git tracks, as it is in the checkout, to build from."""
+    target = tmp_path_factory.mktemp('sources')
+    files = subprocess.run(['git', 'ls-files', '-z'], cwd=root, capture_output=True, check=True)
+    for name in filter(None, files.stdout.decode().split('\0')):
+        if (root / name).exists():
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            (target / name).write_bytes((root / name).read_bytes())
+    return target
 
 
 @pytest.fixture(scope='session')

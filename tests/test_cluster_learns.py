@@ -9,7 +9,7 @@ import pytest
 from mmengine.config import Config
 from mmengine.runner import Runner
 
-IMAGES, SIZE, EPOCHS = 20, 160, 500
+IMAGES, SIZE, EPOCHS = 20, 160, 450
 
 
 def write_subset(folder: Path, out: Path) -> None:
@@ -32,23 +32,28 @@ def write_subset(folder: Path, out: Path) -> None:
     (out / 'people.json').write_text(json.dumps(data))
 
 
-def overfit_config(root: Path, images: Path, out: Path, sparse, dense, delta: float) -> Config:
-    """The headline config: two narrow stacks, a small input, no augmentation."""
+def overfit_config(root: Path, images: Path, out: Path, sparse, dense) -> Config:
+    """The headline config: two narrow stacks, a small input and batch, no augmentation."""
     cfg = Config.fromfile(root / 'configs' / 'cluster_hourglass4_512x512.py')
     codec = dict(
         cfg.codec,
         input_size=(SIZE, SIZE),
         heatmap_size=(SIZE // 4, SIZE // 4),
         clusters=sparse[-1],
-        delta=delta,
-        score_threshold=0.2,
+        score_threshold=0.3,
     )
     clusters = dict(sparse_clusters=sparse, dense_clusters=dense)
     cfg.model.backbone.update(
-        depth=3, channels=48, growth=48, stem_channels=16, tag_scale=8.0, **clusters
+        depth=3,
+        channels=48,
+        growth=48,
+        stem_channels=16,
+        tag_scale=8.0,
+        norm_cfg=dict(type='GN', num_groups=8),
+        **clusters,
     )
-    cfg.model.head.update(decoder=codec, **clusters)
-    cfg.model.head.loss.update(tag_weight=0.02, pull_weight=1 / 32)
+    cfg.model.head.update(decoder=codec, offset_span=8.0, **clusters)
+    cfg.model.head.loss.update(tag_weight=0.04, pull_weight=1 / 32)
     affine = dict(
         type='BottomupRandomAffine',
         input_size=codec['input_size'],
@@ -67,7 +72,7 @@ def overfit_config(root: Path, images: Path, out: Path, sparse, dense, delta: fl
     ]
     cfg.val_dataloader.dataset.pipeline = [load, resize, pack]
     for loader in (cfg.train_dataloader, cfg.val_dataloader):
-        loader.update(batch_size=4, num_workers=0)
+        loader.update(batch_size=2, num_workers=0)
         loader.dataset.update(
             data_root=None,
             ann_file=str(out / 'people.json'),
@@ -90,18 +95,17 @@ def overfit_config(root: Path, images: Path, out: Path, sparse, dense, delta: fl
 
 @pytest.mark.long
 @pytest.mark.parametrize(
-    'sparse, dense, delta, least',
+    'sparse, dense, least',
     [
-        # what is reached, a little below: the goals are 0.8 and 0.7
-        ((5, 17), (1, 3), 0.03, 0.65),  # decoded without offsets: the paper's delta
-        ((5, 5), (1, 3), 2.0, 0.5),  # joints told apart by the offset alone
+        ((5, 17), (1, 3), 0.8),  # decoded without offsets
+        ((5, 5), (1, 3), 0.7),  # joints told apart by the offset alone
     ],
     ids=['17 clusters', '5 clusters'],
 )
-def test_learns_twenty_real_images(root, shared_data, tmp_path, sparse, dense, delta, least):
+def test_learns_twenty_real_images(root, shared_data, tmp_path, sparse, dense, least):
     folder = shared_data / 'coco-real'
     write_subset(folder, tmp_path)
-    cfg = overfit_config(root, folder / 'images', tmp_path, sparse, dense, delta)
+    cfg = overfit_config(root, folder / 'images', tmp_path, sparse, dense)
     runner = Runner.from_cfg(cfg)
     runner.train()
     assert runner.message_hub.get_scalar('val/coco/AP').current() >= least

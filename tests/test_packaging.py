@@ -11,24 +11,15 @@ import yaml
 
 
 @pytest.fixture(scope='module')
-def wheels(root, tmp_path_factory):
-    """A wheel and an editable wheel, built from a copy of what git tracks."""
-    source = tmp_path_factory.mktemp('source')
-    files = subprocess.run(
-        ['git', 'ls-files', '-z'], cwd=root, capture_output=True, check=True
-    ).stdout.split(b'\0')
-    for name in filter(None, (name.decode() for name in files)):
-        target = source / name
-        if (root / name).exists():
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes((root / name).read_bytes())
+def wheels(sources):
+    """The sources' wheel and editable wheel."""
     script = (
         'import os, sys; from setuptools import build_meta as b; os.chdir(sys.argv[1]);'
         'print(b.build_wheel("dist"));print(b.build_editable("dist-editable"))'
     )
-    subprocess.run([sys.executable, '-c', script, str(source)], check=True, capture_output=True)
-    plain = next((source / 'dist').glob('*.whl'))
-    return source, plain, next((source / 'dist-editable').glob('*.whl'))
+    subprocess.run([sys.executable, '-c', script, str(sources)], check=True, capture_output=True)
+    plain = next((sources / 'dist').glob('*.whl'))
+    return sources, plain, next((sources / 'dist-editable').glob('*.whl'))
 
 
 def test_wheel_holds_configs_tools_and_model_index(root, wheels):
