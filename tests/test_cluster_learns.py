@@ -53,7 +53,7 @@ def overfit_config(root: Path, images: Path, out: Path, sparse, dense) -> Config
         **clusters,
     )
     cfg.model.head.update(decoder=codec, offset_span=8.0, **clusters)
-    cfg.model.head.loss.update(tag_weight=0.04, pull_weight=1 / 32)
+    cfg.model.head.loss.update(tag_weight=0.04, pull_weight=1 / 32, tag_window=3)
     affine = dict(
         type='BottomupRandomAffine',
         input_size=codec['input_size'],

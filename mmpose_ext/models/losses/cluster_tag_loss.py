@@ -50,10 +50,14 @@ class ClusterTagLoss(nn.Module):
             distance over all pairs of prediction and ground truth detection heatmap"; or ``'sum'``,
             Eq. 1 "for each keypoint cluster". The mean makes a keypoint's Gaussian in one of 17
             maps count a 17th of the same Gaussian in one map of all. Defaults to ``'mean'``.
+        tag_window (int): Edge of the square of cells around a keypoint whose tags are trained to be
+            its tag, odd; see :func:`widen`. Defaults to 1, the keypoint's own cell, as in
+            associative embedding: the cells around it have tags "through convolution propagation"
+            (Section 3.4), which a peak one cell off then reads (see docs/cluster-wise.md).
 
     Raises:
-        ValueError: If ``reading`` or ``cluster_reduction`` is neither of the two, or ``margin`` is
-            not positive.
+        ValueError: If ``reading`` or ``cluster_reduction`` is neither of the two, ``margin`` is
+            not positive, or ``tag_window`` is not odd.
     """
 
     def __init__(
@@ -64,6 +68,7 @@ class ClusterTagLoss(nn.Module):
         pull_weight: float = 1.0,
         reading: str = 'offset',
         cluster_reduction: str = 'mean',
+        tag_window: int = 1,
     ) -> None:
         super().__init__()
         if reading not in ('offset', 'printed'):
@@ -77,12 +82,15 @@ class ClusterTagLoss(nn.Module):
             )
         if not margin > 0:
             raise ValueError(f'ClusterTagLoss: margin must be above 0, got {margin}.')
+        if tag_window < 1 or tag_window % 2 == 0:
+            raise ValueError(f'ClusterTagLoss: tag_window must be odd, got {tag_window}.')
         self.detection_weight = detection_weight
         self.tag_weight = tag_weight
         self.margin = margin
         self.pull_weight = pull_weight
         self.reading = reading
         self.cluster_reduction = cluster_reduction
+        self.tag_window = tag_window
 
     def forward(
         self,
@@ -109,9 +117,14 @@ class ClusterTagLoss(nn.Module):
             weights included.
         """
         detection = self.detection(maps['heatmaps'].float(), targets)
-        tags = read_tags(maps['tags'], targets['keypoint_indices'], cluster_of).float()
-        visible = (targets['keypoint_weights'] > 0).to(tags.dtype)
-        pull, push = self.embedding(tags, visible, cluster_of, place_in_cluster * delta)
+        indices, offsets = targets['keypoint_indices'], place_in_cluster * delta
+        visible = (targets['keypoint_weights'] > 0).float()
+        if self.tag_window > 1:
+            indices, visible = widen(indices, visible, cluster_of, maps['tags'], self.tag_window)
+            cells = self.tag_window**2
+            cluster_of, offsets = (v.repeat_interleave(cells) for v in (cluster_of, offsets))
+        tags = read_tags(maps['tags'], indices, cluster_of).float()
+        pull, push = self.embedding(tags, visible, cluster_of, offsets)
         return dict(
             loss_heatmap=self.detection_weight * detection,
             loss_pull=self.tag_weight * self.pull_weight * pull,
@@ -156,6 +169,40 @@ def read_tags(tags: Tensor, keypoint_indices: Tensor, cluster_of: Tensor) -> Ten
     """Read the tags (B, C, h, w) at the keypoints (B, N, K), each from its cluster's map."""
     index = keypoint_indices + cluster_of * tags.shape[2:].numel()
     return tags.flatten(1).gather(1, index.flatten(1)).view(index.shape)
+
+
+def widen(
+    keypoint_indices: Tensor, visible: Tensor, cluster_of: Tensor, tags: Tensor, window: int
+) -> tuple[Tensor, Tensor]:
+    """Add the cells around each keypoint, so that a window of W cells counts as W keypoints.
+
+    Left out are cells outside the map and those where another keypoint of the cluster, of any
+    person, lies. A cell that is next to two keypoints is trained for both.
+
+    Args:
+        keypoint_indices (Tensor): (B, N, K) int64, y * w + x.
+        visible (Tensor): (B, N, K) float, 1 or 0.
+        cluster_of (Tensor): (K,) int64.
+        tags (Tensor): (B, C, h, w), for its shape.
+        window (int): The window's edge in cells, odd; W is its square.
+
+    Returns:
+        tuple: indices and visible, (B, N, K * W), each keypoint's cells in a row.
+    """
+    h, w = tags.shape[-2:]
+    steps = torch.arange(-(window // 2), window // 2 + 1, device=tags.device)
+    y = (keypoint_indices // w)[..., None] + steps
+    x = (keypoint_indices % w)[..., None] + steps
+    inside = ((y >= 0) & (y < h))[..., :, None] & ((x >= 0) & (x < w))[..., None, :]
+    cells = (y.clamp(0, h - 1) * w)[..., :, None] + x.clamp(0, w - 1)[..., None, :]
+    cells = cells.flatten(-2)  # (B, N, K, W)
+    first = cluster_of * (h * w)
+    own = visible.new_zeros(len(tags), tags[0].numel())
+    own.scatter_add_(1, (keypoint_indices + first).flatten(1), visible.flatten(1))
+    free = own.gather(1, (cells + first[:, None]).flatten(1)).view(cells.shape) == 0
+    free |= torch.arange(window**2, device=tags.device) == window**2 // 2
+    shown = visible[..., None] * (inside.flatten(-2) & free)
+    return cells.flatten(2), shown.flatten(2)
 
 
 def cluster_means(tags: Tensor, visible: Tensor, cluster_of: Tensor) -> Tensor:
