@@ -60,7 +60,7 @@ model = dict(
         # large offsets set the tags of a collapsed image in motion
         offset_span=2 * margin,
         # lambda_e as large beside Eq. 1 as at 128x128: a Gaussian fills more of a smaller map
-        loss=dict(tag_weight=0.04, margin=margin, pull_weight=1 / 32),
+        loss=dict(tag_weight=0.04, margin=margin, pull_weight=1 / 32, tag_window=3),
     ),
 )
 

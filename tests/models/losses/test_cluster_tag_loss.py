@@ -14,8 +14,31 @@ PLACE = torch.tensor([0, 1, 0, 1, 2])
 DELTA = 0.5
 
 
-def reference(maps, targets, reading, margin=4.0, weights=(1.0, 1e-3)):
-    """Eq. 1 to 8 person by person and keypoint by keypoint."""
+def tags_around(maps, targets, b, n, k, window):
+    """A keypoint's tags: its cell's, and those around it that hold no other of the cluster."""
+    indices, weights = targets['keypoint_indices'][b], targets['keypoint_weights'][b]
+    centre = divmod(int(indices[n, k]), W)
+    others = {
+        divmod(int(indices[m, j]), W)
+        for m in range(len(indices))
+        for j in range(K)
+        if weights[m, j] > 0 and CLUSTER_OF[j] == CLUSTER_OF[k]
+    } - {centre}
+    reach = window // 2
+    cells = [
+        (y, x)
+        for y in range(centre[0] - reach, centre[0] + reach + 1)
+        for x in range(centre[1] - reach, centre[1] + reach + 1)
+    ]
+    return [
+        maps['tags'][b, CLUSTER_OF[k], y, x]
+        for y, x in cells
+        if 0 <= y < H and 0 <= x < W and (y, x) not in others
+    ]
+
+
+def reference(maps, targets, reading, margin=4.0, weights=(1.0, 1e-3), tag_window=1):
+    """Eq. 1 to 8 person by person, keypoint by keypoint and cell by cell."""
     batch = len(maps['tags'])
     mask = targets.get('heatmap_weights', torch.ones(batch, 1, H, W))
     detection = ((maps['heatmaps'] - targets['heatmaps']) ** 2 * mask).sum() / (batch * C * H * W)
@@ -23,24 +46,26 @@ def reference(maps, targets, reading, margin=4.0, weights=(1.0, 1e-3)):
     for b in range(batch):
         references, pulls = [], []
         for n in range(targets['keypoint_indices'].shape[1]):
-            visible = [k for k in range(K) if targets['keypoint_weights'][b, n, k] > 0]
-            if not visible:
+            tags = [
+                (k, tag)
+                for k in range(K)
+                if targets['keypoint_weights'][b, n, k] > 0
+                for tag in tags_around(maps, targets, b, n, k, tag_window)
+            ]
+            if not tags:
                 continue
-            tag = {}
-            for k in visible:
-                y, x = divmod(int(targets['keypoint_indices'][b, n, k]), W)
-                tag[k] = maps['tags'][b, CLUSTER_OF[k], y, x]
             if reading == 'offset':
-                normalised = {k: tag[k] - int(PLACE[k]) * DELTA for k in visible}
-                means = normalised
+                normalised = means = [tag - int(PLACE[k]) * DELTA for k, tag in tags]
             else:
-                means = {}
-                for k in visible:
-                    same = [tag[m] for m in visible if CLUSTER_OF[m] == CLUSTER_OF[k]]
-                    means[k] = sum(same) / len(same)
-                normalised = {k: means[k] + int(PLACE[k]) * DELTA for k in visible}
-            references.append(sum(means.values()) / len(visible))
-            pulls.append(sum((normalised[k] - references[-1]) ** 2 for k in visible) / len(visible))
+                means = []
+                for k, _ in tags:
+                    same = [tag for m, tag in tags if CLUSTER_OF[m] == CLUSTER_OF[k]]
+                    means.append(sum(same) / len(same))
+                normalised = [
+                    mean + int(PLACE[k]) * DELTA for mean, (k, _) in zip(means, tags, strict=True)
+                ]
+            references.append(sum(means) / len(means))
+            pulls.append(sum((value - references[-1]) ** 2 for value in normalised) / len(tags))
         people = len(references)
         if people:
             pull = pull + sum(pulls) / people / batch
@@ -83,6 +108,7 @@ def compute(maps, targets, reading, **options):
     return loss(maps, targets, CLUSTER_OF, PLACE, DELTA)
 
 
+@pytest.mark.parametrize('window', [1, 3, 5])
 @pytest.mark.parametrize('reading', ['offset', 'printed'])
 @pytest.mark.parametrize(
     'people, mask',
@@ -93,12 +119,12 @@ def compute(maps, targets, reading, **options):
         ([1], True),
     ],
 )
-def test_equals_the_reference_in_value_and_gradient(people, mask, reading):
+def test_equals_the_reference_in_value_and_gradient(people, mask, reading, window):
     maps, targets = sample(people, seed=sum(people), mask=mask)
     results = []
     for function in (compute, reference):
         leaves = {name: value.clone().requires_grad_() for name, value in maps.items()}
-        values = function(leaves, targets, reading)
+        values = function(leaves, targets, reading, tag_window=window)
         (values['loss_heatmap'] + 1e3 * values['loss_pull'] + 1e3 * values['loss_push']).backward()
         grads = {name: leaf.grad for name, leaf in leaves.items()}
         results.append((values, grads))
@@ -129,13 +155,14 @@ def test_no_people_dimension():
     assert values['loss_pull'] == 0 and values['loss_push'] == 0
 
 
+@pytest.mark.parametrize('window', [1, 3])
 @pytest.mark.parametrize('reading', ['offset', 'printed'])
-def test_nothing_is_read_off_the_device(reading):
+def test_nothing_is_read_off_the_device(reading, window):
     """On the meta device any copy to the host, or branch on a value, is an error."""
     maps, targets = sample([3, 0], mask=True)
     maps = {name: value.to('meta') for name, value in maps.items()}
     targets = {name: value.to('meta') for name, value in targets.items()}
-    loss = losses.ClusterTagLoss(reading=reading)
+    loss = losses.ClusterTagLoss(reading=reading, tag_window=window)
     values = loss(maps, targets, CLUSTER_OF.to('meta'), PLACE.to('meta'), DELTA)
     assert all(value.is_meta and value.shape == () for value in values.values())
 
@@ -211,7 +238,8 @@ def test_printed_reading_teaches_neither():
 
 
 @pytest.mark.parametrize(
-    'options', [dict(reading='mean'), dict(margin=0), dict(cluster_reduction='max')]
+    'options',
+    [dict(reading='mean'), dict(margin=0), dict(cluster_reduction='max'), dict(tag_window=2)],
 )
 def test_refuses_bad_options(options):
     with pytest.raises(ValueError, match='ClusterTagLoss'):
