@@ -42,13 +42,13 @@ $(STRONGPOSE)/train/epoch_4.pth: | setup
 	mmpose-ext synthetic --out $(STRONGPOSE)/data --train 3600 --val 300 --people 1 3 --size 240 240
 	mim train mmpose $(STRONGPOSE_CONFIG) --work-dir $(STRONGPOSE)/train --resume
 
-demo-cluster: $(CLUSTER)/train/epoch_5.pth
+demo-cluster: $(CLUSTER)/train/epoch_6.pth
 	mim test mmpose $(CLUSTER_CONFIG) --checkpoint $< --work-dir $(CLUSTER)/test \
 		--out $(CLUSTER)/test/metrics.json \
 		--cfg-options test_evaluator.outfile_prefix=$(CLUSTER)/test/predictions
 	python tools/demo_report.py $(CLUSTER)
 
-$(CLUSTER)/train/epoch_5.pth: | setup
+$(CLUSTER)/train/epoch_6.pth: | setup
 	mmpose-ext synthetic --out $(CLUSTER)/data --train 3500 --val 500 --people 1 3 --size 256 256 --seed 0
 	mim train mmpose $(CLUSTER_CONFIG) --work-dir $(CLUSTER)/train --resume
 
