@@ -9,6 +9,7 @@ codec = dict(
     heatmap_size=(40, 40),
     clusters=17,
     sigma=2,
+    delta=0.03,
     score_threshold=0.3,  # a small model's maps are not quite dark between people
     draw_on_device=True,
 )

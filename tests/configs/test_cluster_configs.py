@@ -139,7 +139,7 @@ def small_dataset(dataset, folder):
 
 def shrink(cfg):
     """The same modules, narrow and shallow."""
-    cfg.model.backbone.update(depth=2, channels=20, stem_channels=8)
+    cfg.model.backbone.update(depth=2, channels=32, stem_channels=8)
     return MODELS.build(cfg.model)
 
 
