@@ -76,6 +76,9 @@ class DiskOffset(BaseTorchCodec):
     :meth:`batch_decode` gives keypoints (N, K, 2), their scores (N, K) and people's scores (N,),
     the best first.
 
+    Two keypoints of a person within half a pixel of each other are not told to be one person's by
+    their offsets: so short an offset is taken for none (0 is drawn where nothing is known).
+
     Args:
         input_size (Sequence[int]): Size of the network's input in [w, h].
         map_size (Sequence[int], optional): Size of the targets in [w, h] cells. Defaults to

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from property_settings import holds_for
 
 from mmpose_ext.codecs import FullResolutionHeatmap
+from mmpose_ext.codecs.disk_sampling import LEAST_OFFSET
 
 K = 17
 #: A tree of four keypoints.
@@ -201,9 +202,23 @@ def test_cluster_tag_round_trip(one):
         assert np.abs(keypoints[0][0] - one.points[0])[labelled].max() <= 2.0
 
 
+def offsets_that_lead_nowhere(codec, points, labelled):
+    """Whether a labelled keypoint lies within LEAST_OFFSET of another one's nearest cell."""
+    pitch = (np.array(codec.input_size) - 1) / (np.array(codec.map_size) - 1)
+    points = points[labelled]
+    cells = np.round(points / pitch) * pitch
+    distance = np.linalg.norm(cells[:, None] - points, axis=-1)
+    np.fill_diagonal(distance, np.inf)
+    return (distance < LEAST_OFFSET + 1e-3).any()
+
+
 @holds_for(long=500, case=batches([DISK[0], DISK[2]], **IN_IMAGE))
 def test_disk_offset_round_trip(case):
-    """One person, whose segment is all of the image: every keypoint in it comes back."""
+    """One person, whose segment is all of the image: every keypoint in it comes back.
+
+    A person with two keypoints on one spot may come back as several, each keypoint in its place: an
+    offset of less than half a pixel is taken for none.
+    """
     config, batch = case
     codec = build_codec(dict(config, nms='none'))
     for one in batch:
@@ -211,6 +226,10 @@ def test_disk_offset_round_trip(case):
         encoded = codec.encode(*one, instance_map=whole)
         keypoints, scores, _ = codec.decode(encoded)
         labelled = encoded['keypoint_weights'][0] > 0
+        if offsets_that_lead_nowhere(codec, one.points[0], labelled):
+            people = np.isclose(keypoints, one.points[0], atol=0.02).all(-1) & (scores > 0)
+            assert people.any(0)[labelled].all()
+            continue
         assert len(keypoints) == labelled.any()
         if len(keypoints):
             assert np.abs(keypoints[0] - one.points[0])[labelled].max() <= 0.02
