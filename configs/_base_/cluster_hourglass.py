@@ -1,6 +1,6 @@
 # The cluster-wise network at 512x512 and its training: Sections 3 and 4.2. A child config adds the
 # data set. Maps at 128x128; Adam 2e-4, from epoch 150 of 200 on 1e-5; batches of 8.
-_base_ = ['./default_runtime.py']
+_base_ = ['./default_runtime.py', './bottomup_pack.py']
 
 codec = dict(
     type='ClusterTag',
@@ -28,25 +28,7 @@ val_pipeline = [
         size_factor=64,
         resize_mode='expand',
     ),
-    dict(
-        type='PackPoseInputs',
-        # without category_id, which CocoMetric takes for one number
-        meta_keys=(
-            'id',
-            'img_id',
-            'img_path',
-            'crowd_index',
-            'ori_shape',
-            'img_shape',
-            'input_size',
-            'input_center',
-            'input_scale',
-            'flip',
-            'flip_direction',
-            'flip_indices',
-            'raw_ann_info',
-        ),
-    ),
+    dict(type='PackPoseInputs', meta_keys=_base_.shared_meta_keys),
 ]
 
 # 17 clusters of one joint beside one of all (Cluster-2), in- and cross-branch aggregation
