@@ -13,13 +13,15 @@ from mmpose_ext.apis.model_checks import default_scope
 
 from .contestants import Contestant
 from .crowds import measure_crowds
+from .fast_steps import PART as FAST_STEPS
+from .fast_steps import measure_fast_steps
 from .memory import PARTS as PROCESS_PARTS
 from .memory import measure_in_processes
 from .peers import peers_of
 from .rows import Row
 from .suite import ConfigBenchmark, Settings
 
-PARTS = ('config', *PROCESS_PARTS, 'people')
+PARTS = ('config', *PROCESS_PARTS, 'people', FAST_STEPS)
 
 
 def run_benchmark(
@@ -36,7 +38,8 @@ def run_benchmark(
         config: A config of mmpose or of this package.
         settings (Settings): How to measure.
         part (str): One of PARTS: 'config' is all of ``settings.measures``; for the others see
-            :func:`.memory.measure_in_processes` and :func:`.crowds.measure_crowds`.
+            :func:`.memory.measure_in_processes`, :func:`.crowds.measure_crowds` and
+            :func:`.fast_steps.measure_fast_steps`.
         peers (Sequence[str], optional): Configs to measure beside it, in place of mmpose's nearest.
         options (dict, optional): Merged into the config, as ``--cfg-options``.
         tell (Callable): Told what is measured now.
@@ -76,6 +79,8 @@ def run_benchmark(
                 settings.noise,
                 settings.clock,
             )
+        elif part == FAST_STEPS:
+            rows = measure_fast_steps(ours, ours.name, settings, tell)
         else:
             benchmark = ConfigBenchmark(contestants, ours.name, settings, tell)
             rows, notes = benchmark.run(), notes + benchmark.notes

@@ -43,6 +43,7 @@ class Settings:
         batches (int): Of a loader that are timed in a run.
         images (int): Synthetic images that the loaders read.
         data_root (str, optional): Of the config's own data set, for the loaders.
+        variants (Sequence[str]): Of the part 'fast-training', see :data:`.fast_steps.VARIANTS`.
         clock (str): Of encoding and decoding, see :data:`.timing.CLOCKS`.
     """
 
@@ -57,6 +58,7 @@ class Settings:
     batches: int = 10
     images: int = 96
     data_root: str | None = None
+    variants: Sequence[str] = ('channels_last', 'mixed_precision', 'compile', 'fast.py')
     clock: str = 'wall'
 
 

@@ -14,6 +14,7 @@ from mmengine.config import DictAction
 from mmpose_ext.benchmark import PARTS, Settings, draw_plot, run_benchmark, to_markdown, write_csv
 from mmpose_ext.benchmark.contestants import MEASURES
 from mmpose_ext.benchmark.environment import describe_environment
+from mmpose_ext.benchmark.fast_steps import VARIANTS
 from mmpose_ext.benchmark.networks import DTYPES
 from mmpose_ext.benchmark.runner import check_device
 from mmpose_ext.benchmark.timing import CLOCKS
@@ -30,7 +31,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=PARTS,
         default='config',
         help="'config': what --what names (default); 'attention-block' and 'step-memory': time and "
-        "memory, each in a process of its own; 'people': bottom-up codecs by number of people",
+        "memory, each in a process of its own; 'people': bottom-up codecs by number of people; "
+        "'fast-training': the step with each of its settings",
     )
     parser.add_argument(
         '--what', nargs='+', choices=MEASURES, default=MEASURES, metavar='MEASURE',
@@ -60,6 +62,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument('--batches', type=int, default=10, help='timed of a loader a run (10)')
     parser.add_argument('--images', type=int, default=96, help='synthetic, for the loaders (96)')
+    parser.add_argument(
+        '--variants', nargs='+', choices=VARIANTS, default=tuple(VARIANTS), metavar='SETTING',
+        help=f"of the part 'fast-training': {', '.join(VARIANTS)} (all)",
+    )  # fmt: skip
     parser.add_argument('--data-root', help="of the config's own data set, for the loaders")
     parser.add_argument('--csv', metavar='FILE', help='the figures with versions and hardware')
     parser.add_argument('--plot', metavar='FILE.png', help='the figures as bars or lines')
@@ -84,6 +90,7 @@ def run(args: argparse.Namespace) -> int:
         batches=args.batches,
         images=args.images,
         data_root=args.data_root,
+        variants=tuple(args.variants),
         clock=args.clock,
     )
     try:

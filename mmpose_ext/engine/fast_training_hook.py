@@ -21,7 +21,9 @@ class FastTraining:
     """What to do; ``None`` leaves the decision to the machine.
 
     Args:
-        channels_last (bool): Weights of convolutions, and so all maps, with channels innermost.
+        channels_last (bool, optional): Weights of convolutions, and so all maps, with channels
+            innermost. None: on GPUs (on a CPU it gains nothing, and dilated and transposed
+            convolutions lose by it).
         mixed_precision (bool, optional): Forward passes in training under bfloat16 autocast;
             losses, weights, their gradients, the optimiser and testing stay float32. None: on GPUs
             that calculate in bfloat16.
@@ -30,7 +32,7 @@ class FastTraining:
         turbojpeg (bool, optional): Decode JPEGs by PyTurboJPEG. None: where it is installed.
     """
 
-    channels_last: bool = True
+    channels_last: bool | None = None
     mixed_precision: bool | None = None
     compile: bool | None = None
     cudnn_benchmark: bool = True
@@ -43,7 +45,7 @@ class FastTrainingHook(Hook):
 
     All configs of this package have the hook. ``configs/_base_/fast.py`` switches it on for a
     config that inherits it beside another; so do options on the command line:
-    ``--cfg-options fast_training.channels_last=True``. Checkpoints are those of plain training.
+    ``--cfg-options fast_training.mixed_precision=True``. Checkpoints are those of plain training.
     Targets are drawn on the device by ``draw_on_device`` of the codec, which the configs have set.
 
     Raises:
@@ -58,20 +60,7 @@ class FastTrainingHook(Hook):
             return
         settings = read_settings(settings)
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-        device = next(model.parameters()).device
-        done = []
-        if settings.channels_last:
-            model.to(memory_format=torch.channels_last)
-            done.append('channels last')
-        if _decide(settings.mixed_precision, lambda: has_fast_bfloat16(device)):
-            use_bfloat16(model, device)
-            done.append('bfloat16')
-        if _decide(settings.compile, lambda: device.type == 'cuda'):
-            model.backbone.compile()
-            done.append('compiled backbone')
-        if settings.cudnn_benchmark and device.type == 'cuda':
-            torch.backends.cudnn.benchmark = True
-            done.append('cuDNN benchmark')
+        done = speed_up(model, settings, next(model.parameters()).device)
         if _decide(settings.turbojpeg, has_turbojpeg):
             use_turbojpeg(runner.train_dataloader.dataset)
             done.append('turbojpeg')
@@ -90,6 +79,33 @@ def read_settings(settings: dict) -> FastTraining:
             f'fast_training: {", ".join(sorted(unknown))} is unknown; there are {", ".join(known)}.'
         )
     return FastTraining(**settings)
+
+
+def speed_up(model: nn.Module, settings: FastTraining, device: torch.device) -> list[str]:
+    """Do with a pose estimator what the settings say; the images' part is :func:`use_turbojpeg`.
+
+    Args:
+        model (nn.Module): The estimator, not wrapped.
+        settings (FastTraining): What to do.
+        device (torch.device): Where the model is.
+
+    Returns:
+        list[str]: What was done.
+    """
+    done = []
+    if _decide(settings.channels_last, lambda: device.type == 'cuda'):
+        model.to(memory_format=torch.channels_last)
+        done.append('channels last')
+    if _decide(settings.mixed_precision, lambda: has_fast_bfloat16(device)):
+        use_bfloat16(model, device)
+        done.append('bfloat16')
+    if _decide(settings.compile, lambda: device.type == 'cuda'):
+        model.backbone.compile()
+        done.append('compiled backbone')
+    if settings.cudnn_benchmark and device.type == 'cuda':
+        torch.backends.cudnn.benchmark = True
+        done.append('cuDNN benchmark')
+    return done
 
 
 def has_fast_bfloat16(device: torch.device) -> bool:

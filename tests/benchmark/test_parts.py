@@ -10,6 +10,7 @@ from mmengine.registry import init_default_scope
 
 from mmpose_ext.benchmark import Settings, run_benchmark
 from mmpose_ext.benchmark.codecs import make_maps
+from mmpose_ext.benchmark.fast_steps import VARIANTS
 from mmpose_ext.benchmark.memory import BLOCKS, build_block, measure_once
 from mmpose_ext.benchmark.people import people_in_squares, standing_people
 from mmpose_ext.benchmark.runner import load_contestant
@@ -106,6 +107,25 @@ def test_processes(root, part):
     rows, _ = run_benchmark(path(root, 'attention'), Settings(runs=1, batch=1), part)
     assert [row.unit for row in rows] == ['ms', 'ms', 'MiB', 'MiB']
     assert all(row.median > 0 for row in rows)
+
+
+def test_fast_steps(root, monkeypatch):
+    """Each setting is done to a network of its own, and the process is left as it was."""
+    compiled = []
+    monkeypatch.setattr(torch.nn.Module, 'compile', lambda module: compiled.append(module))
+    told = []
+    settings = Settings(runs=1, batch=1)
+    rows, _ = run_benchmark(path(root, 'attention'), settings, 'fast-training', tell=told.append)
+    assert [row.contestant for row in rows] == ['attention_resnet18_128x96', *VARIANTS]
+    assert [text.split(': ')[1] for text in told] == [
+        'plain',
+        'channels last',
+        'bfloat16',
+        'compiled backbone',
+        'plain',  # a CPU gains by none of them
+    ]
+    assert len(compiled) == 1 and not torch.backends.cudnn.benchmark
+    assert all(row.median > 0 and row.measure == 'step' for row in rows)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason='no GPU')

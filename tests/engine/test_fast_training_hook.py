@@ -9,7 +9,7 @@ from mmpose.datasets.transforms import LoadImage
 
 from mmpose_ext.datasets.transforms import LoadTurboJpegImage
 from mmpose_ext.datasets.transforms.turbojpeg_image import has_turbojpeg
-from mmpose_ext.engine.fast_training_hook import use_turbojpeg
+from mmpose_ext.engine.fast_training_hook import FastTraining, speed_up, use_turbojpeg
 
 
 @pytest.fixture
@@ -56,8 +56,8 @@ def test_nothing_without_settings(train):
             (torch.bfloat16, False),
             (torch.float32, False),
         ),
-        # what a CPU is given by default: no bfloat16, no compilation
-        (dict(), (torch.float32, True), (torch.float32, True)),
+        # what a CPU is given by default: nothing
+        (dict(), (torch.float32, False), (torch.float32, False)),
     ],
 )
 def test_what_the_model_calculates_in(train, settings, in_training, in_testing):
@@ -95,6 +95,19 @@ def test_copied_model_is_a_model_of_its_own(train):
     assert maps.dtype == torch.float32 and not maps.any()
 
 
+@pytest.mark.parametrize('bfloat16', [True, False])
+def test_what_a_gpu_is_given(bfloat16, monkeypatch):
+    """The decisions alone: no GPU calculates here."""
+    monkeypatch.setattr(torch.cuda, 'is_bf16_supported', lambda **_: bfloat16)
+    monkeypatch.setattr(torch.backends.cudnn, 'benchmark', False)
+    model = torch.nn.ModuleDict(dict(backbone=torch.nn.Conv2d(3, 2, 3), head=torch.nn.Identity()))
+    done = speed_up(model, FastTraining(), torch.device('cuda'))
+    expected = ['channels last', 'bfloat16', 'compiled backbone', 'cuDNN benchmark']
+    assert done == [what for what in expected if what != 'bfloat16' or bfloat16]
+    assert torch.backends.cudnn.benchmark
+    assert model.backbone.weight.is_contiguous(memory_format=torch.channels_last)
+
+
 def test_misspelled_key_is_told(train):
     with pytest.raises(ValueError, match='channel_last is unknown; there are channels_last'):
         train(dict(channel_last=True))
@@ -116,6 +129,6 @@ def test_turbojpeg_replaces_the_loader(make_config):
 def test_config_to_inherit(root):
     cfg = Config.fromfile(root / 'configs' / 'fast' / 'clnet_resnet50_256x192.py')
     plain = Config.fromfile(root / 'configs' / 'clnet_resnet50_256x192.py')
-    assert cfg.fast_training.channels_last
+    assert cfg.fast_training.cudnn_benchmark
     assert cfg.default_hooks.fast_training.type == 'FastTrainingHook'
     assert {k: v for k, v in cfg.items() if k != 'fast_training'} == dict(plain.items())
