@@ -1,6 +1,7 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """A bottom-up ONNX graph and the numpy decoder beside PyTorch's own path."""
 
+import copy
 from collections.abc import Sequence
 from types import ModuleType
 
@@ -8,12 +9,14 @@ import numpy as np
 import torch
 
 from .graph import ExportGraph
-from .verification import Verification, as_input, instances_of, relative_difference
+from .verification import Verification, as_input, disturbed, instances_of, relative_difference
 
 #: How often PyTorch's maps are disturbed.
 TRIALS = 2
-#: Maps that differ by no more than this part of their largest value differ by rounding.
+#: Maps that differ by no more than this part of their largest value differ by rounding,
 ROUNDING = 1e-5
+#: and so do those that differ by no more than so many times PyTorch's float32 from its float64.
+OWN_ROUNDINGS = 4
 #: Beyond this distance, in input pixels, a person is another one.
 REGROUPED = 1.0
 
@@ -35,15 +38,16 @@ def verify_people(
       is a decision: where maps are without structure (a random image) rounding alone makes other
       people of the same peaks. Such people, a keypoint more than a pixel off or lost, are not
       compared if the maps agree to rounding, nor keypoints that the codec moves by more than half
-      the tolerance when PyTorch's maps are disturbed by as much as the graph's differ; all others
-      must agree.
+      the tolerance when PyTorch's maps are disturbed by a few times the difference between its
+      float32 and float64 results; all others must agree.
 
     Args:
         session, graph, batches, tolerance: See :func:`~.verification.verify`.
         decoder (ModuleType): The numpy decoder, see :mod:`~.decoder_file`.
         metadata (dict): What the file tells about itself.
     """
-    result = Verification(tolerance, 0.0, 0, 0, 0.0, [])
+    result = Verification(tolerance, 0.0, 0, 0, 0.0, [], empty_passes=True)
+    precise = copy.deepcopy(graph).double()
     for images in (batch for size in batches for batch in size):
         b, h, w = images.shape[:3]
         result.inputs.append(f'{b}x{w}x{h}')
@@ -51,41 +55,37 @@ def verify_people(
         outputs = session.run(None, {'images': inputs.numpy()})
         with torch.no_grad():
             maps = graph.maps(inputs)
+            exact = precise.maps(inputs.double() if inputs.is_floating_point() else inputs)
         given = {name: torch.from_numpy(v) for name, v in zip(maps, outputs, strict=True)}
         difference = relative_difference(given, maps)
         result.map_difference = max(result.map_difference, difference)
+        rounded = difference <= max(ROUNDING, OWN_ROUNDINGS * relative_difference(maps, exact))
+        result.empty_passes &= rounded
         found = [people[0] for people in decoder.decode(outputs, metadata, (w, h))]
         by_codec = decoded_by_codec(graph.codec, given, (w, h))
         expected = [np.asarray(each.keypoints) for each in instances_of(graph.model, images)]
-        moved = _moved(graph.codec, maps, given, expected, (w, h))
+        moved = _moved(graph.codec, maps, exact, expected, (w, h))
         for mine, codecs, theirs, shift in zip(found, by_codec, expected, moved, strict=True):
             result.distance = max(result.distance, float(distances(codecs, mine).max(initial=0)))
             apart = distances(theirs, mine)
-            regrouped = (apart > REGROUPED).any(1, keepdims=True) & (difference <= ROUNDING)
+            regrouped = (apart > REGROUPED).any(1, keepdims=True) & rounded
             decided = ~regrouped & (shift <= tolerance / 2)
             result.compared += int(decided.sum())
             result.undecided += int((~decided).sum())
             result.distance = max(result.distance, float(apart[decided].max(initial=0)))
-    result.empty_passes = result.map_difference <= ROUNDING
     if not result.compared and not (result.empty_passes and not result.undecided):
         result.distance = float('inf')
     return result
 
 
 def _moved(
-    codec: object, maps: dict, given: dict, people: Sequence[np.ndarray], size: tuple[int, int]
+    codec: object, maps: dict, exact: dict, people: Sequence[np.ndarray], size: tuple[int, int]
 ) -> list[np.ndarray]:
     """How far (N, K) disturbed maps move each image's people (N, K, 2)."""
     generator = torch.Generator().manual_seed(0)
     moved = [np.zeros(keypoints.shape[:2]) for keypoints in people]
     for _ in range(TRIALS):
-        noisy = {
-            name: value
-            + 2
-            * (given[name] - value).abs().max()
-            * (torch.rand(value.shape, generator=generator) * 2 - 1)
-            for name, value in maps.items()
-        }
+        noisy = disturbed(maps, exact, generator)
         for index, others in enumerate(decoded_by_codec(codec, noisy, size)):
             moved[index] = np.maximum(moved[index], distances(people[index], others))
     return moved

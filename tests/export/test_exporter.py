@@ -112,6 +112,35 @@ class _Shifted:
         return [keypoints + np.float32(0.01), scores]
 
 
+class _Noisy:
+    """A session whose maps are off by a hundred-thousandth to a tenth of their largest value."""
+
+    def __init__(self, session, part):
+        self.session, self.part = session, part
+
+    def __getattr__(self, name):
+        return getattr(self.session, name)
+
+    def run(self, *args):
+        random = np.random.default_rng(0)
+        return [
+            value + random.uniform(-1, 1, value.shape).astype('f') * self.part * abs(value).max()
+            for value in self.session.run(*args)
+        ]
+
+
+# people regrouped by rounding are let through, people of other maps are not
+@pytest.mark.parametrize('part, passes', [(1e-8, True), (1e-3, False), (0.1, False)])
+@pytest.mark.parametrize('kind', ['disk_offset', 'cluster_tag'])
+def test_other_maps_are_found_out(kind, part, passes, monkeypatch, small_model, tmp_path):
+    real = onnxruntime.InferenceSession
+    monkeypatch.setattr(
+        onnxruntime, 'InferenceSession', lambda *args, **kw: _Noisy(real(*args, **kw), part)
+    )
+    done = export_onnx(*small_model(kind), tmp_path / 'model.onnx')
+    assert done.verification.passed == passes
+
+
 def test_command_fails_where_results_differ(monkeypatch, capsys, small_model, tmp_path):
     config, checkpoint = small_model('composite_resnet')
     image = tmp_path / 'image.png'
