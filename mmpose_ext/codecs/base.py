@@ -8,7 +8,9 @@ import numpy as np
 import torch
 from mmpose.codecs.base import BaseKeypointCodec
 from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
+
+from .packed_samples import carried_by_all, pixel_fields, stack_people, stack_pixels
+from .sample_checks import clean_auxiliary, clean_keypoints, refuse_non_finite
 
 Maps = dict[str, Tensor]
 
@@ -176,8 +178,9 @@ class BaseTorchCodec(BaseKeypointCodec):
             ValueError: If the shapes do not match, a labelled keypoint is not finite, or a
                 visibility is negative or not finite.
         """
-        points, weights = self._clean(keypoints, keypoints_visible)
-        auxiliary = self._clean_auxiliary(auxiliary)
+        name = type(self).__name__
+        points, weights = clean_keypoints(name, keypoints, keypoints_visible)
+        auxiliary = clean_auxiliary(name, auxiliary, self.pixel_names)
         if self.draw_on_device:
             return dict(target_keypoints=points, keypoint_weights=weights, **auxiliary)
         with torch.inference_mode():
@@ -219,7 +222,7 @@ class BaseTorchCodec(BaseKeypointCodec):
                 results = [_to_arrays(keypoints), _to_arrays(scores)]
             results += [_to_arrays(values) for values in people]
             if not torch.isfinite(total):
-                self._refuse_non_finite(maps)
+                refuse_non_finite(type(self).__name__, maps)
         return tuple(results)
 
     def decode(self, encoded: np.ndarray | dict) -> tuple[np.ndarray, ...]:
@@ -263,33 +266,32 @@ class BaseTorchCodec(BaseKeypointCodec):
             KeyError: If the samples carry neither points nor this codec's targets, or if some carry
                 an auxiliary input that others lack.
         """
-        labels = [sample.gt_instance_labels for sample in batch_data_samples]
-        fields = [_fields(sample, level) for sample in batch_data_samples]
+        codec, samples = type(self).__name__, batch_data_samples
+        labels = [sample.gt_instance_labels for sample in samples]
+        fields = [pixel_fields(sample, level) for sample in samples]
         if 'target_keypoints' in labels[0]:
-            points = _pad(labels, 'target_keypoints', device, level)
-            weights = _pad(labels, 'keypoint_weights', device, level)
+            points = stack_people(samples, 'target_keypoints', device, level)
+            weights = stack_people(samples, 'keypoint_weights', device, level)
             auxiliary = {
-                name: _pad(labels, name, device, level)
+                name: stack_people(samples, name, device, level)
                 for name in self._people_names
-                if self._in_all(labels, name)
+                if carried_by_all(codec, labels, name)
             }
-            for name in self.pixel_names:
-                if self._in_all(fields, name):
-                    images = torch.stack([field.get(name) for field in fields])
-                    auxiliary[name] = images.to(device, non_blocking=True)
+            auxiliary |= {
+                name: stack_pixels(fields, name, device)
+                for name in self.pixel_names
+                if carried_by_all(codec, fields, name)
+            }
             return self._draw(points, weights, auxiliary)
         if any(name not in fields[0] for name in self.map_names):
             raise KeyError(
-                f'{type(self).__name__}: the samples carry neither target_keypoints nor all of the '
-                f'maps {self.map_names}. Use this codec as the encoder of GenerateTarget, before '
+                f'{codec}: the samples carry neither target_keypoints nor all of the maps '
+                f'{self.map_names}. Use this codec as the encoder of GenerateTarget, before '
                 'PackPoseInputs, in the training pipeline.'
             )
-        targets = {
-            name: torch.stack([field.get(name) for field in fields]).to(device, non_blocking=True)
-            for name in self.map_names
-        }
+        targets = {name: stack_pixels(fields, name, device) for name in self.map_names}
         for name in ('keypoint_weights', *self.label_names):
-            targets[name] = _pad(labels, name, device, level)
+            targets[name] = stack_people(samples, name, device, level)
         return targets
 
     def merge_flipped(self, maps: Maps, flipped: Maps, flip_indices: Sequence[int]) -> Maps:
@@ -307,66 +309,10 @@ class BaseTorchCodec(BaseKeypointCodec):
 
     # -- inside -----------------------------------------------------------------------------------
 
-    def _clean(
-        self, keypoints: np.ndarray, keypoints_visible: np.ndarray | None
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Check a sample; copy it to float32 with the unlabelled keypoints at 0, 0."""
-        name = type(self).__name__
-        if keypoints.ndim != 3 or keypoints.shape[2] < 2:
-            raise ValueError(f'{name}: keypoints must be (N, K, 2), got {keypoints.shape}.')
-        if keypoints_visible is None:
-            keypoints_visible = np.ones(keypoints.shape[:2], dtype=np.float32)
-        if keypoints_visible.shape != keypoints.shape[:2]:
-            raise ValueError(
-                f'{name}: keypoints_visible must be {keypoints.shape[:2]} like the keypoints, '
-                f'got {keypoints_visible.shape}.'
-            )
-        weights = np.array(keypoints_visible, dtype=np.float32)
-        if not (np.isfinite(weights) & (weights >= 0)).all():
-            raise ValueError(
-                f'{name}: keypoints_visible must be 0 or more and finite, got '
-                f'{weights[~(np.isfinite(weights) & (weights >= 0))][0]}. Correct the annotation: '
-                '0 is unlabelled.'
-            )
-        points = np.zeros((*weights.shape, 2), dtype=np.float32)
-        np.copyto(points, keypoints[..., :2], where=(weights > 0)[..., None], casting='same_kind')
-        if not np.isfinite(points).all():
-            raise ValueError(
-                f'{name}: a labelled keypoint is NaN or infinite. Correct the annotation, or set '
-                'its visibility to 0.'
-            )
-        return points, weights
-
     @property
     def _people_names(self) -> tuple[str, ...]:
         """The auxiliary inputs of one row a person."""
         return tuple(sorted(set(self.auxiliary_encode_keys) - set(self.pixel_names)))
-
-    def _clean_auxiliary(self, auxiliary: dict[str, np.ndarray | None]) -> dict[str, np.ndarray]:
-        """Leave out what is None; bring images to (C, h, w)."""
-        given = {name: np.asarray(v) for name, v in auxiliary.items() if v is not None}
-        for name in self.pixel_names:
-            if name not in given:
-                continue
-            if given[name].ndim not in (2, 3):
-                raise ValueError(
-                    f'{type(self).__name__}: {name} must be an image (h, w) or (C, h, w), got '
-                    f'{given[name].shape}.'
-                )
-            if given[name].ndim == 2:
-                given[name] = given[name][None]
-        return given
-
-    def _in_all(self, holders: Sequence, name: str) -> bool:
-        """Tell whether all samples of a batch carry an input; refuse a batch where some do."""
-        number = sum(name in holder for holder in holders)
-        if number not in (0, len(holders)):
-            raise KeyError(
-                f'{type(self).__name__}: only {number} of {len(holders)} samples of the batch '
-                f'carry {name}. Let a transform of the training pipeline make it for all or for '
-                'none of them.'
-            )
-        return number > 0
 
     def _draw(self, points: Tensor, weights: Tensor, auxiliary: Maps) -> Maps:
         with torch.no_grad(), torch.autocast(points.device.type, enabled=False):
@@ -384,16 +330,6 @@ class BaseTorchCodec(BaseKeypointCodec):
             raise ValueError(f'{type(self).__name__}: maps to decode are missing: {missing}.')
         return maps
 
-    def _refuse_non_finite(self, maps: Maps) -> None:
-        for name, value in maps.items():
-            bad = int((~torch.isfinite(value)).sum())
-            if bad:
-                raise ValueError(
-                    f'{type(self).__name__}: {name} holds {bad} NaN or infinite values of '
-                    f'{value.numel()}. The model has diverged or its checkpoint is broken: lower '
-                    'the learning rate, or load another checkpoint.'
-                )
-
 
 def flip_channels(maps: Tensor, flip_indices: Sequence[int]) -> Tensor:
     """Mirror maps (B, G * K, h, w) of G groups of K keypoints and swap left and right.
@@ -409,23 +345,6 @@ def flip_channels(maps: Tensor, flip_indices: Sequence[int]) -> Tensor:
         )
     index = torch.as_tensor(flip_indices, device=maps.device)
     return maps.unflatten(1, (groups, -1))[:, :, index].flatten(1, 2).flip(-1)
-
-
-def _pad(
-    labels: Sequence, name: str, device: torch.device | str | None, level: int | None
-) -> Tensor:
-    """Stack per-person labels (N_i, ...) to (B, max N_i, ...), padded with 0."""
-    values = [label.get(name) for label in labels]
-    if level is not None:
-        values = [value[level] for value in values]
-    return pad_sequence(values, batch_first=True).to(device, non_blocking=True)
-
-
-def _fields(sample, level: int | None):
-    """Give a sample's pixel data, of one of several encoders, or an empty dict."""
-    if 'gt_fields' not in sample:
-        return {}
-    return sample.gt_fields if level is None else sample.gt_fields[level]
 
 
 def _to_arrays(values: Tensor | Sequence[Tensor | np.ndarray]) -> list[np.ndarray]:

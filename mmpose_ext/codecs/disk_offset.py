@@ -14,6 +14,7 @@ from .disk_offset_decoding import DiskOffsetDecoder
 from .disk_sampling import cell_pitch
 from .kinematic_graph import COCO_EDGES, check_tree, directed_edges, edges_from, mirrored_edges
 from .limb_hull import COCO_TRUNK, draw_limb_hulls
+from .sample_checks import refuse_non_finite
 
 #: Cells looked at in one go while drawing: bounds the memory (about 100 bytes each).
 CELLS_AT_ONCE = 1 << 22
@@ -300,7 +301,7 @@ class DiskOffset(BaseTorchCodec):
         try:
             return self.decoder(maps)
         except FloatingPointError:
-            self._refuse_non_finite(maps)
+            refuse_non_finite(type(self).__name__, maps)
             raise
 
     def finite_sum(self, maps: Maps, scores: list) -> Tensor:
