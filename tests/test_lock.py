@@ -34,3 +34,23 @@ def test_environment_is_the_locked_one(root):
     """Else the test above has looked at other versions."""
     installed = {name: metadata.version(name).split('+')[0] for name in locked(root)}
     assert installed == locked(root)
+
+
+# what is compiled is kept unless that changes which it is compiled with
+@pytest.mark.parametrize(
+    'lock, same',
+    [
+        (b'soupsieve==2.11\nnumpy==2.3.5\ntorch===2.13.0\n', True),  # another package
+        (b'torch===2.13.0\nnumpy==2.3.5\nsoupsieve==2.10\n', True),  # another order
+        (b'soupsieve==2.10\nnumpy==2.3.5\ntorch===2.13.1\n', False),
+        (b'soupsieve==2.10\nnumpy==2.4.0\ntorch===2.13.0\n', False),
+    ],
+)
+def test_compiled_packages_are_kept(root, monkeypatch, lock, same):
+    monkeypatch.syspath_prepend(str(root / 'tools'))
+    from setup_env import wheels_key
+
+    source = b'onedl-mmcv==2.3.6\n'
+    first = wheels_key(b'soupsieve==2.10\nnumpy==2.3.5\ntorch===2.13.0\n', source)
+    assert (wheels_key(lock, source) == first) == same
+    assert wheels_key(lock, source + b'xtcocotools==1.14.3\n') != first

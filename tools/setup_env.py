@@ -17,6 +17,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import tempfile
 import time
 from pathlib import Path
 
@@ -25,15 +26,22 @@ LOCK = ROOT / 'requirements' / 'lock.txt'
 LOCK_SOURCE = ROOT / 'requirements' / 'lock-source.txt'
 PACKAGE_FILES = [ROOT / name for name in ('setup.py', 'pyproject.toml', 'model-index.yml')]
 BUILD_FLAGS = {'CFLAGS': '-g0 -O1', 'CXXFLAGS': '-g0 -O1', 'MMCV_WITH_OPS': '1'}
+BUILT_WITH = (b'Cython', b'ninja', b'numpy', b'setuptools', b'torch')  # of lock.txt
 NINJA_STEP = re.compile(rb'\[(\d+)/(\d+)\]')
 
 
-def fingerprint(*paths: Path) -> str:
-    """Hash of the interpreter's and the machine's kind and of some files' contents."""
+def fingerprint(*contents: bytes) -> str:
+    """Hash of the interpreter's and the machine's kind and of some contents."""
     digest = hashlib.sha256(f'{sys.version} {sysconfig.get_platform()} {BUILD_FLAGS}'.encode())
-    for path in paths:
-        digest.update(path.read_bytes())
+    for content in contents:
+        digest.update(content)
     return digest.hexdigest()[:16]
+
+
+def wheels_key(lock: bytes, lock_source: bytes) -> str:
+    """Fingerprint of the compiled packages and of what they are compiled with."""
+    lines = [line for line in lock.splitlines() if line.partition(b'=')[0] in BUILT_WITH]
+    return fingerprint(*sorted(lines), lock_source)
 
 
 def check_machine() -> None:
@@ -67,14 +75,20 @@ def run(*command: str | Path) -> None:
 
 
 def build_wheel(python: Path, requirement: str, wheels: Path, log: Path) -> None:
-    """Compile one package into ``wheels``, showing the compiler's steps as they are done."""
+    """Compile one package into ``wheels``; other set-ups may do the same meanwhile."""
+    with tempfile.TemporaryDirectory(dir=wheels) as partial:
+        compile_wheel(python, requirement, Path(partial), log)
+        for wheel in Path(partial).glob('*.whl'):
+            os.replace(wheel, wheels / wheel.name)
+
+
+def compile_wheel(python: Path, requirement: str, folder: Path, log: Path) -> None:
+    """Compile one package into a folder, showing the compiler's steps as they are done."""
     environment = {**os.environ, **BUILD_FLAGS, 'PATH': f'{python.parent}:{os.environ["PATH"]}'}
     environment.setdefault('MAX_JOBS', str(os.cpu_count() or 1))
     name = requirement.split('=')[0]
-    partial = wheels / 'partial'
-    shutil.rmtree(partial, ignore_errors=True)
     command = [python, '-m', 'pip', 'wheel', '-v', '--no-build-isolation', '--no-deps']
-    command += ['--no-binary', name, '-w', partial, requirement]
+    command += ['--no-binary', name, '-w', folder, requirement]
     started = shown = time.monotonic()
     with open(log, 'wb') as file:
         process = subprocess.Popen(
@@ -93,16 +107,15 @@ def build_wheel(python: Path, requirement: str, wheels: Path, log: Path) -> None
     if process.wait():
         tail = log.read_bytes().decode(errors='replace').splitlines()[-20:]
         raise SystemExit('\n'.join([*tail, f'Building {requirement} failed; whole log: {log}']))
-    for wheel in partial.glob('*.whl'):
-        os.replace(wheel, wheels / wheel.name)
-    partial.rmdir()
     say(f'  {name}: built in {time.monotonic() - started:.0f} s')
 
 
 def install_compiled(python: Path, venv: Path) -> None:
     """Build what the cache lacks of lock-source.txt and install all of it."""
     cache = Path(os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache')
-    wheels = cache / 'mmpose-ext' / 'wheels' / fingerprint(LOCK, LOCK_SOURCE)
+    wheels = (
+        cache / 'mmpose-ext' / 'wheels' / wheels_key(LOCK.read_bytes(), LOCK_SOURCE.read_bytes())
+    )
     wheels.mkdir(parents=True, exist_ok=True)
     for requirement in LOCK_SOURCE.read_text().splitlines():
         if not requirement or requirement.startswith('#'):
@@ -121,8 +134,10 @@ def main() -> None:
     parser.add_argument('--venv', type=Path, default=ROOT / '.venv', help='where to create it')
     venv = parser.parse_args().venv.resolve()
     python = venv / 'bin' / 'python'
-    environment_stamp = venv / f'environment-{fingerprint(LOCK, LOCK_SOURCE)}'
-    package_stamp = venv / f'package-{fingerprint(*PACKAGE_FILES)}'
+    environment_stamp = (
+        venv / f'environment-{fingerprint(LOCK.read_bytes(), LOCK_SOURCE.read_bytes())}'
+    )
+    package_stamp = venv / f'package-{fingerprint(*(file.read_bytes() for file in PACKAGE_FILES))}'
     if environment_stamp.exists() and package_stamp.exists():
         return
     check_machine()
