@@ -1,7 +1,7 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """Fixtures shared by all tests."""
 
-import subprocess
+import shutil
 from pathlib import Path
 
 import pytest
@@ -24,13 +24,11 @@ def root() -> Path:
 
 @pytest.fixture(scope='session')
 def sources(root, tmp_path_factory) -> Path:
-    """A copy of what git tracks, as it is in the checkout, to build from."""
-    target = tmp_path_factory.mktemp('sources')
-    files = subprocess.run(['git', 'ls-files', '-z'], cwd=root, capture_output=True, check=True)
-    for name in filter(None, files.stdout.decode().split('\0')):
-        if (root / name).exists():
-            (target / name).parent.mkdir(parents=True, exist_ok=True)
-            (target / name).write_bytes((root / name).read_bytes())
+    """A copy of the checkout without what git ignores, to build from."""
+    ignored = (root / '.gitignore').read_text().split()
+    names = [Path(pattern).name for pattern in ignored]
+    target = tmp_path_factory.mktemp('sources') / root.name
+    shutil.copytree(root, target, ignore=shutil.ignore_patterns('.git', *names))
     return target
 
 

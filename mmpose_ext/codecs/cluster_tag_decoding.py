@@ -103,7 +103,7 @@ class ClusterTagDecoder:
     ) -> tuple[np.ndarray, ...]:
         """Group an image's peaks (C, k): cells (N, K), -1 where missing, scores, references."""
         allowed = np.arange(scores.shape[1]) < self.max_people * self.sizes[:, None]
-        good = np.isfinite(tags) & (scores > self.score_threshold) & allowed
+        good = np.isfinite(tags) & np.isfinite(scores) & (scores > self.score_threshold) & allowed
         cluster, rank = np.nonzero(good)
         scores, tags, cells = scores[good], tags[good], cells[good].astype(np.int64)
         person = group_by_tags(

@@ -189,3 +189,9 @@ def test_wrong_maps():
     for broken in (dict(heatmaps=bad, tags=maps), dict(heatmaps=maps + 1, tags=bad)):
         with pytest.raises(ValueError, match='NaN or infinite'):
             codec.batch_decode(broken)
+    spread = torch.full((1, 5, 12, 16), 0.3)  # all tags alike: an infinite peak comes to be matched
+    for channel in range(5):
+        flat = spread.clone()
+        flat[0, channel, 3, 3] = torch.inf
+        with pytest.raises(ValueError, match='heatmaps holds 1 NaN or infinite'):
+            codec.batch_decode(dict(heatmaps=flat, tags=maps))
