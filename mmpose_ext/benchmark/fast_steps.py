@@ -42,7 +42,7 @@ def measure_fast_steps(
     samples = make_samples(ours, points)
     images = random_images(ours, settings.batch, settings.device)
     calls = {}
-    variants = {name: VARIANTS[name] for name in settings.variants}
+    variants = {name: VARIANTS[name] for name in settings.variants or VARIANTS}
     for name, variant in {ours.name: NOTHING, **variants}.items():
         model = build_network(ours, settings.device)
         done = speed_up(model, variant, torch.device(settings.device))

@@ -43,7 +43,8 @@ class Settings:
         batches (int): Of a loader that are timed in a run.
         images (int): Synthetic images that the loaders read.
         data_root (str, optional): Of the config's own data set, for the loaders.
-        variants (Sequence[str]): Of the part 'fast-training', see :data:`.fast_steps.VARIANTS`.
+        variants (Sequence[str]): Of the part 'fast-training', of
+            :data:`.fast_steps.VARIANTS`; all of them if empty.
         clock (str): Of encoding and decoding, see :data:`.timing.CLOCKS`.
     """
 
@@ -58,7 +59,7 @@ class Settings:
     batches: int = 10
     images: int = 96
     data_root: str | None = None
-    variants: Sequence[str] = ('channels_last', 'mixed_precision', 'compile', 'fast.py')
+    variants: Sequence[str] = ()
     clock: str = 'wall'
 
 

@@ -63,7 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--batches', type=int, default=10, help='timed of a loader a run (10)')
     parser.add_argument('--images', type=int, default=96, help='synthetic, for the loaders (96)')
     parser.add_argument(
-        '--variants', nargs='+', choices=VARIANTS, default=tuple(VARIANTS), metavar='SETTING',
+        '--variants', nargs='+', choices=VARIANTS, default=(), metavar='SETTING',
         help=f"of the part 'fast-training': {', '.join(VARIANTS)} (all)",
     )  # fmt: skip
     parser.add_argument('--data-root', help="of the config's own data set, for the loaders")

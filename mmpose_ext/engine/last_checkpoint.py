@@ -22,7 +22,7 @@ def is_whole_checkpoint(path: str | Path) -> bool:
     try:
         with zipfile.ZipFile(path) as archive:
             return archive.testzip() is None
-    except (OSError, zipfile.BadZipFile, RuntimeError, ValueError, NotImplementedError):
+    except (OSError, zipfile.BadZipFile, RuntimeError, ValueError):
         return False
 
 

@@ -102,9 +102,7 @@ def verify(
         result.inputs.append(f'{b}x{w}x{h}')
         inputs = as_input(graph, images)
         outputs = session.run(None, {'images': inputs.numpy()})
-        with torch.no_grad():
-            maps = graph.maps(inputs)
-            exact = precise.maps(inputs.double() if inputs.is_floating_point() else inputs)
+        maps, exact = maps_of(graph, inputs), maps_of(precise, inputs)
         codec = codec_of_size(graph.codec, (w, h))
         own_size = (w, h) == tuple(graph.codec.input_size)
         expected = predicted(graph.model, images) if own_size else _decoded(codec, maps)
@@ -134,6 +132,13 @@ def as_input(graph: ExportGraph, images: np.ndarray) -> Tensor:
     if graph.input_kind == 'float32':
         return tensor.float()
     return preprocessed(graph.model, images)['inputs']
+
+
+def maps_of(graph: ExportGraph, inputs: Tensor) -> Maps:
+    """A graph's maps in PyTorch, calculated in the precision of its weights."""
+    dtype = next(graph.model.parameters()).dtype
+    with torch.no_grad():
+        return graph.maps(inputs.to(dtype) if inputs.is_floating_point() else inputs)
 
 
 def preprocessed(model: nn.Module, images: np.ndarray) -> dict:

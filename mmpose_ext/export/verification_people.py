@@ -9,7 +9,14 @@ import numpy as np
 import torch
 
 from .graph import ExportGraph
-from .verification import Verification, as_input, disturbed, instances_of, relative_difference
+from .verification import (
+    Verification,
+    as_input,
+    disturbed,
+    instances_of,
+    maps_of,
+    relative_difference,
+)
 
 #: How often PyTorch's maps are disturbed.
 TRIALS = 2
@@ -53,9 +60,7 @@ def verify_people(
         result.inputs.append(f'{b}x{w}x{h}')
         inputs = as_input(graph, images)
         outputs = session.run(None, {'images': inputs.numpy()})
-        with torch.no_grad():
-            maps = graph.maps(inputs)
-            exact = precise.maps(inputs.double() if inputs.is_floating_point() else inputs)
+        maps, exact = maps_of(graph, inputs), maps_of(precise, inputs)
         given = {name: torch.from_numpy(v) for name, v in zip(maps, outputs, strict=True)}
         difference = relative_difference(given, maps)
         result.map_difference = max(result.map_difference, difference)
