@@ -5,7 +5,7 @@
 # make test-long  the quick tests and those that take longer
 #                 (both list the slowest tests, and the lines of mmpose_ext that no test ran)
 # make docs       the documentation site, into build/docs/html
-# make lint       ruff
+# make lint       ruff, and that imports between folders go one way
 # make clean      remove the demo's output (not the environment)
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3)
 VENV := .venv
@@ -64,6 +64,7 @@ docs: setup
 lint: setup
 	ruff check .
 	ruff format --check .
+	lint-imports
 
 clean:
 	rm -rf build

@@ -1,7 +1,7 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 import pytest
 
-from mmpose_ext.cli.main import COMMANDS, main
+from mmpose_ext.apps.main import COMMANDS, main
 
 
 def test_help_lists_every_command(capsys):

@@ -8,7 +8,7 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmpose.registry import DATASETS, HOOKS, KEYPOINT_CODECS, METRICS, TRANSFORMS
 
-from mmpose_ext.evaluation.complexity import complexity_of_config
+from mmpose_ext.apps.complexity.counting import complexity_of_config
 
 ROOT = Path(__file__).resolve().parent.parent
 CONFIGS = sorted(

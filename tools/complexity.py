@@ -14,7 +14,7 @@ import csv
 from pathlib import Path
 
 import mmpose_ext  # noqa: F401  registers the components
-from mmpose_ext.evaluation.complexity import complexity_of_config
+from mmpose_ext.apps.complexity.counting import complexity_of_config
 
 ROOT = Path(__file__).resolve().parent.parent
 PAPER_ROWS = ROOT / 'docs' / 'results'  # paper_*.csv, one a paper

@@ -11,8 +11,8 @@ ANN_FILE with these people's keypoints and num_keypoints filled in; such annotat
 
 import argparse
 
+from mmpose_ext.apps.small_people.labelling import label_small_people
 from mmpose_ext.datasets import DataError
-from mmpose_ext.datasets.small_people import label_small_people
 from mmpose_ext.engine import CheckpointError
 
 

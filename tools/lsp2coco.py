@@ -8,8 +8,8 @@ Usage: python tools/lsp2coco.py lsp/joints.mat lsp/images lsp/train.json --last 
 
 import argparse
 
+from mmpose_ext.apps.convert_lsp import convert_lsp
 from mmpose_ext.datasets import DataError
-from mmpose_ext.datasets.converters import convert_lsp
 
 
 def main() -> None:

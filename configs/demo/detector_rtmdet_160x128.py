@@ -5,7 +5,7 @@
 _base_ = ['../_base_/default_runtime.py']
 default_scope = 'mmdet'
 custom_imports = dict(
-    imports=['mmpose_ext', 'mmpose_ext.apis.mmdet_import'], allow_failed_imports=False
+    imports=['mmpose_ext', 'mmpose_ext.utils.mmdet_import'], allow_failed_imports=False
 )
 data_root = 'build/demo/data/'
 metainfo = dict(classes=('person',))

@@ -9,10 +9,10 @@ import torch
 from mmpose.codecs.base import BaseKeypointCodec
 from torch import Tensor
 
+from mmpose_ext.utils.maps import Maps
+
 from .packed_samples import carried_by_all, pixel_fields, stack_people, stack_pixels
 from .sample_checks import clean_auxiliary, clean_keypoints, refuse_non_finite
-
-Maps = dict[str, Tensor]
 
 
 class BaseTorchCodec(BaseKeypointCodec):

@@ -9,7 +9,9 @@ from mmpose.registry import KEYPOINT_CODECS
 from torch import Tensor
 from torch.nn.functional import threshold
 
-from .base import BaseTorchCodec, Maps, flip_channels
+from mmpose_ext.utils.maps import Maps
+
+from .base import BaseTorchCodec, flip_channels
 
 STRIDES = (4, 8, 16, 32)
 

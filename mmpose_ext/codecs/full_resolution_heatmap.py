@@ -8,7 +8,9 @@ from mmpose.registry import KEYPOINT_CODECS
 from torch import Tensor
 from torch.nn.functional import threshold
 
-from .base import BaseTorchCodec, Maps
+from mmpose_ext.utils.maps import Maps
+
+from .base import BaseTorchCodec
 
 #: Points an axis of the window that is fitted around a map's maximum.
 FIT_POINTS = 9

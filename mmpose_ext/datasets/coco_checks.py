@@ -4,8 +4,9 @@
 The checks themselves are those of :mod:`mmpose_ext.datasets.validation`.
 """
 
+from mmpose_ext.utils.reading import DataError, read_json
+
 from .validation import by_kind, check_detections, check_for_training, problem_text
-from .validation.reading import DataError, read_json
 
 __all__ = ['DataError', 'annotation_problems', 'detection_problems', 'read_json']
 

@@ -1,5 +1,6 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-from .atomic_files import AtomicLocalBackend, write_atomically
+from mmpose_ext.utils.atomic_files import AtomicLocalBackend, write_atomically
+
 from .checkpoint_loading import (
     CheckpointError,
     UnreadableCheckpointError,

@@ -13,7 +13,7 @@ from mmpose.datasets.transforms import LoadImage
 from mmpose.registry import HOOKS
 from torch import nn
 
-from ..datasets.transforms.turbojpeg_image import LoadTurboJpegImage, has_turbojpeg
+from mmpose_ext.datasets.transforms.turbojpeg_image import LoadTurboJpegImage, has_turbojpeg
 
 
 @dataclass(frozen=True)

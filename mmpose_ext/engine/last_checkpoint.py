@@ -8,7 +8,8 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from .atomic_files import write_atomically
+from mmpose_ext.utils.atomic_files import write_atomically
+
 from .checkpoint_loading import UnreadableCheckpointError
 
 LAST_CHECKPOINT = 'last_checkpoint'

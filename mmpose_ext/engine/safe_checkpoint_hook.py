@@ -13,7 +13,8 @@ from mmengine.runner.base_loop import BaseLoop
 from mmengine.runner.checkpoint import _load_checkpoint
 from mmpose.registry import HOOKS
 
-from .atomic_files import ATOMIC_BACKEND, remove_leftovers, write_atomically
+from mmpose_ext.utils.atomic_files import ATOMIC_BACKEND, remove_leftovers, write_atomically
+
 from .last_checkpoint import LAST_CHECKPOINT, repair_last_checkpoint
 
 

@@ -9,7 +9,7 @@ from mmengine.hooks import Hook
 from mmpose.datasets.datasets.base import BaseCocoStyleDataset
 from mmpose.registry import HOOKS
 
-from ..datasets.validation import DEPTHS, DataError, Report, validate
+from mmpose_ext.datasets.validation import DEPTHS, DataError, Report, validate
 
 STOPS = ('never', 'error', 'warning')
 

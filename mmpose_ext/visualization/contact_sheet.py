@@ -9,7 +9,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from mmpose_ext.engine.atomic_files import write_atomically
+from mmpose_ext.utils.atomic_files import write_atomically
 
 CAPTION_HEIGHT = 16
 GAP = 4

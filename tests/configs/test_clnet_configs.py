@@ -14,8 +14,8 @@ from mmpose.registry import DATASETS, METRICS, MODELS, TRANSFORMS
 from PIL import Image
 from scipy.io import savemat
 
-from mmpose_ext.datasets.converters import convert_lsp
-from mmpose_ext.evaluation.complexity import complexity_of_config
+from mmpose_ext.apps.complexity.counting import complexity_of_config
+from mmpose_ext.apps.convert_lsp import convert_lsp
 
 CONFIGS = [
     'clnet_resnet50_256x192',

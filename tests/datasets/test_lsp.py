@@ -9,8 +9,8 @@ from mmpose.registry import DATASETS
 from PIL import Image
 from scipy.io import savemat
 
+from mmpose_ext.apps.convert_lsp import convert_lsp
 from mmpose_ext.datasets import DataError, LspDataset
-from mmpose_ext.datasets.converters import convert_lsp
 
 WIDTH, HEIGHT = 120, 160
 

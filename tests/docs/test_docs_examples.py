@@ -15,8 +15,8 @@ from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from mmpose.registry import DATASETS, KEYPOINT_CODECS, MODELS
 
-from mmpose_ext.cli.main import main
-from mmpose_ext.datasets.synthetic import generate
+from mmpose_ext.apps.main import main
+from mmpose_ext.apps.synthetic import generate
 
 COCO_OF_THREE = (0, 9, 10)  # nose and wrists
 

@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlparse
 import pytest
 from markdown_pages import PAGES, ROOT, anchors_of, commands_of, links_of, name_of
 
-from mmpose_ext.cli.main import COMMANDS
+from mmpose_ext.apps.main import COMMANDS
 
 METAFILES = [ROOT / 'model-index.yml', *sorted((ROOT / 'configs').glob('*.yml'))]
 PATH = re.compile(

@@ -8,7 +8,7 @@ from statistics import median
 import pytest
 from nursery_client import Nursery
 
-from mmpose_ext.datasets.synthetic import generate
+from mmpose_ext.apps.synthetic import generate
 
 STEPS = 2000
 

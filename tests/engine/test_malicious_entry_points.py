@@ -12,7 +12,7 @@ import torch
 from mmengine.config import Config
 from mmpose.apis import init_model
 
-from mmpose_ext.cli.main import main
+from mmpose_ext.apps.main import main
 from mmpose_ext.engine import UnsafeCheckpointError
 
 TOOLS = Path(mmpose.__file__).parent / '.mim' / 'tools'

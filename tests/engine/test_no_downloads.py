@@ -11,7 +11,7 @@ from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
 from mmpose.registry import MODELS
 
-from mmpose_ext.cli.main import main
+from mmpose_ext.apps.main import main
 
 
 class NetworkUsed(Exception):

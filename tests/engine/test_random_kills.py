@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from nursery_client import Nursery
 
-from mmpose_ext.engine.atomic_files import TEMPORARY_SUFFIX
 from mmpose_ext.engine.last_checkpoint import is_whole_checkpoint
+from mmpose_ext.utils.atomic_files import TEMPORARY_SUFFIX
 
 EPOCHS = 4
 

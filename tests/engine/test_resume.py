@@ -11,8 +11,8 @@ from pathlib import Path
 import mmpose
 import pytest
 
-from mmpose_ext.engine.atomic_files import TEMPORARY_SUFFIX
 from mmpose_ext.engine.last_checkpoint import is_whole_checkpoint
+from mmpose_ext.utils.atomic_files import TEMPORARY_SUFFIX
 
 TRAIN_TOOL = Path(mmpose.__file__).parent / '.mim' / 'tools' / 'train.py'
 ROOT = Path(__file__).resolve().parents[2]

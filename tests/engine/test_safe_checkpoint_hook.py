@@ -8,8 +8,8 @@ from mmengine.hooks import CheckpointHook
 from mmengine.runner import Runner, ValLoop
 
 from mmpose_ext.engine import SafeCheckpointHook, load_checkpoint_safely
-from mmpose_ext.engine.atomic_files import TEMPORARY_SUFFIX, AtomicLocalBackend
 from mmpose_ext.engine.last_checkpoint import is_whole_checkpoint
+from mmpose_ext.utils.atomic_files import TEMPORARY_SUFFIX, AtomicLocalBackend
 
 
 def names(folder) -> set[str]:

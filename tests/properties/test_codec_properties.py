@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from property_settings import holds_for
 
 from mmpose_ext.codecs import FullResolutionHeatmap
-from mmpose_ext.codecs.disk_sampling import LEAST_OFFSET
+from mmpose_ext.codecs.disk_offset.sampling import LEAST_OFFSET
 
 K = 17
 #: A tree of four keypoints.

@@ -1,8 +1,6 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """Each painter changes pixels where the codec's targets are, and there only."""
 
-import importlib
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -179,6 +177,6 @@ def test_each_codec_here_has_a_painter_of_its_stem():
     for codec in codecs:
         if codec is BaseTorchCodec:
             continue
-        stem = Path(importlib.import_module(codec.__module__).__file__).stem
+        stem = codec.__module__.split('.')[2]  # mmpose_ext.codecs.STEM
         painter = painter_of(codec.__new__(codec))
         assert painter.__module__ == f'mmpose_ext.visualization.{stem}'

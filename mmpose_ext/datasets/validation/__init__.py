@@ -1,10 +1,11 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """Validation of keypoint files; :mod:`.validator` is the entrance, :mod:`.kinds` the catalogue."""
 
+from mmpose_ext.utils.reading import DataError, read_json, require_file
+
 from .detections import check_detections
 from .image_files import DEPTHS, missing_files
 from .kinds import KINDS, Finding, Kind
-from .reading import DataError, read_json, require_file
 from .report import Report, by_kind, problem_text, some
 from .validator import FORMATS, NO_USABLE_PERSON, check_for_training, validate
 

@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from mmpose_ext.utils.atomic_files import write_atomically
+
 from .kinds import ERROR, FATAL, KINDS, SEVERITIES, WARNING, Finding
 from .values import is_number
 
@@ -138,8 +140,6 @@ class Report:
 
     def write(self, path: str | os.PathLike) -> None:
         """Write :meth:`to_dict` as JSON, whole or not at all."""
-        from ...engine.atomic_files import write_atomically  # engine's hook imports this package
-
         write_atomically(path, json.dumps(self.to_dict(), indent=1, allow_nan=False).encode())
 
     def _title(self, item: str, item_id: object, found: list[Finding]) -> str:

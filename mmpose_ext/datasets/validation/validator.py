@@ -6,8 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 
+from mmpose_ext.utils.reading import DataError, read_json
+
 from .formats import LSP_KEYPOINTS, MPII_KEYPOINTS, lsp_to_coco, most_common_count, mpii_to_coco
 from .image_files import DEPTHS, check_image_files
+from .joints_file import load_joints
 from .kinds import Finding
 from .people import (
     box_faults,
@@ -18,7 +21,6 @@ from .people import (
     check_labels,
     keypoint_rows,
 )
-from .reading import DataError, read_json
 from .report import Report
 from .segmentation import check_segmentations
 from .structure import Entries, check_categories, check_structure
@@ -152,8 +154,6 @@ def _annotation_findings(entries: Entries, keypoints: tuple, needs_people: bool)
 def _read(ann_file: str, format: str) -> tuple[object, str, list[Finding]]:
     """The content in COCO's form, its format, and what is wrong with another form's entries."""
     if format == 'lsp' or (format == 'auto' and ann_file.endswith('.mat')):
-        from ..converters.lsp import load_joints  # imports this package's data sets
-
         return lsp_to_coco(*load_joints(ann_file)), 'lsp', []
     content = read_json(ann_file, 'ann_file')
     if format == 'mpii' or (format == 'auto' and _is_mpii(content)):

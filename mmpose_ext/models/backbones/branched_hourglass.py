@@ -11,13 +11,14 @@ from mmpose.models.backbones.base_backbone import BaseBackbone
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 
-from ...codecs.keypoint_clusters import make_clusters
-from ..layers.cross_branch_aggregation import CrossBranchAggregation
-from ..layers.in_branch_aggregation import InBranchAggregation
+from mmpose_ext.codecs.cluster_tag.clusters import make_clusters
+from mmpose_ext.models.layers.cross_branch_aggregation import CrossBranchAggregation
+from mmpose_ext.models.layers.in_branch_aggregation import InBranchAggregation
+from mmpose_ext.utils.maps import Maps
+
 from .stacked_hourglass import BATCH_NORM, STEM_STRIDE, Hourglass, hourglass_stem, residual
 
 Clusters = int | Sequence[Sequence[int | str]]
-Maps = dict[str, Tensor]
 
 
 class SubBranch(BaseModule):

@@ -9,9 +9,9 @@ from mmpose.registry import KEYPOINT_CODECS, MODELS
 from mmpose.utils.typing import ConfigType, InstanceList, OptConfigType, OptSampleList
 from torch import Tensor, nn
 
-from ...codecs import ClusterTag
+from mmpose_ext.codecs import ClusterTag
+from mmpose_ext.utils.maps import Maps
 
-Maps = dict[str, Tensor]
 Stacks = Sequence[dict[str, Maps]]
 
 

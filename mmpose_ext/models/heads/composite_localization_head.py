@@ -11,9 +11,8 @@ from mmpose.utils.typing import ConfigType, InstanceList, OptConfigType, OptSamp
 from torch import Tensor, nn
 from torch.nn import Conv2d
 
-from ..layers.dilated_bottleneck import dilated_bottleneck
-
-Maps = dict[str, Tensor]
+from mmpose_ext.models.layers.dilated_bottleneck import dilated_bottleneck
+from mmpose_ext.utils.maps import Maps
 
 
 class BaseCompositeLocalizationHead(BaseHead):

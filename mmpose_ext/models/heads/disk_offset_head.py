@@ -12,9 +12,9 @@ from mmpose.utils.typing import ConfigType, InstanceList, OptConfigType, OptSamp
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-from ..layers.offset_refinement import refine_offsets
+from mmpose_ext.models.layers.offset_refinement import refine_offsets
+from mmpose_ext.utils.maps import Maps
 
-Maps = dict[str, Tensor]
 NAMES = ('heatmaps', 'body_heatmaps', 'short_offsets', 'mid_offsets', 'long_offsets')
 
 

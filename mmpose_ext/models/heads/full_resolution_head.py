@@ -11,8 +11,8 @@ from mmpose.registry import KEYPOINT_CODECS, MODELS
 from mmpose.utils.typing import ConfigType, InstanceList, OptConfigType, OptSampleList
 from torch import Tensor, nn
 
-from ...codecs.full_resolution_heatmap import find_maximum
-from ..layers.decoder_block import DecoderBlock
+from mmpose_ext.codecs.full_resolution_heatmap import find_maximum
+from mmpose_ext.models.layers.decoder_block import DecoderBlock
 
 
 @MODELS.register_module()

@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 
-Maps = dict[str, Tensor]
+from mmpose_ext.utils.maps import Maps
 
 
 class HeatmapOffsetLoss(nn.Module):

@@ -9,8 +9,9 @@ from mmpose.datasets.datasets.utils import parse_pose_metainfo
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 
-from ...codecs.keypoint_clusters import make_clusters
-from ..backbones.branched_hourglass import ClusterBranch, Clusters, Maps
+from mmpose_ext.codecs.cluster_tag.clusters import make_clusters
+from mmpose_ext.models.backbones.branched_hourglass import ClusterBranch, Clusters
+from mmpose_ext.utils.maps import Maps
 
 
 @MODELS.register_module()

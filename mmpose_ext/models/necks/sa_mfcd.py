@@ -9,8 +9,8 @@ from mmengine.model import BaseModule
 from mmpose.registry import MODELS
 from torch import Tensor
 
-from ..backbones.context_resnet import ContextFeatures
-from ..layers.decoder_block import resize
+from mmpose_ext.models.backbones.context_resnet import ContextFeatures
+from mmpose_ext.models.layers.decoder_block import resize
 
 
 @MODELS.register_module()

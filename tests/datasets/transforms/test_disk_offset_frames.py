@@ -11,7 +11,7 @@ from mmpose.registry import TRANSFORMS
 from torch.nn.functional import grid_sample
 
 from mmpose_ext.codecs import DiskOffset
-from mmpose_ext.codecs.kinematic_graph import mirrored_edges
+from mmpose_ext.codecs.disk_offset.kinematic_graph import mirrored_edges
 from mmpose_ext.datasets import PersonMasks
 
 W, H, SIDE, K, R = 150, 120, 113, 17, 9.0

@@ -1,0 +1,148 @@
+# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+"""Encoding and decoding of a batch, as mmpose's pipeline and heads do them."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from mmpose.registry import KEYPOINT_CODECS
+from torch import Tensor
+
+from mmpose_ext.codecs.base import BaseTorchCodec
+from mmpose_ext.utils.maps import Maps
+
+from .contestants import Contestant
+from .samples import build_worker_codec, person_masks
+
+#: What codecs of mmpose decode, where it is not heatmaps alone, by the names of what they encode.
+DECODED = {'SimCCLabel': ('keypoint_x_labels', 'keypoint_y_labels')}
+#: Those that decode tags beside heatmaps.
+WITH_TAGS = ('AssociativeEmbedding', 'ClusterTag')
+
+
+def encode_call(contestant: Contestant, points: np.ndarray, device: str) -> Callable[[], None]:
+    """Encode a batch, image by image as workers do, up to the model's targets.
+
+    A codec that leaves the drawing to the device draws there, for the whole batch.
+
+    Args:
+        contestant (Contestant): Whose encoder.
+        points (np.ndarray): (B, N, K, 2).
+        device (str): Where a codec with ``draw_on_device`` draws.
+    """
+    codec = KEYPOINT_CODECS.build(contestant.encoder)
+    visible = np.ones(points.shape[1:3], np.float32)
+    masks = [person_masks(contestant.encoder, image) for image in points]
+    on_device = getattr(codec, 'draw_on_device', False)
+
+    def encode() -> None:
+        encoded = [
+            codec.encode(image, visible, **more) for image, more in zip(points, masks, strict=True)
+        ]
+        if on_device:  # what the head adds to it
+            tensors = {
+                name: torch.from_numpy(np.stack([one[name] for one in encoded])).to(device)
+                for name in encoded[0]
+            }
+            keypoints, weights = tensors.pop('target_keypoints'), tensors.pop('keypoint_weights')
+            with torch.no_grad():
+                codec.draw(keypoints, weights, **tensors)
+
+    return encode
+
+
+def make_maps(
+    contestant: Contestant, points: np.ndarray, noise: float, device: str, seed: int = 0
+) -> tuple[Any, Maps]:
+    """The codec that decodes, and maps of the size that its head gives, perfect but for noise.
+
+    Args:
+        contestant (Contestant): Whose codec.
+        points (np.ndarray): (B, N, K, 2).
+        noise (float): Standard deviation of offsets that are in input pixels; heatmaps get a
+            hundredth of it, tags a twentieth.
+        device (str): Where the maps are to be.
+        seed (int): Of the noise.
+
+    Returns:
+        tuple[BaseKeypointCodec, dict[str, Tensor]]: The maps are (B, C, h, w) each, in the order
+        in which the codec takes them.
+
+    Raises:
+        ValueError: If it isn't known what the codec decodes.
+    """
+    cfg = contestant.decoder_cfg
+    if cfg['type'] == 'DiskOffset':
+        cfg['map_size'] = network_map_size(contestant)
+    codec = build_worker_codec(cfg)
+    if isinstance(codec, BaseTorchCodec):
+        names = [name for name in codec.decoded_names if name != 'tags']
+    else:
+        names = list(DECODED.get(cfg['type'], ('heatmaps',)))
+    visible = np.ones(points.shape[1:3], np.float32)
+    encoded = [codec.encode(image, visible) for image in points]
+    if missing := [name for name in names if name not in encoded[0]]:
+        raise ValueError(
+            f'decode: {cfg["type"]} encodes no {missing}, so there are no maps to decode'
+        )
+    maps = {name: torch.from_numpy(np.stack([e[name] for e in encoded])).float() for name in names}
+    maps = add_noise(maps, noise, seed)
+    if cfg['type'] in WITH_TAGS:
+        tags = [nearest_person(codec, image) for image in points]
+        maps['tags'] = torch.from_numpy(np.stack(tags))
+        maps['tags'] += 0.05 * noise * torch.randn_like(maps['tags'])
+    return codec, {name: value.to(device) for name, value in maps.items()}
+
+
+def add_noise(maps: Maps, noise: float, seed: int = 0) -> Maps:
+    """Noise in input pixels on offsets with a name of their own, a hundredth of it on heatmaps."""
+    generator = torch.Generator().manual_seed(seed)
+
+    def with_noise(name: str, value: Tensor) -> Tensor:
+        if name == 'offsets':  # CLNet's, not in pixels; its decoding takes the same time
+            return value
+        random = torch.randn(value.shape, generator=generator)
+        if name.endswith('_offsets'):
+            return value + noise * random
+        return value + 0.01 * noise * random
+
+    return {name: with_noise(name, value) for name, value in maps.items()} if noise else maps
+
+
+def nearest_person(codec: Any, points: np.ndarray) -> np.ndarray:
+    """Tags (K, h, w) float32: at each cell the number of the nearest person's keypoint, times 4.
+
+    So far apart no one takes another's tag, whatever the noise.
+    """
+    (w, h), (width, height) = codec.heatmap_size, codec.input_size
+    x, y = np.arange(w) * (width / w), np.arange(h) * (height / h)
+    tags = np.empty((points.shape[1], h, w), np.float32)
+    for k, (px, py) in enumerate(points.transpose(1, 2, 0)):
+        distance = (x - px[:, None]) ** 2
+        tags[k] = 4.0 * (distance[:, None] + ((y - py[:, None]) ** 2)[..., None]).argmin(0)
+    return tags
+
+
+def network_map_size(contestant: Contestant) -> tuple[int, int]:
+    """[w, h] of the maps that StrongPose's network gives: its corners lie on the input's."""
+    backbone = (contestant.model or {}).get('backbone', {})
+    stride = backbone.get('test_stride', 8)
+    return tuple((size - 1) // stride + 1 for size in contestant.input_size)
+
+
+def decode_call(codec: Any, maps: Maps) -> Callable[[], list]:
+    """Decode a batch as mmpose's heads do; gives the images' keypoints (N, K, 2).
+
+    Codecs with tags get a copy of the maps, in which mmpose's writes.
+    """
+    copy = 'tags' in maps
+
+    def decode() -> list:
+        values = [value.clone() if copy else value for value in maps.values()]
+        if codec.support_batch_decoding:
+            return codec.batch_decode(*values)[0]
+        images = zip(*(value.detach().cpu().numpy() for value in values), strict=True)
+        return [codec.decode(*image)[0] for image in images]
+
+    return decode

@@ -1,0 +1,116 @@
+# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+"""One call of the benchmark: from a config to rows."""
+
+import os
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import torch
+from mmengine.config import Config
+
+from mmpose_ext.apps.shared.model_checks import default_scope
+
+from .contestants import Contestant
+from .crowds import measure_crowds
+from .fast_steps import PART as FAST_STEPS
+from .fast_steps import measure_fast_steps
+from .memory import PARTS as PROCESS_PARTS
+from .memory import measure_in_processes
+from .peers import peers_of
+from .rows import Row
+from .suite import ConfigBenchmark, Settings
+
+PARTS = ('config', *PROCESS_PARTS, 'people', FAST_STEPS)
+
+
+def run_benchmark(
+    config: str | os.PathLike,
+    settings: Settings,
+    part: str = 'config',
+    peers: Sequence[str] | None = None,
+    options: dict | None = None,
+    tell: Callable[[str], None] = lambda text: None,
+) -> tuple[list[Row], list[str]]:
+    """Measure a config beside its peers.
+
+    Args:
+        config: A config of mmpose or of this package.
+        settings (Settings): How to measure.
+        part (str): One of PARTS: 'config' is all of ``settings.measures``; for the others see
+            :func:`.memory.measure_in_processes`, :func:`.crowds.measure_crowds` and
+            :func:`.fast_steps.measure_fast_steps`.
+        peers (Sequence[str], optional): Configs to measure beside it, in place of mmpose's nearest.
+        options (dict, optional): Merged into the config, as ``--cfg-options``.
+        tell (Callable): Told what is measured now.
+
+    Returns:
+        tuple[list[Row], list[str]]: The figures, and what was not measured and why.
+
+    Raises:
+        FileNotFoundError: If a config is missing.
+        ValueError: If there is nothing to measure.
+    """
+    if part not in PARTS:
+        raise ValueError(f'part must be one of {PARTS}, got {part!r}')
+    with default_scope('mmpose'), warnings.catch_warnings():
+        warnings.simplefilter('ignore')
+        ours = load_contestant(config, options)
+        if peers:
+            others = [load_contestant(peer, None) for peer in peers]
+        else:
+            others = peers_of(ours)
+        notes = [] if others else [f'mmpose has nothing near {ours.name}: measured alone']
+        contestants = [ours, *others]
+        names = [contestant.name for contestant in contestants]
+        if len(set(names)) < len(names):
+            raise ValueError(f'contestants must have different names, got {names}')
+        if part in PROCESS_PARTS:
+            rows = measure_in_processes(
+                part, contestants, ours.name, settings.runs, settings.batch, settings.device
+            )
+        elif part == 'people':
+            rows = measure_crowds(
+                ours,
+                ours.name,
+                settings.people,
+                settings.runs,
+                settings.batch,
+                settings.noise,
+                settings.clock,
+            )
+        elif part == FAST_STEPS:
+            rows = measure_fast_steps(ours, ours.name, settings, tell)
+        else:
+            benchmark = ConfigBenchmark(contestants, ours.name, settings, tell)
+            rows, notes = benchmark.run(), notes + benchmark.notes
+    if not rows:
+        raise ValueError('nothing was measured: ' + '; '.join(notes))
+    return rows, notes
+
+
+def load_contestant(config: str | os.PathLike, options: dict | None) -> Contestant:
+    """The contestant of a config file, named after it.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it has nothing to measure.
+    """
+    if not os.path.isfile(config):
+        raise FileNotFoundError(f'config {config} does not exist: give the path of a .py file')
+    cfg = Config.fromfile(config)
+    if options:
+        cfg.merge_from_dict(options)
+    return Contestant.from_config(cfg, Path(config).stem)
+
+
+def check_device(device: str) -> None:
+    """Refuse a device that is not there.
+
+    Raises:
+        ValueError: If it is unknown or missing.
+    """
+    try:
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(f'device {device}: {str(error).splitlines()[0]}') from error

@@ -1,0 +1,93 @@
+# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+"""From the joints.mat of LSP and LSPET to COCO's annotation format."""
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from mmpose_ext.datasets.lsp import KEYPOINT_NAMES
+from mmpose_ext.datasets.validation.joints_file import read_joints
+from mmpose_ext.utils.atomic_files import write_atomically
+from mmpose_ext.utils.reading import DataError
+
+MARGIN, MARGIN_PX = 0.15, 5.0
+
+
+def convert_lsp(
+    joints_file: str | os.PathLike,
+    image_dir: str | os.PathLike,
+    out_file: str | os.PathLike,
+    first: int = 1,
+    last: int | None = None,
+) -> int:
+    """Convert images ``first`` to ``last`` of LSP or LSPET, one person each.
+
+    The set is told by the array's shape: LSP's ``joints`` is (3, 14, N), whose third row marks
+    occluded joints, all of which have a position (written with COCO's visibility 1); LSPET's is
+    (14, 3, N), whose third column marks labelled joints (the others are written 0, 0, 0).
+    MATLAB counts pixels from 1: 1 is subtracted. The box is that of the labelled joints,
+    extended to each side by 15 % of its size and 5 px, within the image. LSP's training images are
+    1 to 1000, its test images 1001 to 2000; all of LSPET is for training. The file is written
+    whole or not at all.
+
+    Args:
+        joints_file: ``joints.mat``.
+        image_dir: Folder of ``im0001.jpg`` (LSP) or ``im00001.jpg`` (LSPET) and so on.
+        out_file: The JSON file to write.
+        first: Number of the first image, from 1. Defaults to 1.
+        last: Number of the last image, itself included. Defaults to all.
+
+    Returns:
+        int: Number of people written.
+
+    Raises:
+        DataError: If a file is missing or not what it should be, naming it.
+    """
+    joints, digits = read_joints(joints_file)
+    last = len(joints) if last is None else last
+    if not 1 <= first <= last <= len(joints):
+        raise DataError(
+            f'images {first} to {last} asked for, but {joints_file} holds 1 to {len(joints)}'
+        )
+    images, annotations = [], []
+    for number in range(first, last + 1):
+        image = _image_info(Path(image_dir), number, digits)
+        images.append(image)
+        if (joints[number - 1, :, 2] > 0).any():
+            annotations.append(_annotation(joints[number - 1], image))
+    category = dict(id=1, name='person', keypoints=list(KEYPOINT_NAMES), skeleton=[])
+    content = dict(images=images, annotations=annotations, categories=[category])
+    write_atomically(out_file, json.dumps(content).encode())
+    return len(annotations)
+
+
+def _image_info(image_dir: Path, number: int, digits: int) -> dict:
+    name = f'im{number:0{digits}}.jpg'
+    try:
+        with Image.open(image_dir / name) as image:
+            width, height = image.size
+    except OSError as error:
+        raise DataError(f'image {image_dir / name} is missing or cannot be read') from error
+    return dict(id=number, file_name=name, width=width, height=height)
+
+
+def _annotation(joints: np.ndarray, image: dict) -> dict:
+    labelled = joints[joints[:, 2] > 0, :2]
+    low, high = labelled.min(0), labelled.max(0)
+    margin = (high - low) * MARGIN + MARGIN_PX
+    low = np.maximum(low - margin, 0)
+    high = np.minimum(high + margin, [image['width'] - 1, image['height'] - 1])
+    size = high - low
+    return dict(
+        id=image['id'],
+        image_id=image['id'],
+        category_id=1,
+        iscrowd=0,
+        bbox=[*low.tolist(), *size.tolist()],
+        area=float(size.prod()),
+        keypoints=joints.ravel().tolist(),
+        num_keypoints=len(labelled),
+    )

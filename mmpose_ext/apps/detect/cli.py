@@ -1,0 +1,55 @@
+# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+"""Write the person-detection file of a COCO-format set with any mmdet config and checkpoint."""
+
+import argparse
+import sys
+
+from mmengine.config import DictAction
+
+from mmpose_ext.apps.detect import detect
+from mmpose_ext.apps.shared.failures import report_failures
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the command's options to a parser."""
+    parser.add_argument('config', help='an mmdet config')
+    parser.add_argument('checkpoint', help='its checkpoint; loaded with weights only')
+    parser.add_argument('--ann', required=True, help='a COCO-format file: the images and their ids')
+    parser.add_argument('--images', required=True, help='the folder of the images')
+    parser.add_argument('--out', required=True, help='the detection file to write (.json)')
+    parser.add_argument('--category', default='person', help="the detector's class (person)")
+    parser.add_argument('--score-thr', type=float, default=0.0, help='keep better scores (0)')
+    parser.add_argument('--max-per-image', type=int, help='keep the best of an image (all)')
+    parser.add_argument('--batch-size', type=int, default=8, help='images at once (8)')
+    parser.add_argument('--device', help='cpu, cuda:0, ... (a GPU where there is one)')
+    parser.add_argument('--quiet', action='store_true', help='no progress display')
+    parser.add_argument(
+        '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='config settings'
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Detects; returns the exit status: 1 where some images failed, 2 where nothing was done."""
+    try:
+        found = detect(
+            args.config,
+            args.checkpoint,
+            args.ann,
+            args.images,
+            args.out,
+            category=args.category,
+            score_thr=args.score_thr,
+            max_per_image=args.max_per_image,
+            batch_size=args.batch_size,
+            device=args.device,
+            progress=not args.quiet,
+            options=args.cfg_options,
+        )
+    except (ValueError, OSError, RuntimeError) as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f'stopped: {args.out} was not written', file=sys.stderr)
+        return 130
+    print(f'{args.out}: {len(found.results)} detections')
+    return report_failures(found.failures)

@@ -1,0 +1,96 @@
+# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+"""Person-detection files, with which top-down configs test, from any mmdet detector."""
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from mmengine.config import Config
+
+from mmpose_ext.apps.shared.batches import chunks, progress_bar, write_results
+from mmpose_ext.apps.shared.image_ids import images_of
+from mmpose_ext.apps.shared.inputs import Failure, Source, read_frames
+
+
+@dataclass
+class Detections:
+    """What :func:`detect` found.
+
+    Attributes:
+        results (list[dict]): ``bbox`` (x, y, w, h in pixels), ``category_id`` 1, ``image_id`` and
+            ``score``; image by image, best first.
+        failures (list[Failure]): The images that could not be read.
+    """
+
+    results: list[dict] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+
+
+def detect(
+    config: str | os.PathLike | Config,
+    checkpoint: str | os.PathLike,
+    ann_file: str | os.PathLike,
+    image_dir: str | os.PathLike,
+    out_file: str | os.PathLike | None = None,
+    *,
+    category: str = 'person',
+    score_thr: float = 0.0,
+    max_per_image: int | None = None,
+    batch_size: int = 8,
+    device: str | None = None,
+    progress: bool = False,
+    options: dict | None = None,
+) -> Detections:
+    """Detect people in all images of a COCO-format set.
+
+    Args:
+        config: An mmdet config.
+        checkpoint: Its checkpoint; loaded with weights only.
+        ann_file: A COCO-format file; only its ``images`` are read.
+        image_dir: The folder that its file names start from.
+        out_file: The detection file to write, whole or not at all; none without it.
+        category: The detector's class to take; written as category 1, which is COCO's person.
+        score_thr: Boxes need a score above it; the detector's own ``test_cfg`` comes before.
+        max_per_image: The best boxes of an image to keep; all by default.
+        batch_size: Images at once.
+        device: Default: a GPU where there is one.
+        progress: Show a progress bar on the standard error stream.
+        options: Merged into the config, as ``--cfg-options``.
+
+    Raises:
+        ValueError: If a file's content is wrong or the detector has no such category.
+        FileNotFoundError: If the config or the checkpoint is missing.
+        CheckpointError: If the checkpoint is not of the config's model or not weights only.
+    """
+    from .person_detector import PersonDetector  # imports mmdet
+
+    images = images_of(ann_file)
+    ids = {}
+    for image in images:
+        path = str(Path(image_dir) / image['file_name'])
+        ids[Source('image', path, path)] = image['id']
+    detector = PersonDetector(config, checkpoint, category, device, options)
+    found = Detections()
+    with progress_bar(progress) as bar:
+        task = bar.add_task('detect', total=len(ids))
+        for batch in chunks(read_frames(ids, found.failures), batch_size):
+            boxes = detector.boxes([frame.pixels for frame in batch])
+            for frame, found_boxes in zip(batch, boxes, strict=True):
+                kept = found_boxes[found_boxes[:, 4] > score_thr][:max_per_image]
+                found.results += detection_results(ids[frame.source], kept)
+            bar.advance(task, len(batch))
+    if out_file is not None:
+        write_results(out_file, found.results)
+    return found
+
+
+def detection_results(image_id: int, boxes: np.ndarray) -> list[dict]:
+    """Entries of a COCO-format detection file from (N, 5) x1, y1, x2, y2 and the score."""
+    boxes = np.asarray(boxes, float)
+    boxes[:, 2:4] -= boxes[:, :2]
+    return [
+        dict(bbox=box[:4].tolist(), category_id=1, image_id=image_id, score=float(box[4]))
+        for box in boxes
+        if box[2:4].min() > 0
+    ]

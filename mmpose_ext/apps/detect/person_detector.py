@@ -1,0 +1,97 @@
+# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+"""Person boxes from any mmdet config and checkpoint."""
+
+import copy
+import os
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmengine.runner.checkpoint import _load_checkpoint_to_model
+
+from mmpose_ext.apps.shared.model_checks import default_scope, load_config, require_checkpoint_of
+from mmpose_ext.utils.mmdet_import import DATASETS, DetInferencer
+
+
+class PersonDetector(DetInferencer):
+    """mmdet's ``DetInferencer`` for one category, on batches of images.
+
+    Args:
+        config (str | os.PathLike | Config): An mmdet config.
+        checkpoint (str | os.PathLike): Its checkpoint; loaded with weights only.
+        category (str): The class to keep, by the name that the checkpoint, or else the config's
+            test data set, gives it. Defaults to ``'person'``.
+        device (str, optional): Defaults to a GPU where there is one.
+        options (dict, optional): Merged into the config, as ``--cfg-options``.
+
+    Raises:
+        CheckpointMismatchError: If the checkpoint belongs to another model.
+        ValueError: If the model knows no such category.
+    """
+
+    def __init__(
+        self,
+        config: str | os.PathLike | Config,
+        checkpoint: str | os.PathLike,
+        category: str = 'person',
+        device: str | None = None,
+        options: dict | None = None,
+    ) -> None:
+        cfg = load_config(config, options)
+        with default_scope('mmdet'):
+            super().__init__(cfg, os.fspath(checkpoint), device, show_progress=False)
+        classes = list(self.model.dataset_meta['classes'])
+        if category not in classes:
+            shown = ', '.join(classes[:10]) + (', ...' if len(classes) > 10 else '')
+            raise ValueError(f'the detector has no category {category!r}; it has {shown}')
+        self.category_index = classes.index(category)
+
+    def _load_weights_to_model(self, model, checkpoint, cfg) -> None:
+        require_checkpoint_of(model, checkpoint, cfg)
+        _load_checkpoint_to_model(model, checkpoint)
+        # where the checkpoint has no class names, mmdet takes COCO's; the config knows better
+        meta = checkpoint.get('meta', {}).get('dataset_meta') or self._config_metainfo(cfg)
+        model.dataset_meta = {key.lower(): value for key, value in meta.items()}
+        if not model.dataset_meta.get('classes'):
+            raise ValueError(
+                f'neither the checkpoint nor config {cfg.filename} names the classes: set '
+                "test_dataloader.dataset.metainfo=dict(classes=('person', ...))"
+            )
+
+    @staticmethod
+    def _config_metainfo(cfg: Config) -> dict:
+        return DATASETS.build(
+            dict(copy.deepcopy(cfg.test_dataloader.dataset), lazy_init=True)
+        ).metainfo
+
+    def _init_visualizer(self, cfg: Config) -> None:
+        return None
+
+    @torch.no_grad()
+    def boxes(self, images: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Detect in one batch, or one for each size of the resized images.
+
+        Args:
+            images (Sequence[np.ndarray]): B images, (H, W, 3) uint8, BGR.
+
+        Returns:
+            list[np.ndarray]: For each image (N, 5) float32: x1, y1, x2, y2 in its pixels and the
+            score, best first.
+        """
+        found: list[np.ndarray | None] = [None] * len(images)
+        with default_scope('mmdet'):
+            data = [self.pipeline(image) for image in images]
+            shapes = [tuple(item['inputs'].shape) for item in data]
+            for shape in dict.fromkeys(shapes):  # none is padded to another's size
+                members = [index for index, other in enumerate(shapes) if other == shape]
+                batch = self.collate_fn([data[index] for index in members])
+                for index, sample in zip(members, self.model.test_step(batch), strict=True):
+                    found[index] = self._people(sample.pred_instances)
+        return found
+
+    def _people(self, instances) -> np.ndarray:
+        instances = instances[instances.labels == self.category_index]
+        found = torch.cat((instances.bboxes, instances.scores[:, None]), dim=1)
+        found = found[found[:, 4].argsort(descending=True, stable=True)]
+        return found.float().cpu().numpy()

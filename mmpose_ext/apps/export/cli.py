@@ -1,0 +1,70 @@
+# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+"""Write a trained model as an ONNX file and compare its results with PyTorch's."""
+
+import argparse
+import sys
+
+import cv2
+from mmengine.config import DictAction
+
+from mmpose_ext.apps.export import export_onnx
+from mmpose_ext.apps.export.graph import INPUT_KINDS
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the command's options to a parser."""
+    parser.add_argument('config', help='an mmpose config')
+    parser.add_argument('checkpoint', help='its checkpoint; loaded with weights only')
+    parser.add_argument('--out', required=True, help='the file to write (.onnx)')
+    parser.add_argument(
+        '--input',
+        choices=INPUT_KINDS,
+        default='uint8',
+        help='images (B, H, W, 3) BGR as uint8 or float32, or normalized (B, 3, H, W) (uint8)',
+    )
+    parser.add_argument(
+        '--decode', action='store_true', help='top-down: give keypoints and scores, not maps'
+    )
+    parser.add_argument(
+        '--fixed-size', action='store_true', help="only images of the config's input size"
+    )
+    parser.add_argument(
+        '--images', nargs='+', default=(), metavar='FILE', help='images to compare with as well'
+    )
+    parser.add_argument(
+        '--tolerance', type=float, default=1e-3, help="input pixels from PyTorch's (0.001)"
+    )
+    parser.add_argument(
+        '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='config settings'
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Exports; returns the exit status: 1 beyond the tolerance, 2 where nothing was written."""
+    try:
+        done = export_onnx(
+            args.config,
+            args.checkpoint,
+            args.out,
+            input_kind=args.input,
+            decode=args.decode,
+            fixed_size=args.fixed_size,
+            images=[_read(file) for file in args.images],
+            tolerance=args.tolerance,
+            options=args.cfg_options,
+        )
+    except (ValueError, OSError, RuntimeError, ImportError) as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 2
+    print(f'{done.path}: {done.path.stat().st_size / 2**20:.1f} MiB; {done.verification}')
+    if not done.verification.passed:
+        print("error: the file's results are not PyTorch's; do not use it", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _read(file: str):
+    image = cv2.imread(file, cv2.IMREAD_COLOR)
+    if image is None:
+        raise FileNotFoundError(f'{file} cannot be read as an image')
+    return image

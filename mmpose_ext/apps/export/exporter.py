@@ -1,0 +1,170 @@
+# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+"""Export a config and its checkpoint to one ONNX file, checked against PyTorch."""
+
+import contextlib
+import io
+import json
+import os
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from mmengine.config import Config
+
+from mmpose_ext.apps.predict.pose_inferencer import PoseInferencer
+from mmpose_ext.utils.atomic_files import write_atomically
+
+from .decoder_file import DECODER_FILE, decoder_source, load_decoder
+from .graph import ExportGraph, example_input
+from .metadata import METADATA_KEY, build_metadata, size_divisor
+from .optional import require
+from .verification import Verification, random_images, verify
+from .verification_people import verify_people
+
+#: Has GridSample (16) and LayerNormalization (17), and is read by any onnxruntime since 1.12.
+OPSET = 17
+
+
+@dataclass
+class Exported:
+    """What :func:`export_onnx` did."""
+
+    path: Path  #: the file
+    verification: Verification  #: its results beside PyTorch's
+    metadata: dict  #: what the file tells about itself
+
+
+def export_onnx(
+    config: str | os.PathLike | Config,
+    checkpoint: str | os.PathLike,
+    out: str | os.PathLike,
+    input_kind: str = 'uint8',
+    decode: bool = False,
+    fixed_size: bool = False,
+    images: Sequence[np.ndarray] = (),
+    tolerance: float = 1e-3,
+    options: dict | None = None,
+) -> Exported:
+    """Write a trained model as an ONNX file, and run it beside PyTorch's.
+
+    Beside it comes ``pose_decoding.py``, which brings images to the model's input and its outputs
+    to people with numpy only (see :mod:`~.decoder_file`).
+
+    The batch is always dynamic. The size is dynamic too, in steps of the network's stride, unless
+    the keypoints are decoded inside the graph (their codec has one input size) or ``fixed_size``
+    is set.
+
+    The graph is traced by torch's TorchScript exporter: it gives the same on all versions of torch
+    that this package takes, keeps sizes dynamic in every network here, and takes seconds; what a
+    trace could get wrong (branches on sizes) is what the verification tries, with other batches and
+    sizes than the traced one.
+
+    Args:
+        config (str | os.PathLike | Config): An mmpose config.
+        checkpoint (str | os.PathLike): Its checkpoint; loaded with weights only.
+        out (str | os.PathLike): The file to write (``.onnx``); whole or not at all.
+        input_kind (str): See :class:`~.graph.ExportGraph`.
+        decode (bool): Whether the graph gives keypoints (B, K, 2) in input pixels and scores
+            (B, K); for top-down models. Else it gives the maps.
+        fixed_size (bool): Whether to fix the input's size to the codec's.
+        images (Sequence[np.ndarray]): (H, W, 3) uint8 BGR images to verify with, besides random
+            ones; they are resized to the input's size.
+        tolerance (float): Largest distance from PyTorch's keypoints, in input pixels.
+        options (dict, optional): Merged into the config, as ``--cfg-options``.
+
+    Returns:
+        Exported: With the figures; the file is written even where they are beyond the tolerance.
+
+    Raises:
+        ValueError: If the model's head or codec cannot be exported as asked.
+        ImportError: If onnx or onnxruntime is not installed.
+    """
+    onnx, runtime = require('onnx'), require('onnxruntime')
+    loaded = PoseInferencer(config, checkpoint, 'cpu', options)
+    model = loaded.model
+    graph = ExportGraph(model, input_kind, decode)
+    dynamic_size = not (fixed_size or decode)
+    size = model.head.decoder.input_size
+    example = example_input(size, input_kind)
+    with torch.no_grad():
+        names = ('keypoints', 'scores') if decode else tuple(graph.maps(example))
+    metadata = build_metadata(
+        model,
+        loaded.cfg,
+        loaded.data_mode,
+        loaded.pipeline.transforms,
+        input_kind,
+        names,
+        dynamic_size,
+    )
+    proto = onnx.load_from_string(_trace(graph, example, names, dynamic_size))
+    entry = proto.metadata_props.add()
+    entry.key, entry.value = METADATA_KEY, json.dumps(metadata)
+    onnx.checker.check_model(proto)
+    data = proto.SerializeToString()
+
+    session = runtime.InferenceSession(data, providers=['CPUExecutionProvider'])
+    step = size_divisor(model)
+    batches = [random_images(size, images)]
+    if dynamic_size:
+        larger = (size[0] + step, size[1] + 2 * step)
+        batches.append(random_images(larger, images)[:1])
+    if loaded.data_mode == 'topdown':
+        verification = verify(session, graph, batches, tolerance)
+    else:
+        verification = verify_people(session, graph, batches, tolerance, load_decoder(), metadata)
+    out = Path(out)
+    write_atomically(out, data)
+    write_atomically(out.parent / DECODER_FILE, decoder_source().encode())
+    return Exported(out, verification, metadata)
+
+
+def _trace(
+    graph: ExportGraph, example: torch.Tensor, names: Sequence[str], dynamic_size: bool
+) -> bytes:
+    """The ONNX file of a graph, with the batch and, if asked for, the size dynamic."""
+    height, width = (2, 3) if graph.input_kind == 'normalized' else (1, 2)
+    axes = {name: {0: 'batch'} for name in ('images', *names)}
+    if dynamic_size:
+        axes['images'].update({height: 'height', width: 'width'})
+        for name in names:
+            axes[name].update({2: 'map_height', 3: 'map_width'})
+    buffer = io.BytesIO()
+    with torch.no_grad(), _quiet(), _threshold_exported():
+        torch.onnx.export(
+            graph,
+            (example,),
+            buffer,
+            input_names=['images'],
+            output_names=list(names),
+            dynamic_axes=axes,
+            opset_version=OPSET,
+            dynamo=False,
+        )
+    return buffer.getvalue()
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the tracer's warnings: what they warn of is verified."""
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')
+        yield
+
+
+@contextlib.contextmanager
+def _threshold_exported() -> Iterator[None]:
+    """With an ONNX form of ``torch.nn.functional.threshold``, which torch has for 0 alone."""
+
+    def threshold(graph, values, limit, replacement):
+        above = graph.op('Greater', values, graph.op('CastLike', limit, values))
+        return graph.op('Where', above, values, graph.op('CastLike', replacement, values))
+
+    torch.onnx.register_custom_op_symbolic('aten::threshold', threshold, OPSET)
+    try:
+        yield
+    finally:
+        torch.onnx.unregister_custom_op_symbolic('aten::threshold', OPSET)

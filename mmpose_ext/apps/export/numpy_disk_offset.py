@@ -1,0 +1,201 @@
+# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+"""StrongPose's decoding with numpy only; see mmpose_ext.codecs.DiskOffset."""
+
+import math
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+
+from mmpose_ext.codecs.disk_offset.kinematic_graph import directed_edges, edges_from
+from mmpose_ext.codecs.disk_offset.plotting import Candidates, PosePlotter, keep_best
+from mmpose_ext.codecs.disk_offset.scoring import (
+    box_areas,
+    claimed_scores,
+    hard_nms,
+    oks_matrix,
+    soft_nms,
+)
+
+#: Empty cells around each map of votes.
+MARGIN = 4
+NEAR_BODY = 4.0 * np.array([[0, 0], [1, 0], [-1, 0], [0, 1], [0, -1]], np.float32)
+
+
+def decode_disk_offset(
+    maps: dict[str, np.ndarray], settings: dict, size: tuple[int, int]
+) -> list[tuple]:
+    """Decode StrongPose's maps, (B, C, h, w) float32 each.
+
+    Args:
+        maps (dict[str, np.ndarray]): ``heatmaps``, ``body_heatmaps``, ``short_offsets``,
+            ``mid_offsets`` and ``long_offsets``.
+        settings (dict): ``metadata['decoding']``.
+        size (tuple[int, int]): The input's [w, h].
+
+    Returns:
+        list[tuple]: For each image keypoints (N, K, 2) in input pixels, scores (N, K) and people's
+        scores (N,), from the highest down.
+    """
+    ratio = (np.array(settings['input_size']) - 1) / (np.array(size) - 1)
+    results = []
+    for index in range(len(maps['heatmaps'])):
+        image = _Image({name: value[index] for name, value in maps.items()}, settings)
+        keypoints, scores, people = image.people()
+        results.append(((keypoints / ratio).astype(np.float32), scores, people))
+    return results
+
+
+class _Image:
+    """One image's maps (C, h, w) and what is found in them."""
+
+    def __init__(self, maps: dict[str, np.ndarray], settings: dict) -> None:
+        self.maps, self.settings = maps, settings
+        self.kinds, self.h, self.w = maps['heatmaps'].shape
+        self.cells = np.array([self.w, self.h])
+        pixels = np.array(settings['input_size'])
+        self.pitch = (np.maximum(pixels - 1, 1) / np.maximum(self.cells - 1, 1)).astype(np.float32)
+        edges = [tuple(edge) for edge in settings['edges']]
+        self.edges_from = np.array(edges_from(edges, self.kinds))
+        self.edge_ends = np.array([end for _, end in directed_edges(edges)])
+        self.plotter = PosePlotter(edges, self.kinds, **settings['plotter'])
+        self.votes = self._votes()
+
+    def people(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        candidates = keep_best(self._candidates(*self._peaks()), self.settings['max_candidates'])
+        pose = self.plotter(candidates)
+        return self._rank(pose, self._scores(pose))
+
+    def _votes(self) -> np.ndarray:
+        """Votes (K, h, w) on a grid of ``vote_step`` pixels with a margin."""
+        s = self.settings
+        skip_x, skip_y = (max(1, round(s['vote_spacing'] / float(p))) for p in self.pitch)
+        sparse = self.maps['heatmaps'][:, ::skip_y, ::skip_x]
+        kind, y, x = np.nonzero(sparse >= s['vote_threshold'])
+        area = skip_x * skip_y * float(self.pitch.prod()) / (math.pi * s['radius'] ** 2)
+        weight = sparse[kind, y, x] * np.float32(area)
+        y, x = y * skip_y, x * skip_x
+        position = np.stack([x, y], -1).astype(np.float32) * self.pitch
+        for axis in (0, 1):
+            position[:, axis] += self.maps['short_offsets'][2 * kind + axis, y, x]
+        step = s['vote_step']
+        w, h = (math.ceil((n - 1) / step) + 1 + 2 * MARGIN for n in s['input_size'])
+        place = position / np.float32(step)
+        low = np.floor(place)
+        right, lower = (place - low).T
+        x, y = low.astype(np.int64).T + MARGIN
+        inside = (np.minimum(x, y) >= MARGIN - 1) & (x <= w - MARGIN - 1) & (y <= h - MARGIN - 1)
+        index, weight = ((kind * h + y) * w + x)[inside], weight[inside]
+        right, lower = right[inside], lower[inside]
+        votes = np.zeros(self.kinds * h * w)
+        for corner, share in (
+            (0, (1 - lower) * (1 - right)),
+            (1, (1 - lower) * right),
+            (w, lower * (1 - right)),
+            (w + 1, lower * right),
+        ):
+            votes += np.bincount(index + corner, weight * share, minlength=len(votes))
+        return votes.astype(np.float32).reshape(self.kinds, h, w)
+
+    def _peaks(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The candidates' kinds (P,), positions (P, 2) in pixels and scores (P,)."""
+        votes = self.votes
+        rows = votes[:, :-2] + votes[:, 2:] + 2 * votes[:, 1:-1]
+        pairs = rows[..., 1:] + rows[..., :-1]
+        smooth = pairs[..., 1:] + pairs[..., :-1]
+        kind, y, x = np.nonzero(smooth >= 4 * self.settings['peak_threshold'])
+        own = smooth[kind, y, x][:, None]
+        window = sliding_window_view(np.pad(smooth, ((0, 0), (2, 2), (2, 2))), (5, 5), (1, 2))
+        around = window[kind, y, x].reshape(-1, 25)
+        later = np.arange(25) >= 12
+        is_peak = ((around < own) | ((around == own) & later)).all(1)
+        kind, y, x, score = kind[is_peak], y[is_peak] + 1, x[is_peak] + 1, own[is_peak, 0] / 4
+        mass = sliding_window_view(votes, (3, 3), (1, 2))[kind, y - 1, x - 1]
+        total = np.maximum(mass.sum((1, 2)), 1e-12)
+        dx = (mass[:, :, 2] - mass[:, :, 0]).sum(1) / total
+        dy = (mass[:, 2] - mass[:, 0]).sum(1) / total
+        position = np.stack([x - MARGIN + dx, y - MARGIN + dy], -1) * self.settings['vote_step']
+        return kind, position.astype(np.float32), score
+
+    def _nearest(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The nearest cells' columns and rows (...) and positions (..., 2)."""
+        cells = np.minimum(np.maximum(np.round(points / self.pitch), 0), self.cells - 1)
+        x, y = np.moveaxis(cells.astype(np.int64), -1, 0)
+        return x, y, (cells * self.pitch).astype(np.float32)
+
+    def _offsets(self, name: str, channel: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        maps = self.maps[name]
+        return np.stack([maps[2 * channel, y, x], maps[2 * channel + 1, y, x]], -1)
+
+    def _candidates(self, kind: np.ndarray, position: np.ndarray, score: np.ndarray) -> Candidates:
+        """Follow all offsets from the candidates."""
+        x, y, here = self._nearest(position)
+        edges = self.edges_from[kind]
+        exists = edges >= 0
+        edges = np.maximum(edges, 0)
+        offsets = self._offsets('mid_offsets', edges, x[:, None], y[:, None])
+        exists &= np.square(offsets).sum(-1) >= self.settings['least_offset'] ** 2
+        ends, kinds = here[:, None] + offsets, self.edge_ends[edges]
+        heatmaps = self.maps['heatmaps']
+        for _ in range(2):
+            end_x, end_y, end = self._nearest(ends)
+            strong = heatmaps[kinds, end_y, end_x] >= self.settings['vote_threshold']
+            moved = end + self._offsets('short_offsets', kinds, end_x, end_y)
+            ends = np.where(strong[..., None], moved, ends)
+        end_x, end_y, _ = self._nearest(ends)
+        end_scores = heatmaps[kinds, end_y, end_x] * exists
+        every = np.arange(self.kinds)[None]
+        offsets = self._offsets('long_offsets', every, x[:, None], y[:, None])
+        known = np.square(offsets).sum(-1) >= self.settings['least_offset'] ** 2
+        known |= every == kind[:, None]
+        far = here[:, None] + offsets
+        ends[~exists] = far[~known] = np.nan
+        body_x, body_y, _ = self._nearest(position[:, None] + NEAR_BODY)
+        body = self.maps['body_heatmaps'][0][body_y, body_x].max(1)
+        return Candidates(kind, position, score, ends, end_scores, far, body)
+
+    def _scores(self, pose) -> np.ndarray:
+        """The keypoints' scores (N, K)."""
+        kind = np.broadcast_to(np.arange(self.kinds), pose.keypoints.shape[:2])
+        x, y, _ = self._nearest(pose.keypoints)
+        scores = self.maps['heatmaps'][kind, y, x]
+        if self.settings['keypoint_score'] == 'expected_oks' and len(scores):
+            sizes = np.sqrt(box_areas(pose.keypoints, pose.found))
+            spread = sizes[:, None] * (2 * np.array(self.settings['sigmas'], np.float32))
+            flat = (kind.reshape(-1), pose.keypoints.reshape(-1, 2), spread.reshape(-1))
+            scores = scores * self._expected_oks(*flat).reshape(scores.shape)
+        return np.where(pose.placed, scores, 0)
+
+    def _expected_oks(self, kind, position, spread) -> np.ndarray:
+        step, radius = self.settings['vote_step'], self.settings['radius']
+        h, w = self.votes.shape[1:]
+        reach = min(math.ceil(radius / step), (min(h, w) - 1) // 2)
+        width = 2 * reach + 1
+        place = position / step + MARGIN
+        corner = np.clip(np.round(place).astype(np.int64) - reach, 0, [w - width, h - width])
+        ticks = np.arange(width)
+        windows = sliding_window_view(self.votes, (width, width), (1, 2))
+        votes = windows[kind, corner[:, 1], corner[:, 0]]
+        disk = np.square(ticks - reach)
+        votes = votes * ((disk[:, None] + disk) * step**2 <= radius**2)
+        distance = (corner[:, :, None] + ticks - place[:, :, None]) * step
+        kernel = np.exp(-0.5 * np.square(distance / np.maximum(spread, 1e-3)[:, None, None]))
+        inside = np.einsum('py,pyx,px->p', kernel[:, 1], votes, kernel[:, 0])
+        return inside / np.maximum(votes.sum((1, 2)), 1e-12)
+
+    def _rank(self, pose, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Score the people, suppress repeated ones, and put the best first."""
+        s = self.settings
+        people = scores.mean(-1) if len(scores) else np.zeros(0, np.float32)
+        keep = np.argsort(-people, kind='stable')
+        if s['nms'] == 'claimed':
+            people = claimed_scores(pose.keypoints, scores, keep, s['nms_radius'])
+        elif s['nms'].endswith('_oks'):
+            areas = box_areas(pose.keypoints, pose.found)
+            oks = oks_matrix(pose.keypoints, areas, np.array(s['sigmas'], np.float32))
+            if s['nms'] == 'hard_oks':
+                keep = hard_nms(oks, people, s['nms_threshold'])
+            else:
+                people = soft_nms(oks, people, s['nms_threshold'])
+        keep = keep[np.argsort(-people[keep], kind='stable')]
+        keep = keep[people[keep] > s['score_threshold']]
+        return pose.keypoints[keep], scores[keep], people[keep].astype(np.float32)

@@ -1,0 +1,255 @@
+# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+"""A config's training samples with the codec's targets and, with a checkpoint, predicted maps."""
+
+import os
+from collections.abc import Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmengine.dataset import pseudo_collate
+from mmpose.registry import DATASETS, KEYPOINT_CODECS
+from mmpose.structures import PoseDataSample
+from torch import Tensor, nn
+
+from mmpose_ext.apps.shared.model_checks import default_scope, load_config
+from mmpose_ext.codecs.base import BaseTorchCodec
+from mmpose_ext.visualization.attention import Attention, paint_attention, record_attention
+from mmpose_ext.visualization.canvas import Canvas
+from mmpose_ext.visualization.contact_sheet import Tile, join_rows, write_png
+from mmpose_ext.visualization.painters import Scene, paint
+from mmpose_ext.visualization.skeleton import Skeleton
+
+SPLITS = ('train', 'val')
+COLUMNS = 4  # of the attention's rows
+SHORT_SIDE = 224  # of a tile, in picture pixels: smaller inputs are enlarged
+
+
+def browse(
+    config: str | os.PathLike | Config,
+    out_dir: str | os.PathLike,
+    *,
+    number: int = 8,
+    start: int = 0,
+    split: str = 'train',
+    checkpoint: str | os.PathLike | None = None,
+    device: str | None = None,
+    seed: int = 0,
+    zoom: int | None = None,
+    options: dict | None = None,
+) -> list[Path]:
+    """Draw samples as the network gets them in training, one PNG file a sample.
+
+    A picture's first row is the input with its labelled keypoints, then the targets; with a
+    checkpoint a second row has the prediction on that input (without flip test), and a third one
+    what the attention layers look at, where there are some.
+
+    Args:
+        config: Any config with a ``GenerateTarget`` in its training pipeline.
+        out_dir: Where the pictures go.
+        number: How many samples.
+        start: The first sample's index.
+        split: ``'train'``, or ``'val'``: the validation set's images and annotations through the
+            training pipeline.
+        checkpoint: Draw this checkpoint's predicted maps as well; loaded with weights only.
+        device: Of the model. Defaults to a GPU where there is one.
+        seed: Of the augmentation: the same seed, the same pictures.
+        zoom: Picture pixels an input pixel; by default small inputs are enlarged.
+        options: Merged into the config, as ``--cfg-options``.
+
+    Returns:
+        list[Path]: The files written.
+
+    Raises:
+        ValueError: If the config has no such data set or no codec, or ``start`` is behind its end.
+        FileNotFoundError: If the config, its data or the checkpoint is missing.
+        CheckpointError: If the checkpoint is not of the config's model or not weights only.
+    """
+    if number < 1 or start < 0 or (zoom or 1) < 1:
+        raise ValueError('number and zoom must be 1 or more, start 0 or more')
+    cfg = load_config(config, options)
+    with default_scope('mmpose'):
+        dataset_cfg = browsed_dataset(cfg, split)
+        codec = build_codec(dataset_cfg.pipeline)
+        dataset = DATASETS.build(dataset_cfg)
+    if start >= len(dataset):
+        raise ValueError(f'the {split} set has {len(dataset)} samples, none from {start} on')
+    model = None
+    if checkpoint is not None:
+        from mmpose_ext.apps.predict.pose_inferencer import PoseInferencer
+
+        model = PoseInferencer(cfg, checkpoint, device).model
+    skeleton = Skeleton.from_metainfo(dataset.metainfo)
+    paths = []
+    for index in range(start, min(start + number, len(dataset))):
+        np.random.seed(seed + index)
+        torch.manual_seed(seed + index)
+        item = dataset[index]
+        picture = draw_sample(item, codec, skeleton, model, zoom)
+        image_id = np.ravel(item['data_samples'].metainfo.get('img_id', index))[0]
+        paths.append(Path(out_dir) / f'{index:06d}_image{image_id}.png')
+        write_png(paths[-1], picture)
+    return paths
+
+
+def browsed_dataset(cfg: Config, split: str) -> Config:
+    """The config of a split's data set, with annotated people and the training pipeline.
+
+    Raises:
+        ValueError: If there is no such split or no training pipeline.
+    """
+    if split not in SPLITS:
+        raise ValueError(f'split must be one of {SPLITS}, got {split!r}')
+    for name in ('train', split):
+        if not cfg.get(f'{name}_dataloader'):
+            raise ValueError(f'config {cfg.filename} has no {name}_dataloader')
+    pipeline = cfg.train_dataloader.dataset.get('pipeline')
+    if not pipeline:
+        raise ValueError(f'config {cfg.filename} has no train_dataloader.dataset.pipeline')
+    dataset = cfg[f'{split}_dataloader'].dataset.copy()
+    dataset.pipeline = [dict(step) for step in pipeline]
+    for step in dataset.pipeline:
+        if step['type'] == 'PackPoseInputs':
+            step['pack_transformed'] = True
+    for part in (dataset, *dataset.get('datasets', ())):
+        part.pop('test_mode', None)
+        part.pop('bbox_file', None)
+    return dataset
+
+
+def build_codec(pipeline: Sequence[dict]) -> object:
+    """The codec of a pipeline's ``GenerateTarget``; of several the last.
+
+    Raises:
+        ValueError: If there is none.
+    """
+    encoders = [step.get('encoder') for step in pipeline if step['type'] == 'GenerateTarget']
+    if not encoders or not encoders[-1]:
+        raise ValueError('the training pipeline has no GenerateTarget with an encoder')
+    encoder = encoders[-1]
+    return KEYPOINT_CODECS.build(encoder[-1] if isinstance(encoder, list | tuple) else encoder)
+
+
+def draw_sample(
+    item: dict, codec: object, skeleton: Skeleton, model: nn.Module | None, zoom: int | None
+) -> np.ndarray:
+    """Draw one item of a data set: (H, W, 3) uint8, BGR.
+
+    Args:
+        item (dict): ``inputs`` (3, H, W) uint8, BGR, and ``data_samples``.
+        codec (BaseKeypointCodec): The encoder of its pipeline.
+        skeleton (Skeleton): The data set's.
+        model (nn.Module, optional): To draw the predictions of.
+        zoom (int, optional): Picture pixels an input pixel.
+    """
+    image = item['inputs'].numpy().transpose(1, 2, 0)
+    sample = item['data_samples']
+    zoom = zoom or max(1, -(-SHORT_SIDE // min(image.shape[:2])))
+    keypoints, seen = labelled_keypoints(sample)
+    canvas = Canvas(image, zoom)
+    for person, shown in zip(keypoints, seen, strict=True):
+        skeleton.draw(canvas, person, shown)
+    scene = Scene(image, codec, {}, {}, skeleton.names, zoom)
+    scene.maps, scene.labels = target_maps(sample, codec)
+    rows = [[Tile('input, labelled keypoints', canvas.picture), *paint(scene)]]
+    if model is not None:
+        maps, people, attention = predict_maps(model, item, keypoints[seen])
+        canvas = Canvas(image, zoom)
+        for person in people:
+            skeleton.draw(canvas, person, np.isfinite(person).all(-1))
+        found = Tile('prediction', canvas.picture)
+        own_codec = getattr(model.head, 'decoder', None) or codec
+        scene = Scene(image, own_codec, maps, {}, skeleton.names, zoom)
+        rows.append([found, *(paint(scene) if maps else ())])
+        tiles = paint_attention(scene, attention)
+        rows += [tiles[i : i + COLUMNS] for i in range(0, len(tiles), COLUMNS)]
+    return join_rows(rows)
+
+
+def labelled_keypoints(sample: PoseDataSample) -> tuple[np.ndarray, np.ndarray]:
+    """A sample's keypoints (N, K, 2) in input pixels and which are labelled, (N, K) bool."""
+    people = sample.gt_instances
+    name = 'transformed_keypoints' if 'transformed_keypoints' in people else 'keypoints'
+    visible = np.asarray(people.keypoints_visible)
+    visible = visible[..., 0] if visible.ndim == 3 else visible
+    return np.asarray(people.get(name))[..., :2], visible > 0
+
+
+def target_maps(
+    sample: PoseDataSample, codec: object
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """The targets of a sample: maps (C, h, w), and what else the codec draws, (N, ...).
+
+    Those of the codecs here are what their heads get, drawn now where only points leave the
+    worker. Of mmpose's the fields that ``PackPoseInputs`` packed.
+    """
+    if isinstance(codec, BaseTorchCodec):
+        with torch.no_grad():
+            drawn = codec.targets([sample])
+        arrays = {name: value[0].cpu().numpy() for name, value in drawn.items()}
+        maps = {name: arrays.pop(name) for name in codec.map_names}
+        return {name: value.astype(np.float32) for name, value in maps.items()}, arrays
+    fields = sample.gt_fields if 'gt_fields' in sample else {}
+    return {name: value.float().numpy() for name, value in fields.items() if value.ndim == 3}, {}
+
+
+@torch.no_grad()
+def predict_maps(
+    model: nn.Module, item: dict, queries: np.ndarray
+) -> tuple[dict[str, np.ndarray], list[np.ndarray], list[Attention]]:
+    """Predict on one input, without flip test.
+
+    Args:
+        model (nn.Module): A top-down or bottom-up estimator with a head.
+        item (dict): Of a data set; see :func:`draw_sample`.
+        queries (np.ndarray): (M, 2) input pixels, from which non-local layers are asked.
+
+    Returns:
+        tuple: the maps (C, h, w) that the head decodes, the people found, (K, 2) each in input
+        pixels, and the layers' attention.
+    """
+    model.eval()
+    data = model.data_preprocessor(pseudo_collate([item]), False)
+    inputs, samples = data['inputs'], data['data_samples']
+    size = np.array(item['inputs'].shape[:0:-1])
+    test_cfg = dict(model.test_cfg or {}, flip_test=False, output_heatmaps=False)
+    asked = ((np.asarray(queries) + 0.5) / size).clip(0, 1)
+    with record_attention(model, asked) as attention, _recorded(model.head) as decoded:
+        preds = model.head.predict(model.extract_feat(inputs), samples, Config(test_cfg))
+    people = [np.asarray(person) for pred in preds for person in _numpy(pred.keypoints)]
+    return _decoded_maps(decoded[-1]) if decoded else {}, people, attention
+
+
+@contextmanager
+def _recorded(head: nn.Module):
+    """Record what a head gives to its ``decode``: the maps as they are decoded."""
+    decode, found = head.decode, []
+
+    def record(batch_outputs, *args, **kwargs):
+        found.append(batch_outputs)
+        return decode(batch_outputs, *args, **kwargs)
+
+    head.decode = record
+    try:
+        yield found
+    finally:
+        del head.decode
+
+
+def _decoded_maps(outputs: Tensor | dict | Sequence) -> dict[str, np.ndarray]:
+    """The first image's maps, by name; what is no map (B, C, h, w) is left out."""
+    if isinstance(outputs, Tensor):
+        outputs = dict(heatmaps=outputs)
+    elif not isinstance(outputs, dict):
+        outputs = dict(zip(('heatmaps', 'tags'), outputs, strict=False))
+    return {
+        name: _numpy(value[0]).astype(np.float32)
+        for name, value in outputs.items()
+        if isinstance(value, Tensor) and value.ndim == 4
+    }
+
+
+def _numpy(values: Tensor | np.ndarray) -> np.ndarray:
+    return values.detach().cpu().numpy() if isinstance(values, Tensor) else np.asarray(values)

@@ -1,0 +1,193 @@
+# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+"""The worst cases of a test run, truth beside prediction."""
+
+import csv
+import io
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from mmpose.datasets.datasets.utils import parse_pose_metainfo
+
+from mmpose_ext.apps.look.matched_people import Case, match_people
+from mmpose_ext.datasets.validation import read_json
+from mmpose_ext.utils.atomic_files import write_atomically
+from mmpose_ext.visualization.canvas import Canvas
+from mmpose_ext.visualization.contact_sheet import Tile, contact_sheet, join_rows, write_png
+from mmpose_ext.visualization.skeleton import Skeleton
+
+COCO = 'configs/_base_/datasets/coco.py'
+COLUMNS = (
+    'kind', 'oks', 'score', 'image_id', 'file_name', 'annotation_id', 'labelled_keypoints',
+    'worst_keypoint', 'worst_distance', 'picture',
+)  # fmt: skip
+HEIGHT = 320  # of a case's picture
+MARGIN = 0.35  # around the people, in parts of their box
+
+
+@dataclass(frozen=True)
+class WorstCases:
+    """What :func:`write_worst_cases` found.
+
+    Attributes:
+        cases (list[Case]): All people, worst first, then all false positives, best score first.
+        pictures (list[Path]): Of the worst ones.
+        sheet (Path | None): All pictures on one; None if there are none.
+        table (Path): The CSV file with all cases.
+        failures (list[str]): Images that could not be read.
+    """
+
+    cases: list[Case]
+    pictures: list[Path]
+    sheet: Path | None
+    table: Path
+    failures: list[str]
+
+
+def write_worst_cases(
+    results_file: str | os.PathLike,
+    ann_file: str | os.PathLike,
+    image_dir: str | os.PathLike,
+    out_dir: str | os.PathLike,
+    *,
+    number: int = 12,
+    match_thr: float = 0.1,
+    score_thr: float = 0.0,
+    metainfo: str = COCO,
+) -> WorstCases:
+    """Write pictures of the worst people and false positives, a contact sheet and a table.
+
+    Args:
+        results_file: The JSON of ``CocoMetric(outfile_prefix=...)`` or of ``predict --ann``.
+        ann_file: The COCO-format file that was tested on.
+        image_dir: The folder that its file names start from.
+        out_dir: Gets ``person_*.png``, ``false_positive_*.png``, ``overview.png``, ``cases.csv``.
+        number: So many people, and as many false positives.
+        match_thr: OKS below which a prediction is not of a person, see :func:`match_people`.
+        score_thr: Predictions need a score above it.
+        metainfo: The data set's meta information: a path in mmpose's configs or a file.
+
+    Raises:
+        ValueError: If a file's content is wrong or the files do not belong together.
+    """
+    if number < 1:
+        raise ValueError(f'number must be 1 or more, got {number}')
+    info = parse_pose_metainfo(dict(from_file=metainfo))
+    skeleton = Skeleton.from_metainfo(info)
+    truth = read_json(str(ann_file), '--ann')
+    results = read_json(str(results_file), 'results')
+    if isinstance(results, list):
+        results = [r for r in results if not isinstance(r, dict) or r.get('score', 1) > score_thr]
+    cases = match_people(truth, results, np.asarray(info['sigmas']), match_thr)
+    people = sorted((c for c in cases if c.truth), key=_badness)
+    wrong = sorted((c for c in cases if not c.truth), key=lambda case: -case.score)
+    folder = Path(out_dir)
+    names = {image['id']: image['file_name'] for image in truth['images']}
+    pictures, tiles, failures = {}, [], []
+    for prefix, group in (('person', people), ('false_positive', wrong)):
+        for rank, case in enumerate(group[:number], 1):
+            path = Path(image_dir) / names[case.image_id]
+            image = cv2.imread(str(path))
+            if image is None:
+                failures.append(f'{path}: is missing or no image')
+                continue
+            others = [c for c in cases if c.image_id == case.image_id and c is not case]
+            tile = draw_case(image, case, others, skeleton)
+            pictures[id(case)] = folder / f'{prefix}_{rank:03d}_image{case.image_id}.png'
+            write_png(pictures[id(case)], join_rows([[tile]]))
+            tiles.append(Tile(f'{rank}. {tile.caption}', tile.picture))
+    sheet = folder / 'overview.png' if tiles else None
+    if sheet:
+        write_png(sheet, contact_sheet(tiles))
+    table = folder / 'cases.csv'
+    _write_table(table, [*people, *wrong], names, skeleton, pictures)
+    return WorstCases([*people, *wrong], list(pictures.values()), sheet, table, failures)
+
+
+def draw_case(image: np.ndarray, case: Case, others: Sequence[Case], skeleton: Skeleton) -> Tile:
+    """Draw the truth (left) beside the prediction (right), cut around the person.
+
+    Args:
+        image (np.ndarray): (H, W, 3) uint8, BGR.
+        case (Case): In bright colours; the side that it lacks is without a skeleton of it.
+        others (Sequence[Case]): The image's other people, pale.
+        skeleton (Skeleton): The data set's.
+    """
+    x1, y1, x2, y2 = _window(image, case)
+    zoom = max(1, round(HEIGHT / (y2 - y1)))
+    halves = []
+    for side in ('truth', 'found'):
+        canvas = Canvas(image[y1:y2, x1:x2], zoom)
+        for other in others:
+            _draw(canvas, getattr(other, side), side, skeleton, (x1, y1), 1)
+        canvas.picture //= 2
+        canvas.picture += np.array(Canvas(image[y1:y2, x1:x2], zoom).picture // 2)
+        _draw(canvas, getattr(case, side), side, skeleton, (x1, y1), 2)
+        halves.append(canvas.picture)
+    caption = case.kind if case.kind == 'missed' else f'{case.kind}, score {case.score:.2f}'
+    if case.kind == 'found':
+        caption = f'OKS {case.oks:.2f}, score {case.score:.2f}'
+    gap = np.full((halves[0].shape[0], 2, 3), 255, np.uint8)
+    caption = f'{caption}, image {case.image_id}: truth | prediction'
+    return Tile(caption, np.hstack([halves[0], gap, halves[1]]))
+
+
+def _draw(canvas, person: dict | None, side: str, skeleton: Skeleton, corner, width: int) -> None:
+    if person is None:
+        return
+    keypoints = np.reshape(person['keypoints'], (-1, 3)).astype(float)
+    seen = keypoints[:, 2] > 0 if side == 'truth' else np.isfinite(keypoints[:, :2]).all(1)
+    skeleton.draw(canvas, keypoints[:, :2] - corner, seen, width)
+
+
+def _window(image: np.ndarray, case: Case) -> tuple[int, int, int, int]:
+    """The part of the image around the case's keypoints: x1, y1, x2, y2."""
+    points = []
+    for person in (case.truth, case.found):
+        if person is not None:
+            keypoints = np.reshape(person['keypoints'], (-1, 3)).astype(float)
+            points.append(
+                keypoints[keypoints[:, 2] > 0, :2] if person is case.truth else keypoints[:, :2]
+            )
+    points = np.concatenate(points)
+    points = points[np.isfinite(points).all(1)]
+    h, w = image.shape[:2]
+    points = points.clip(0, (w - 1, h - 1)) if len(points) else np.array([[0, 0], [w, h]])
+    low, high = points.min(0), points.max(0)
+    margin = max(MARGIN * (high - low).max(), 16)
+    x1, y1 = np.floor(low - margin).clip(0).astype(int)
+    x2, y2 = np.ceil(high + margin + 1).astype(int)
+    return int(x1), int(y1), int(min(x2, w)), int(min(y2, h))
+
+
+def _badness(case: Case) -> tuple:
+    """Lowest OKS first; of missed people those with the most labelled keypoints, the largest."""
+    return case.oks, -case.truth.get('num_keypoints', 0), -case.truth.get('area', 0)
+
+
+def _write_table(
+    path: Path, cases: Sequence[Case], names: dict, skeleton: Skeleton, pictures: dict
+) -> None:
+    text = io.StringIO()
+    table = csv.DictWriter(text, COLUMNS, lineterminator='\n')
+    table.writeheader()
+    for case in cases:
+        row = dict(kind=case.kind, image_id=case.image_id, file_name=names[case.image_id])
+        if case.score is not None:
+            row['score'] = f'{case.score:.4f}'
+        if case.truth is not None:
+            row.update(oks=f'{case.oks:.4f}', annotation_id=case.truth['id'])
+            truth = np.reshape(case.truth['keypoints'], (-1, 3)).astype(float)
+            row['labelled_keypoints'] = int((truth[:, 2] > 0).sum())
+            if case.found is not None:
+                found = np.reshape(case.found['keypoints'], (-1, 3)).astype(float)
+                distance = np.linalg.norm((found - truth)[:, :2], axis=1) * (truth[:, 2] > 0)
+                row['worst_keypoint'] = skeleton.names[int(distance.argmax())]
+                row['worst_distance'] = f'{distance.max():.1f}'
+        if id(case) in pictures:
+            row['picture'] = pictures[id(case)].name
+        table.writerow(row)
+    write_atomically(path, text.getvalue().encode())

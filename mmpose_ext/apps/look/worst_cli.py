@@ -1,0 +1,54 @@
+# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+"""Draw the worst people and false positives of a test run, truth beside prediction."""
+
+import argparse
+import sys
+
+from mmpose_ext.apps.look.worst_cases import COCO, write_worst_cases
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the command's options to a parser."""
+    parser.add_argument('results', help="the keypoints JSON of CocoMetric's outfile_prefix")
+    parser.add_argument('--ann', required=True, help='the COCO-format file that was tested on')
+    parser.add_argument(
+        '--images', required=True, metavar='DIR', help='folder that its file names start from'
+    )
+    parser.add_argument('--out', required=True, help='folder for pictures and cases.csv')
+    parser.add_argument(
+        '--number', type=int, default=12, metavar='N', help='people, and false positives (12)'
+    )
+    parser.add_argument(
+        '--match-thr', type=float, default=0.1, help='OKS from which on it is the person (0.1)'
+    )
+    parser.add_argument(
+        '--score-thr', type=float, default=0.0, help='predictions need a better score (0)'
+    )
+    parser.add_argument(
+        '--metainfo', default=COCO, help="the data set's, in mmpose's configs or a file (COCO's)"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Draws; returns the exit status: 1 where some images failed, 2 where nothing was done."""
+    try:
+        worst = write_worst_cases(
+            args.results,
+            args.ann,
+            args.images,
+            args.out,
+            number=args.number,
+            match_thr=args.match_thr,
+            score_thr=args.score_thr,
+            metainfo=args.metainfo,
+        )
+    except (ValueError, OSError) as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 2
+    kinds = [case.kind for case in worst.cases]
+    for kind in ('found', 'missed', 'false positive'):
+        print(f'{kind:15s}{kinds.count(kind):7d}')
+    print(f'{len(worst.pictures)} pictures and {worst.table.name} in {args.out}')
+    for failure in worst.failures:
+        print(f'not drawn: {failure}', file=sys.stderr)
+    return 1 if worst.failures else 0

@@ -1,0 +1,49 @@
+# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+"""The command ``mmpose-ext``: one sub-command a module, each imported only when it is called."""
+
+import argparse
+import importlib
+import sys
+
+# sub-command: (module in mmpose_ext.apps with add_arguments(parser) and run(args) -> int, help)
+COMMANDS = {
+    'predict': ('predict.cli', 'find people in images, videos and webcams'),
+    'detect': ('detect.cli', 'write the person-detection file of a data set'),
+    'export': ('export.cli', 'write a trained model as an ONNX file'),
+    'synthetic': (
+        'mmpose_ext.apps.synthetic.cli',
+        'make a synthetic multi-person keypoint data set',
+    ),
+    'validate': ('validate.cli', 'list what is wrong with a keypoint file'),
+    'benchmark': ('benchmark.cli', "time a config beside mmpose's nearest"),
+    'browse': ('look.browse_cli', 'draw training samples with their targets'),
+    'curves': ('look.curves_cli', 'draw the curves of trainings'),
+    'worst': ('look.worst_cli', 'draw the worst cases of a test run'),
+}
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one sub-command.
+
+    Args:
+        argv (list[str], optional): the arguments; default ``sys.argv[1:]``.
+
+    Returns:
+        int: the exit status.
+    """
+    argv = sys.argv[1:] if argv is None else argv
+    parser = argparse.ArgumentParser(prog='mmpose-ext', description='Tools of mmpose_ext.')
+    commands = parser.add_subparsers(dest='command', required=True, metavar='COMMAND')
+    for name, (module, text) in COMMANDS.items():
+        command = commands.add_parser(name, help=text)
+        if argv[:1] == [name]:
+            implementation = importlib.import_module(f'mmpose_ext.apps.{module}')
+            command.description = implementation.__doc__
+            implementation.add_arguments(command)
+            command.set_defaults(run=implementation.run)
+    args = parser.parse_args(argv)
+    return args.run(args)
+
+
+if __name__ == '__main__':
+    sys.exit(main())

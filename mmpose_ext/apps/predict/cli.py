@@ -1,0 +1,89 @@
+# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+"""Predict people in images, folders, videos and webcams; a top-down config needs boxes."""
+
+import argparse
+import sys
+
+from mmengine.config import DictAction
+
+from mmpose_ext.apps.predict import predict
+from mmpose_ext.apps.shared.failures import report_failures
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the command's options to a parser."""
+    parser.add_argument('config', help='an mmpose config')
+    parser.add_argument('checkpoint', help='its checkpoint; loaded with weights only')
+    parser.add_argument(
+        'inputs', nargs='+', metavar='INPUT', help='image, folder, video or webcam index'
+    )
+    parser.add_argument('--out', help='folder for results.json and pictures/')
+    boxes = parser.add_argument_group('boxes for a top-down config, one of')
+    boxes.add_argument('--det-config', help='an mmdet config, with --det-checkpoint')
+    boxes.add_argument('--det-checkpoint', help="the detector's checkpoint")
+    boxes.add_argument('--detections', help='a COCO-format detection file; ids need --ann')
+    boxes.add_argument(
+        '--whole-image', action='store_true', help='each image is one person, as large as it'
+    )
+    parser.add_argument('--det-category', default='person', help="the detector's class (person)")
+    parser.add_argument(
+        '--box-thr', type=float, help='boxes need a better score (0.3; all with --detections)'
+    )
+    parser.add_argument(
+        '--box-nms', type=float, help='IoU of boxes that are the same (0.3; none with --detections)'
+    )
+    parser.add_argument('--ann', help='a COCO-format file that gives ids to the file names')
+    parser.add_argument('--batch-size', type=int, default=8, help='images or people at once (8)')
+    parser.add_argument('--device', help='cpu, cuda:0, ... (a GPU where there is one)')
+    parser.add_argument('--no-pictures', action='store_true', help='write results.json only')
+    parser.add_argument(
+        '--draw-thr', type=float, default=0.2, help='draw people with a better score (0.2)'
+    )
+    parser.add_argument(
+        '--keypoint-thr', type=float, default=0.3, help='draw keypoints with a better score (0.3)'
+    )
+    parser.add_argument('--draw-boxes', action='store_true', help='draw the boxes too')
+    parser.add_argument('--show', action='store_true', help='show each picture; Escape or q stops')
+    parser.add_argument('--max-frames', type=int, help='of each video or webcam')
+    parser.add_argument('--quiet', action='store_true', help='no progress display')
+    parser.add_argument(
+        '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='config settings'
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Predicts; returns the exit status: 1 where some inputs failed, 2 where nothing was done."""
+    if args.out is None and not args.show:
+        print('error: give --out, a folder for what is found, or --show', file=sys.stderr)
+        return 2
+    try:
+        found = predict(
+            args.config,
+            args.checkpoint,
+            args.inputs,
+            out_dir=args.out,
+            det_config=args.det_config,
+            det_checkpoint=args.det_checkpoint,
+            det_category=args.det_category,
+            detections=args.detections,
+            whole_image=args.whole_image,
+            ann_file=args.ann,
+            box_thr=args.box_thr,
+            box_nms=args.box_nms,
+            batch_size=args.batch_size,
+            device=args.device,
+            draw=not args.no_pictures,
+            draw_thr=args.draw_thr,
+            keypoint_thr=args.keypoint_thr,
+            draw_boxes=args.draw_boxes,
+            show_window=args.show,
+            max_frames=args.max_frames,
+            progress=not args.quiet,
+            options=args.cfg_options,
+        )
+    except (ValueError, OSError, RuntimeError) as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 2
+    where = f', in {args.out}' if args.out else ''
+    print(f'{len(found.results)} people in {found.num_frames} images and frames{where}')
+    return report_failures(found.failures)

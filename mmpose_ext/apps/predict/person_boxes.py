@@ -1,0 +1,113 @@
+# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+"""Where a top-down model's boxes come from: a detector, a file, or the whole image."""
+
+import os
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from mmpose.evaluation.functional import nms
+
+from mmpose_ext.apps.shared.image_ids import ImageIds
+from mmpose_ext.apps.shared.inputs import Frame
+from mmpose_ext.datasets.coco_checks import detection_problems
+from mmpose_ext.datasets.validation import DataError, read_json
+
+if TYPE_CHECKING:  # mmdet is only needed where there is a detector
+    from mmpose_ext.apps.detect.person_detector import PersonDetector
+
+
+def select_boxes(boxes: np.ndarray, score_thr: float, nms_thr: float | None) -> np.ndarray:
+    """The boxes (N, 5) with a score above ``score_thr``, after NMS where a threshold is given."""
+    boxes = boxes[boxes[:, 4] > score_thr]
+    return boxes if nms_thr is None or len(boxes) == 0 else boxes[nms(boxes, nms_thr)]
+
+
+class WholeImageBoxes:
+    """Each image holds one person, as large as it."""
+
+    def __call__(self, frames: Sequence[Frame]) -> list[np.ndarray]:
+        """For each frame (1, 5): x1, y1, x2, y2 and the score 1."""
+        sizes = [frame.pixels.shape[:2] for frame in frames]
+        return [np.array([[0, 0, w, h, 1]], np.float32) for h, w in sizes]
+
+
+@dataclass
+class DetectorBoxes:
+    """Boxes of an mmdet detector.
+
+    Args:
+        detector (PersonDetector): The detector.
+        score_thr (float): Boxes need a score above it. mmpose's 0.3.
+        nms_thr (float | None): Of two boxes with a larger IoU the better one stays. mmpose's 0.3.
+    """
+
+    detector: 'PersonDetector'
+    score_thr: float = 0.3
+    nms_thr: float | None = 0.3
+
+    def __call__(self, frames: Sequence[Frame]) -> list[np.ndarray]:
+        """For each frame (N, 5): x1, y1, x2, y2 in its pixels and the score."""
+        found = self.detector.boxes([frame.pixels for frame in frames])
+        return [select_boxes(boxes, self.score_thr, self.nms_thr) for boxes in found]
+
+
+class FileBoxes:
+    """Boxes of a COCO-format detection file, as ``mmpose-ext detect`` writes it.
+
+    Args:
+        path (str | os.PathLike): The file; its people are category 1.
+        image_ids (ImageIds): The names' ids.
+        score_thr (float): Boxes need a score above it. Defaults to -1: all, as in testing.
+        nms_thr (float, optional): Of two boxes with a larger IoU the better one stays.
+
+    Raises:
+        DataError: If the file cannot be used, or holds ids and no annotation file names them.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike,
+        image_ids: ImageIds,
+        score_thr: float = -1.0,
+        nms_thr: float | None = None,
+    ) -> None:
+        content = read_json(str(path), '--detections')
+        ids = {d.get('image_id') for d in content} if _is_dicts(content) else set()
+        if all(isinstance(key, str) for key in ids):  # names; the checks know numbers
+            numbers = {name: number for number, name in enumerate(sorted(ids))}
+            checked = (
+                [dict(d, image_id=numbers[d['image_id']]) for d in content] if ids else content
+            )
+            problems = detection_problems(checked, set(numbers.values()), '')
+        else:
+            problems = detection_problems(content, ids, '')
+        if problems:
+            raise DataError(f'--detections {path} cannot be used: {"; ".join(problems)}')
+        if image_ids.table is None and not all(isinstance(key, str) for key in ids):
+            raise DataError(
+                f'--detections {path} holds image ids: give the annotation file that names the '
+                'images of these ids with --ann'
+            )
+        by_image = defaultdict(list)
+        for detection in content:
+            if detection['category_id'] == 1:
+                x, y, w, h = detection['bbox'][:4]
+                box = [x, y, x + w, y + h, detection['score']]
+                by_image[detection['image_id']].append(box)
+        self.image_ids = image_ids
+        self.boxes = {
+            key: select_boxes(np.array(boxes, np.float32), score_thr, nms_thr)
+            for key, boxes in by_image.items()
+        }
+
+    def __call__(self, frames: Sequence[Frame]) -> list[np.ndarray]:
+        """For each frame (N, 5): x1, y1, x2, y2 in its pixels and the score; (0, 5) for none."""
+        nobody = np.zeros((0, 5), np.float32)
+        return [self.boxes.get(self.image_ids.of(frame), nobody) for frame in frames]
+
+
+def _is_dicts(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(item, dict) for item in value)

@@ -1,0 +1,151 @@
+# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+"""mmpose's inferencer on batches of people and images, for top-down and bottom-up models."""
+
+import os
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmengine.dataset import Compose
+from mmpose.apis import Pose2DInferencer
+from mmpose.structures import PoseDataSample
+from mmpose.visualization import PoseLocalVisualizer
+
+from mmpose_ext.apps.shared.model_checks import default_scope, load_config, require_checkpoint_of
+
+
+class PoseInferencer(Pose2DInferencer):
+    """mmpose's ``Pose2DInferencer`` for a config and its checkpoint.
+
+    Unlike there, nothing is downloaded, people are batched over images, an image without boxes
+    has no people (there, the whole image is taken for one), bottom-up models keep the config's
+    ``test_cfg`` (there, the flip test is lost), and the config needs no ``data_mode`` or
+    ``dataset_type`` at top level.
+
+    Args:
+        config (str | os.PathLike | Config): An mmpose config.
+        checkpoint (str | os.PathLike): Its checkpoint; loaded with weights only.
+        device (str, optional): Defaults to a GPU where there is one.
+        options (dict, optional): Merged into the config, as ``--cfg-options``.
+
+    Attributes:
+        data_mode (str): ``'topdown'`` or ``'bottomup'``.
+
+    Raises:
+        CheckpointMismatchError: If the checkpoint belongs to another model.
+    """
+
+    def __init__(
+        self,
+        config: str | os.PathLike | Config,
+        checkpoint: str | os.PathLike,
+        device: str | None = None,
+        options: dict | None = None,
+    ) -> None:
+        cfg = load_config(config, options)
+        self.data_mode = cfg.data_mode = _data_mode(cfg)
+        with default_scope('mmpose'):
+            super().__init__(cfg, os.fspath(checkpoint), device)
+
+    def _init_detector(self, **kwargs) -> None:
+        self.detector = None  # boxes are given to predict()
+
+    def _init_pipeline(self, cfg: Config) -> Callable:
+        return Compose(_test_dataset(cfg).pipeline)
+
+    def _init_visualizer(self, cfg: Config) -> PoseLocalVisualizer:
+        """The config's visualizer, or mmpose's where it names none; without file backends."""
+        cfg.visualizer = dict(cfg.get('visualizer') or dict(type='PoseLocalVisualizer'))
+        cfg.visualizer.pop('vis_backends', None)
+        return super()._init_visualizer(cfg)
+
+    def _load_weights_to_model(self, model, checkpoint, cfg) -> None:
+        require_checkpoint_of(model, checkpoint, cfg)
+        super()._load_weights_to_model(model, checkpoint, cfg)
+        if model.dataset_meta is None:
+            raise ValueError(
+                f'neither the checkpoint nor config {cfg.filename} tells the keypoints: set '
+                "train_dataloader.dataset.metainfo=dict(from_file='configs/_base_/datasets/...')"
+            )
+
+    def predict(
+        self,
+        images: Sequence[np.ndarray],
+        boxes: Sequence[np.ndarray] | None = None,
+        batch_size: int = 8,
+    ) -> list[list[PoseDataSample]]:
+        """Predict the people of some images.
+
+        Args:
+            images (Sequence[np.ndarray]): Each (H, W, 3) uint8, BGR.
+            boxes (Sequence[np.ndarray], optional): For a top-down model: for each image (N, 5)
+                x1, y1, x2, y2 in its pixels and the score.
+            batch_size (int): People (top-down) or images (bottom-up) that the model gets at once.
+
+        Returns:
+            list: For each image its samples: one a box (top-down), or one with all people
+            (bottom-up), with ``pred_instances`` in the image's pixels.
+
+        Raises:
+            ValueError: If a top-down model gets no boxes or a bottom-up model gets some.
+        """
+        if (self.data_mode == 'topdown') != (boxes is not None):
+            needs = 'needs boxes' if boxes is None else 'takes no boxes'
+            raise ValueError(f'a {self.data_mode} model {needs}')
+        infos, owners = [], []
+        for index, image in enumerate(images):
+            info = dict(self.model.dataset_meta, img=image, img_path=None, img_id=index)
+            if boxes is None:
+                infos.append(dict(info, id=[]))
+                owners.append(index)
+                continue
+            for number, box in enumerate(np.asarray(boxes[index], np.float32).reshape(-1, 5)):
+                infos.append(dict(info, id=number, bbox=box[None, :4], bbox_score=box[4:]))
+                owners.append(index)
+        people: list[list[PoseDataSample]] = [[] for _ in images]
+        with default_scope('mmpose'):
+            for start in range(0, len(infos), batch_size):
+                batch = [self.pipeline(info) for info in infos[start : start + batch_size]]
+                samples = self._forward_by_shape(batch)
+                for owner, sample in zip(owners[start:], samples, strict=False):
+                    people[owner].append(sample)
+        return people
+
+    def _forward_by_shape(self, batch: list[dict]) -> list[PoseDataSample]:
+        """Forward inputs of equal size together, so that none is padded to another's size."""
+        groups: dict[tuple, list[int]] = {}
+        for index, item in enumerate(batch):
+            inputs = item['inputs']
+            scales = [inputs] if isinstance(inputs, torch.Tensor) else inputs
+            size = [tuple(scale.shape) for scale in scales]
+            if self.data_mode == 'bottomup':  # heads scale maps to the first image's
+                size.append(item['data_samples'].metainfo.get('img_shape'))
+            groups.setdefault(tuple(size), []).append(index)
+        samples: list[PoseDataSample | None] = [None] * len(batch)
+        for members in groups.values():
+            results = self.forward(
+                self.collate_fn([batch[index] for index in members]), merge_results=False
+            )
+            for index, sample in zip(members, results, strict=True):
+                samples[index] = sample
+        return samples
+
+
+def _test_dataset(cfg: Config) -> dict:
+    """The test data set's config; of several, the first."""
+    dataset = cfg.test_dataloader.dataset
+    while not dataset.get('pipeline'):
+        inner = dataset.get('datasets') or [dataset.get('dataset')]
+        if not inner[0]:
+            raise ValueError(f'config {cfg.filename} has no test_dataloader.dataset.pipeline')
+        dataset = inner[0]
+    return dataset
+
+
+def _data_mode(cfg: Config) -> str:
+    """Whether the config tests single people or whole images."""
+    told = cfg.get('data_mode') or _test_dataset(cfg).get('data_mode')
+    if told is None:
+        told = 'bottomup' if str(cfg.model.type).startswith('Bottomup') else 'topdown'
+    return told

@@ -1,0 +1,227 @@
+# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+"""Predict people in images, folders, videos and webcams with any config of mmpose."""
+
+import os
+from collections.abc import Callable, Sequence
+from contextlib import closing, nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mmengine.config import Config
+
+from mmpose_ext.apps.shared.batches import chunks, progress_bar, write_results
+from mmpose_ext.apps.shared.image_ids import ImageIds
+from mmpose_ext.apps.shared.inputs import (
+    Failure,
+    Frame,
+    Source,
+    count_frames,
+    expand_inputs,
+    read_frames,
+)
+
+from .drawing import PictureWriter, draw_people, show
+from .instance_scoring import InstanceScoring, Person
+from .person_boxes import DetectorBoxes, FileBoxes, WholeImageBoxes
+from .pose_inferencer import PoseInferencer
+
+RESULTS_NAME = 'results.json'
+PICTURES_NAME = 'pictures'
+
+
+@dataclass
+class Predictions:
+    """What :func:`predict` found.
+
+    Attributes:
+        results (list[dict]): COCO-format results: ``image_id``, ``category_id`` 1, ``keypoints``
+            (x, y, score for each of K, flat), ``score`` and, where the model has one, ``bbox``
+            (x, y, w, h).
+        failures (list[Failure]): The inputs that could not be used.
+        num_frames (int): Images and video frames predicted.
+        interrupted (bool): Whether Ctrl-C, Escape or q ended it early.
+    """
+
+    results: list[dict] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+    num_frames: int = 0
+    interrupted: bool = False
+
+
+def predict(
+    config: str | os.PathLike | Config,
+    checkpoint: str | os.PathLike,
+    inputs: str | os.PathLike | Sequence,
+    *,
+    out_dir: str | os.PathLike | None = None,
+    det_config: str | os.PathLike | Config | None = None,
+    det_checkpoint: str | os.PathLike | None = None,
+    det_category: str = 'person',
+    detections: str | os.PathLike | None = None,
+    whole_image: bool = False,
+    ann_file: str | os.PathLike | None = None,
+    box_thr: float | None = None,
+    box_nms: float | None = None,
+    batch_size: int = 8,
+    device: str | None = None,
+    draw: bool = True,
+    draw_thr: float = 0.2,
+    keypoint_thr: float = 0.3,
+    draw_boxes: bool = False,
+    show_window: bool = False,
+    max_frames: int | None = None,
+    progress: bool = False,
+    options: dict | None = None,
+) -> Predictions:
+    """Predict people; a top-down config needs one of the three sources of boxes.
+
+    Args:
+        config: A top-down or bottom-up config of mmpose.
+        checkpoint: Its checkpoint; loaded with weights only.
+        inputs: Image files, folders, video files, webcam indices; see
+            :func:`mmpose_ext.apps.shared.inputs.expand_inputs`.
+        out_dir: Where ``results.json`` and ``pictures/`` go; nothing is written without it.
+        det_config, det_checkpoint: An mmdet detector for the boxes.
+        det_category: The detector's class to take.
+        detections: A COCO-format detection file for the boxes.
+        whole_image: Take each image as one person's box.
+        ann_file: A COCO-format file whose ``images`` give ids to file names; without it the
+            names are the ids.
+        box_thr: Boxes need a score above it; default 0.3 with a detector, none with a file.
+        box_nms: IoU for non-maximum suppression of boxes; default 0.3 with a detector, none with
+            a file.
+        batch_size: Images, and people of a top-down model, at once.
+        device: Default: a GPU where there is one.
+        draw: Draw pictures and videos (with ``out_dir``).
+        draw_thr: People need a score above it to be drawn; the results hold them all.
+        keypoint_thr: Keypoints need a score above it to be drawn.
+        draw_boxes: Draw the boxes too.
+        show_window: Show each picture in a window; Escape or q stops.
+        max_frames: No more than these of each video or webcam.
+        progress: Show a progress bar on the standard error stream.
+        options: Merged into the config, as ``--cfg-options``.
+
+    Returns:
+        Predictions: With everything that went well; what did not is in ``failures``.
+
+    Raises:
+        ValueError: If the boxes' source does not fit the config, or a file's content is wrong.
+        FileNotFoundError: If the config or a checkpoint is missing.
+        CheckpointError: If a checkpoint is not of its config's model or not weights only.
+    """
+    _check_boxes_source(det_config, det_checkpoint, detections, whole_image)
+    if batch_size < 1:
+        raise ValueError(f'batch_size must be at least 1, not {batch_size}')
+    image_ids = ImageIds(ann_file)
+    sources, failures = expand_inputs(inputs)
+    sources, unknown = image_ids.split(sources)
+    writer = None
+    if out_dir is not None and draw:
+        writer = PictureWriter(Path(out_dir) / PICTURES_NAME, sources)
+    boxes_of: Callable | None = None
+    if detections is not None:
+        thr = -1.0 if box_thr is None else box_thr
+        boxes_of = FileBoxes(detections, image_ids, thr, box_nms)
+    elif det_config is not None:
+        from mmpose_ext.apps.detect.person_detector import PersonDetector  # imports mmdet
+
+        detector = PersonDetector(det_config, det_checkpoint, det_category, device)
+        thr, nms = (0.3 if value is None else value for value in (box_thr, box_nms))
+        boxes_of = DetectorBoxes(detector, thr, nms)
+    elif whole_image:
+        boxes_of = WholeImageBoxes()
+    inferencer = PoseInferencer(config, checkpoint, device, options)
+    _check_mode(inferencer, boxes_of is not None)
+    found = Predictions(failures=failures + unknown)
+
+    def finish(frame: Frame, people: list[Person]) -> bool:
+        found.num_frames += 1
+        found.results += [coco_result(image_ids.of(frame), person) for person in people]
+        if writer is None and not show_window:
+            return True
+        drawn = [person for person in people if person.score > draw_thr]
+        visualizer = inferencer.visualizer
+        picture = draw_people(visualizer, frame.pixels, drawn, keypoint_thr, draw_boxes)
+        if writer is not None:
+            try:
+                writer.write(frame, picture)
+            except OSError as error:
+                found.failures.append(Failure(str(writer.paths[frame.source]), str(error)))
+        return not show_window or show(picture, 0 if frame.index is None else 1)
+
+    scoring = InstanceScoring.from_config(inferencer.cfg, inferencer.model.dataset_meta)
+    with closing(writer) if writer is not None else nullcontext():
+        _run(
+            inferencer, scoring, boxes_of, sources, found, finish, batch_size, max_frames, progress
+        )
+    if out_dir is not None:
+        write_results(Path(out_dir) / RESULTS_NAME, found.results)
+    return found
+
+
+def _run(
+    inferencer: PoseInferencer,
+    scoring: InstanceScoring,
+    boxes_of: Callable | None,
+    sources: list[Source],
+    found: Predictions,
+    finish: Callable[[Frame, list[Person]], bool],
+    batch_size: int,
+    max_frames: int | None,
+    progress: bool,
+) -> None:
+    """Predict batch by batch, until the end, Ctrl-C, or ``finish`` returns false."""
+    # a webcam's frames are shown as they come
+    live = any(source.kind == 'webcam' for source in sources)
+    frames = read_frames(sources, found.failures, max_frames)
+    bar = progress_bar(progress)
+    task = bar.add_task('predict', total=count_frames(sources, max_frames) if progress else None)
+    try:
+        with bar:
+            for batch in chunks(frames, 1 if live else batch_size):
+                images = [frame.pixels for frame in batch]
+                boxes = None if boxes_of is None else boxes_of(batch)
+                predicted = inferencer.predict(images, boxes, batch_size)
+                for frame, samples in zip(batch, predicted, strict=True):
+                    bar.advance(task)
+                    if not finish(frame, scoring(samples)):
+                        found.interrupted = True
+                        return
+    except KeyboardInterrupt:
+        found.interrupted = True
+    finally:
+        frames.close()
+
+
+def coco_result(image_id: int | str, person: Person) -> dict:
+    """One entry of a COCO-format keypoint results file."""
+    result = dict(
+        image_id=image_id,
+        category_id=1,
+        keypoints=[round(float(value), 4) for value in person.keypoints.flat],
+        score=float(person.score),
+    )
+    if person.box is not None:
+        x1, y1, x2, y2 = (float(value) for value in person.box[:4])
+        result['bbox'] = [x1, y1, x2 - x1, y2 - y1]
+    return result
+
+
+def _check_boxes_source(det_config, det_checkpoint, detections, whole_image) -> None:
+    if (det_config is None) != (det_checkpoint is None):
+        raise ValueError('a detector needs both --det-config and --det-checkpoint')
+    if sum((det_config is not None, detections is not None, whole_image)) > 1:
+        raise ValueError('give one of --det-config, --detections and --whole-image, not several')
+
+
+def _check_mode(inferencer: PoseInferencer, has_boxes: bool) -> None:
+    if inferencer.data_mode == 'topdown' and not has_boxes:
+        raise ValueError(
+            'the config is top-down, it needs boxes: give --det-config and --det-checkpoint (an '
+            'mmdet detector), --detections (a COCO-format file) or --whole-image'
+        )
+    if inferencer.data_mode != 'topdown' and has_boxes:
+        raise ValueError(
+            'the config is bottom-up, it takes whole images: leave out --det-config, '
+            '--detections and --whole-image'
+        )

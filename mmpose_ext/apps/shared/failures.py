@@ -1,0 +1,16 @@
+# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+"""How commands end that go on after a bad input."""
+
+import sys
+from collections.abc import Sequence
+
+from mmpose_ext.apps.shared.inputs import Failure
+
+
+def report_failures(failures: Sequence[Failure]) -> int:
+    """List what failed on the standard error stream; return the exit status, 0 or 1."""
+    if failures:
+        print(f'{len(failures)} not done, the rest is:', file=sys.stderr)
+    for failure in failures:
+        print(f'  {failure}', file=sys.stderr)
+    return 1 if failures else 0

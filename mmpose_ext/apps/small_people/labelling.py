@@ -1,0 +1,158 @@
+# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+"""Keypoints of a single-person model for people who have none (StrongPose, Section III-E)."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import mmcv
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmengine.dataset import Compose, pseudo_collate
+from mmengine.registry import init_default_scope
+from mmengine.runner import CheckpointLoader
+from mmpose.datasets.datasets.utils import parse_pose_metainfo
+from mmpose.registry import DATASETS, MODELS
+from torch import nn
+
+from mmpose_ext.datasets.coco_checks import DataError, read_json
+from mmpose_ext.engine.checkpoint_match_hook import CheckpointMismatchError, match_checkpoint
+from mmpose_ext.utils.atomic_files import write_atomically
+
+#: Key of the annotations that were made by a model; its value is the config's name.
+MARK = 'keypoints_by'
+
+
+def label_small_people(
+    config: str,
+    checkpoint: str,
+    ann_file: str,
+    image_dir: str,
+    out_file: str,
+    device: str = 'cpu',
+    batch_size: int = 32,
+    keypoint_thr: float = 0.2,
+    least_keypoints: int = 1,
+    max_area: float | None = None,
+) -> tuple[int, int]:
+    """Write a COCO keypoint file in which people without keypoints have those that a model finds.
+
+    "We crop around the ground truth box annotations of these small-person instances to define the
+    missing keypoint annotations, and then execute the single-person pose estimator."
+
+    Taken are people with ``num_keypoints`` 0 (counted where it is missing) that are no crowds and
+    have a box. Their keypoints get visibility 2 where the score reaches ``keypoint_thr``, and are
+    0, 0, 0 elsewhere; ``num_keypoints`` is set, and ``keypoints_by`` marks them. Nothing else
+    changes. The file is written whole or not at all.
+
+    Args:
+        config (str): Top-down config.
+        checkpoint (str): Its weights.
+        ann_file (str): COCO keypoint file.
+        image_dir (str): Folder of its images.
+        out_file (str): File to write, other than ``ann_file``.
+        device (str): Torch device. Defaults to 'cpu'.
+        batch_size (int): People at a time. Defaults to 32.
+        keypoint_thr (float): Least score of a keypoint. Defaults to 0.2.
+        least_keypoints (int): People with fewer stay as they are. Defaults to 1.
+        max_area (float, optional): Largest ``area`` of a person (the box's, where it is missing).
+            Defaults to any.
+
+    Returns:
+        tuple[int, int]: Number of people with new keypoints, and of people taken.
+
+    Raises:
+        DataError: If the file is no COCO keypoint file, or has other keypoints than the model.
+        CheckpointMismatchError: If the checkpoint is of another model.
+        ValueError: If the config is not top-down, or ``out_file`` is ``ann_file``.
+        OSError: If an image is missing or the file cannot be written.
+    """
+    if Path(out_file).resolve() == Path(ann_file).resolve():
+        raise ValueError(
+            f'out_file {out_file} is ann_file: give another name, to keep the original'
+        )
+    content = read_json(ann_file, 'ann_file')
+    if not isinstance(content, dict) or not all(
+        isinstance(content.get(key), list) for key in ('images', 'annotations')
+    ):
+        raise DataError(f'ann_file {ann_file} is no COCO file: it has no images and annotations')
+    people = [person for person in content['annotations'] if _is_taken(person, max_area)]
+    cfg = Config.fromfile(config)
+    init_default_scope(cfg.get('default_scope', 'mmpose'))
+    metainfo = parse_pose_metainfo(DATASETS.get(cfg.test_dataloader.dataset.type).METAINFO)
+    wrong = [p['id'] for p in people if len(p['keypoints']) != 3 * metainfo['num_keypoints']]
+    if wrong:
+        raise DataError(
+            f'ann_file {ann_file}: the model has {metainfo["num_keypoints"]} keypoints but '
+            f'{len(wrong)} people have other numbers, the first one with id {wrong[0]}'
+        )
+    model = _load_model(cfg, checkpoint, device)
+    files = {image['id']: Path(image_dir) / image['file_name'] for image in content['images']}
+    number = 0
+    samples = _samples(cfg, people, files, metainfo)
+    for first in range(0, len(people), batch_size):
+        part = people[first : first + batch_size]
+        batch = pseudo_collate([next(samples) for _ in part])
+        with torch.inference_mode():
+            results = model.test_step(batch)
+        for person, result in zip(part, results, strict=True):
+            found = result.pred_instances
+            labels = _labels(found.keypoints[0], found.keypoint_scores[0], keypoint_thr)
+            count = int((labels[:, 2] > 0).sum())
+            if count >= max(1, least_keypoints):
+                person.update(
+                    {'keypoints': labels.ravel().tolist(), 'num_keypoints': count},
+                    **{MARK: Path(config).stem},
+                )
+                number += 1
+    write_atomically(out_file, json.dumps(content).encode())
+    return number, len(people)
+
+
+def _is_taken(person: dict, max_area: float | None) -> bool:
+    """Tell whether a person has a box but no keypoints, and is no crowd and not too large."""
+    keypoints = person.get('keypoints')
+    if person.get('iscrowd', 0) or not keypoints or len(person.get('bbox', ())) != 4:
+        return False
+    if person.get('num_keypoints', sum(v > 0 for v in keypoints[2::3])):
+        return False
+    width, height = person['bbox'][2:]
+    area = person.get('area', width * height)
+    return width > 0 and height > 0 and (max_area is None or area <= max_area)
+
+
+def _load_model(cfg: Config, checkpoint: str, device: str) -> nn.Module:
+    if cfg.model.type != 'TopdownPoseEstimator':
+        raise ValueError(f'config {cfg.filename} has a {cfg.model.type}: give a top-down config')
+    cfg.model.backbone.pop('init_cfg', None)
+    model = MODELS.build(cfg.model)
+    match = match_checkpoint(model, CheckpointLoader.load_checkpoint(checkpoint, 'cpu'))
+    if not match.is_full():
+        raise CheckpointMismatchError(
+            f'checkpoint {checkpoint} does not belong to config {cfg.filename}: {match}. Use the '
+            'config that it was trained with'
+        )
+    return model.to(device).eval()
+
+
+def _samples(cfg: Config, people: list[dict], files: dict, metainfo: dict) -> Iterator[dict]:
+    """Crop the people one by one; an image is read once where its people stand together."""
+    pipeline = Compose(cfg.test_dataloader.dataset.pipeline)
+    read, image = None, None
+    for person in people:
+        file = files[person['image_id']]
+        if file != read:
+            image, read = mmcv.imread(str(file)), file
+        x, y, w, h = person['bbox']
+        box = np.array([[x, y, x + w, y + h]], np.float32)
+        sample = dict(metainfo, img=image, bbox=box, bbox_score=np.ones(1, np.float32))
+        yield pipeline(dict(sample, id=person['id'], img_id=person['image_id']))
+
+
+def _labels(keypoints: np.ndarray, scores: np.ndarray, threshold: float) -> np.ndarray:
+    """COCO's (K, 3) of x, y rounded to 0.01 pixels and visibility."""
+    seen = scores >= threshold
+    labels = np.concatenate([keypoints, 2 * seen[:, None]], 1).astype(np.float64).round(2)
+    labels[~seen] = 0
+    return labels

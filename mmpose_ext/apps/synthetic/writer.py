@@ -1,0 +1,299 @@
+# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+"""Writes the data set: images, COCO annotations, detections, and a manifest of what is whole."""
+
+import json
+import multiprocessing
+import os
+import signal
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+
+import cv2
+import numpy as np
+from tqdm import tqdm
+
+from .detections import detect
+from .scene import Scene, make_scene
+from .skeleton import KEYPOINT_NAMES, SKELETON
+
+VERSION = 1  # of the pictures: to be raised with any change of what a seed gives
+MANIFEST = 'manifest.json'
+SPLITS = ('train', 'val', 'test')
+MOST_IMAGES, MOST_PEOPLE = 1_000_000, 60
+LEAST_PIXELS = 600  # of the image, a person
+
+
+def generate(
+    out_dir: str | os.PathLike,
+    splits: Mapping[str, int] | None = None,
+    seed: int = 0,
+    people: tuple[int, int] = (1, 4),
+    image_size: tuple[int, int] = (320, 240),
+    workers: int | None = None,
+    overwrite: bool = False,
+    quality: int = 92,
+    progress: bool = True,
+) -> Path:
+    """Writes a synthetic multi-person keypoint set in COCO's format.
+
+    The bytes depend only on the settings, in one environment (numpy's arithmetic and OpenCV's JPEG
+    encoder take part); image i of a split only on (seed, split, i, people, image_size, quality).
+    A finished set with the same settings is left as it is; an unfinished one is made anew.
+
+    Args:
+        out_dir: folder of the set; made if missing.
+        splits: number of images of 'train', 'val' and 'test'; None stands for 1000 and 200.
+        seed: any non-negative integer.
+        people: fewest and most people in an image, 1 to 60.
+        image_size: (w, h) in pixels, at least 64 each.
+        workers: processes; None takes 2, or 1 on one core. Does not change the result.
+        overwrite: replace a set that has other settings.
+        quality: of the JPEGs, 1 to 100.
+        progress: show a bar.
+
+    Returns:
+        The folder.
+
+    Raises:
+        ValueError: a setting is out of its range.
+        FileExistsError: the folder holds something else, and ``overwrite`` is not given.
+    """
+    settings = _checked(splits, seed, people, image_size, quality)
+    if workers is None:
+        workers = min(2, os.cpu_count() or 1)
+    if workers < 1:
+        raise ValueError(f'workers is {workers}: give at least 1')
+    out = Path(out_dir)
+    if _is_done(out, settings):
+        return out
+    _claim(out, settings, overwrite)
+    for split, count in settings['splits'].items():
+        _write_split(out, split, count, settings, workers, progress)
+    _write_json(out / MANIFEST, {**settings, 'complete': True})
+    return out
+
+
+def _checked(splits, seed, people, image_size, quality) -> dict:
+    """The settings as the manifest holds them; raises ValueError on a bad one."""
+    splits = {'train': 1000, 'val': 200} if splits is None else dict(splits)
+    for split, count in splits.items():
+        if split not in SPLITS:
+            raise ValueError(f'splits has {split!r}: the splits are {", ".join(SPLITS)}')
+        if not 0 <= count < MOST_IMAGES:
+            raise ValueError(f'splits[{split!r}] is {count}: give 0 to {MOST_IMAGES - 1} images')
+    if not sum(splits.values()):
+        raise ValueError('splits asks for no image at all: give at least one split a number')
+    if seed < 0:
+        raise ValueError(f'seed is {seed}: give a non-negative integer')
+    people, image_size = tuple(people), tuple(image_size)
+    if len(people) != 2 or not 1 <= people[0] <= people[1] <= MOST_PEOPLE:
+        raise ValueError(
+            f'people is {people}: give (fewest, most), 1 <= fewest <= most <= {MOST_PEOPLE}'
+        )
+    if len(image_size) != 2 or min(image_size) < 64 or max(image_size) > 4096:
+        raise ValueError(f'image_size is {image_size}: give (width, height), 64 to 4096 pixels')
+    if image_size[0] * image_size[1] < LEAST_PIXELS * people[1]:
+        raise ValueError(
+            f'image_size {image_size} is too small for {people[1]} people: give at '
+            f'least {LEAST_PIXELS} pixels a person'
+        )
+    if not 1 <= quality <= 100:
+        raise ValueError(f'quality is {quality}: give 1 to 100')
+    return {
+        'generator': 'mmpose_ext.apps.synthetic',
+        'version': VERSION,
+        'seed': int(seed),
+        'splits': {s: int(splits[s]) for s in SPLITS if splits.get(s)},
+        'people': [int(n) for n in people],
+        'image_size': [int(n) for n in image_size],
+        'quality': int(quality),
+    }
+
+
+def _read_manifest(out: Path) -> dict | None:
+    try:
+        manifest = json.loads((out / MANIFEST).read_text())
+    except (OSError, ValueError):
+        return None
+    ours = isinstance(manifest, dict) and str(manifest.get('generator')).endswith('synthetic')
+    return manifest if ours else None
+
+
+def _annotation_file(out: Path, kind: str, split: str) -> Path:
+    return out / 'annotations' / f'person_{kind}_{split}.json'
+
+
+def _is_done(out: Path, settings: dict) -> bool:
+    """Whether the folder holds the whole set with these settings."""
+    if _read_manifest(out) != {**settings, 'complete': True}:
+        return False
+    for split, count in settings['splits'].items():
+        files = [_annotation_file(out, kind, split) for kind in ('keypoints', 'detections')]
+        if not all(file.is_file() for file in files):
+            return False
+        names = {entry.name for entry in os.scandir(out / split)} if (out / split).is_dir() else ()
+        if any(image_name(split, i) not in names for i in range(count)):
+            return False
+    return True
+
+
+def _claim(out: Path, settings: dict, overwrite: bool) -> None:
+    """Makes the folder ours: refuses a foreign one, clears what an earlier set left."""
+    if out.exists() and not out.is_dir():
+        raise FileExistsError(f'{out} is a file: give a folder')
+    manifest = _read_manifest(out) if out.exists() else None
+    if not overwrite and out.exists() and any(out.iterdir()):
+        if manifest is None:
+            raise FileExistsError(
+                f'{out} holds files that this generator did not write: give an empty or new '
+                'folder, or --overwrite (overwrite=True) to write into it all the same'
+            )
+        same = {k: v for k, v in manifest.items() if k != 'complete'} == settings
+        if not same:
+            changed = [k for k in settings if settings[k] != manifest.get(k)]
+            raise FileExistsError(
+                f'{out} holds a set with other settings ({", ".join(changed)} differ): give '
+                'another folder, or --overwrite (overwrite=True) to replace it'
+            )
+    out.mkdir(parents=True, exist_ok=True)
+    # From here on the set counts as unfinished.
+    _write_json(out / MANIFEST, {**settings, 'complete': False})
+    for split in SPLITS:
+        for kind in ('keypoints', 'detections'):
+            _annotation_file(out, kind, split).unlink(missing_ok=True)
+        if manifest is not None and (out / split).is_dir():
+            for file in (out / split).glob('[0-9]*.jpg*'):
+                file.unlink()
+    (out / 'annotations').mkdir(exist_ok=True)
+    for split in settings['splits']:
+        (out / split).mkdir(exist_ok=True)
+
+
+def image_id(split: str, index: int) -> int:
+    """Unique over all splits: 1, 2, ... in train, 1000001, ... in val, 2000001, ... in test."""
+    return SPLITS.index(split) * MOST_IMAGES + index + 1
+
+
+def image_name(split: str, index: int) -> str:
+    return f'{image_id(split, index):012d}.jpg'
+
+
+def _write_atomically(path: Path, data: bytes) -> None:
+    temporary = path.with_name(path.name + '.tmp')
+    temporary.write_bytes(data)
+    os.replace(temporary, path)
+
+
+def _write_json(path: Path, content) -> None:
+    _write_atomically(path, json.dumps(content, separators=(',', ':')).encode())
+
+
+def _split_entropy(settings: dict, split: str, index: int) -> list[int]:
+    return [settings['seed'], SPLITS.index(split), index]
+
+
+def make_image(settings: dict, split: str, index: int) -> Scene:
+    """The scene of one image, as the settings of the manifest determine it."""
+    return make_scene(
+        _split_entropy(settings, split, index),
+        tuple(settings['image_size']),
+        tuple(settings['people']),
+    )
+
+
+def _write_image(index: int, out: Path, split: str, settings: dict) -> tuple[dict, list, list]:
+    """Draws and writes image ``index``; gives its COCO image, annotations and detections."""
+    cv2.setNumThreads(1)
+    scene = make_image(settings, split, index)
+    done, data = cv2.imencode('.jpg', scene.image, [cv2.IMWRITE_JPEG_QUALITY, settings['quality']])
+    if not done:
+        raise RuntimeError(f'OpenCV could not encode {image_name(split, index)}')
+    _write_atomically(out / split / image_name(split, index), data.tobytes())
+    number = image_id(split, index)
+    people = [a for a in scene.annotations if a.area]  # nobody can label one who is wholly hidden
+    width, height = settings['image_size']
+    image = {'id': number, 'file_name': image_name(split, index), 'width': width, 'height': height}
+    annotations = [_coco_annotation(a, number, i) for i, a in enumerate(people)]
+    rng = np.random.default_rng([*_split_entropy(settings, split, index), 1 << 20])
+    boxes = np.array([a.bbox for a in people], float).reshape(-1, 4)
+    shown = np.array([(a.keypoints[:, 2] == 2).mean() for a in people])
+    found = detect(rng, boxes, np.clip(shown / 0.8, 0, 1), (width, height))
+    detections = [
+        {
+            'image_id': number,
+            'category_id': 1,
+            'bbox': np.round(box, 2).tolist(),
+            'score': round(score, 5),
+        }
+        for box, score in found
+    ]
+    return image, annotations, detections
+
+
+def _coco_annotation(annotation, number: int, index: int) -> dict:
+    keypoints = [
+        int(value) if value == int(value) else value
+        for value in annotation.keypoints.ravel().tolist()
+    ]
+    return {
+        'id': number * 100 + index,
+        'image_id': number,
+        'category_id': 1,
+        'iscrowd': 0,
+        'keypoints': keypoints,
+        'num_keypoints': int((annotation.keypoints[:, 2] > 0).sum()),
+        'bbox': annotation.bbox.tolist(),
+        'area': annotation.area,
+        'segmentation': annotation.segmentation,
+    }
+
+
+def _write_split(
+    out: Path, split: str, count: int, settings: dict, workers: int, progress: bool
+) -> None:
+    work = partial(_write_image, out=out, split=split, settings=settings)
+    threads = cv2.getNumThreads()
+    try:
+        with tqdm(total=count, desc=f'{split} images', unit='img', disable=not progress) as bar:
+            results = []
+            for result in _ordered(work, count, min(workers, count)):
+                results.append(result)
+                bar.update()
+    finally:
+        cv2.setNumThreads(threads)
+    images, annotations, detections = zip(*results, strict=True)
+    _write_json(_annotation_file(out, 'detections', split), sum(detections, []))
+    _write_json(
+        _annotation_file(out, 'keypoints', split),
+        {
+            'info': {
+                'description': f'Synthetic people, split {split}, seed {settings["seed"]}',
+                'version': str(VERSION),
+            },
+            'licenses': [],
+            'categories': [
+                {
+                    'id': 1,
+                    'name': 'person',
+                    'supercategory': 'person',
+                    'keypoints': list(KEYPOINT_NAMES),
+                    'skeleton': [list(pair) for pair in SKELETON],
+                }
+            ],
+            'images': list(images),
+            'annotations': sum(annotations, []),
+        },
+    )
+
+
+def _ordered(work, count: int, workers: int):
+    """Results of work(0), work(1), ... in order, from one or more processes."""
+    if workers <= 1:
+        yield from map(work, range(count))
+        return
+    methods = multiprocessing.get_all_start_methods()
+    context = multiprocessing.get_context('fork' if 'fork' in methods else None)
+    # Ctrl-C is for the parent, which then ends its workers.
+    with context.Pool(workers, signal.signal, (signal.SIGINT, signal.SIG_IGN)) as pool:
+        yield from pool.imap(work, range(count), chunksize=8)

@@ -1,1 +1,0 @@
-# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.

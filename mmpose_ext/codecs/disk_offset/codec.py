@@ -1,0 +1,392 @@
+# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+"""Disk heatmaps, offsets and a body heatmap (StrongPose)."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from mmpose.registry import KEYPOINT_CODECS
+from torch import Tensor
+
+from mmpose_ext.codecs.base import BaseTorchCodec, flip_channels
+from mmpose_ext.codecs.sample_checks import refuse_non_finite
+from mmpose_ext.utils.maps import Maps
+
+from .decoding import DiskOffsetDecoder
+from .drawing import cell_positions, draw_disks, put, put_offsets
+from .kinematic_graph import COCO_EDGES, check_tree, directed_edges, edges_from, mirrored_edges
+from .limb_hull import COCO_TRUNK, draw_limb_hulls
+from .sampling import cell_pitch
+
+#: Cells looked at in one go while drawing: bounds the memory (about 100 bytes each).
+CELLS_AT_ONCE = 1 << 22
+
+
+@KEYPOINT_CODECS.register_module()
+class DiskOffset(BaseTorchCodec):
+    """People as disk heatmaps, three kinds of offsets and a body heatmap (Section III).
+
+    Drawn maps of ``map_size`` [w, h] cells; K keypoints, E edges, D = 2E directed edges (E from
+    parent to child, then E back). Offsets are in input pixels, x in channel 2 * i, y in 2 * i + 1:
+
+    - ``heatmaps`` (B, K, h, w): 1 within R of the keypoint of any person, else 0.
+    - ``short_offsets`` (B, 2K, h, w): in the disks, to the keypoint; where disks of several people
+      overlap, to the nearest one's.
+    - ``mid_offsets`` (B, 2D, h, w): in the disks of an edge's start keypoint, to the same (nearest)
+      person's end keypoint.
+    - ``body_heatmaps`` (B, 1, h, w): 1 on people with keypoints.
+    - ``long_offsets`` (B, 2K, h, w): on a person, to each of this person's keypoints.
+    - ``mid_weights`` (B, D, h, w), ``long_weights`` (B, K, h, w): 1 where the offsets above are
+      defined (both keypoints labelled) and ``loss_weights`` is 1. Those of the short offsets are
+      the heatmaps.
+    - ``loss_weights`` (B, 1, h, w): 0 in crowd regions and in people without keypoints, else 1.
+    - ``keypoint_weights`` (B, N, K): 0 also for keypoints outside the image, which are not drawn.
+
+    An offset that is not defined is 0.
+
+    Two inputs, made by the transform :class:`PersonMasks`, tell whose each cell is
+    (``instance_map``) and where the loss is left out (``loss_mask``). Without them a person is the
+    hull of its limbs (:func:`draw_limb_hulls`) and the loss counts everywhere.
+
+    Frame: corner pixels lie on corner cells (``align_corners``): cell i of w lies at input pixel
+    i * (W - 1) / (w - 1), so that the mirror image of a map is the map of the mirror image. Maps of
+    any size can be decoded: the network's (51x51 of 401x401), or those resized to the input.
+
+    R does not scale with the person. In the paper the maps have the input's size; that is the
+    default here, and too much for a data worker (some 200 maps, 130 MB an image): use
+    ``draw_on_device``, or a smaller ``map_size``.
+
+    Decoding (Sections III-C and III-D):
+
+    1. Hough votes (:mod:`.hough_voting`), of the whole batch on the maps' device: each position of
+       a heatmap votes, by its value over pi R^2, for where its short offset leads; votes are
+       smoothed, and local maxima are the candidates. The paper's "Gaussian filter with a threshold
+       value of 1.0" is read as one of sigma of about 1.0 cells of ``vote_step`` pixels.
+    2. Sampling (:mod:`.disk_sampling`), there too: each candidate's mid offsets, their ends twice
+       refined by the short offsets of the keypoint they point to, its long offsets, its body value.
+       Only these leave the device.
+    3. Pose plotting (:class:`PosePlotter`), image by image: growth, suppression within
+       ``seed_radius``, and what the body heatmap and the long offsets check, rescue and fill in.
+    4. Confidence. A keypoint's score is the keypoint heatmap there (``keypoint_score='heatmap'``),
+       or that times the OKS to be expected from the votes around it (``'expected_oks'``, the
+       paper's final choice); 0 where no offset put it. A person's is their mean over all K. With
+       ``nms='claimed'`` (Eq. 1, the PersonLab's and the paper's "soft-NMS") it counts keypoints
+       only where no better person has the same one within ``nms_radius``; ``'hard_oks'`` drops
+       people whose OKS with a better one is above ``nms_threshold``; ``'soft_oks'`` lowers their
+       scores by exp(-OKS^2 / nms_threshold). People of score ``score_threshold`` or less are
+       dropped. The size in OKS is that of the found keypoints' box.
+
+    :meth:`batch_decode` gives keypoints (N, K, 2), their scores (N, K) and people's scores (N,),
+    the best first.
+
+    Two keypoints of a person within half a pixel of each other are not told to be one person's by
+    their offsets: so short an offset is taken for none (0 is drawn where nothing is known).
+
+    Args:
+        input_size (Sequence[int]): Size of the network's input in [w, h].
+        map_size (Sequence[int], optional): Size of the targets in [w, h] cells. Defaults to
+            ``input_size``.
+        radius (float): R in input pixels. Defaults to 16.
+        edges (Sequence[tuple[int, int]]): The kinematic graph, a tree. Defaults to COCO's.
+        vote_threshold (float): Positions with a lower heatmap do not vote. Defaults to 0.1.
+        vote_spacing (float): Of maps with cells finer than this, in input pixels, every n-th row
+            and column votes, n the nearest. Defaults to 4: 50 votes a disk.
+        vote_step (float): Input pixels between the cells in which votes are counted. Defaults to 2.
+        peak_threshold (float): Least share of a whole disk's votes in a candidate. Defaults to
+            0.02: where disks overlap a keypoint has but a part of its disk.
+        max_candidates (int): Candidates an image and keypoint, the best. Defaults to 128.
+        snap_radius, seed_radius, join_radius, body_threshold, rescue, max_people: See
+            :class:`PosePlotter`. Default to 32, 10 and 8 input pixels, 0.1, True and 200.
+        keypoint_score (str): ``'expected_oks'`` or ``'heatmap'``. Defaults to the former.
+        sigmas (Sequence[float], optional): K precisions T_k, as in the data set's metainfo.
+            Defaults to COCO's.
+        nms (str): ``'claimed'``, ``'hard_oks'``, ``'soft_oks'`` or ``'none'``. Defaults to
+            ``'claimed'``.
+        nms_radius (float): r of Eq. 1 in input pixels. Defaults to 10.
+        nms_threshold (float): Defaults to 0.5.
+        score_threshold (float): Defaults to 0.
+        draw_on_device (bool): See :class:`BaseTorchCodec`.
+
+    Raises:
+        ValueError: If a setting is not one of the above.
+    """
+
+    map_names = (
+        'heatmaps',
+        'body_heatmaps',
+        'short_offsets',
+        'mid_offsets',
+        'long_offsets',
+        'mid_weights',
+        'long_weights',
+        'loss_weights',
+    )
+    mask_names = ('mid_weights', 'long_weights', 'loss_weights')
+    pixel_names = ('instance_map', 'loss_mask')
+    auxiliary_encode_keys = {'instance_map', 'loss_mask'}
+
+    def __init__(
+        self,
+        input_size: Sequence[int],
+        map_size: Sequence[int] | None = None,
+        radius: float = 16.0,
+        edges: Sequence[tuple[int, int]] = COCO_EDGES,
+        vote_threshold: float = 0.1,
+        vote_spacing: float = 4.0,
+        vote_step: float = 2.0,
+        peak_threshold: float = 0.02,
+        max_candidates: int = 128,
+        snap_radius: float = 32.0,
+        seed_radius: float = 10.0,
+        join_radius: float = 8.0,
+        body_threshold: float = 0.1,
+        rescue: bool = True,
+        max_people: int = 200,
+        keypoint_score: str = 'expected_oks',
+        sigmas: Sequence[float] | None = None,
+        nms: str = 'claimed',
+        nms_radius: float = 10.0,
+        nms_threshold: float = 0.5,
+        score_threshold: float = 0.0,
+        draw_on_device: bool = False,
+    ) -> None:
+        super().__init__(input_size, draw_on_device)
+        self.map_size = self.input_size if map_size is None else tuple(int(n) for n in map_size)
+        _check_sizes(self.input_size, self.map_size, radius)
+        self.radius = radius
+        self.edges = tuple((int(start), int(end)) for start, end in edges)
+        self.num_keypoints = check_tree(self.edges)
+        #: The 2E directed edges (start, end): E from parent to child, then E back.
+        self.directed_edges = directed_edges(self.edges)
+        self.decoder = DiskOffsetDecoder(
+            self.input_size,
+            self.edges,
+            radius,
+            vote_threshold=vote_threshold,
+            vote_spacing=vote_spacing,
+            vote_step=vote_step,
+            peak_threshold=peak_threshold,
+            max_candidates=max_candidates,
+            snap_radius=snap_radius,
+            seed_radius=seed_radius,
+            join_radius=join_radius,
+            body_threshold=body_threshold,
+            rescue=rescue,
+            max_people=max_people,
+            keypoint_score=keypoint_score,
+            sigmas=sigmas,
+            nms=nms,
+            nms_radius=nms_radius,
+            nms_threshold=nms_threshold,
+            score_threshold=score_threshold,
+        )
+
+    def make_constants(self) -> Maps:
+        """The directed edges' ends (D,) and, for each keypoint, its edges, -1 to fill up (K, X)."""
+        return dict(
+            edge_ends=torch.tensor([end for _, end in self.directed_edges]),
+            edges_from=torch.tensor(edges_from(self.edges, self.num_keypoints)),
+        )
+
+    # -- drawing ----------------------------------------------------------------------------------
+
+    def draw(
+        self,
+        keypoints: Tensor,
+        weights: Tensor,
+        instance_map: Tensor | None = None,
+        loss_mask: Tensor | None = None,
+    ) -> Maps:
+        """Draw all targets of a batch (Section III-B), a few images at a time where they are large.
+
+        Args:
+            keypoints (Tensor): (B, N, K, 2) in input pixels.
+            weights (Tensor): (B, N, K).
+            instance_map (Tensor, optional): (B, 1, h, w) integers, 0 for nobody, n + 1 for
+                person n. Defaults to the limbs' hull.
+            loss_mask (Tensor, optional): (B, 1, h, w), 0 where the loss is left out.
+
+        Returns:
+            dict[str, Tensor]: The tensors in ``map_names`` and ``keypoint_weights`` (B, N, K).
+
+        Raises:
+            ValueError: If there are other than K keypoints, or the images' size is not
+                ``map_size``, or the instance map names a person that the sample does not have.
+        """
+        self._check_drawing(keypoints, instance_map, loss_mask)
+        device = keypoints.device
+        last = torch.tensor(self.input_size, device=device) - 0.5
+        inside = ((keypoints >= -0.5) & (keypoints <= last)).all(-1)
+        weights = weights * inside
+        pitch = cell_pitch(self.input_size, self.map_size).to(device)
+        if instance_map is None:
+            parts = (*self.edges, COCO_TRUNK) if self.edges == COCO_EDGES else self.edges
+            instance_map = draw_limb_hulls(keypoints, weights > 0, self.map_size, pitch, parts)
+        else:
+            instance_map = instance_map[:, 0].long()
+        maps = self._blank(len(keypoints), device)
+        maps['loss_weights'].fill_(1.0)
+        if loss_mask is not None:
+            maps['loss_weights'].copy_(loss_mask > 0)
+        window = float((2 * self.radius / pitch + 1).prod())
+        step = max(1, int(CELLS_AT_ONCE / max(1.0, window * weights[0].numel())))
+        for first in range(0, len(keypoints), step):
+            part = slice(first, first + step)
+            self._draw_part(
+                keypoints[part],
+                weights[part] > 0,
+                instance_map[part],
+                {name: value[part] for name, value in maps.items()},
+                pitch,
+            )
+        return dict(maps, keypoint_weights=weights)
+
+    def _blank(self, num_images: int, device: torch.device) -> Maps:
+        w, h = self.map_size
+        k, d = self.num_keypoints, len(self.directed_edges)
+        channels = dict(zip(self.map_names, (k, 1, 2 * k, 2 * d, 2 * k, d, k, 1), strict=True))
+        return {
+            name: torch.zeros(num_images, number, h, w, device=device)
+            for name, number in channels.items()
+        }
+
+    def _draw_part(
+        self, points: Tensor, labelled: Tensor, instances: Tensor, maps: Maps, pitch: Tensor
+    ) -> None:
+        """Write into blank maps all but ``loss_weights``, which is read."""
+        fixed = self.constants(points.device)
+        width = self.map_size[0]
+        counts = maps['loss_weights'].flatten(1)
+
+        disks = draw_disks(points, labelled, self.map_size, pitch, self.radius)
+        here = cell_positions(disks.cell, width, pitch)
+        put(maps['heatmaps'], disks.image, disks.keypoint, disks.cell, 1.0)
+        offsets = points[disks.image, disks.person, disks.keypoint] - here
+        put_offsets(maps['short_offsets'], disks.image, disks.keypoint, disks.cell, offsets)
+
+        edges = fixed['edges_from'][disks.keypoint]
+        row, column = (edges >= 0).nonzero(as_tuple=True)
+        edge = edges[row, column]
+        image, person, cell = disks.image[row], disks.person[row], disks.cell[row]
+        end = fixed['edge_ends'][edge]
+        known = (labelled[image, person, end] & (counts[image, cell] > 0)).nonzero().squeeze(1)
+        image, person, cell, edge, end, row = (
+            index[known] for index in (image, person, cell, edge, end, row)
+        )
+        put(maps['mid_weights'], image, edge, cell, 1.0)
+        offsets = points[image, person, end] - here[row]
+        put_offsets(maps['mid_offsets'], image, edge, cell, offsets)
+
+        instances = instances.flatten(1)
+        maps['body_heatmaps'].flatten(1).copy_(instances > 0)
+        image, cell = ((instances > 0) & (counts > 0)).nonzero(as_tuple=True)
+        person = instances[image, cell] - 1
+        known = labelled[image, person]  # (M, K)
+        offsets = points[image, person] - cell_positions(cell, width, pitch)[:, None]
+        offsets *= known[..., None]
+        maps['long_weights'].flatten(2).transpose(1, 2)[image, cell] = known.float()
+        maps['long_offsets'].flatten(2).transpose(1, 2)[image, cell] = offsets.flatten(1)
+
+    # -- decoding ---------------------------------------------------------------------------------
+
+    def locate(self, maps: Maps) -> tuple[list[np.ndarray], list[np.ndarray], list[np.ndarray]]:
+        """Decode maps of any one size (B, C, h, w) to people (Sections III-C and III-D).
+
+        Returns:
+            tuple: B arrays each: keypoints (N, K, 2), scores (N, K) and people's scores (N,).
+
+        Raises:
+            ValueError: If the channels or sizes of the maps do not match, or an offset that is
+                followed is NaN or infinite.
+        """
+        self.check_maps(maps)
+        try:
+            return self.decoder(maps)
+        except FloatingPointError:
+            refuse_non_finite(type(self).__name__, maps)
+            raise
+
+    def finite_sum(self, maps: Maps, scores: list) -> Tensor:
+        """Sum the maps; of offsets larger than 256x256 only those followed are checked."""
+        return sum(
+            value.sum()
+            for name, value in maps.items()
+            if not name.endswith('offsets') or value.shape[-1] * value.shape[-2] <= 1 << 16
+        )
+
+    def flip(self, maps: Maps, flip_indices: Sequence[int]) -> Maps:
+        """Turn the maps of a mirrored input back: mirror, swap left and right, negate x-offsets.
+
+        A directed edge's partner is the one between the mirrored keypoints.
+
+        Args:
+            maps (dict[str, Tensor]): Any of ``map_names``, (B, C, h, w).
+            flip_indices (Sequence[int]): K, each keypoint's partner.
+
+        Returns:
+            dict[str, Tensor]: Maps of the same shapes.
+
+        Raises:
+            ValueError: If the channels do not match, or a mirrored edge is not in the graph.
+        """
+        edges = mirrored_edges(self.edges, flip_indices)
+        flipped = {}
+        for name, value in maps.items():
+            if name in ('body_heatmaps', 'loss_weights'):
+                flipped[name] = value.flip(-1)
+                continue
+            partners = edges if name.startswith('mid_') else flip_indices
+            if name.endswith('offsets'):
+                partners = [2 * i + axis for i in partners for axis in (0, 1)]
+            flipped[name] = flip_channels(value, partners)
+            if name.endswith('offsets'):
+                flipped[name][:, 0::2] *= -1
+        return flipped
+
+    def check_maps(self, maps: Maps) -> None:
+        """Check that maps to decode have the channels of this graph, and one size.
+
+        Raises:
+            ValueError: If not.
+        """
+        k, d = self.num_keypoints, len(self.directed_edges)
+        channels = dict(zip(self.map_names, (k, 1, 2 * k, 2 * d, 2 * k), strict=False))
+        size = maps['heatmaps'].shape
+        for name, number in channels.items():
+            expected = (size[0], number, *size[2:])
+            if maps[name].shape != expected:
+                raise ValueError(
+                    f'{type(self).__name__}: {name} must be {expected} (B, C, h, w) for '
+                    f'{k} keypoints, got {tuple(maps[name].shape)}.'
+                )
+
+    def _check_drawing(
+        self, keypoints: Tensor, instance_map: Tensor | None, loss_mask: Tensor | None
+    ) -> None:
+        num_people, num_keypoints = keypoints.shape[1:3]
+        if num_keypoints != self.num_keypoints:
+            raise ValueError(
+                f'{type(self).__name__}: the kinematic graph has {self.num_keypoints} keypoints '
+                f'but the sample has {num_keypoints}. Set edges to a tree of its keypoints.'
+            )
+        for name, value in (('instance_map', instance_map), ('loss_mask', loss_mask)):
+            if value is not None and tuple(value.shape[:0:-1]) != (*self.map_size, 1):
+                raise ValueError(
+                    f'{type(self).__name__}: {name} must be of map_size {self.map_size} [w, h], '
+                    f'got {tuple(value.shape[:0:-1])}. Give the transform that makes it the same '
+                    'map_size.'
+                )
+        if instance_map is not None and instance_map.numel():
+            highest = int(instance_map.max())
+            if highest > num_people:
+                raise ValueError(
+                    f'{type(self).__name__}: instance_map names person {highest} but the sample '
+                    f'has {num_people}. Draw it after people were dropped from the sample.'
+                )
+
+
+def _check_sizes(input_size: tuple[int, int], map_size: tuple[int, ...], radius: float) -> None:
+    if len(map_size) != 2 or min(map_size) < 1:
+        raise ValueError(f'DiskOffset: map_size must be [w, h] of 1 or more, got {map_size}.')
+    if not radius > 0:
+        raise ValueError(f'DiskOffset: radius must be above 0 (input pixels), got {radius}.')

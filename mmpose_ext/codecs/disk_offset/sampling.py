@@ -1,0 +1,110 @@
+# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+"""Sample the offsets of disk maps at points, on the maps' device."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from mmpose_ext.utils.maps import Maps
+
+#: An offset to another keypoint that is shorter leads nowhere: where nothing is known, offsets are
+#: drawn as 0. In input pixels.
+LEAST_OFFSET = 0.5
+
+
+class Samples(NamedTuple):
+    """What P candidates predict; X is the largest number of edges that start at a keypoint."""
+
+    ends: Tensor  #: (P, X, 2) where the candidate's edges end, in input pixels
+    end_scores: Tensor  #: (P, X) the ends' keypoint heatmaps there
+    far: Tensor  #: (P, K, 2) where the long offsets put the person's keypoints
+    body: Tensor  #: (P,) the body heatmap's maximum near by
+    exists: Tensor  #: (P, X) bool, whether the edge leads anywhere
+    known: Tensor  #: (P, K) bool, whether the long offset leads anywhere
+
+
+def cell_pitch(input_size: tuple[int, int], size: tuple[int, int]) -> Tensor:
+    """Give the input pixels from cell to cell (2,) of maps of a size [w, h], on the CPU."""
+    pixels, cells = torch.tensor(input_size), torch.tensor(size)
+    return (pixels - 1).clamp(min=1) / (cells - 1).clamp(min=1)
+
+
+def nearest_cells(points: Tensor, size: tuple[int, int], pitch: Tensor) -> tuple[Tensor, Tensor]:
+    """Give the index y * w + x (...) of the nearest cell, and its position (..., 2)."""
+    last = torch.tensor(size, device=points.device) - 1
+    cells = (points / pitch).round().nan_to_num(0.0).clamp(min=0).minimum(last)
+    index = (cells[..., 1] * size[0] + cells[..., 0]).long()
+    return index, cells * pitch
+
+
+def read(maps: Tensor, image: Tensor, channel: Tensor, cell: Tensor) -> Tensor:
+    """Read contiguous maps (B, C, h, w) at images, channels and cells of any one shape."""
+    channels, h, w = maps.shape[1:]
+    return maps.view(-1)[(image * channels + channel) * (h * w) + cell]
+
+
+def read_offsets(maps: Tensor, image: Tensor, channel: Tensor, cell: Tensor) -> Tensor:
+    """Read offsets (..., 2) of maps (B, 2C, h, w)."""
+    pair = torch.stack([2 * channel, 2 * channel + 1], -1)
+    return read(maps, image[..., None], pair, cell[..., None])
+
+
+def sample(
+    maps: Maps,
+    image: Tensor,
+    keypoint: Tensor,
+    points: Tensor,
+    pitch: Tensor,
+    edges_from: Tensor,
+    edge_ends: Tensor,
+    threshold: float,
+    steps: int = 2,
+    near: float = 4.0,
+) -> Samples:
+    """Follow all offsets from candidates; the ends of edges are refined by short offsets.
+
+    Offsets are read at the nearest cell and start from that cell's position, so that maps of any
+    size are read without blending two people's offsets where their disks meet.
+
+    Args:
+        maps (dict[str, Tensor]): (B, C, h, w) each, contiguous.
+        image (Tensor): (P,) int64.
+        keypoint (Tensor): (P,) int64.
+        points (Tensor): (P, 2) in input pixels.
+        pitch (Tensor): (2,) input pixels from cell to cell, on the maps' device.
+        edges_from (Tensor): (K, X) directed edges from each keypoint, -1 to fill up.
+        edge_ends (Tensor): (D,) keypoint at each directed edge's end.
+        threshold (float): An end moves by its short offset where its heatmap reaches this.
+        steps (int): How often. Defaults to 2.
+        near (float): The body is looked for here and this many input pixels up, down, left and
+            right: joints lie at a segment's edge. Defaults to 4.
+    """
+    h, w = maps['heatmaps'].shape[-2:]
+    size = (w, h)
+    cell, here = nearest_cells(points, size, pitch)
+    edges = edges_from[keypoint]
+    exists = edges >= 0
+    edges = edges.clamp(min=0)
+    images = image[:, None].expand_as(edges)
+    offsets = read_offsets(maps['mid_offsets'], images, edges, cell[:, None].expand_as(edges))
+    exists &= offsets.square().sum(-1) >= LEAST_OFFSET**2
+    ends = here[:, None] + offsets
+    kinds = edge_ends[edges]
+    for _ in range(steps):
+        end_cell, position = nearest_cells(ends, size, pitch)
+        strong = read(maps['heatmaps'], images, kinds, end_cell) >= threshold
+        moved = position + read_offsets(maps['short_offsets'], images, kinds, end_cell)
+        ends = torch.where(strong[..., None], moved, ends)
+    end_cell, _ = nearest_cells(ends, size, pitch)
+    end_scores = read(maps['heatmaps'], images, kinds, end_cell) * exists
+    everyone = torch.arange(len(edges_from), device=points.device).expand(len(points), -1)
+    offsets = read_offsets(maps['long_offsets'], image[:, None], everyone, cell[:, None])
+    known = offsets.square().sum(-1) >= LEAST_OFFSET**2
+    known |= everyone == keypoint[:, None]
+    far = here[:, None] + offsets
+    shifts = near * torch.tensor([[0, 0], [1, 0], [-1, 0], [0, 1], [0, -1]], device=points.device)
+    body_cell, _ = nearest_cells(points[:, None] + shifts, size, pitch)
+    zero = torch.zeros_like(body_cell)
+    body = read(maps['body_heatmaps'], image[:, None] + zero, zero, body_cell).amax(1)
+    return Samples(ends, end_scores, far, body, exists, known)

@@ -1,4 +1,0 @@
-# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-from .lsp import convert_lsp
-
-__all__ = ['convert_lsp']

@@ -1,0 +1,187 @@
+# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+"""Files of the synthetic set: same bytes from a seed, settings, folders, interruption."""
+
+import argparse
+import ast
+import hashlib
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from mmpose_ext.apps.synthetic import cli as command
+from mmpose_ext.apps.synthetic import generate, writer
+from mmpose_ext.datasets import synthetic
+
+SMALL = dict(splits={'train': 5, 'val': 3}, image_size=(160, 120), progress=False)
+
+
+def digests(folder: Path) -> dict[str, str]:
+    return {
+        str(file.relative_to(folder)): hashlib.sha256(file.read_bytes()).hexdigest()
+        for file in sorted(folder.rglob('*'))
+        if file.is_file()
+    }
+
+
+# Same seed, same bytes.
+
+
+def test_same_bytes_with_one_and_two_workers(tmp_path):
+    first = digests(generate(tmp_path / 'a', workers=1, seed=3, **SMALL))
+    second = digests(generate(tmp_path / 'b', workers=2, seed=3, **SMALL))
+    assert first == second
+    assert len(first) == 5 + 3 + 4 + 1
+
+
+def test_other_seed_gives_other_images(tmp_path):
+    first = digests(generate(tmp_path / 'a', workers=1, seed=3, **SMALL))
+    second = digests(generate(tmp_path / 'b', workers=1, seed=4, **SMALL))
+    assert not set(first.values()) & set(second.values())
+    assert len(set(first.values())) == len(first)  # no image twice, in no split
+
+
+def test_an_image_does_not_depend_on_how_many_there_are(tmp_path):
+    few = generate(tmp_path / 'few', {'val': 2}, progress=False, workers=1)
+    more = generate(tmp_path / 'more', {'train': 1, 'val': 4}, progress=False, workers=1)
+    for index in range(2):
+        name = writer.image_name('val', index)
+        assert (few / 'val' / name).read_bytes() == (more / 'val' / name).read_bytes()
+    for kind in ('keypoints', 'detections'):
+        first, second = (
+            json.loads((folder / f'annotations/person_{kind}_val.json').read_text())
+            for folder in (few, more)
+        )
+        if kind == 'keypoints':
+            first, second = first['annotations'], second['annotations']
+        ids = {writer.image_id('val', index) for index in range(2)}
+        assert first == [entry for entry in second if entry['image_id'] in ids]
+
+
+# Settings, folders, interruption.
+
+
+@pytest.mark.parametrize(
+    'settings, message',
+    [
+        (dict(people=(0, 3)), r'people is \(0, 3\)'),  # none
+        (dict(people=(4, 2)), r'people is \(4, 2\)'),  # the wrong way round
+        (dict(people=(1, 61)), 'people is'),  # too many
+        (dict(people=(1, 60), image_size=(64, 64)), 'too small for 60 people'),
+        (dict(image_size=(32, 240)), r'image_size is \(32, 240\)'),
+        (dict(image_size=(320, 9000)), 'image_size is'),
+        (dict(splits={'train': -1}), r"splits\['train'\] is -1"),
+        (dict(splits={'dev': 5}), "splits has 'dev'"),
+        (dict(splits={'train': 0}), 'no image at all'),
+        (dict(seed=-1), 'seed is -1'),
+        (dict(quality=0), 'quality is 0'),
+        (dict(workers=0), 'workers is 0'),
+    ],
+)
+def test_bad_settings(tmp_path, settings, message):
+    with pytest.raises(ValueError, match=message):
+        generate(tmp_path / 'out', progress=False, **settings)
+    assert not (tmp_path / 'out').exists()
+
+
+def test_a_foreign_folder_is_left_alone(tmp_path):
+    (tmp_path / 'notes.txt').write_text('mine')
+    with pytest.raises(FileExistsError, match='did not write.*--overwrite'):
+        generate(tmp_path, **SMALL)
+    assert [file.name for file in tmp_path.iterdir()] == ['notes.txt']
+    generate(tmp_path, overwrite=True, workers=1, **SMALL)
+    assert (tmp_path / 'notes.txt').read_text() == 'mine'
+    with pytest.raises(FileExistsError, match='is a file'):
+        generate(tmp_path / 'notes.txt', **SMALL)
+
+
+def test_a_set_with_other_settings_is_replaced_only_on_request(tmp_path):
+    generate(tmp_path / 'out', workers=1, seed=1, **SMALL)
+    before = digests(tmp_path / 'out')
+    with pytest.raises(FileExistsError, match='other settings.*seed'):
+        generate(tmp_path / 'out', workers=1, seed=2, **SMALL)
+    assert digests(tmp_path / 'out') == before
+    fewer = dict(SMALL, splits={'train': 2})
+    generate(tmp_path / 'out', workers=1, seed=2, overwrite=True, **fewer)
+    assert digests(tmp_path / 'out') == digests(
+        generate(tmp_path / 'new', workers=1, seed=2, **fewer)
+    )
+
+
+def test_a_finished_set_is_not_made_again(tmp_path, monkeypatch):
+    out = generate(tmp_path / 'out', workers=1, **SMALL)
+
+    def refuse(*args, **kwargs):
+        raise AssertionError('drew an image again')
+
+    with monkeypatch.context() as patch:
+        patch.setattr(writer, 'make_image', refuse)
+        assert generate(out, workers=1, **SMALL) == out
+    before = digests(out)
+    next((out / 'train').glob('*.jpg')).unlink()  # no longer whole
+    generate(out, workers=1, **SMALL)
+    assert digests(out) == before
+
+
+@pytest.mark.parametrize('stop_at', [1, 6])  # in the training and in the validation images
+def test_an_interrupted_set_is_not_taken_for_a_whole_one(tmp_path, monkeypatch, stop_at):
+    out, drawn_images = tmp_path / 'out', []
+
+    def stop(*args):
+        drawn_images.append(args)
+        if len(drawn_images) > stop_at:
+            raise KeyboardInterrupt
+        return make_image(*args)
+
+    make_image = writer.make_image
+    with monkeypatch.context() as patch:
+        patch.setattr(writer, 'make_image', stop)
+        with pytest.raises(KeyboardInterrupt):
+            generate(out, workers=1, **SMALL)
+    assert not json.loads((out / 'manifest.json').read_text())['complete']
+    assert not (out / 'annotations/person_keypoints_val.json').exists()
+    (out / 'train' / f'{writer.image_name("train", 4)}.tmp').write_bytes(b'half an im')
+    generate(out, workers=1, **SMALL)
+    assert digests(out) == digests(generate(tmp_path / 'whole', workers=1, **SMALL))
+
+
+def test_command(tmp_path, capsys):
+    parser = argparse.ArgumentParser()
+    command.add_arguments(parser)
+    options = [
+        '--train',
+        '2',
+        '--val',
+        '1',
+        '--size',
+        '96',
+        '80',
+        '--people',
+        '1',
+        '2',
+        '--quiet',
+        '--seed',
+        '5',
+        '--workers',
+        '1',
+    ]
+    out = tmp_path / 'out'
+    assert command.run(parser.parse_args(['--out', str(out), *options])) == 0
+    same = generate(tmp_path / 'same', {'train': 2, 'val': 1}, 5, (1, 2), (96, 80), progress=False)
+    assert digests(out) == digests(same)
+    assert command.main(['--out', str(out), '--train', '3']) == 2
+    assert 'other settings' in capsys.readouterr().err
+
+
+def test_drawing_needs_no_deep_learning_package():
+    allowed = {'numpy', 'cv2', 'tqdm'} | sys.stdlib_module_names
+    for file in Path(synthetic.__file__).parent.glob('*.py'):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                names = [node.module]
+            else:
+                continue
+            assert {name.split('.')[0] for name in names} <= allowed, file.name

@@ -1,0 +1,220 @@
+# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+import numpy as np
+import pytest
+import torch
+from cluster_tag_maps import match_people, perfect_maps
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from mmpose.codecs.associative_embedding import _group_keypoints_by_tags
+from torch.nn.functional import max_pool2d
+
+from mmpose_ext.codecs import ClusterTag
+from mmpose_ext.codecs.cluster_tag.grouping import group_by_tags, match_by_tags
+from mmpose_ext.codecs.cluster_tag.peaks import best_cells, local_maxima, refine_cells
+from mmpose_ext.codecs.cluster_tag.places import match_places
+
+NAMED = [['nose', 'left_eye', 'right_eye', 'left_ear', 'right_ear'], list(range(5, 17))]
+CLUSTERS = {'1': 1, '3': 3, '5': 5, '17': 17, 'named': NAMED}
+SIZE, MAPS = 256, 64
+
+
+def make(clusters, **kwargs):
+    return ClusterTag((SIZE, SIZE), (MAPS, MAPS), clusters=clusters, **kwargs)
+
+
+def scattered_people(number, seed=0):
+    """People (N, 17, 3) whose keypoints lie at least 2 cells apart."""
+    rng = np.random.default_rng(seed)
+    spots = rng.permutation(21 * 21)[: number * 17]
+    points = (
+        np.stack([spots % 21, spots // 21], -1) * 12.0 + 6 + rng.uniform(-2, 2, (len(spots), 2))
+    )
+    return np.concatenate([points, np.ones((len(spots), 1))], -1).reshape(number, 17, 3)
+
+
+@pytest.mark.parametrize('name', CLUSTERS)
+@pytest.mark.parametrize('number', [0, 1, 4, 20])
+def test_perfect_maps_decode_perfectly(name, number):
+    codec = make(CLUSTERS[name])
+    people = scattered_people(number)
+    keypoints, scores, person_scores = codec.batch_decode(perfect_maps(codec, [people]))
+    assert keypoints[0].shape == (number, 17, 2) and scores[0].shape == (number, 17)
+    assert person_scores[0].shape == (number,)
+    if number:
+        nearest, distance = match_people(keypoints[0], people[..., :2])
+        assert sorted(nearest) == list(range(number))
+        assert distance.max() < 0.1
+
+
+@pytest.mark.parametrize('name', ['1', '5', '17'])
+def test_tags_may_drift(name):
+    """By a fifth of the offset within a cluster, or by 0.2 in clusters of one joint."""
+    codec = make(CLUSTERS[name], delta=0.3)
+    people = scattered_people(5)
+    maps = perfect_maps(codec, [people], [np.arange(5) * 12.0])
+    drift = 0.06 if name != '17' else 0.2
+    maps['tags'] += (torch.rand_like(maps['tags']) - 0.5) * 2 * drift
+    keypoints = codec.batch_decode(maps)[0][0]
+    # refinement may lose a neighbour whose tag drifted away
+    assert match_people(keypoints, people[..., :2])[1].max() < 2
+
+
+def test_images_of_a_batch_do_not_mix():
+    codec = make(5)
+    batch = [scattered_people(number, number) for number in (2, 0, 3)]
+    together = codec.batch_decode(perfect_maps(codec, batch))
+    for b, people in enumerate(batch):
+        alone = codec.batch_decode(perfect_maps(codec, [people]))
+        for one, all_images in zip(alone, together, strict=True):
+            if len(people):
+                assert one[0].shape == all_images[b].shape
+        assert len(together[0][b]) == len(people)
+        if len(people):
+            assert match_people(together[0][b], people[..., :2])[1].max() < 0.1
+
+
+def test_more_people_than_the_most():
+    """Those with the highest scores are kept; all are drawn."""
+    codec = make(17, max_people=3)
+    people = scattered_people(5)
+    maps = perfect_maps(codec, [people])
+    tags = torch.arange(5) * 8.0
+    maps = perfect_maps(codec, [people], [tags.numpy()])
+    for n, height in enumerate([0.9, 0.5, 0.8, 0.3, 0.7]):
+        maps['heatmaps'][maps['tags'] == tags[n]] *= height
+    keypoints, _, person_scores = codec.batch_decode(maps)
+    assert (np.diff(person_scores[0]) <= 0).all()
+    nearest, distance = match_people(people[..., :2], keypoints[0])
+    assert nearest.tolist() == [0, 2, 4] and distance.max() < 1
+
+
+def test_a_missing_joint_is_filled_in_where_its_tag_is():
+    codec = make(5)
+    people = scattered_people(2)
+    people[..., 0] *= 0.6
+    people[0, 9, :2] = 220, 130  # far from all others
+    maps = perfect_maps(codec, [people])
+    seen = people.copy()
+    seen[0, 9, 2] = 0
+    maps['heatmaps'] = perfect_maps(codec, [seen])['heatmaps'] + 0.05 * maps['heatmaps']
+    keypoints, scores, _ = codec.batch_decode(maps)
+    nearest, distance = match_people(keypoints[0], people[..., :2])
+    assert distance[0] < 4 and scores[0][nearest[0], 9] < 0.1
+    bare = make(5, fill_missing=False).batch_decode(maps)
+    assert bare[1][0][nearest[0], 9] == 0
+
+
+def test_a_peak_with_a_wrong_offset_is_dropped():
+    codec = make(3, fill_missing=False)
+    people = scattered_people(1)
+    maps = perfect_maps(codec, [people], [np.zeros(1)])
+    wrong = (maps['tags'] - 2 * codec.delta).abs() < 1e-3  # a joint's offset is off by 0.7 delta
+    wrong[:, [0, 2]] = False
+    maps['tags'][wrong] += 0.7 * codec.delta
+    joint = codec.clusters[1][2]
+    assert codec.batch_decode(maps)[1][0][0, joint] == 0
+    lenient = make(3, fill_missing=False, offset_tolerance=None)
+    assert (lenient.batch_decode(maps)[1][0] > 0).all()
+
+
+@pytest.mark.parametrize('seed', range(6))
+def test_single_joints_group_as_mmpose(seed):
+    """Peaks of people whose tags are 2.2 apart and drift by 0.2.
+
+    All have the first keypoint, and there are no false peaks: with more peaks than people mmpose
+    minimises the distances of those too that are then refused, which leaves ties.
+    """
+    rng = np.random.default_rng(seed)
+    number, most = 6, 8
+    scores = np.zeros((17, most))
+    tags = np.zeros((17, most))
+    for k in range(17):
+        here = rng.random(number) < (0.8 if k else 1)
+        peaks = rng.permutation(np.flatnonzero(here))
+        scores[k, : len(peaks)] = rng.uniform(0.3, 1, len(peaks))
+        tags[k, : len(peaks)] = peaks * 2.2 + rng.uniform(-0.2, 0.2, len(peaks))
+    places = np.arange(17 * most).reshape(17, most, 1).repeat(2, -1).astype(float)
+    groups = _group_keypoints_by_tags(scores, tags[..., None], places, list(range(17)), 0.1)
+    expected = {frozenset(person[person[:, 2] > 0, 0].astype(int).tolist()) for person in groups}
+    cluster, rank = np.nonzero(scores > 0.1)
+    arguments = cluster, tags[cluster, rank], scores[cluster, rank], np.ones(17, int)
+    for group in (group_by_tags, match_by_tags):
+        person = group(*arguments, 0.03, 1.0, range(17))
+        numbers = cluster * most + rank
+        found = {frozenset(numbers[person == n].tolist()) for n in range(person.max() + 1)}
+        assert found == expected, group
+
+
+@pytest.mark.parametrize('kernel', [1, 3, 5])
+def test_local_maxima(kernel):
+    heatmaps = torch.randn(2, 3, 7, 9)
+    expected = heatmaps == max_pool2d(heatmaps, kernel, 1, kernel // 2)
+    assert torch.equal(local_maxima(heatmaps, kernel), expected)
+
+
+def test_best_cells_as_the_slow_reference():
+    heatmaps, tags = torch.rand(3, 9, 8), torch.randn(3, 9, 8) * 3
+    maps = torch.tensor([2, 0, 1, 1, 0] * 200)  # more than one chunk
+    wanted, unit = torch.randn(1000), torch.rand(1000) + 0.1
+    cells, values = best_cells(heatmaps, tags, maps, wanted, unit)
+    for p, m in enumerate(maps.tolist()):
+        cost = ((tags[m] - wanted[p]) / unit[p]).abs().round() * 100 - heatmaps[m]
+        assert cost.flatten()[cells[p]] == cost.min()
+        assert values[p] == heatmaps[m].flatten()[cells[p]]
+
+
+def test_refinement_is_exact_beside_another_gaussian():
+    """Two Gaussians 1.4 cells apart, told apart by their tags; and one at the border."""
+    x = torch.arange(12.0)
+    centres = [(5.3, 4.2), (6.7, 4.2), (-0.3, 8.0)]
+    drawn = torch.stack(
+        [torch.exp(-((x - a) ** 2 + (x[:, None] - b) ** 2) / 8) for a, b in centres]
+    )
+    heatmaps, owner = drawn.max(0)
+    cells = torch.tensor([4 * 12 + 5, 4 * 12 + 7, 8 * 12])
+    maps = torch.zeros(3, dtype=torch.long)
+    tolerance = torch.full((3,), 0.5)
+    found = refine_cells(heatmaps[None], owner[None].float(), maps, cells, tolerance, 2.0)
+    torch.testing.assert_close(found, torch.tensor(centres), atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize(
+    'offsets, places',
+    [
+        ([0, 1, 2], [0, 1, 2]),
+        ([2.2, 0.1], [2, 0]),
+        ([0.8, 1.1], [0, 1]),  # both nearest to 1
+        ([-0.7, 0.2, 3.9], [0, 1, 3]),  # outside on both sides
+    ],
+)
+def test_match_places(offsets, places):
+    assert match_places(5 + 0.1 * np.array(offsets), 5, 4, 0.1).tolist() == places
+
+
+coordinate = st.floats(-2 * SIZE, 3 * SIZE, width=32) | st.sampled_from([0.0, SIZE - 1.0])
+person = st.lists(st.tuples(coordinate, coordinate, st.booleans()), min_size=17, max_size=17)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    people=st.lists(person, max_size=3),
+    twice=st.booleans(),
+    name=st.sampled_from(sorted(CLUSTERS)),
+)
+def test_any_people(people, twice, name):
+    """None, unlabelled, one keypoint, outside, on the border, the same person twice."""
+    codec = CODECS[name]
+    people = np.array(people * (2 if twice else 1), dtype=np.float32).reshape(-1, 17, 3)
+    drawn = codec.encode(people[..., :2], people[..., 2])
+    weights, indices = drawn['keypoint_weights'], drawn['keypoint_indices']
+    assert ((indices >= 0) & (indices < MAPS * MAPS)).all()
+    assert (weights <= people[..., 2]).all() and not indices[weights == 0].any()
+    assert 0 <= drawn['heatmaps'].min(initial=0) and drawn['heatmaps'].max(initial=0) <= 1
+    keypoints, scores, person_scores = codec.batch_decode(perfect_maps(codec, [people]))
+    assert np.isfinite(keypoints[0]).all() and np.isfinite(person_scores[0]).all()
+    assert len(keypoints[0]) == len(scores[0]) == len(person_scores[0]) <= codec.decoder.max_people
+    assert bool(len(keypoints[0])) >= bool(weights.any())
+    assert (keypoints[0] >= -4).all() and (keypoints[0] <= SIZE + 4).all()
+
+
+CODECS = {name: make(clusters) for name, clusters in CLUSTERS.items()}

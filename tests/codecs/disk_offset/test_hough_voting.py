@@ -1,0 +1,143 @@
+# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+"""Votes, their maxima and the expected OKS, against plain loops over pixels."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from mmpose_ext.codecs.disk_offset.voting import (
+    PAD,
+    accumulate,
+    cast_votes,
+    expected_oks,
+    find_peaks,
+)
+
+SIZE, RADIUS = (37, 29), 6.0
+
+
+def noisy_maps(cells, batch=2, kinds=3):
+    torch.manual_seed(0)
+    w, h = cells
+    heatmaps = torch.rand(batch, kinds, h, w).square()
+    return heatmaps, 5 * torch.randn(batch, 2 * kinds, h, w)
+
+
+def pitch_of(cells):
+    return (torch.tensor(SIZE) - 1) / (torch.tensor(cells) - 1)
+
+
+def plain_votes(heatmaps, offsets, pitch, threshold, step):
+    """Bilinear votes, position by position, on a grid with PAD cells around it."""
+    batch, kinds, h, w = heatmaps.shape
+    width, height = (math.ceil((n - 1) / step) + 1 + 2 * PAD for n in SIZE)
+    grid = np.zeros((batch * kinds, height, width))
+    area = float(pitch.prod()) / (math.pi * RADIUS**2)
+    for b, k, y, x in np.ndindex(batch, kinds, h, w):
+        weight = float(heatmaps[b, k, y, x])
+        if weight < threshold:
+            continue
+        px = (x * float(pitch[0]) + float(offsets[b, 2 * k, y, x])) / step + PAD
+        py = (y * float(pitch[1]) + float(offsets[b, 2 * k + 1, y, x])) / step + PAD
+        column, row = math.floor(px), math.floor(py)
+        if not (PAD - 1 <= column <= width - PAD - 1 and PAD - 1 <= row <= height - PAD - 1):
+            continue
+        for dy in (0, 1):
+            for dx in (0, 1):
+                share = (1 - abs(px - column - dx)) * (1 - abs(py - row - dy))
+                grid[b * kinds + k, row + dy, column + dx] += weight * share * area
+    return grid
+
+
+# cells of a pixel; of several; grids of 2 and of 1 pixel
+@pytest.mark.parametrize('cells', [(37, 29), (10, 8)])
+@pytest.mark.parametrize('step', [2.0, 1.0])
+def test_votes_equal_plain_loops(cells, step):
+    heatmaps, offsets = noisy_maps(cells)
+    pitch = pitch_of(cells)
+    votes = cast_votes(heatmaps, offsets, pitch, RADIUS, 0.1, spacing=1.0)
+    maps = accumulate(votes, 6, SIZE, step)
+    expected = plain_votes(heatmaps, offsets, pitch, 0.1, step)
+    np.testing.assert_allclose(maps.raw, expected, atol=1e-5)
+    rows = expected.reshape(-1, expected.shape[-1]).any(1).nonzero()[0]
+    reached = set(maps.rows.tolist())
+    assert {row + shift for row in rows.tolist() for shift in (-1, 0, 1)} <= reached
+
+
+def plain_peaks(raw, threshold, step):
+    """Binomial smoothing and maxima in windows of 5 x 5, cell by cell."""
+    planes, h, w = raw.shape
+    smooth = np.zeros_like(raw)
+    kernel = np.outer([1, 2, 1], [1, 2, 1])
+    for p, y, x in np.ndindex(planes, h, w):
+        if 1 <= y < h - 1 and 1 <= x < w - 1:
+            smooth[p, y, x] = (raw[p, y - 1 : y + 2, x - 1 : x + 2] * kernel).sum() / 4
+    found = []
+    for p, y, x in np.ndindex(planes, h, w):
+        value = smooth[p, y, x]
+        if value < threshold:
+            continue
+        window = smooth[p, max(y - 2, 0) : y + 3, max(x - 2, 0) : x + 3]
+        if value >= window.max():
+            mass = raw[p, y - 1 : y + 2, x - 1 : x + 2]
+            dx = (mass * [-1, 0, 1]).sum() / mass.sum()
+            dy = (mass * np.array([[-1], [0], [1]])).sum() / mass.sum()
+            found.append((p, (x - PAD + dx) * step, (y - PAD + dy) * step, value))
+    return np.array(found)
+
+
+def test_peaks_equal_plain_loops():
+    heatmaps, offsets = noisy_maps((10, 8))
+    votes = cast_votes(heatmaps, offsets, pitch_of((10, 8)), RADIUS, 0.1, spacing=1.0)
+    maps = accumulate(votes, 6, SIZE, 2.0)
+    peaks = find_peaks(maps, 0.05)
+    raw = maps.raw.double().numpy()
+    expected = plain_peaks(raw, 0.05, 2.0)
+    assert len(expected) > 20
+    np.testing.assert_array_equal(peaks.plane, expected[:, 0])
+    np.testing.assert_allclose(peaks.position, expected[:, 1:3], atol=1e-3)
+    np.testing.assert_allclose(peaks.score, expected[:, 3], atol=1e-5)
+
+
+# every cell; every second; every fourth
+@pytest.mark.parametrize('spacing', [1.0, 2.0, 4.0])
+def test_a_whole_disk_votes_for_one_point(spacing):
+    y, x = torch.meshgrid(torch.arange(61.0), torch.arange(61.0), indexing='ij')
+    offsets = torch.stack([30 - x, 28.5 - y])[None]
+    heatmaps = (offsets.square().sum(1, keepdim=True) <= 16**2).float()
+    votes = cast_votes(heatmaps, offsets, torch.ones(2), 16.0, 0.1, spacing)
+    maps = accumulate(votes, 1, (61, 61), 2.0)
+    assert float(maps.raw.sum()) == pytest.approx(1, abs=0.05)
+    peaks = find_peaks(maps, 0.1)
+    np.testing.assert_allclose(peaks.position, [[30, 28.5]], atol=1e-4)
+
+
+def test_equal_neighbours_count_once():
+    heatmaps, offsets = torch.zeros(1, 1, 29, 37), torch.zeros(1, 2, 29, 37)
+    heatmaps[..., 10:12, 20:22] = 1
+    votes = cast_votes(heatmaps, offsets, torch.ones(2), RADIUS, 0.1, 1.0)
+    assert len(find_peaks(accumulate(votes, 1, SIZE, 1.0), 0.001).plane) == 1
+
+
+def test_expected_oks_equals_plain_loops():
+    heatmaps, offsets = noisy_maps((37, 29))
+    votes = cast_votes(heatmaps, offsets, torch.ones(2), RADIUS, 0.1, 1.0)
+    maps = accumulate(votes, 6, SIZE, 2.0)
+    torch.manual_seed(1)
+    plane = torch.randint(6, (20,))
+    position = torch.rand(20, 2) * 20 + 6
+    spread = torch.rand(20) * 8 + 0.5
+    got = expected_oks(maps, plane, position, spread, RADIUS)
+    for i in range(20):
+        centre = (position[i] / 2 + PAD).numpy()
+        cell = np.rint(centre)
+        total = inside = 0.0
+        for row, column in np.ndindex(*maps.raw.shape[1:]):
+            if np.square(cell - (column, row)).sum() * 4 <= RADIUS**2:
+                vote = float(maps.raw[plane[i], row, column])
+                distance = np.square(centre - (column, row)).sum() * 4
+                total += vote
+                inside += vote * math.exp(-distance / (2 * float(spread[i]) ** 2))
+        assert float(got[i]) == pytest.approx(inside / total, rel=1e-4)
