@@ -1,7 +1,6 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """Each painter changes pixels where the codec's targets are, and there only."""
 
-
 import numpy as np
 import pytest
 from mmpose.codecs import MSRAHeatmap, SimCCLabel, UDPHeatmap

@@ -4,7 +4,7 @@
 import argparse
 import sys
 
-from mmpose_ext.apps.synthetic import generate
+from .writer import generate
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

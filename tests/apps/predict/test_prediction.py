@@ -7,11 +7,11 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from media_files import FakeCapture, write_video
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
-from test_inputs import FakeCapture, write_video
 
 from mmpose_ext.apps.predict import PoseInferencer, predict
 from mmpose_ext.apps.shared.batches import chunks, write_results

@@ -1,23 +1,9 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-import cv2
 import numpy as np
 import pytest
+from media_files import FakeCapture, write_picture, write_video
 
 from mmpose_ext.apps.shared.inputs import Source, count_frames, expand_inputs, read_frames
-
-
-def write_picture(path, value=90, size=(20, 30)):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    cv2.imwrite(str(path), np.full((*size, 3), value, np.uint8))
-    return path
-
-
-def write_video(path, frames=5, fourcc='MJPG', size=(32, 24)):
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*fourcc), 10, size)
-    for index in range(frames):
-        writer.write(np.full((size[1], size[0], 3), 40 * index % 240, np.uint8))
-    writer.release()
-    return path
 
 
 def test_folder_gives_its_images_sorted_and_once(tmp_path):
@@ -94,27 +80,6 @@ def test_a_video_cut_short_gives_its_frames_and_is_told(tmp_path):
     frames = list(read_frames(sources, failures))
     assert 0 < len(frames) < 40
     assert f'ends after {len(frames)} of its' in str(failures[0])
-
-
-class FakeCapture:
-    """A webcam of three frames, then unplugged; numbers other than 0 don't exist."""
-
-    def __init__(self, index):
-        self.index, self.left, self.released = index, 3, False
-        FakeCapture.last = self
-
-    def isOpened(self):
-        return self.index == 0
-
-    def get(self, prop):
-        return 0.0
-
-    def read(self):
-        self.left -= 1
-        return self.left >= 0, np.zeros((8, 8, 3), np.uint8)
-
-    def release(self):
-        self.released = True
 
 
 @pytest.mark.parametrize('limit, number', [(None, 3), (2, 2)])

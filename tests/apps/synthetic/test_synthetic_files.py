@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from mmpose_ext.apps import synthetic
 from mmpose_ext.apps.synthetic import cli as command
 from mmpose_ext.apps.synthetic import generate, writer
-from mmpose_ext.datasets import synthetic
 
 SMALL = dict(splits={'train': 5, 'val': 3}, image_size=(160, 120), progress=False)
 
