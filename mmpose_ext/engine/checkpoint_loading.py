@@ -11,13 +11,20 @@ from threading import RLock
 
 import numpy as np
 import torch
+from mmengine.config import ConfigDict
 from mmengine.logging import HistoryBuffer, print_log
+from mmengine.optim.scheduler.param_scheduler import OneCycleParamScheduler
 from mmengine.runner.checkpoint import CheckpointLoader
 
 from .config_text import is_plain_config
 
 _ENVIRONMENT_LOCK = RLock()
 _FORCE, _FORCE_NOT = 'TORCH_FORCE_WEIGHTS_ONLY_LOAD', 'TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD'
+# The methods that mmengine's checkpoints hold by name, and their owners.
+_METHODS = {
+    HistoryBuffer: ('min', 'max', 'mean', 'current'),
+    OneCycleParamScheduler: ('_annealing_cos', '_annealing_linear'),
+}
 _last_loaded: tuple[int, str] | None = None
 
 
@@ -43,19 +50,28 @@ def _named(function: Callable, module: str, name: str) -> Callable:
     return call
 
 
-def _history_buffer_method(owner: type, name: str) -> Callable:
-    """All that is left of ``getattr`` in pickles: the statistics methods of ``HistoryBuffer``."""
-    if owner is not HistoryBuffer or name not in ('min', 'max', 'mean', 'current'):
+def _mmengine_method(owner: type, name: str) -> Callable:
+    """All that is left of ``getattr`` in pickles: the few methods that mmengine writes by name."""
+    if name not in _METHODS.get(owner, ()):
         raise pickle.UnpicklingError(f'GLOBAL getattr({owner}, {name!r}) was not an allowed global')
     return getattr(owner, name)
+
+
+def _empty_bytes(*args) -> bytes:
+    """All that is left of ``bytes`` in pickles: what an array without elements is written as."""
+    if args:
+        raise pickle.UnpicklingError(f'GLOBAL bytes{args} was not an allowed global')
+    return b''
 
 
 @functools.cache
 def allowed_classes() -> tuple[Callable, ...]:
     """What a checkpoint may hold beside tensors and plain Python values.
 
-    These are what mmengine's own training checkpoints hold: the message hub's history buffers and
-    numpy arrays and scalars of numbers, booleans and text (never of objects).
+    These are what mmengine's own training checkpoints hold: the message hub's history buffers,
+    parts of configs (in the data set's metainfo), the one-cycle scheduler's curve, numpy arrays
+    and scalars of numbers, booleans and text (never of objects), and Python's immutable sets,
+    ranges and slices.
     """
     multiarray = (np._core if hasattr(np, '_core') else np.core).multiarray
     rebuilders = [
@@ -64,8 +80,12 @@ def allowed_classes() -> tuple[Callable, ...]:
         for module in ('numpy.core.multiarray', 'numpy._core.multiarray')
     ]
     dtypes = {type(np.dtype(code)) for code in (*np.typecodes['All'], 'S', 'U') if code != 'O'}
-    method = _named(_history_buffer_method, 'builtins', 'getattr')
-    return (*rebuilders, np.ndarray, np.dtype, *dtypes, HistoryBuffer, method)
+    limited = (
+        _named(_mmengine_method, 'builtins', 'getattr'),
+        _named(_empty_bytes, 'builtins', 'bytes'),
+    )
+    plain = (frozenset, range, slice, ConfigDict)
+    return (*rebuilders, np.ndarray, np.dtype, *dtypes, *_METHODS, *limited, *plain)
 
 
 def load_checkpoint_safely(file: str | os.PathLike, map_location: object = None) -> dict:
