@@ -1,15 +1,23 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 from .checked_coco import CheckedCocoDataset
 from .lsp import LspDataset
-from .transforms import ColorJitter, LoadTurboJpegImage, PersonMasks
+from .transforms import (
+    ClippedNormalBBoxTransform,
+    ColorJitter,
+    LoadTurboJpegImage,
+    PersonMasks,
+    RandomShear,
+)
 from .validation import DataError, validate
 
 __all__ = [
     'CheckedCocoDataset',
+    'ClippedNormalBBoxTransform',
     'ColorJitter',
     'DataError',
     'LoadTurboJpegImage',
     'LspDataset',
     'PersonMasks',
+    'RandomShear',
     'validate',
 ]

@@ -1,6 +1,7 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 from mmpose_ext.utils.atomic_files import AtomicLocalBackend, write_atomically
 
+from .batch_size_hook import BatchSizeHook
 from .checkpoint_loading import (
     CheckpointError,
     UnreadableCheckpointError,
@@ -20,6 +21,7 @@ install_cpu_launcher()
 
 __all__ = [
     'AtomicLocalBackend',
+    'BatchSizeHook',
     'CheckpointError',
     'CheckpointMatchHook',
     'CheckpointMismatchError',

@@ -9,6 +9,7 @@ from mmpose.models.backbones.base_backbone import BaseBackbone
 from mmpose.models.backbones.resnet import Bottleneck, ResLayer
 from mmpose.registry import MODELS
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 STEM_STRIDE = 4
 BATCH_NORM = dict(type='BN')
@@ -96,6 +97,10 @@ class StackedHourglass(BaseBackbone):
         channels (int): Channels of all maps from stride 4 on. Defaults to 256.
         blocks (int): Residual modules a position in the hourglasses. Defaults to 1.
         out_stride (int): Stride of the last stack's output: 4, 8, 16, ... Defaults to 16.
+        with_cp (bool): Whether training keeps only each stack's input and computes the stack anew
+            in the backward pass (activation checkpointing), which takes a third more time. The
+            running statistics of batch normalisation are then updated twice a step, with the same
+            values. Defaults to False.
         init_cfg (dict | list[dict], optional): Config of the initialisation.
 
     Raises:
@@ -109,6 +114,7 @@ class StackedHourglass(BaseBackbone):
         channels: int = 256,
         blocks: int = 1,
         out_stride: int = 16,
+        with_cp: bool = False,
         init_cfg: dict | list[dict] | None = (
             dict(type='Kaiming', layer='Conv2d', mode='fan_in'),
             dict(type='Constant', layer='BatchNorm2d', val=1),
@@ -136,6 +142,7 @@ class StackedHourglass(BaseBackbone):
         )
         self.inters = nn.ModuleList(residual(channels, channels) for _ in range(last))
         self.relu = nn.ReLU(inplace=True)
+        self.with_cp = with_cp
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """Give each stack's map: (B, C, H / 4, W / 4), the last (B, C, H / s, W / s).
@@ -150,8 +157,15 @@ class StackedHourglass(BaseBackbone):
             )
         x = self.stem(x)
         outputs = []
-        for i, hourglass in enumerate(self.hourglasses):
-            outputs.append(self.outs[i](hourglass(x)))
+        for i in range(len(self.hourglasses)):
+            if self.with_cp and x.requires_grad:
+                outputs.append(checkpoint(self._stack, i, x, use_reentrant=False))
+            else:
+                outputs.append(self._stack(i, x))
             if i < len(self.inters):
                 x = self.inters[i](self.relu(x + self.remaps[i](outputs[-1])))
         return tuple(outputs)
+
+    def _stack(self, index: int, x: Tensor) -> Tensor:
+        """Map a stack's input to the features that its predictions are made from."""
+        return self.outs[index](self.hourglasses[index](x))

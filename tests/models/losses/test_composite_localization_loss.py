@@ -48,6 +48,7 @@ def plain_loss(kind, region_of, maps, targets):
                 'predicted': fired or right,
                 'target': right,
                 'union': fired | right,
+                'asked': fired or right | {max(cells, key=lambda c: predicted[c[0]][c[1]])},
                 'peak': {peak},
             }[region_of]
             total = 0.0
@@ -77,6 +78,7 @@ def plain_loss(kind, region_of, maps, targets):
         ('CompositeLocalizationLoss', 'predicted'),
         ('CompositeLocalizationLoss', 'target'),
         ('CompositeLocalizationLoss', 'union'),
+        ('CompositeLocalizationLoss', 'asked'),
         ('PeakOffsetLoss', 'peak'),
         ('BinaryHeatmapOffsetLoss', 'target'),
     ],
@@ -155,7 +157,7 @@ def test_target_region_always_has_the_best_cell():
 
 
 def test_bad_settings_are_refused():
-    with pytest.raises(ValueError, match="region must be 'predicted', 'target' or 'union'"):
+    with pytest.raises(ValueError, match='region must be one of .*asked'):
         MODELS.build(dict(type='CompositeLocalizationLoss', region='all'))
     with pytest.raises(ValueError, match="heatmap_reduction must be 'mean' or 'sum'"):
         MODELS.build(dict(type='PeakOffsetLoss', heatmap_reduction='none'))
