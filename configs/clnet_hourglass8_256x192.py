@@ -2,3 +2,5 @@
 _base_ = ['./_base_/clnet_hourglass.py', './_base_/clnet_coco_256x192.py']
 
 model = dict(head=dict(decoder=_base_.codec))
+train_pipeline = [*_base_.newell_augmentation, *_base_.target_pipeline]
+train_dataloader = dict(batch_size=6, dataset=dict(pipeline=train_pipeline))

@@ -3,3 +3,5 @@ _base_ = ['./_base_/clnet_hourglass.py', './_base_/clnet_mpii_256x256.py']
 
 model = dict(head=dict(out_channels=16, decoder=_base_.codec))
 default_hooks = dict(checkpoint=dict(save_best='PCK'))
+train_pipeline = [*_base_.newell_augmentation, *_base_.target_pipeline]
+train_dataloader = dict(batch_size=6, dataset=dict(pipeline=train_pipeline))

@@ -9,12 +9,13 @@ codec = dict(
     tau=0.6,
     draw_on_device=True,
 )
-train_pipeline = [
-    *_base_.augmentation,
+target_pipeline = [
     dict(type='TopdownAffine', input_size=codec['input_size']),
+    dict(type='RandomShear'),  # Section 4.1 names shearing, without an amount
     dict(type='GenerateTarget', encoder=codec),
     dict(type='PackPoseInputs'),
 ]
+train_pipeline = [*_base_.augmentation, *target_pipeline]
 val_pipeline = [
     dict(type='LoadImage'),
     dict(type='GetBBoxCenterScale'),

@@ -5,7 +5,7 @@ _base_ = ['./topdown_augmentation.py']
 data_root = 'data/coco/'
 
 train_dataloader = dict(
-    batch_size=64,
+    batch_size=128,  # the papers' number of samples a step, on one GPU
     num_workers=4,
     persistent_workers=False,  # EpochSeedHook seeds the workers anew for each epoch
     sampler=dict(type='DefaultSampler', shuffle=True),

@@ -11,6 +11,7 @@ default_hooks = dict(
     visualization=dict(type='PoseVisualizationHook', enable=False),
     checkpoint_match=dict(type='CheckpointMatchHook'),  # refuses checkpoints of another model
     epoch_seed=dict(type='EpochSeedHook'),  # a resumed run repeats the undisturbed one
+    batch_size=dict(type='BatchSizeHook'),  # warns where the rate is for another batch
     validate_data=dict(type='ValidateDataHook'),  # what is wrong with the training data, in the log
     fast_training=dict(type='FastTrainingHook'),  # does nothing without configs/_base_/fast.py
 )

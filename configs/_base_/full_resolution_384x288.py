@@ -19,4 +19,5 @@ train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
 val_dataloader = dict(dataset=dict(pipeline=val_pipeline))
 test_dataloader = val_dataloader
 
-model = dict(head=dict(decoder=codec))
+# Eq. 2 sums the squared error over the cells; KeypointMSELoss takes their mean
+model = dict(head=dict(loss=dict(loss_weight=288 * 384), decoder=codec))

@@ -1,15 +1,15 @@
-# Rotation by up to 40 degrees, scale 0.7 to 1.3, flips: Section IV-A of the attention paper, Section
-# 4.1 of the full-resolution paper; the composite-localization paper names SimpleBaseline's, which
-# these are.
+# Flips, scale 0.7 to 1.3, rotation: Section IV-A of the attention paper, Section 4.1 of the
+# full-resolution paper; the composite-localization paper names SimpleBaseline's. All three follow
+# SimpleBaseline's public code, which draws a rotation as clip(40 n, -80, 80) degrees and a scale as
+# clip(1 + 0.3 n, 0.7, 1.3), with n a standard normal variable.
 augmentation = [
     dict(type='LoadImage'),
     dict(type='GetBBoxCenterScale'),
     dict(type='RandomFlip', direction='horizontal'),
     dict(
-        type='RandomBBoxTransform',
-        shift_prob=0.0,
-        scale_factor=(0.7, 1.3),
-        rotate_factor=40,
+        type='ClippedNormalBBoxTransform',
+        scale_std=0.3,
+        rotate_std=40,
         rotate_prob=0.6,
     ),
 ]

@@ -1,0 +1,44 @@
+# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+"""What the top-down configs train with: the papers' batch, draws and sums."""
+
+from pathlib import Path
+
+import pytest
+from mmengine.config import Config
+
+CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
+FILES = [
+    path
+    for pattern in ('attention', 'simplebaseline', 'clnet', 'frsbn')
+    for folder in (CONFIGS, CONFIGS / 'ablation')
+    for path in sorted(folder.glob(f'{pattern}_*.py'))
+]
+
+
+def steps(cfg, kind):
+    dataset = cfg.train_dataloader.dataset
+    pipelines = [part.pipeline for part in dataset.get('datasets', [dataset])]
+    return [[step for step in pipeline if step.type == kind] for pipeline in pipelines]
+
+
+@pytest.mark.parametrize('path', FILES, ids=lambda path: path.stem)
+def test_batch_and_augmentation(path):
+    cfg = Config.fromfile(path)
+    hourglass = 'hourglass' in path.stem
+    # one GPU trains with the papers' batch (Newell's for his network)
+    assert cfg.train_dataloader.batch_size == cfg.auto_scale_lr.base_batch_size
+    assert cfg.train_dataloader.batch_size == (6 if hourglass else 128)
+    drawn = dict(scale_std=0.25 if hourglass else 0.3, rotate_std=30 if hourglass else 40)
+    for (transform,) in steps(cfg, 'ClippedNormalBBoxTransform'):
+        assert {key: transform[key] for key in drawn} == drawn
+    # only the composite-localization paper names shearing
+    assert [len(found) for found in steps(cfg, 'RandomShear')] == [
+        int(path.stem.startswith('clnet'))
+    ] * len(steps(cfg, 'RandomShear'))
+
+
+@pytest.mark.parametrize('path', [p for p in FILES if 'frsbn' in p.stem], ids=lambda p: p.stem)
+def test_full_resolution_sums_over_the_cells(path):
+    cfg = Config.fromfile(path)
+    width, height = cfg.model.head.decoder.input_size
+    assert cfg.model.head.loss.loss_weight == width * height
