@@ -1,12 +1,15 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Create the pinned environment in .venv and install this package into it, editable.
+"""Create a pinned environment and install this package into it, editable.
 
-Usage: python3.11 tools/setup_env.py [--venv .venv]
+Usage: python3.11 tools/setup_env.py [--venv .venv] [--lock requirements/lock.txt]
 
-Nothing but the standard library is needed. Packages that must be compiled are built once and
-kept under $XDG_CACHE_HOME/mmpose-ext (default ~/.cache/mmpose-ext); a finished environment is
-recognised by its stamp, so that a second call returns at once.
+Nothing but the standard library is needed. Packages that must be compiled, those of
+``lock-source.txt`` for ``lock.txt``, are built once and kept under $XDG_CACHE_HOME/mmpose-ext
+(default ~/.cache/mmpose-ext); a finished environment is recognised by its stamp, so that a second
+call returns at once.
 """
+
+from __future__ import annotations
 
 import argparse
 import hashlib
@@ -23,10 +26,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCK = ROOT / 'requirements' / 'lock.txt'
-LOCK_SOURCE = ROOT / 'requirements' / 'lock-source.txt'
 PACKAGE_FILES = [ROOT / name for name in ('setup.py', 'pyproject.toml', 'model-index.yml')]
 BUILD_FLAGS = {'CFLAGS': '-g0 -O1', 'CXXFLAGS': '-g0 -O1', 'MMCV_WITH_OPS': '1'}
-BUILT_WITH = (b'Cython', b'ninja', b'numpy', b'setuptools', b'torch')  # of lock.txt
+BUILT_WITH = (b'Cython', b'ninja', b'numpy', b'setuptools', b'torch')  # of the lock
+PYTHONS = re.compile(r'^# python:((?: \d\.\d+)+)$', re.MULTILINE)
 NINJA_STEP = re.compile(rb'\[(\d+)/(\d+)\]')
 
 
@@ -44,11 +47,22 @@ def wheels_key(lock: bytes, lock_source: bytes) -> str:
     return fingerprint(*sorted(lines), lock_source)
 
 
-def check_machine() -> None:
+def source_of(lock: Path) -> Path:
+    """The list of what must be compiled: ``lock-source.txt`` for ``lock.txt``."""
+    return lock.with_name(f'{lock.stem}-source.txt')
+
+
+def pythons_of(lock: Path) -> list[str]:
+    """The Python versions that a lock is for, from its line ``# python: 3.11 3.12``."""
+    return PYTHONS.search(lock.read_text()).group(1).split()
+
+
+def check_machine(lock: Path) -> None:
     """Stop with one line if the machine lacks something that pip can't install."""
-    if not (3, 11) <= sys.version_info[:2] <= (3, 12):
+    pythons = pythons_of(lock)
+    if '{}.{}'.format(*sys.version_info) not in pythons:
         raise SystemExit(
-            'The pinned environment is for Python 3.11 and 3.12, this is '
+            f'{lock.name} is for Python {" and ".join(pythons)}, this is '
             f'{sys.version.split()[0]}; name another interpreter: make PYTHON=... demo'
         )
     missing = []
@@ -110,14 +124,13 @@ def compile_wheel(python: Path, requirement: str, folder: Path, log: Path) -> No
     say(f'  {name}: built in {time.monotonic() - started:.0f} s')
 
 
-def install_compiled(python: Path, venv: Path) -> None:
-    """Build what the cache lacks of lock-source.txt and install all of it."""
+def install_compiled(python: Path, venv: Path, lock: Path) -> None:
+    """Build what the cache lacks of the lock's compiled packages and install all of them."""
     cache = Path(os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache')
-    wheels = (
-        cache / 'mmpose-ext' / 'wheels' / wheels_key(LOCK.read_bytes(), LOCK_SOURCE.read_bytes())
-    )
+    source = source_of(lock)
+    wheels = cache / 'mmpose-ext' / 'wheels' / wheels_key(lock.read_bytes(), source.read_bytes())
     wheels.mkdir(parents=True, exist_ok=True)
-    for requirement in LOCK_SOURCE.read_text().splitlines():
+    for requirement in source.read_text().splitlines():
         if not requirement or requirement.startswith('#'):
             continue
         name, version = requirement.split('==')
@@ -132,22 +145,23 @@ def install_compiled(python: Path, venv: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--venv', type=Path, default=ROOT / '.venv', help='where to create it')
-    venv = parser.parse_args().venv.resolve()
+    parser.add_argument('--lock', type=Path, default=LOCK, help='the list of pinned packages')
+    args = parser.parse_args()
+    venv, lock = args.venv.resolve(), args.lock.resolve()
     python = venv / 'bin' / 'python'
-    environment_stamp = (
-        venv / f'environment-{fingerprint(LOCK.read_bytes(), LOCK_SOURCE.read_bytes())}'
-    )
+    packages = fingerprint(lock.read_bytes(), source_of(lock).read_bytes())
+    environment_stamp = venv / f'environment-{packages}'
     package_stamp = venv / f'package-{fingerprint(*(file.read_bytes() for file in PACKAGE_FILES))}'
     if environment_stamp.exists() and package_stamp.exists():
         return
-    check_machine()
+    check_machine(lock)
     started = time.monotonic()
     if not environment_stamp.exists():
         say(f'Creating {venv}')
         run(sys.executable, '-m', 'venv', '--clear', venv)
         say('Installing the locked packages (torch brings about 5 GB)')
-        run(python, '-m', 'pip', 'install', '--no-deps', '-r', LOCK)
-        install_compiled(python, venv)
+        run(python, '-m', 'pip', 'install', '--no-deps', '-r', lock)
+        install_compiled(python, venv, lock)
         environment_stamp.touch()
     say('Installing this package, editable')
     run(python, '-m', 'pip', 'install', '-q', '--no-deps', '--no-build-isolation', '-e', ROOT)
