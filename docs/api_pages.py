@@ -1,6 +1,8 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """The API pages: one a package with all its modules, and the references between docstrings."""
 
+from __future__ import annotations
+
 import functools
 import importlib
 import inspect

@@ -4,6 +4,8 @@
 Sizes are channels x height x width of one image, for the config that a picture is named after.
 """
 
+from __future__ import annotations
+
 from pathlib import Path
 from xml.sax.saxutils import escape
 

@@ -1,6 +1,8 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """What must be installed before this package can be imported, checked with one clear line."""
 
+from __future__ import annotations
+
 import importlib
 import importlib.util
 import re

@@ -1,6 +1,8 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """The locked environment can be installed with the interpreters that people have."""
 
+from __future__ import annotations
+
 import re
 from importlib import metadata
 

@@ -66,7 +66,7 @@ def run(environment: Path, *command: str) -> str:
 @pytest.mark.long
 def test_configs_are_found_and_the_registry_is_filled(root, environment):
     found = json.loads(run(environment, 'python', '-c', SCRIPT).splitlines()[-1])
-    assert Path(found['home']).is_relative_to(environment / 'venv')
+    assert environment / 'venv' in Path(found['home']).parents
     expected = sorted((root / 'configs').rglob('*.py'))
     assert sorted(found['configs']) == sorted(path.name for path in expected)
     assert found['registered'] == ['PluginResNet', 'DiskOffsetHead', 'ClusterTagLoss', 'ClusterTag']

@@ -9,6 +9,8 @@ convolution counted at its output size, in the paper's unit (1024^3, or 10^9 whe
 their input size, in units of 10^9 multiply-adds.
 """
 
+from __future__ import annotations
+
 import argparse
 import csv
 from pathlib import Path

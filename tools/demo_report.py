@@ -8,6 +8,8 @@ test/predictions.keypoints.json (CocoMetric's results). Writes FOLDER/pictures/*
 prediction right) and FOLDER/pictures/overview.png.
 """
 
+from __future__ import annotations
+
 import argparse
 import json
 from collections import defaultdict

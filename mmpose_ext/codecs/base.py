@@ -1,6 +1,8 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """The one contract of all codecs here: drawn once, in torch, wherever the model is."""
 
+from __future__ import annotations
+
 from abc import abstractmethod
 from collections.abc import Sequence
 
@@ -277,11 +279,11 @@ class BaseTorchCodec(BaseKeypointCodec):
                 for name in self._people_names
                 if carried_by_all(codec, labels, name)
             }
-            auxiliary |= {
-                name: stack_pixels(fields, name, device)
+            auxiliary.update(
+                (name, stack_pixels(fields, name, device))
                 for name in self.pixel_names
                 if carried_by_all(codec, fields, name)
-            }
+            )
             return self._draw(points, weights, auxiliary)
         if any(name not in fields[0] for name in self.map_names):
             raise KeyError(
@@ -324,7 +326,7 @@ class BaseTorchCodec(BaseKeypointCodec):
         if len(batch_encoded) == 1 and isinstance(batch_encoded[0], dict):
             maps = {k: v for k, v in batch_encoded[0].items() if k in self.decoded_names}
         else:
-            maps = dict(zip(self.decoded_names, batch_encoded, strict=False))
+            maps = dict(zip(self.decoded_names, batch_encoded))
         if len(maps) < len(self.decoded_names):
             missing = [name for name in self.decoded_names if name not in maps]
             raise ValueError(f'{type(self).__name__}: maps to decode are missing: {missing}.')

@@ -1,6 +1,8 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """Sparse heatmaps and short-distance offsets (Composite Localization for Human Pose Estimation)."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
 import numpy as np

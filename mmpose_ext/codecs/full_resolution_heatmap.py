@@ -1,6 +1,8 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """Gaussian heatmaps of the input's own size (Full-Resolution Encoder-Decoder Networks)."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
 import torch

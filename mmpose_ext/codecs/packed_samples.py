@@ -1,6 +1,8 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """What samples packed by PackPoseInputs carry, stacked to a batch."""
 
+from __future__ import annotations
+
 from collections.abc import Container, Sequence
 
 import torch

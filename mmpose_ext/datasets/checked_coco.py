@@ -1,6 +1,8 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """COCO keypoint data whose faults are told before training starts, not by a traceback in it."""
 
+from __future__ import annotations
+
 from mmpose.datasets import CocoDataset
 from mmpose.registry import DATASETS
 

@@ -4,6 +4,8 @@
 The checks themselves are those of :mod:`mmpose_ext.datasets.validation`.
 """
 
+from __future__ import annotations
+
 from mmpose_ext.utils.reading import DataError, read_json
 
 from .validation import by_kind, check_detections, check_for_training, problem_text

@@ -39,8 +39,15 @@ _LIMBS = (
 )
 # COCO's where it has the joint, MPII's for neck and top of the head.
 _SIGMAS = dict(
-    ankle=0.089, knee=0.087, hip=0.107, wrist=0.062, elbow=0.072, shoulder=0.079, neck=0.026
-) | dict(head_top=0.026)
+    ankle=0.089,
+    knee=0.087,
+    hip=0.107,
+    wrist=0.062,
+    elbow=0.072,
+    shoulder=0.079,
+    neck=0.026,
+    head_top=0.026,
+)
 _COLORS = dict(left=[0, 255, 0], right=[255, 128, 0], middle=[51, 153, 255])
 
 

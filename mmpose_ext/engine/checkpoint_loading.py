@@ -1,6 +1,8 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """Loading checkpoints runs no code: weights only, with the few classes that mmengine needs."""
 
+from __future__ import annotations
+
 import functools
 import os
 import pickle
@@ -64,7 +66,7 @@ def _empty_bytes(*args) -> bytes:
     return b''
 
 
-@functools.cache
+@functools.lru_cache(maxsize=None)
 def allowed_classes() -> tuple[Callable, ...]:
     """What a checkpoint may hold beside tensors and plain Python values.
 
@@ -149,11 +151,8 @@ def _weights_only(loader: Callable) -> Callable:
 
     @functools.wraps(loader)
     def load(filename: str, *args, **kwargs):
-        with (
-            _explained(filename),
-            _full_unpickling_forbidden(),
-            torch.serialization.safe_globals(list(allowed_classes())),
-        ):
+        allowed = torch.serialization.safe_globals(list(allowed_classes()))
+        with _explained(filename), _full_unpickling_forbidden(), allowed:
             checkpoint = loader(filename, *args, **kwargs)
         return _checked(checkpoint, filename)
 

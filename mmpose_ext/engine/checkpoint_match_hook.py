@@ -1,6 +1,8 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """A checkpoint of another model is refused instead of loaded in part with a warning."""
 
+from __future__ import annotations
+
 import re
 from collections import OrderedDict
 from collections.abc import Sequence

@@ -1,6 +1,8 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """Random numbers of an epoch that depend on the seed and the epoch alone."""
 
+from __future__ import annotations
+
 import random
 from functools import partial
 

@@ -1,6 +1,8 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """The file ``last_checkpoint`` that ``--resume`` reads, and what to do when it is no good."""
 
+from __future__ import annotations
+
 import os
 import re
 import zipfile

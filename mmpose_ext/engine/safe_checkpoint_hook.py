@@ -1,6 +1,8 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """A checkpoint hook that never leaves less than one whole checkpoint behind."""
 
+from __future__ import annotations
+
 import hashlib
 import os
 import pickle

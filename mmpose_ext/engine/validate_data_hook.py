@@ -1,6 +1,8 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """What is wrong with the training data, told in the log before training starts."""
 
+from __future__ import annotations
+
 import os
 from collections.abc import Iterator
 

@@ -1,6 +1,8 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """Percentage of correct keypoints in units of the torso, joint by joint, as LSP is reported."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
 import numpy as np

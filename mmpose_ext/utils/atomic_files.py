@@ -1,6 +1,8 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """Files that are whole or not there: write under another name, sync, rename."""
 
+from __future__ import annotations
+
 import errno
 import os
 from contextlib import suppress

@@ -1,7 +1,11 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """The type of what networks give and codecs draw and decode."""
 
+from __future__ import annotations
+
+from typing import Dict
+
 from torch import Tensor
 
 #: Maps by name, each (B, C, h, w); the names are the codec's.
-Maps = dict[str, Tensor]
+Maps = Dict[str, Tensor]

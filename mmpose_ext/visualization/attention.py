@@ -1,6 +1,8 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """What the attention layers of a network attend to, read off by forward hooks."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -73,7 +75,7 @@ def paint_attention(scene: Scene, attention: list[Attention]) -> list[Tile]:
         colours = palette(len(layer.cells)) if len(layer.cells) else WARM
         levels = (layer.maps - low) / np.maximum(high - low, 1e-12)
         canvas.blend(levels, frame, colours, smooth=False)
-        for cell, colour in zip(layer.cells, colours, strict=False):
+        for cell, colour in zip(layer.cells, colours):
             canvas.dots(frame.pixels(cell)[None], (255, 255, 255), 3.5)
             canvas.dots(frame.pixels(cell)[None], colour, 2.5)
         h, w = layer.maps.shape[1:]

@@ -1,11 +1,15 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """A picture to draw maps, arrows and skeletons on, in input pixels; needs no display."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import cv2
 import numpy as np
+
+from mmpose_ext.utils.sequences import zip_equal
 
 _SHIFT = 4  # cv2 draws at 1/16 pixel
 
@@ -17,15 +21,15 @@ class Frame(NamedTuple):
     shift: tuple[float, float] = (0.0, 0.0)
 
     @classmethod
-    def of_centres(cls, input_size: Sequence[int], map_size: Sequence[int]) -> 'Frame':
+    def of_centres(cls, input_size: Sequence[int], map_size: Sequence[int]) -> Frame:
         """Cells that part the input evenly; sizes are [w, h]."""
-        scale = tuple(n / m for n, m in zip(input_size, map_size, strict=True))
+        scale = tuple(n / m for n, m in zip_equal(input_size, map_size))
         return cls(scale, tuple(0.5 * (s - 1) for s in scale))
 
     @classmethod
-    def of_corners(cls, input_size: Sequence[int], map_size: Sequence[int]) -> 'Frame':
+    def of_corners(cls, input_size: Sequence[int], map_size: Sequence[int]) -> Frame:
         """The first and the last cell lie on the first and the last pixel; sizes are [w, h]."""
-        steps = zip(input_size, map_size, strict=True)
+        steps = zip_equal(input_size, map_size)
         return cls(tuple((n - 1) / max(m - 1, 1) if n > 1 else 1.0 for n, m in steps))
 
     def pixels(self, cells: np.ndarray) -> np.ndarray:
@@ -81,7 +85,7 @@ class Canvas:
     def _to_picture(self, layers: np.ndarray, frame: Frame, smooth: bool) -> np.ndarray:
         """Resample (h, w, C) cells at the picture's pixels; 0 outside the map."""
         matrix = np.zeros((2, 3))
-        for axis, (scale, shift) in enumerate(zip(frame.scale, frame.shift, strict=True)):
+        for axis, (scale, shift) in enumerate(zip_equal(frame.scale, frame.shift)):
             matrix[axis, axis] = 1 / (self.zoom * scale)
             matrix[axis, 2] = ((0.5 / self.zoom - 0.5) - shift) / scale
         flags = cv2.INTER_LINEAR if smooth else cv2.INTER_NEAREST

@@ -1,8 +1,12 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """Painter of keypoint clusters and tags (Cluster-wise Learning Network)."""
 
+from __future__ import annotations
+
 import cv2
 import numpy as np
+
+from mmpose_ext.utils.sequences import zip_equal
 
 from .canvas import Frame, palette
 from .contact_sheet import Tile
@@ -42,7 +46,7 @@ def _paint_trained(scene: Scene, heatmaps: np.ndarray) -> Tile:
     width = heatmaps.shape[2]
     points = _frame(scene, heatmaps).pixels(np.stack([indices % width, indices // width], -1))
     people = np.nonzero(seen.any(1))[0]
-    for n, colour in zip(people, palette(len(people)), strict=True):
+    for n, colour in zip_equal(people, palette(len(people))):
         for cluster in scene.codec.clusters:
             chain = points[n, [k for k in cluster if seen[n, k]]]
             canvas.lines(chain[:-1], chain[1:], colour)

@@ -1,6 +1,8 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """Painter of sparse heatmaps and short-distance offsets (CLNet)."""
 
+from __future__ import annotations
+
 import numpy as np
 
 from .canvas import Frame, palette

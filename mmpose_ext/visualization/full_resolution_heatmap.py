@@ -1,6 +1,8 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """Painter of full-resolution heatmaps (FR-SBN)."""
 
+from __future__ import annotations
+
 from .canvas import Frame, palette
 from .contact_sheet import Tile
 from .painters import Scene, paints, relative

@@ -1,6 +1,8 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """Painter of the heatmap codecs of mmpose."""
 
+from __future__ import annotations
+
 from .canvas import Frame
 from .contact_sheet import Tile
 from .painters import Scene, paint_fields, paints

@@ -1,15 +1,17 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """Which painter draws the maps of which codec."""
 
-from collections.abc import Callable
+from __future__ import annotations
+
 from dataclasses import dataclass, field
+from typing import Callable, List
 
 import numpy as np
 
 from .canvas import Canvas, Frame, palette
 from .contact_sheet import Tile
 
-Painter = Callable[['Scene'], list[Tile]]
+Painter = Callable[['Scene'], List[Tile]]
 _PAINTERS: dict[str, Painter] = {}
 
 

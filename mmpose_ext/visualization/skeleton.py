@@ -1,6 +1,8 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """Skeletons: the left side green, the right side blue, the middle yellow."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -24,13 +26,13 @@ class Skeleton:
     links: tuple[tuple[int, int], ...]
 
     @classmethod
-    def from_category(cls, category: dict) -> 'Skeleton':
+    def from_category(cls, category: dict) -> Skeleton:
         """From a COCO-format category: ``keypoints`` and ``skeleton``, which counts from 1."""
         links = tuple((a - 1, b - 1) for a, b in category.get('skeleton', ()))
         return cls(tuple(category['keypoints']), links)
 
     @classmethod
-    def from_metainfo(cls, metainfo: dict) -> 'Skeleton':
+    def from_metainfo(cls, metainfo: dict) -> Skeleton:
         """From a data set's ``metainfo`` as mmpose parses it."""
         names = metainfo['keypoint_id2name']
         links = tuple(tuple(link) for link in metainfo['skeleton_links'])

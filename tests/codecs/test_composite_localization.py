@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from mmpose.registry import KEYPOINT_CODECS
 
 from mmpose_ext.codecs import CompositeLocalization
+from mmpose_ext.utils.sequences import zip_equal
 
 SIZE = (96, 128)  # [w, h], divisible by all strides
 STRIDES = (4, 8, 16, 32)
@@ -50,7 +51,7 @@ def plain_decode(heatmaps, offsets, stride, tau=0.6, peak=False):
         votes = [heatmaps[k, i, j] for i, j in cells]
         if not cells or peak:
             cells, votes = [np.unravel_index(heatmaps[k].argmax(), (h, w))], [1.0]
-        for (i, j), vote in zip(cells, votes, strict=True):
+        for (i, j), vote in zip_equal(cells, votes):
             x = (j + 0.5) * stride - 0.5 + stride * offsets[num + k, i, j]
             y = (i + 0.5) * stride - 0.5 + stride * offsets[k, i, j]
             keypoints[k] += np.array([x, y]) * vote / sum(votes)

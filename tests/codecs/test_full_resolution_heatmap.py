@@ -10,6 +10,7 @@ from mmpose.registry import KEYPOINT_CODECS
 
 from mmpose_ext.codecs import FullResolutionHeatmap
 from mmpose_ext.codecs.full_resolution_heatmap import find_maximum
+from mmpose_ext.utils.sequences import zip_equal
 
 SIZE = (48, 64)
 SIZES = [SIZE, (47, 63), (192, 256), (5, 3)]  # even, odd, the paper's, tiny
@@ -221,5 +222,5 @@ def test_negative_infinity_is_nothing():
     masked[..., 20, 23] = -1e30
     expected = codec.batch_decode(masked)
     masked[..., 20, 23] = float('-inf')
-    for ours, theirs in zip(codec.batch_decode(masked), expected, strict=True):
+    for ours, theirs in zip_equal(codec.batch_decode(masked), expected):
         np.testing.assert_array_equal(ours, theirs)

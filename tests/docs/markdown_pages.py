@@ -1,6 +1,8 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """What the documentation's Markdown says: links, shell commands, and the blocks that tests run."""
 
+from __future__ import annotations
+
 import re
 from pathlib import Path
 
@@ -35,7 +37,7 @@ def anchors_of(page: Path) -> set[str]:
     tokens = MarkdownIt().parse(page.read_text())
     titles = [
         following.content
-        for token, following in zip(tokens, tokens[1:], strict=False)
+        for token, following in zip(tokens, tokens[1:])
         if token.type == 'heading_open'
     ]
     return {re.sub(r'[^\w\- ]', '', title.lower()).replace(' ', '-') for title in titles}

@@ -1,6 +1,8 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """The documentation's examples work: the marked blocks of the pages are written out and run."""
 
+from __future__ import annotations
+
 import json
 import os
 import subprocess

@@ -1,6 +1,8 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """Everything that the documentation names is there: files, anchors, modules, commands, options."""
 
+from __future__ import annotations
+
 import argparse
 import importlib
 import re

@@ -1,6 +1,8 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """The documentation site builds without a warning, and every link inside it leads somewhere."""
 
+from __future__ import annotations
+
 import os
 import shutil
 import subprocess

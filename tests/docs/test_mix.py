@@ -13,6 +13,7 @@ from mmpose.registry import KEYPOINT_CODECS, MODELS, TRANSFORMS
 
 from mmpose_ext.codecs import BaseTorchCodec
 from mmpose_ext.models.heads import __all__ as HEADS
+from mmpose_ext.utils.sequences import zip_equal
 
 FLIP = [0, 2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11, 14, 13, 16, 15]
 LAYERS = (
@@ -53,11 +54,11 @@ def load(folder, name, size) -> Config:
     init_default_scope('mmpose')
     cfg = Config.fromfile(folder / f'{name}.py')
     codec, backbone = cfg.codec, cfg.model.backbone
-    ratio = [own / old for own, old in zip(size, codec.input_size, strict=True)]
+    ratio = [own / old for own, old in zip_equal(size, codec.input_size)]
     codec.input_size = size
     for key in ('heatmap_size', 'map_size'):
         if key in codec:
-            codec[key] = tuple(round(s * r) for s, r in zip(codec[key], ratio, strict=True))
+            codec[key] = tuple(round(s * r) for s, r in zip_equal(codec[key], ratio))
     if codec.type in ('DiskOffset', 'ClusterTag'):  # people in maps of a network that knows none
         lowest = dict(
             DiskOffset=dict(peak_threshold=1e-6, max_candidates=2, max_people=3),

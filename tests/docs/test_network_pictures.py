@@ -1,6 +1,8 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """The networks' pictures are those that the script draws, with the sizes that the networks have."""
 
+from __future__ import annotations
+
 import importlib.util
 import re
 import xml.etree.ElementTree as ElementTree

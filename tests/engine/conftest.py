@@ -1,6 +1,8 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """A training of seconds: a ResNet-18 of 8 channels on six generated 48x48 images."""
 
+from __future__ import annotations
+
 import copy
 import functools
 import itertools
@@ -16,6 +18,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from mmpose_ext.engine import load_checkpoint_safely
+from mmpose_ext.utils.sequences import zip_equal
 
 NUM_IMAGES = 6
 SIZE = 48
@@ -230,9 +233,9 @@ def assert_equal(a, b, where: str) -> None:
         assert a.keys() == b.keys(), where
         for key in a:
             assert_equal(a[key], b[key], f'{where}.{key}')
-    elif isinstance(a, list | tuple):
+    elif isinstance(a, (list, tuple)):
         assert len(a) == len(b), where
-        for index, (x, y) in enumerate(zip(a, b, strict=True)):
+        for index, (x, y) in enumerate(zip_equal(a, b)):
             assert_equal(x, y, f'{where}[{index}]')
     elif isinstance(a, torch.Tensor):
         assert torch.equal(a, b), where

@@ -1,6 +1,8 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """The side of the tests that starts trainings in ``training_nursery.py`` and kills them."""
 
+from __future__ import annotations
+
 import json
 import os
 import signal

@@ -18,7 +18,7 @@ def train(make_config):
 
     def run(settings, **options):
         seen = {}
-        cfg = make_config(**{'train_cfg.max_epochs': 1} | options)
+        cfg = make_config(**{'train_cfg.max_epochs': 1, **options})
         cfg.default_hooks.fast_training = dict(type='FastTrainingHook')
         if settings is not None:
             cfg.fast_training = settings

@@ -1,6 +1,8 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """Whatever takes a checkpoint refuses one with code in it, by name, and runs none of it."""
 
+from __future__ import annotations
+
 import os
 import runpy
 import sys

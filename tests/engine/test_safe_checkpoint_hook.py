@@ -1,4 +1,6 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+from __future__ import annotations
+
 import errno
 import os
 

@@ -10,6 +10,8 @@ child's process id, and when it has ended with its exit code. What can be asked 
 - ``full_at``: from the n-th opened file on, none may grow beyond ``limit`` bytes.
 """
 
+from __future__ import annotations
+
 import json
 import multiprocessing
 import os
@@ -163,7 +165,9 @@ def main() -> None:
                 sys.stderr.flush()
                 os._exit(code)
         print(child, flush=True)
-        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+        status = os.waitpid(child, 0)[1]
+        killed = os.WIFSIGNALED(status)
+        print(-os.WTERMSIG(status) if killed else os.WEXITSTATUS(status), flush=True)
 
 
 if __name__ == '__main__':

@@ -9,6 +9,7 @@ from mmpose.registry import METRICS
 
 from mmpose_ext.datasets.lsp import LspDataset
 from mmpose_ext.evaluation.torso_pck import GROUPS
+from mmpose_ext.utils.sequences import zip_equal
 
 META = parse_pose_metainfo(LspDataset.METAINFO)
 IDS = META['keypoint_name2id']
@@ -18,7 +19,7 @@ def evaluate(predicted, truth, visible, **kwargs):
     metric = METRICS.build(dict(type='TorsoPCK', **kwargs))
     metric.dataset_meta = META
     samples = []
-    for p, t, v in zip(predicted, truth, visible, strict=True):
+    for p, t, v in zip_equal(predicted, truth, visible):
         samples.append(
             dict(
                 pred_instances=InstanceData(keypoints=p[None]).to_dict(),
@@ -31,7 +32,7 @@ def evaluate(predicted, truth, visible, **kwargs):
 
 def plain(predicted, truth, visible, thr=0.2):
     right, total = dict.fromkeys(IDS, 0), dict.fromkeys(IDS, 0)
-    for p, t, v in zip(predicted, truth, visible, strict=True):
+    for p, t, v in zip_equal(predicted, truth, visible):
         torso = 0
         sides = ('left', 'right')
         for one, two in ((1, 1), (0, 0), (1, 0), (0, 1)):  # from the last choice to the first

@@ -16,6 +16,7 @@ from mmpose.models import build_pose_estimator
 from small_models import MODELS, enliven
 
 from mmpose_ext.engine.fast_training_hook import use_bfloat16
+from mmpose_ext.utils.sequences import zip_equal
 
 #: kind of numbers: bounds of maps, losses and gradients (the smallest maps here are of 3x2 cells,
 #: over which batch norm's gradients are ill-conditioned)
@@ -101,8 +102,7 @@ def flat(maps):
 def differences(found, expected):
     """The largest relative difference of maps and of losses, and that of the gradients."""
     maps = max(
-        ((a - b).abs().max() / b.abs().max()).item()
-        for a, b in zip(found[0], expected[0], strict=True)
+        ((a - b).abs().max() / b.abs().max()).item() for a, b in zip_equal(found[0], expected[0])
     )
     assert found[1].keys() == expected[1].keys()
     losses = max(abs(found[1][n] - v) / max(abs(v), 1e-6) for n, v in expected[1].items())
@@ -120,7 +120,7 @@ def test_agrees_with_float64(kind, precision, make):
         images = images.to(memory_format=torch.channels_last)
     found = differences(results(network, images, samples, precision), expected)
     print(kind, precision, found)
-    for difference, bound in zip(found, BOUNDS[precision], strict=True):
+    for difference, bound in zip_equal(found, BOUNDS[precision]):
         assert bound is None or difference <= bound
     if precision == 'bfloat16':
         assert max(found) > 1e-4  # it was calculated in bfloat16
@@ -147,7 +147,7 @@ def test_same_seed_same_result(kind):
             sum(value for name, value in losses.items() if 'loss' in name).backward()
             optimizer.step()
         ends.append((network.state_dict(), losses))
-    for first, second in zip(*ends, strict=True):
+    for first, second in zip_equal(*ends):
         assert first.keys() == second.keys()
         for name, value in first.items():
             assert torch.equal(torch.as_tensor(value), torch.as_tensor(second[name])), name

@@ -1,6 +1,8 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """How many cases a property is tried on: a few in `make test`, thousands in `make test-long`."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 
 import pytest

@@ -17,6 +17,7 @@ from property_settings import holds_for
 
 from mmpose_ext.codecs import FullResolutionHeatmap
 from mmpose_ext.codecs.disk_offset.sampling import LEAST_OFFSET
+from mmpose_ext.utils.sequences import zip_equal
 
 K = 17
 #: A tree of four keypoints.
@@ -63,12 +64,12 @@ def as_maps(codec, targets):
 
 def assert_found_is_sound(codec, found, limit=None):
     """Coordinates, scores and people's scores of a batch are finite and belong together."""
-    for keypoints, scores in zip(*found[:2], strict=True):
+    for keypoints, scores in zip_equal(*found[:2]):
         assert keypoints.shape[2:] == (2,) and keypoints.shape[:2] == scores.shape
         assert np.isfinite(keypoints).all() and np.isfinite(scores).all()
         if limit is not None and keypoints.size:
             assert np.abs(keypoints).max() <= limit
-    for scores, person_scores in zip(*found[1:], strict=True) if len(found) == 3 else ():
+    for scores, person_scores in zip_equal(*found[1:]) if len(found) == 3 else ():
         assert len(scores) == len(person_scores) and np.isfinite(person_scores).all()
         assert (np.diff(person_scores) <= 0).all()
 

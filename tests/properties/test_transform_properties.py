@@ -12,6 +12,7 @@ from mmpose.registry import TRANSFORMS
 from property_settings import holds_for
 
 from mmpose_ext.datasets import ColorJitter, PersonMasks
+from mmpose_ext.utils.sequences import zip_equal
 
 K = 17
 W, H = 60, 50
@@ -99,7 +100,7 @@ def scenes(draw, numbers=(0, 1, 2, 3, 40)):
             max_size=min(3, len(points)),
         )
     )
-    for number, (place, seen) in enumerate(zip(points, visible, strict=True)):
+    for number, (place, seen) in enumerate(zip_equal(points, visible)):
         box, segment, crowd = kinds[number % len(kinds)]
         keypoints = np.concatenate([place, seen[:, None]], 1)
         annotations.append(
@@ -139,7 +140,7 @@ def test_person_masks(scene, size):
     assert_masks_are_sound(results, size)
     crowds = [person['iscrowd'] for person in scene['raw_ann_info']]
     bare = ~(scene['keypoints_visible'] > 0).any(1)
-    for number, (crowd, without) in enumerate(zip(crowds, bare, strict=True)):
+    for number, (crowd, without) in enumerate(zip_equal(crowds, bare)):
         if crowd or without:
             assert not (results['instance_map'] == number + 1).any()
     if not any(crowds) and not bare.any():

@@ -13,6 +13,7 @@ from mmpose_ext.models.layers.gaussian_non_local import GaussianNonLocal2d
 from mmpose_ext.models.layers.global_context import GlobalContextBlock
 from mmpose_ext.models.layers.second_order import SecondOrderCBAM
 from mmpose_ext.models.necks.sa_mfcd import SAMFCD
+from mmpose_ext.utils.sequences import zip_equal
 from mmpose_ext.visualization.attention import paint_attention, record_attention
 from mmpose_ext.visualization.painters import Scene
 
@@ -76,7 +77,7 @@ def test_non_local_gives_the_rows_of_the_queries(kind, sub_sample):
         else:
             key = layer.phi(x) if sub_sample else x
             weights = (x.flatten(2).transpose(1, 2) @ key.flatten(2)).softmax(-1)
-    for maps, (column, row) in zip(found.maps, found.cells, strict=True):
+    for maps, (column, row) in zip_equal(found.maps, found.cells):
         assert np.allclose(maps.ravel(), weights[0, row * 10 + column].numpy(), atol=1e-5)
 
 

@@ -1,6 +1,8 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """Encoding and decoding of a batch, as mmpose's pipeline and heads do them."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +13,7 @@ from torch import Tensor
 
 from mmpose_ext.codecs.base import BaseTorchCodec
 from mmpose_ext.utils.maps import Maps
+from mmpose_ext.utils.sequences import zip_equal
 
 from .contestants import Contestant
 from .samples import build_worker_codec, person_masks
@@ -37,9 +40,7 @@ def encode_call(contestant: Contestant, points: np.ndarray, device: str) -> Call
     on_device = getattr(codec, 'draw_on_device', False)
 
     def encode() -> None:
-        encoded = [
-            codec.encode(image, visible, **more) for image, more in zip(points, masks, strict=True)
-        ]
+        encoded = [codec.encode(image, visible, **more) for image, more in zip_equal(points, masks)]
         if on_device:  # what the head adds to it
             tensors = {
                 name: torch.from_numpy(np.stack([one[name] for one in encoded])).to(device)
@@ -142,7 +143,7 @@ def decode_call(codec: Any, maps: Maps) -> Callable[[], list]:
         values = [value.clone() if copy else value for value in maps.values()]
         if codec.support_batch_decoding:
             return codec.batch_decode(*values)[0]
-        images = zip(*(value.detach().cpu().numpy() for value in values), strict=True)
+        images = zip_equal(*(value.detach().cpu().numpy() for value in values))
         return [codec.decode(*image)[0] for image in images]
 
     return decode

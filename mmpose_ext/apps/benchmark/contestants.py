@@ -77,7 +77,7 @@ class Contestant:
         """Config of the codec of the pipeline's GenerateTarget; of several the last."""
         step = next(s for s in reversed(self.pipeline) if _type(s) == 'GenerateTarget')
         encoder = step['encoder']
-        return encoder[-1] if isinstance(encoder, list | tuple) else encoder
+        return encoder[-1] if isinstance(encoder, (list, tuple)) else encoder
 
     @property
     def decoder_cfg(self) -> dict:
@@ -122,13 +122,13 @@ def without_weights(model: Any) -> Any:
             key: None if key == 'init_cfg' and _is_pretrained(value) else without_weights(value)
             for key, value in model.items()
         }
-    if isinstance(model, list | tuple):
+    if isinstance(model, (list, tuple)):
         return type(model)(without_weights(value) for value in model)
     return model
 
 
 def _is_pretrained(init_cfg: Any) -> bool:
-    many = init_cfg if isinstance(init_cfg, list | tuple) else [init_cfg]
+    many = init_cfg if isinstance(init_cfg, (list, tuple)) else [init_cfg]
     return any(isinstance(one, dict) and one.get('type') == 'Pretrained' for one in many)
 
 

@@ -1,9 +1,11 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """Bottom-up codecs beside AssociativeEmbedding, for different numbers of people in the image."""
 
+from __future__ import annotations
+
 import statistics
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Callable, Dict
 
 import numpy as np
 import torch
@@ -15,6 +17,7 @@ from torch.nn.functional import interpolate
 
 from mmpose_ext.codecs.cluster_tag.peaks import top_peaks
 from mmpose_ext.utils.maps import Maps
+from mmpose_ext.utils.sequences import zip_equal
 
 from .codecs import add_noise, decode_call, network_map_size
 from .contestants import Contestant
@@ -24,7 +27,7 @@ from .rows import Row, make_rows
 from .samples import build_worker_codec, person_masks
 from .timing import CLOCKS, take_turns, timed
 
-Calls = dict[str, Callable[[], Any]]
+Calls = Dict[str, Callable[[], Any]]
 THEIRS = 'AssociativeEmbedding'
 KEYPOINTS, KERNEL = 17, 3
 
@@ -230,7 +233,7 @@ def their_grouping(codec: AssociativeEmbedding, maps: Maps) -> Callable[[], list
     def group() -> list:
         found = []
         groups = codec._group_keypoints(*peaks)
-        images = zip(groups, to_numpy(maps['heatmaps']), to_numpy(maps['tags']), strict=True)
+        images = zip_equal(groups, to_numpy(maps['heatmaps']), to_numpy(maps['tags']))
         for people, heatmaps, tags in images:
             points, scores = people[..., :-1], people[..., -1]
             found.append(codec._fill_missing_keypoints(points, scores, heatmaps, tags))
@@ -257,7 +260,7 @@ def share_of_same(
 ) -> float:
     """The share of the expected people (N, K, 2) that are found, each keypoint within pixels."""
     same = []
-    for theirs, ours in zip(expected, found, strict=True):
+    for theirs, ours in zip_equal(expected, found):
         distance = np.abs(theirs[:, None] - ours[None]).max((2, 3))
         same += (distance.min(1, initial=np.inf) < tolerance).tolist()
     return statistics.mean(same)

@@ -1,6 +1,8 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """What a measurement depends on beside the code: versions, device, threads."""
 
+from __future__ import annotations
+
 import os
 import platform
 from importlib import import_module
@@ -23,7 +25,7 @@ def describe_environment(device: str = 'cpu') -> dict[str, str]:
         cuda=str(torch.version.cuda or ''),
         cudnn_benchmark=str(torch.backends.cudnn.benchmark),
     )
-    return facts | {name: import_module(name).__version__ for name in PACKAGES}
+    return {**facts, **{name: import_module(name).__version__ for name in PACKAGES}}
 
 
 def device_name(device: str) -> str:

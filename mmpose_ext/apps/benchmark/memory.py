@@ -1,6 +1,8 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """Time and memory of an attention block, or of a training step, each in a process of its own."""
 
+from __future__ import annotations
+
 import multiprocessing
 import platform
 import resource

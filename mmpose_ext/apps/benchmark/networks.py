@@ -1,6 +1,8 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """A contestant's network: forward pass, training step, and the targets' part of the step."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -102,7 +104,7 @@ def tensors_in(outputs: Any) -> Iterator[Tensor]:
         yield outputs
     elif isinstance(outputs, dict):
         yield from tensors_in(list(outputs.values()))
-    elif isinstance(outputs, list | tuple):
+    elif isinstance(outputs, (list, tuple)):
         for value in outputs:
             yield from tensors_in(value)
 

@@ -1,6 +1,8 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """mmpose's nearest of a config's own: which codec, and which network, it is measured beside."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from copy import deepcopy
 
@@ -87,7 +89,7 @@ def simple_baseline(ours: Contestant) -> Contestant:
         wide = 1 if backbone.get('depth', 50) < 50 else 4
         width = 8 * wide * backbone.get('base_channels', 64)
         head = dict(type='HeatmapHead', in_channels=width)
-    head |= dict(
+    head.update(
         out_channels=ours.metainfo['num_keypoints'],
         loss=dict(type='KeypointMSELoss', use_target_weight=True),
         decoder=codec,
@@ -172,7 +174,7 @@ def associative_embedding_network(ours: Contestant) -> Contestant:
 def without_plugins(ours: Contestant) -> Contestant:
     """The same network on mmpose's ResNet."""
     model = deepcopy(ours.model)
-    model['backbone'] |= dict(type='ResNet')
+    model['backbone'].update(type='ResNet')
     model['backbone'].pop('plugins')
     return ours.change(name='SimpleBaseline', model=model, measures=OF_NETWORK)
 

@@ -1,6 +1,8 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """Keypoints of made-up people, in input pixels."""
 
+from __future__ import annotations
+
 import numpy as np
 
 #: A standing person by COCO's keypoints, in units of its height: x, y from the head's middle.

@@ -1,6 +1,8 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """Figures as a CSV file, as Markdown tables and as a plot."""
 
+from __future__ import annotations
+
 import csv
 import io
 import math
@@ -37,7 +39,7 @@ def write_csv(
     writer.writeheader()
     for row in rows:
         figures = {k: _plain(v) for k, v in asdict(row).items()}
-        writer.writerow(figures | dict(dtype=dtype) | environment)
+        writer.writerow({**figures, **environment, 'dtype': dtype})
     write_atomically(Path(path), text.getvalue().encode())
 
 
@@ -74,12 +76,12 @@ def draw_plot(path: str | os.PathLike, rows: Sequence[Row], title: str) -> None:
     """
     measures = list(dict.fromkeys((row.measure, row.unit) for row in rows))
     names = list(dict.fromkeys(row.contestant for row in rows))
-    colours = dict(zip(names, matplotlib.colormaps['tab10'].colors * 3, strict=False))
+    colours = dict(zip(names, matplotlib.colormaps['tab10'].colors * 3))
     columns = min(3, len(measures))
     lines = math.ceil(len(measures) / columns)
     figure = Figure(figsize=(4.4 * columns, 2.9 * lines + 0.8), dpi=100, layout='constrained')
     axes = figure.subplots(lines, columns, squeeze=False).ravel()
-    for axis, (measure, unit) in zip(axes, measures, strict=False):
+    for axis, (measure, unit) in zip(axes, measures):
         of_measure = [row for row in rows if (row.measure, row.unit) == (measure, unit)]
         draw = _draw_lines if 'people' in of_measure[-1].case else _draw_bars
         draw(axis, of_measure, colours)

@@ -1,6 +1,8 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """A contestant's training samples, made in memory."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import numpy as np

@@ -1,11 +1,16 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """The parts of the benchmark: which measures of which contestants, in which order."""
 
+from __future__ import annotations
+
 import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Dict, List
 
 from torch import nn
+
+from mmpose_ext.utils.sequences import zip_equal
 
 from .codecs import decode_call, encode_call, make_maps
 from .contestants import MEASURES, OF_NETWORK, Contestant
@@ -22,7 +27,7 @@ from .rows import Row, make_rows
 from .samples import make_people, make_samples
 from .timing import CLOCKS, synchronizer, take_turns, timed
 
-Timings = dict[str, list[float]]
+Timings = Dict[str, List[float]]
 UNITS = {'encode': 'us a sample', 'loader': 'ms a sample'}
 
 
@@ -183,7 +188,7 @@ class ConfigBenchmark:
     def _sum(self, encode: Timings, decode: Timings) -> list[Row]:
         """Encoding and decoding of a sample, run by run."""
         both = {
-            name: [e + d for e, d in zip(encode[name], decode[name], strict=True)]
+            name: [e + d for e, d in zip_equal(encode[name], decode[name])]
             for name in decode
             if name in encode
         }
@@ -192,7 +197,7 @@ class ConfigBenchmark:
     def _share(self, targets: Timings, step: Timings) -> list[Row]:
         """What part of a training step the targets take, run by run."""
         shares = {
-            name: [100 * t / s for t, s in zip(targets[name], step[name], strict=True)]
+            name: [100 * t / s for t, s in zip_equal(targets[name], step[name])]
             for name in step
             if name in targets
         }

@@ -1,12 +1,16 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """Measurements in turns: every contestant once in each run, so that the machine meets all alike."""
 
+from __future__ import annotations
+
 import statistics
 import time
-from collections.abc import Callable, Mapping, Sequence
-from typing import TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Callable, TypeVar
 
 import torch
+
+from mmpose_ext.utils.sequences import zip_equal
 
 T = TypeVar('T')
 Clock = Callable[[], float]
@@ -86,7 +90,7 @@ def median_ratio(values: Sequence[float], base: Sequence[float]) -> float:
     Raises:
         ValueError: If their numbers of runs differ.
     """
-    pairs = zip(values, base, strict=True)
+    pairs = zip_equal(values, base)
     return statistics.median(one / other if other else float('nan') for one, other in pairs)
 
 

@@ -1,6 +1,8 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """Parameters and multiply-adds of a model, in the papers' counting and in a plain one."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 import torch
@@ -66,7 +68,7 @@ def count_complexity(model: nn.Module, input_size: tuple[int, int]) -> Complexit
     hooks = [
         module.register_forward_hook(add_convolution)
         for module in model.modules()
-        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d)
+        if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d))
     ]
     image = torch.empty(1, 3, input_size[1], input_size[0], device='meta')
     try:

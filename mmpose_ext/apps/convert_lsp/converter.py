@@ -1,6 +1,8 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """From the joints.mat of LSP and LSPET to COCO's annotation format."""
 
+from __future__ import annotations
+
 import json
 import os
 from pathlib import Path

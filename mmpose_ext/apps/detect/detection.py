@@ -1,6 +1,8 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """Person-detection files, with which top-down configs test, from any mmdet detector."""
 
+from __future__ import annotations
+
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +13,7 @@ from mmengine.config import Config
 from mmpose_ext.apps.shared.batches import chunks, progress_bar, write_results
 from mmpose_ext.apps.shared.image_ids import images_of
 from mmpose_ext.apps.shared.inputs import Failure, Source, read_frames
+from mmpose_ext.utils.sequences import zip_equal
 
 
 @dataclass
@@ -76,7 +79,7 @@ def detect(
         task = bar.add_task('detect', total=len(ids))
         for batch in chunks(read_frames(ids, found.failures), batch_size):
             boxes = detector.boxes([frame.pixels for frame in batch])
-            for frame, found_boxes in zip(batch, boxes, strict=True):
+            for frame, found_boxes in zip_equal(batch, boxes):
                 kept = found_boxes[found_boxes[:, 4] > score_thr][:max_per_image]
                 found.results += detection_results(ids[frame.source], kept)
             bar.advance(task, len(batch))

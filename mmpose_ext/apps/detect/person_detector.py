@@ -1,6 +1,8 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """Person boxes from any mmdet config and checkpoint."""
 
+from __future__ import annotations
+
 import copy
 import os
 from collections.abc import Sequence
@@ -12,6 +14,7 @@ from mmengine.runner.checkpoint import _load_checkpoint_to_model
 
 from mmpose_ext.apps.shared.model_checks import default_scope, load_config, require_checkpoint_of
 from mmpose_ext.utils.mmdet_import import DATASETS, DetInferencer
+from mmpose_ext.utils.sequences import zip_equal
 
 
 class PersonDetector(DetInferencer):
@@ -86,7 +89,7 @@ class PersonDetector(DetInferencer):
             for shape in dict.fromkeys(shapes):  # none is padded to another's size
                 members = [index for index, other in enumerate(shapes) if other == shape]
                 batch = self.collate_fn([data[index] for index in members])
-                for index, sample in zip(members, self.model.test_step(batch), strict=True):
+                for index, sample in zip_equal(members, self.model.test_step(batch)):
                     found[index] = self._people(sample.pred_instances)
         return found
 

@@ -5,6 +5,8 @@ It is put together from the sources of this package, so that there is one decodi
 codecs' own numpy modules, and beside them the parts that the codecs run in torch, in numpy.
 """
 
+from __future__ import annotations
+
 import ast
 import importlib
 import inspect
@@ -12,25 +14,27 @@ from pathlib import Path
 from types import ModuleType
 
 import mmpose_ext
+from mmpose_ext.utils.sequences import zip_equal
 
 #: The file's name, beside the ONNX file.
 DECODER_FILE = 'pose_decoding.py'
 #: Modules in the order of the file; of the classes named only these methods.
 PARTS = (
-    'export/numpy_frames.py',
-    'export/numpy_assignment.py',
-    'codecs/kinematic_graph.py',
-    'codecs/pose_plotting.py',
-    'codecs/instance_scoring.py',
-    'codecs/cluster_tag_grouping.py',
-    'codecs/cluster_tag_places.py',
-    'codecs/cluster_tag_decoding.py',
-    'export/numpy_disk_offset.py',
-    'export/numpy_cluster_tag.py',
-    'export/numpy_decoding.py',
+    'utils/sequences.py',
+    'apps/export/numpy_frames.py',
+    'apps/export/numpy_assignment.py',
+    'codecs/disk_offset/kinematic_graph.py',
+    'codecs/disk_offset/plotting.py',
+    'codecs/disk_offset/scoring.py',
+    'codecs/cluster_tag/grouping.py',
+    'codecs/cluster_tag/places.py',
+    'codecs/cluster_tag/decoding.py',
+    'apps/export/numpy_disk_offset.py',
+    'apps/export/numpy_cluster_tag.py',
+    'apps/export/numpy_decoding.py',
 )
 HOST_METHODS = {'ClusterTagDecoder': ('__init__', 'find_people', '_identify')}
-KNOWN = ('numpy', 'collections', 'typing', 'math', 'json')
+KNOWN = ('__future__', 'numpy', 'collections', 'itertools', 'typing', 'math', 'json')
 HEADER = '''# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """Decodes what a model exported by `mmpose-ext export` gives. Needs numpy only.
 
@@ -56,8 +60,8 @@ def decoder_source() -> str:
         text = (Path(mmpose_ext.__file__).parent / part).read_text(encoding='utf-8')
         body = []
         for node in ast.parse(text).body:
-            if isinstance(node, ast.Import | ast.ImportFrom):
-                imports |= _outside(node)
+            if isinstance(node, (ast.Import, ast.ImportFrom)):
+                imports |= _outside(text, node)
             elif not _is_docstring(node):
                 body.append(_source(text, node))
         bodies.append(f'# -- mmpose_ext/{part}\n\n' + '\n\n\n'.join(body))
@@ -73,11 +77,13 @@ def load_decoder() -> ModuleType:
     return module
 
 
-def _outside(node: ast.Import | ast.ImportFrom) -> set[str]:
+def _outside(text: str, node: ast.Import | ast.ImportFrom) -> set[str]:
     """An import of the standard library or numpy as a line; others are left out."""
     module = node.module if isinstance(node, ast.ImportFrom) else node.names[0].name
     inside = isinstance(node, ast.ImportFrom) and node.level > 0
-    return set() if inside or (module or '').split('.')[0] not in KNOWN else {ast.unparse(node)}
+    if inside or (module or '').split('.')[0] not in KNOWN:
+        return set()
+    return {ast.get_source_segment(text, node)}
 
 
 def _source(text: str, node: ast.stmt) -> str:
@@ -148,7 +154,7 @@ def _settings_of_ClusterTag(codec: object) -> dict:
     arguments = _arguments(codec.decoder, {'clusters'})
     arguments['order'] = [int(c) for c in arguments['order']]
     arguments['clusters'] = [[int(k) for k in cluster] for cluster in codec.clusters]
-    stride = [n / cells for n, cells in zip(codec.input_size, codec.heatmap_size, strict=True)]
+    stride = [n / cells for n, cells in zip_equal(codec.input_size, codec.heatmap_size)]
     return dict(arguments=arguments, stride=stride)
 
 

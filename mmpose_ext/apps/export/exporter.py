@@ -1,6 +1,8 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """Export a config and its checkpoint to one ONNX file, checked against PyTorch."""
 
+from __future__ import annotations
+
 import contextlib
 import io
 import json

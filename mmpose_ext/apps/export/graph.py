@@ -1,6 +1,8 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """The module that is traced: preprocessing, network, maps and, if asked for, decoding."""
 
+from __future__ import annotations
+
 import torch
 from mmpose.codecs import MSRAHeatmap, UDPHeatmap
 from torch import Tensor, nn
@@ -73,7 +75,7 @@ def require_decodable(codec: object) -> None:
     Raises:
         ValueError: If not.
     """
-    if isinstance(codec, CompositeLocalization | FullResolutionHeatmap | MSRAHeatmap):
+    if isinstance(codec, (CompositeLocalization, FullResolutionHeatmap, MSRAHeatmap)):
         return
     if isinstance(codec, UDPHeatmap) and codec.heatmap_type == 'gaussian':
         return
@@ -87,7 +89,7 @@ def require_decodable(codec: object) -> None:
 
 def decode_maps(codec: object, maps: Maps) -> tuple[Tensor, Tensor]:
     """Decode top-down maps to keypoints (B, K, 2) in input pixels and scores (B, K)."""
-    if isinstance(codec, MSRAHeatmap | UDPHeatmap):
+    if isinstance(codec, (MSRAHeatmap, UDPHeatmap)):
         return decode_heatmaps(codec, maps['heatmaps'])
     keypoints, scores = codec.locate(maps)
     return keypoints[:, 0], scores[:, 0]

@@ -1,6 +1,8 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """The maps that each kind of head decodes, as plain tensor code that can be traced."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
 import torch
@@ -11,6 +13,7 @@ from mmpose_ext.models.heads import ClusterTagHead, DiskOffsetHead, FullResoluti
 from mmpose_ext.models.heads.composite_localization_head import BaseCompositeLocalizationHead
 from mmpose_ext.models.layers.offset_refinement import refine_offsets
 from mmpose_ext.utils.maps import Maps
+from mmpose_ext.utils.sequences import zip_equal
 
 
 def head_maps(head: nn.Module, feats: Sequence, size: tuple[int, int]) -> Maps:
@@ -48,7 +51,7 @@ def _composite_localization(head: nn.Module, feats: Sequence, size: tuple[int, i
 def _full_resolution(head: nn.Module, feats: Sequence, size: tuple[int, int]) -> Maps:
     """As the head's forward, but cut to this input's size instead of the codec's."""
     x = feats[-1]
-    for decoder, index in zip(head.decoders, head.lateral_indices, strict=True):
+    for decoder, index in zip_equal(head.decoders, head.lateral_indices):
         x = decoder(x, None if index is None else feats[index])
     w, h = size
     return dict(heatmaps=head.final_layer(x[..., :h, :w]))
@@ -72,7 +75,7 @@ def _disk_offset(head: nn.Module, feats: Sequence, size: tuple[int, int]) -> Map
 
 
 def _cluster_tag(head: nn.Module, feats: Sequence, size: tuple[int, int]) -> Maps:
-    return dict(zip(('heatmaps', 'tags'), head.forward(feats), strict=True))
+    return dict(zip_equal(('heatmaps', 'tags'), head.forward(feats)))
 
 
 def _heatmap(head: nn.Module, feats: Sequence, size: tuple[int, int]) -> Maps:

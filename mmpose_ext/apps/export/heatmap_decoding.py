@@ -1,6 +1,8 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """mmpose's decoding of Gaussian heatmaps as batched torch code that can be traced."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 
 import cv2

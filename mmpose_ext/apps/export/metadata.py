@@ -1,6 +1,8 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """What an ONNX file tells about itself, as JSON under the key ``mmpose_ext``."""
 
+from __future__ import annotations
+
 import os
 from collections.abc import Sequence
 
@@ -113,6 +115,6 @@ def _plain(value: object) -> object:
     """Numbers, texts, lists and dicts of what a config holds; anything else as its text."""
     if isinstance(value, dict):
         return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
+    if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]
-    return value if value is None or isinstance(value, bool | int | float | str) else str(value)
+    return value if value is None or isinstance(value, (bool, int, float, str)) else str(value)

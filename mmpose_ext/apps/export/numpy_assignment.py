@@ -1,6 +1,8 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """Optimal assignment with numpy only."""
 
+from __future__ import annotations
+
 import numpy as np
 
 

@@ -1,10 +1,13 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """The cluster-wise network's decoding with numpy only; see mmpose_ext.codecs.ClusterTag."""
 
+from __future__ import annotations
+
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from mmpose_ext.codecs.cluster_tag.decoding import ClusterTagDecoder
+from mmpose_ext.utils.sequences import zip_equal
 
 
 def decode_cluster_tag(maps: dict[str, np.ndarray], settings: dict) -> list[tuple]:
@@ -21,7 +24,7 @@ def decode_cluster_tag(maps: dict[str, np.ndarray], settings: dict) -> list[tupl
     decoder = ClusterTagDecoder(**settings['arguments'])
     stride = np.array(settings['stride'], np.float32)
     results = []
-    for heatmaps, tags in zip(maps['heatmaps'], maps['tags'], strict=True):
+    for heatmaps, tags in zip_equal(maps['heatmaps'], maps['tags']):
         number = int(decoder.max_people * decoder.sizes.max())
         cells, scores, references = decoder.find_people(
             *_top_peaks(heatmaps, tags, number, decoder.nms_kernel)

@@ -1,7 +1,11 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """From an exported model's outputs to people, with numpy only."""
 
+from __future__ import annotations
+
 import numpy as np
+
+from mmpose_ext.utils.sequences import zip_equal
 
 from .numpy_cluster_tag import decode_cluster_tag
 from .numpy_disk_offset import decode_disk_offset
@@ -24,9 +28,9 @@ def decode(outputs: list[np.ndarray], metadata: dict, size: tuple[int, int]) -> 
     Raises:
         ValueError: If the file holds a top-down model without decoding.
     """
-    named = dict(zip(metadata['outputs'], outputs, strict=True))
+    named = dict(zip_equal(metadata['outputs'], outputs))
     if 'keypoints' in named:
-        pairs = zip(named['keypoints'], named['scores'], strict=True)
+        pairs = zip_equal(named['keypoints'], named['scores'])
         return [(points[None], scores[None], scores.mean()[None]) for points, scores in pairs]
     settings = metadata.get('decoding')
     if settings is None or settings['codec'] not in BOTTOM_UP:

@@ -1,6 +1,8 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """StrongPose's decoding with numpy only; see mmpose_ext.codecs.DiskOffset."""
 
+from __future__ import annotations
+
 import math
 
 import numpy as np

@@ -1,6 +1,8 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """From images to a model's input and back, with numpy only, as mmpose's test pipelines do it."""
 
+from __future__ import annotations
+
 import json
 from typing import NamedTuple
 

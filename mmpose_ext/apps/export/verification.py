@@ -1,6 +1,8 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """An ONNX graph's results beside those of PyTorch's own path."""
 
+from __future__ import annotations
+
 import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +14,7 @@ from mmpose.structures import PoseDataSample
 from torch import Tensor, nn
 
 from mmpose_ext.utils.maps import Maps
+from mmpose_ext.utils.sequences import zip_equal
 
 from .graph import ExportGraph, decode_maps
 
@@ -111,7 +114,7 @@ def verify(
         if graph.decode:
             found = outputs[0]
         else:
-            given = {name: torch.from_numpy(v) for name, v in zip(maps, outputs, strict=True)}
+            given = {name: torch.from_numpy(v) for name, v in zip_equal(maps, outputs)}
             found = _decoded(codec, given)
             result.map_difference = max(result.map_difference, relative_difference(given, maps))
         decided = _decided(codec, maps, exact, tolerance)
@@ -178,8 +181,7 @@ def codec_of_size(codec: object, size: tuple[int, int]) -> object:
         if hasattr(codec, name):
             cells = getattr(codec, name)
             scaled = tuple(
-                round(n * new / old)
-                for n, new, old in zip(cells, size, codec.input_size, strict=True)
+                round(n * new / old) for n, new, old in zip_equal(cells, size, codec.input_size)
             )
             setattr(other, name, scaled)
     if hasattr(other, '_constants'):

@@ -1,12 +1,16 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """A bottom-up ONNX graph and the numpy decoder beside PyTorch's own path."""
 
+from __future__ import annotations
+
 import copy
 from collections.abc import Sequence
 from types import ModuleType
 
 import numpy as np
 import torch
+
+from mmpose_ext.utils.sequences import zip_equal
 
 from .graph import ExportGraph
 from .verification import (
@@ -61,7 +65,7 @@ def verify_people(
         inputs = as_input(graph, images)
         outputs = session.run(None, {'images': inputs.numpy()})
         maps, exact = maps_of(graph, inputs), maps_of(precise, inputs)
-        given = {name: torch.from_numpy(v) for name, v in zip(maps, outputs, strict=True)}
+        given = {name: torch.from_numpy(v) for name, v in zip_equal(maps, outputs)}
         difference = relative_difference(given, maps)
         result.map_difference = max(result.map_difference, difference)
         rounded = difference <= max(ROUNDING, OWN_ROUNDINGS * relative_difference(maps, exact))
@@ -70,7 +74,7 @@ def verify_people(
         by_codec = decoded_by_codec(graph.codec, given, (w, h))
         expected = [np.asarray(each.keypoints) for each in instances_of(graph.model, images)]
         moved = _moved(graph.codec, maps, exact, expected, (w, h))
-        for mine, codecs, theirs, shift in zip(found, by_codec, expected, moved, strict=True):
+        for mine, codecs, theirs, shift in zip_equal(found, by_codec, expected, moved):
             result.distance = max(result.distance, float(distances(codecs, mine).max(initial=0)))
             apart = distances(theirs, mine)
             regrouped = (apart > REGROUPED).any(1, keepdims=True) & rounded

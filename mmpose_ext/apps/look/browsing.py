@@ -1,6 +1,8 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """A config's training samples with the codec's targets and, with a checkpoint, predicted maps."""
 
+from __future__ import annotations
+
 import os
 from collections.abc import Sequence
 from contextlib import contextmanager
@@ -16,6 +18,7 @@ from torch import Tensor, nn
 
 from mmpose_ext.apps.shared.model_checks import default_scope, load_config
 from mmpose_ext.codecs.base import BaseTorchCodec
+from mmpose_ext.utils.sequences import zip_equal
 from mmpose_ext.visualization.attention import Attention, paint_attention, record_attention
 from mmpose_ext.visualization.canvas import Canvas
 from mmpose_ext.visualization.contact_sheet import Tile, join_rows, write_png
@@ -129,7 +132,7 @@ def build_codec(pipeline: Sequence[dict]) -> object:
     if not encoders or not encoders[-1]:
         raise ValueError('the training pipeline has no GenerateTarget with an encoder')
     encoder = encoders[-1]
-    return KEYPOINT_CODECS.build(encoder[-1] if isinstance(encoder, list | tuple) else encoder)
+    return KEYPOINT_CODECS.build(encoder[-1] if isinstance(encoder, (list, tuple)) else encoder)
 
 
 def draw_sample(
@@ -149,7 +152,7 @@ def draw_sample(
     zoom = zoom or max(1, -(-SHORT_SIDE // min(image.shape[:2])))
     keypoints, seen = labelled_keypoints(sample)
     canvas = Canvas(image, zoom)
-    for person, shown in zip(keypoints, seen, strict=True):
+    for person, shown in zip_equal(keypoints, seen):
         skeleton.draw(canvas, person, shown)
     scene = Scene(image, codec, {}, {}, skeleton.names, zoom)
     scene.maps, scene.labels = target_maps(sample, codec)
@@ -243,7 +246,7 @@ def _decoded_maps(outputs: Tensor | dict | Sequence) -> dict[str, np.ndarray]:
     if isinstance(outputs, Tensor):
         outputs = dict(heatmaps=outputs)
     elif not isinstance(outputs, dict):
-        outputs = dict(zip(('heatmaps', 'tags'), outputs, strict=False))
+        outputs = dict(zip(('heatmaps', 'tags'), outputs))
     return {
         name: _numpy(value[0]).astype(np.float32)
         for name, value in outputs.items()

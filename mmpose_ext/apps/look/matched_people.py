@@ -1,6 +1,8 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """Which predicted person is which annotated one, and how far off: COCO's own matching."""
 
+from __future__ import annotations
+
 import contextlib
 import io
 from collections.abc import Sequence
@@ -9,6 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from xtcocotools.coco import COCO
 from xtcocotools.cocoeval import COCOeval
+
+from mmpose_ext.utils.sequences import zip_equal
 
 MAX_PEOPLE = 1000  # of an image; COCO's AP looks at 20
 
@@ -86,8 +90,8 @@ def _cases(evaluation: COCOeval, image: dict) -> list[Case]:
     results = {result['id']: result for result in evaluation._dts[key]}
     rows = {result: n for n, result in enumerate(image['dtIds'])}  # ordered as in oks
     cases = []
-    for person, match, ignored in zip(
-        image['gtIds'], image['gtMatches'][0], image['gtIgnore'], strict=True
+    for person, match, ignored in zip_equal(
+        image['gtIds'], image['gtMatches'][0], image['gtIgnore']
     ):
         if ignored:
             continue
@@ -97,8 +101,8 @@ def _cases(evaluation: COCOeval, image: dict) -> list[Case]:
             cases.append(Case('found', key[0], value, found['score'], people[person], found))
         else:
             cases.append(Case('missed', key[0], 0.0, None, people[person], None))
-    for result, match, ignored in zip(
-        image['dtIds'], image['dtMatches'][0], image['dtIgnore'][0], strict=True
+    for result, match, ignored in zip_equal(
+        image['dtIds'], image['dtMatches'][0], image['dtIgnore'][0]
     ):
         if int(match) not in people and not ignored:
             found = results[result]
@@ -121,7 +125,7 @@ def _check_results(truth: dict, results: Sequence[dict], num_keypoints: int) -> 
     for name in ('images', 'annotations', 'categories'):
         if not isinstance(truth, dict) or name not in truth:
             raise ValueError(f'the annotation file has no {name!r}: it is not of COCO format')
-    if not isinstance(results, list | tuple):
+    if not isinstance(results, (list, tuple)):
         raise ValueError('the results must be a list of people, as CocoMetric writes them')
     known = {image['id'] for image in truth['images']}
     for number, result in enumerate(results):

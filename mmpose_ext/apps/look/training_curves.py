@@ -1,6 +1,8 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """Curves of losses, learning rates and metrics, from the logs that mmengine writes."""
 
+from __future__ import annotations
+
 import io
 import json
 import math
@@ -8,18 +10,20 @@ import os
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Dict
 
 import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
 from mmpose_ext.utils.atomic_files import write_atomically
+from mmpose_ext.utils.sequences import zip_equal
 
 LOG_NAME = 'scalars.json'
 #: Not drawn: they tell of the machine, or are the abscissa.
 LEFT_OUT = ('time', 'data_time', 'memory', 'epoch', 'iter', 'step', 'base_lr', 'momentum')
 
-Curves = dict[str, np.ndarray]
+Curves = Dict[str, np.ndarray]
 
 
 def read_scalars(work_dir: str | os.PathLike) -> tuple[Curves, str]:
@@ -93,7 +97,7 @@ def draw_curves(
     figure = Figure(figsize=(4.2 * columns, 2.9 * rows), dpi=100, layout='constrained')
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
     colours = matplotlib.colormaps['tab10'].colors
-    for axis, name in zip(axes, names, strict=False):
+    for axis, name in zip(axes, names):
         for number, (work_dir, (curves, _)) in enumerate(trainings.items()):
             if name in curves:
                 marker = 'o' if len(curves[name]) < 30 else None
@@ -155,9 +159,9 @@ def _add_run(points: dict, records: list[dict], by_epoch: bool, length: float) -
     for values in points.values():
         for place in [place for place in values if place >= first]:
             del values[place]
-    for place, record in zip(places, records, strict=True):
+    for place, record in zip_equal(places, records):
         for name, value in record.items():
-            if name not in LEFT_OUT and isinstance(value, int | float):
+            if name not in LEFT_OUT and isinstance(value, (int, float)):
                 points[name][place] = float(value)
 
 
@@ -171,4 +175,4 @@ def _labels(work_dirs: list[str]) -> dict[str, str]:
     """The folders' own names, or the paths where two have the same."""
     names = [Path(work_dir).resolve().name for work_dir in work_dirs]
     unique = len(set(names)) == len(names)
-    return {d: name if unique else d for d, name in zip(work_dirs, names, strict=True)}
+    return {d: name if unique else d for d, name in zip_equal(work_dirs, names)}

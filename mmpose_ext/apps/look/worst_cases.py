@@ -1,6 +1,8 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """The worst cases of a test run, truth beside prediction."""
 
+from __future__ import annotations
+
 import csv
 import io
 import os

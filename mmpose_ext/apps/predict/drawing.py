@@ -1,6 +1,8 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """Pictures and videos of predicted people."""
 
+from __future__ import annotations
+
 import os
 import re
 from collections.abc import Iterable, Sequence

@@ -1,6 +1,8 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """From a model's samples to scored people: the rules of mmpose's ``CocoMetric``, image by image."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,6 +12,8 @@ from mmengine.config import Config
 from mmpose.evaluation.functional import oks_nms, soft_oks_nms
 from mmpose.evaluation.metrics import CocoMetric
 from mmpose.structures import PoseDataSample
+
+from mmpose_ext.utils.sequences import zip_equal
 
 
 @dataclass(frozen=True)
@@ -48,10 +52,10 @@ class InstanceScoring:
     nms_thr: float = 0.9
 
     @classmethod
-    def from_config(cls, cfg: Config, dataset_meta: dict) -> 'InstanceScoring':
+    def from_config(cls, cfg: Config, dataset_meta: dict) -> InstanceScoring:
         """The settings of the config's test evaluator, or ``CocoMetric``'s own."""
         evaluators = cfg.get('test_evaluator') or []
-        evaluators = evaluators if isinstance(evaluators, list | tuple) else [evaluators]
+        evaluators = evaluators if isinstance(evaluators, (list, tuple)) else [evaluators]
         options: dict = {}
         for evaluator in evaluators:
             if _is_coco_metric(evaluator.get('type')):
@@ -94,9 +98,7 @@ class InstanceScoring:
         boxes = _array(found.bboxes) if 'bboxes' in found else [None] * len(keypoints)
         totals = self._scores(scores, box_scores)
         points = np.concatenate((keypoints[..., :2], scores[..., None]), axis=-1)
-        return [
-            Person(*person) for person in zip(points, map(float, totals), boxes, areas, strict=True)
-        ]
+        return [Person(*person) for person in zip_equal(points, map(float, totals), boxes, areas)]
 
     def _scores(self, keypoint_scores: np.ndarray, box_scores: np.ndarray) -> np.ndarray:
         """(N, K) and (N,) to (N,)."""

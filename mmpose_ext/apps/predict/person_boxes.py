@@ -1,6 +1,8 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """Where a top-down model's boxes come from: a detector, a file, or the whole image."""
 
+from __future__ import annotations
+
 import os
 from collections import defaultdict
 from collections.abc import Sequence
@@ -44,7 +46,7 @@ class DetectorBoxes:
         nms_thr (float | None): Of two boxes with a larger IoU the better one stays. mmpose's 0.3.
     """
 
-    detector: 'PersonDetector'
+    detector: PersonDetector
     score_thr: float = 0.3
     nms_thr: float | None = 0.3
 

@@ -1,6 +1,8 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """mmpose's inferencer on batches of people and images, for top-down and bottom-up models."""
 
+from __future__ import annotations
+
 import os
 from collections.abc import Callable, Sequence
 
@@ -13,6 +15,7 @@ from mmpose.structures import PoseDataSample
 from mmpose.visualization import PoseLocalVisualizer
 
 from mmpose_ext.apps.shared.model_checks import default_scope, load_config, require_checkpoint_of
+from mmpose_ext.utils.sequences import zip_equal
 
 
 class PoseInferencer(Pose2DInferencer):
@@ -108,7 +111,7 @@ class PoseInferencer(Pose2DInferencer):
             for start in range(0, len(infos), batch_size):
                 batch = [self.pipeline(info) for info in infos[start : start + batch_size]]
                 samples = self._forward_by_shape(batch)
-                for owner, sample in zip(owners[start:], samples, strict=False):
+                for owner, sample in zip(owners[start:], samples):
                     people[owner].append(sample)
         return people
 
@@ -127,7 +130,7 @@ class PoseInferencer(Pose2DInferencer):
             results = self.forward(
                 self.collate_fn([batch[index] for index in members]), merge_results=False
             )
-            for index, sample in zip(members, results, strict=True):
+            for index, sample in zip_equal(members, results):
                 samples[index] = sample
         return samples
 

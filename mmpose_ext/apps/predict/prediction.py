@@ -1,6 +1,8 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """Predict people in images, folders, videos and webcams with any config of mmpose."""
 
+from __future__ import annotations
+
 import os
 from collections.abc import Callable, Sequence
 from contextlib import closing, nullcontext
@@ -19,6 +21,7 @@ from mmpose_ext.apps.shared.inputs import (
     expand_inputs,
     read_frames,
 )
+from mmpose_ext.utils.sequences import zip_equal
 
 from .drawing import PictureWriter, draw_people, show
 from .instance_scoring import InstanceScoring, Person
@@ -182,7 +185,7 @@ def _run(
                 images = [frame.pixels for frame in batch]
                 boxes = None if boxes_of is None else boxes_of(batch)
                 predicted = inferencer.predict(images, boxes, batch_size)
-                for frame, samples in zip(batch, predicted, strict=True):
+                for frame, samples in zip_equal(batch, predicted):
                     bar.advance(task)
                     if not finish(frame, scoring(samples)):
                         found.interrupted = True

@@ -1,6 +1,8 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """Going through many images: batches, progress, the results file."""
 
+from __future__ import annotations
+
 import json
 import os
 from collections.abc import Iterable, Iterator

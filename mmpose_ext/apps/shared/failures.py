@@ -1,6 +1,8 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """How commands end that go on after a bad input."""
 
+from __future__ import annotations
+
 import sys
 from collections.abc import Sequence
 

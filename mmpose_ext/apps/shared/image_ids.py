@@ -1,6 +1,8 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """What a results file calls an image: its id in an annotation file, or its name."""
 
+from __future__ import annotations
+
 import os
 from collections import Counter
 from pathlib import PurePath

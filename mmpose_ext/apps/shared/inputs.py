@@ -1,6 +1,8 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """What a prediction reads: images, folders, videos and webcams, one frame at a time."""
 
+from __future__ import annotations
+
 import mimetypes
 import os
 import re
@@ -12,6 +14,8 @@ import cv2
 import mmcv
 import numpy as np
 from mmengine.utils import scandir
+
+from mmpose_ext.utils.sequences import zip_equal
 
 IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.ppm', '.bmp', '.pgm', '.tif', '.tiff', '.webp')
 _WEBCAM = re.compile(r'(?:webcam:)?(\d+)$')
@@ -77,7 +81,7 @@ def expand_inputs(inputs: str | os.PathLike | Sequence) -> tuple[list[Source], l
     Returns:
         tuple: The sources, and a failure for each input that is not there or an empty folder.
     """
-    if isinstance(inputs, str | os.PathLike | int):
+    if isinstance(inputs, (str, os.PathLike, int)):
         inputs = [inputs]
     found: dict[str, str] = {}  # real path or webcam index: path as given
     kinds: dict[str, str] = {}
@@ -114,7 +118,7 @@ def _named(found: dict[str, str], kinds: dict[str, str]) -> list[Source]:
     ]
     return [
         Source(kinds[key], path, name if names.count(name) == 1 else Path(path).as_posix())
-        for name, (key, path) in zip(names, found.items(), strict=True)
+        for name, (key, path) in zip_equal(names, found.items())
     ]
 
 

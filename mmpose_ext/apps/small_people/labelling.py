@@ -1,6 +1,8 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """Keypoints of a single-person model for people who have none (StrongPose, Section III-E)."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +21,7 @@ from torch import nn
 from mmpose_ext.datasets.coco_checks import DataError, read_json
 from mmpose_ext.engine.checkpoint_match_hook import CheckpointMismatchError, match_checkpoint
 from mmpose_ext.utils.atomic_files import write_atomically
+from mmpose_ext.utils.sequences import zip_equal
 
 #: Key of the annotations that were made by a model; its value is the config's name.
 MARK = 'keypoints_by'
@@ -96,7 +99,7 @@ def label_small_people(
         batch = pseudo_collate([next(samples) for _ in part])
         with torch.inference_mode():
             results = model.test_step(batch)
-        for person, result in zip(part, results, strict=True):
+        for person, result in zip_equal(part, results):
             found = result.pred_instances
             labels = _labels(found.keypoints[0], found.keypoint_scores[0], keypoint_thr)
             count = int((labels[:, 2] > 0).sum())

@@ -1,6 +1,8 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """Backgrounds, things in the foreground, and what a camera does to a picture."""
 
+from __future__ import annotations
+
 import cv2
 import numpy as np
 

@@ -1,7 +1,9 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """A picture that is painted on together with a map of what is on top at each pixel."""
 
-from collections.abc import Callable
+from __future__ import annotations
+
+from typing import Callable
 
 import cv2
 import numpy as np

@@ -1,6 +1,8 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """Command that writes a synthetic keypoint set: ``mmpose-ext synthetic --out DIR``."""
 
+from __future__ import annotations
+
 import argparse
 import sys
 

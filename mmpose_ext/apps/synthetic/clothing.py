@@ -1,10 +1,14 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """What a person looks like: skin, hair, clothes and their patterns. Colours are BGR, 0 to 255."""
 
+from __future__ import annotations
+
 import colorsys
 from dataclasses import dataclass
 
 import numpy as np
+
+from mmpose_ext.utils.sequences import zip_equal
 
 # Skin tones from light to dark, RGB.
 _SKINS = np.array(
@@ -119,7 +123,7 @@ def sample_look(rng: np.random.Generator) -> Look:
         shirt=shirt,
         shirt_second=_unlike(rng, [shirt], 45),
         shirt_pattern=_pick(
-            rng, dict(zip(PATTERNS, (0.42, 0.16, 0.08, 0.09, 0.08, 0.1, 0.07), strict=True))
+            rng, dict(zip_equal(PATTERNS, (0.42, 0.16, 0.08, 0.09, 0.08, 0.1, 0.07)))
         ),
         pattern_scale=rng.uniform(0.8, 1.6),
         sleeve=(2.0, 0.6, 0.55, 1.3, 0.08)[rng.integers(5)],

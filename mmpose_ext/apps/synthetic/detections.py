@@ -1,7 +1,11 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """Boxes such as a person detector would give: displaced, sometimes missing, sometimes wrong."""
 
+from __future__ import annotations
+
 import numpy as np
+
+from mmpose_ext.utils.sequences import zip_equal
 
 
 def box_iou(first: np.ndarray, second: np.ndarray) -> np.ndarray:
@@ -47,7 +51,7 @@ def detect(
         found less exactly; a tenth of the people get a second, worse box; some boxes are false.
     """
     found = []
-    for box, share in zip(np.asarray(boxes, float), shown, strict=True):
+    for box, share in zip_equal(np.asarray(boxes, float), shown):
         small = np.clip(1 - np.sqrt(box[2:].prod()) / (0.15 * min(size)), 0, 1)
         if rng.random() < 0.015 + 0.18 * (1 - share) + 0.25 * small:
             continue

@@ -1,9 +1,13 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """A posed, dressed person placed in an image, and which of its parts show which keypoint."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 import numpy as np
+
+from mmpose_ext.utils.sequences import zip_equal
 
 from .clothing import Look, sample_look
 from .poses import sample_pose, sample_proportions
@@ -13,8 +17,7 @@ from .skeleton import KEYPOINT_NAMES, SIDES, Figure, Proportions, pose_body
 PARTS = 32
 HEAD, NECK, TRUNK, SKIRT, BACKPACK, HAIR = range(1, 7)
 UPPER_ARM, FOREARM, THIGH, SHANK, FOOT = (
-    dict(zip(SIDES, pair, strict=True))
-    for pair in ((10, 11), (12, 13), (14, 15), (16, 17), (18, 19))
+    dict(zip_equal(SIDES, pair)) for pair in ((10, 11), (12, 13), (14, 15), (16, 17), (18, 19))
 )
 
 _FACE = ('nose', 'left_eye', 'right_eye', 'left_ear', 'right_ear')
@@ -65,7 +68,7 @@ def visible_parts(person: Person) -> list[frozenset[int]]:
     facing = head[2, 2]
     shown = {'nose': facing > -0.05}
     arms = {}
-    for name, sign in zip(SIDES, (1, -1), strict=True):
+    for name, sign in zip_equal(SIDES, (1, -1)):
         shown[f'{name}_eye'] = (head @ (0.36 * sign, 0.0, 0.93))[2] > 0.12
         shown[f'{name}_ear'] = (head @ (0.97 * sign, 0.0, -0.1))[2] > -0.35
         near_chest, near_hip = sign * chest[2, 0] > -0.72, sign * pelvis[2, 0] > -0.72
@@ -75,7 +78,7 @@ def visible_parts(person: Person) -> list[frozenset[int]]:
         arms[f'{name}_hip'] = {THIGH[name]} | ({TRUNK, SKIRT} if near_hip else set())
         arms[f'{name}_knee'] = {THIGH[name], SHANK[name]}
         arms[f'{name}_ankle'] = {SHANK[name], FOOT[name]}
-    arms |= {name: {HEAD} if shown[name] else set() for name in _FACE}
+    arms.update({name: {HEAD} if shown[name] else set() for name in _FACE})
     return [frozenset(arms[name]) for name in KEYPOINT_NAMES]
 
 
@@ -84,6 +87,6 @@ def unseen_face(person: Person) -> np.ndarray:
     return np.array(
         [
             name in _FACE and not parts
-            for name, parts in zip(KEYPOINT_NAMES, visible_parts(person), strict=True)
+            for name, parts in zip_equal(KEYPOINT_NAMES, visible_parts(person))
         ]
     )

@@ -1,10 +1,14 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """Places people in an image, draws it, and reads the annotations off what was drawn."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
+
+from mmpose_ext.utils.sequences import zip_equal
 
 from .background import draw_object, expose, paint_background, sample_object
 from .canvas import Canvas
@@ -197,7 +201,7 @@ def annotate(person: Person, labels: np.ndarray) -> Annotation:
     seen = np.array(
         [
             label in {person.label(part) for part in parts}
-            for label, parts in zip(top.tolist(), visible_parts(person), strict=True)
+            for label, parts in zip_equal(top.tolist(), visible_parts(person))
         ]
     )
     labelled = within & ~unseen_face(person)

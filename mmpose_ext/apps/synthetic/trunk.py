@@ -1,6 +1,8 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """Draws the neck, the trunk with its shirt and collar, skirts and backpacks."""
 
+from __future__ import annotations
+
 import cv2
 import numpy as np
 

@@ -1,6 +1,8 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """Writes the data set: images, COCO annotations, detections, and a manifest of what is whole."""
 
+from __future__ import annotations
+
 import json
 import multiprocessing
 import os
@@ -12,6 +14,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 from tqdm import tqdm
+
+from mmpose_ext.utils.sequences import zip_equal
 
 from .detections import detect
 from .scene import Scene, make_scene
@@ -262,7 +266,7 @@ def _write_split(
                 bar.update()
     finally:
         cv2.setNumThreads(threads)
-    images, annotations, detections = zip(*results, strict=True)
+    images, annotations, detections = zip_equal(*results)
     _write_json(_annotation_file(out, 'detections', split), sum(detections, []))
     _write_json(
         _annotation_file(out, 'keypoints', split),

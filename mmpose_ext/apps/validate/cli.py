@@ -4,6 +4,8 @@
 Exit status: 0 without errors, 1 with errors, 2 if the command itself is wrong.
 """
 
+from __future__ import annotations
+
 import argparse
 import sys
 

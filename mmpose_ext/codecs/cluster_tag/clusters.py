@@ -1,6 +1,8 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """Partitions of the keypoints into clusters (Cluster-wise Learning Network, Section 3.2)."""
 
+from __future__ import annotations
+
 from collections import Counter
 from collections.abc import Sequence
 

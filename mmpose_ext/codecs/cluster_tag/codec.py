@@ -1,6 +1,8 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """Multi-peak heatmaps and tags of keypoint clusters (Cluster-wise Learning Network)."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,6 +14,7 @@ from torch.nn.functional import interpolate
 
 from mmpose_ext.codecs.base import BaseTorchCodec
 from mmpose_ext.utils.maps import Maps
+from mmpose_ext.utils.sequences import zip_equal
 
 from .clusters import make_clusters, mirror_clusters
 from .decoding import ClusterTagDecoder
@@ -309,6 +312,6 @@ class ClusterTag(BaseTorchCodec):
                 f'both be (B, {self.num_clusters}, h, w), one channel a cluster.'
             )
         found = self.decoder(heatmaps, tags)
-        keypoints, scores, person_scores = (list(part) for part in zip(*found, strict=True))
+        keypoints, scores, person_scores = (list(part) for part in zip_equal(*found))
         stride = np.array(self.input_size, np.float32) / np.array(self.heatmap_size, np.float32)
         return [(points + 0.5) * stride - 0.5 for points in keypoints], scores, person_scores

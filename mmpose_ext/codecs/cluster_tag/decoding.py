@@ -1,11 +1,15 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """From multi-peak heatmaps and tags to people (Cluster-wise Learning Network, Section 3.3)."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
+
+from mmpose_ext.utils.sequences import zip_equal
 
 from .grouping import group_by_tags
 from .peaks import best_cells, refine_cells, top_peaks
@@ -156,7 +160,7 @@ class ClusterTagDecoder:
         same = (self.slot_cluster[1:] == self.slot_cluster[:-1]) & present[:, 1:]
         clash[:, 1:] |= same & (places[:, 1:] == places[:, :-1])
         places = np.clip(places, 0, sizes - 1).astype(np.int64)
-        for n, c in {(n, self.slot_cluster[s]) for n, s in zip(*clash.nonzero(), strict=True)}:
+        for n, c in {(n, self.slot_cluster[s]) for n, s in zip_equal(*clash.nonzero())}:
             first = self.first_slot[c]
             slots = first + np.flatnonzero(present[n, first : first + self.sizes[c]])
             places[n, slots] = match_places(
@@ -178,7 +182,7 @@ class ClusterTagDecoder:
         """Fill in what is missing and refine all keypoints of a batch, given as slots' cells."""
         device, (h, w) = heatmaps.device, heatmaps.shape[-2:]
         counts = [len(image[0]) for image in people]
-        cells, scores, references = (np.concatenate(part) for part in zip(*people, strict=True))
+        cells, scores, references = (np.concatenate(part) for part in zip_equal(*people))
         image = np.repeat(np.arange(len(people)), counts)
         maps = image[:, None] * len(self.sizes) + self.slot_cluster
         person_scores = scores.mean(1)

@@ -1,6 +1,8 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """Grouping of peaks into people by their tags (Section 3.3)."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
 import numpy as np

@@ -1,9 +1,13 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """Peaks of multi-peak heatmaps, found on the model's device (Section 3.2)."""
 
+from __future__ import annotations
+
 import torch
 from torch import Tensor
 from torch.nn.functional import pad
+
+from mmpose_ext.utils.sequences import zip_equal
 
 #: Cells that are searched at once: what fits a CPU's cache, and what keeps a GPU busy.
 CELLS_ON_CPU = 2**16
@@ -123,7 +127,7 @@ def best_cells(
     budget = CELLS_ON_CPU if heatmaps.device.type == 'cpu' else CELLS_ON_GPU
     found = []
     rows = max(1, budget // (h * w))
-    for chosen, tag, one in zip(*(v.split(rows) for v in (maps, wanted, unit)), strict=True):
+    for chosen, tag, one in zip_equal(*(v.split(rows) for v in (maps, wanted, unit))):
         difference = tags.index_select(0, chosen).sub_(tag[:, None, None]).div_(one[:, None, None])
         difference = difference.abs_().round_()
         likely = heatmaps.index_select(0, chosen).sub_(difference, alpha=100)

@@ -1,6 +1,8 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """Disk heatmaps, offsets and a body heatmap (StrongPose)."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
 import numpy as np
@@ -11,6 +13,7 @@ from torch import Tensor
 from mmpose_ext.codecs.base import BaseTorchCodec, flip_channels
 from mmpose_ext.codecs.sample_checks import refuse_non_finite
 from mmpose_ext.utils.maps import Maps
+from mmpose_ext.utils.sequences import zip_equal
 
 from .decoding import DiskOffsetDecoder
 from .drawing import cell_positions, draw_disks, put, put_offsets
@@ -244,7 +247,7 @@ class DiskOffset(BaseTorchCodec):
     def _blank(self, num_images: int, device: torch.device) -> Maps:
         w, h = self.map_size
         k, d = self.num_keypoints, len(self.directed_edges)
-        channels = dict(zip(self.map_names, (k, 1, 2 * k, 2 * d, 2 * k, d, k, 1), strict=True))
+        channels = dict(zip_equal(self.map_names, (k, 1, 2 * k, 2 * d, 2 * k, d, k, 1)))
         return {
             name: torch.zeros(num_images, number, h, w, device=device)
             for name, number in channels.items()
@@ -350,7 +353,7 @@ class DiskOffset(BaseTorchCodec):
             ValueError: If not.
         """
         k, d = self.num_keypoints, len(self.directed_edges)
-        channels = dict(zip(self.map_names, (k, 1, 2 * k, 2 * d, 2 * k), strict=False))
+        channels = dict(zip(self.map_names, (k, 1, 2 * k, 2 * d, 2 * k)))
         size = maps['heatmaps'].shape
         for name, number in channels.items():
             expected = (size[0], number, *size[2:])

@@ -1,12 +1,15 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """From disk heatmaps and offsets to scored people (StrongPose, Sections III-C and III-D)."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
 import numpy as np
 import torch
 
 from mmpose_ext.utils.maps import Maps
+from mmpose_ext.utils.sequences import zip_equal
 
 from .kinematic_graph import Edge, directed_edges, edges_from
 from .plotting import Candidates, PosePlotter, Poses, keep_best
@@ -118,8 +121,8 @@ class DiskOffsetDecoder:
         images = self._candidates(maps, votes, peaks)
         poses = [self.plotter(candidates) for candidates in images]
         scores = self._keypoint_scores(maps, counts, poses)
-        results = [self._rank(pose, score) for pose, score in zip(poses, scores, strict=True)]
-        return tuple(list(values) for values in zip(*results, strict=True))
+        results = [self._rank(pose, score) for pose, score in zip_equal(poses, scores)]
+        return tuple(list(values) for values in zip_equal(*results))
 
     def _candidates(self, maps: Maps, votes: Votes, peaks: Peaks) -> list[Candidates]:
         """Sample what the candidates predict, and bring it to the CPU in one copy."""

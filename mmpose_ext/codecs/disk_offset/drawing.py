@@ -1,10 +1,14 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """Draw disks of fixed radius and the offsets inside them, for all keypoints of a batch at once."""
 
+from __future__ import annotations
+
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
+
+from mmpose_ext.utils.sequences import zip_equal
 
 
 class Disks(NamedTuple):
@@ -37,9 +41,7 @@ def draw_disks(
     device = points.device
     w, h = size
     num_images, num_people, num_keypoints = labelled.shape
-    across = [
-        min(int(2 * radius / step) + 1, n) for step, n in zip(pitch.tolist(), size, strict=True)
-    ]
+    across = [min(int(2 * radius / step) + 1, n) for step, n in zip_equal(pitch.tolist(), size)]
     ticks = [torch.arange(n, device=device) for n in across]
     window = torch.stack(torch.meshgrid(*ticks, indexing='xy'), -1).view(-1, 2)
 

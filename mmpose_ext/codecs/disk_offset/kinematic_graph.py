@@ -1,9 +1,12 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """The tree of COCO's keypoints, and its edges in both directions (StrongPose, Figure 5)."""
 
-from collections.abc import Sequence
+from __future__ import annotations
 
-Edge = tuple[int, int]
+from collections.abc import Sequence
+from typing import Tuple
+
+Edge = Tuple[int, int]
 
 #: COCO's 17 keypoints as a tree (parent, child) from the nose: to each eye and each shoulder, eye
 #: to ear, shoulder to hip to knee to ankle, shoulder to elbow to wrist; left before right.

@@ -1,6 +1,8 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """A person's rough shape from the keypoints, for people without a segmentation."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from itertools import combinations
 

@@ -1,10 +1,14 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """Join one image's keypoint candidates to people (StrongPose, Section III-C)."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+
+from mmpose_ext.utils.sequences import zip_equal
 
 from .kinematic_graph import Edge, edges_from
 
@@ -107,7 +111,7 @@ class PosePlotter:
             people = self._join(table, people)
         return self._fill(table, people)
 
-    def _link(self, table: '_Table') -> np.ndarray:
+    def _link(self, table: _Table) -> np.ndarray:
         """Give for each candidate and slot the linked one's row, or -1: (K, M, X)."""
         start, end = self.starts, self.finishes
         ahead = table.ends[start, :, self.forward]  # (E, M, 2)
@@ -128,7 +132,7 @@ class PosePlotter:
             links[end[edge], j, self.backward[edge]] = i
         return links
 
-    def _grow(self, table: '_Table', links: np.ndarray) -> np.ndarray:
+    def _grow(self, table: _Table, links: np.ndarray) -> np.ndarray:
         """Give people as rows of candidates (F, K), -1 where missing."""
         width = table.score.shape[1]
         flat = links.reshape(-1, self.slots).tolist()
@@ -167,12 +171,12 @@ class PosePlotter:
                 break
         return np.array(people, dtype=np.int64).reshape(-1, self.num_keypoints)
 
-    def _check_body(self, table: '_Table', people: np.ndarray) -> np.ndarray:
+    def _check_body(self, table: _Table, people: np.ndarray) -> np.ndarray:
         found = people >= 0
         body = table.of(table.body, people) * found
         return people[body.sum(1) >= self.body_threshold * found.sum(1)]
 
-    def _join(self, table: '_Table', people: np.ndarray) -> np.ndarray:
+    def _join(self, table: _Table, people: np.ndarray) -> np.ndarray:
         found = (people >= 0).astype(np.float32)
         apart = np.triu(found @ found.T == 0, 1)
         if not apart.any():
@@ -198,7 +202,7 @@ class PosePlotter:
         best = np.argsort(-share[first, second], kind='stable')
         joined = np.arange(len(people))
         people = people.copy()
-        for i, j in zip(first[best].tolist(), second[best].tolist(), strict=True):
+        for i, j in zip_equal(first[best].tolist(), second[best].tolist()):
             i, j = joined[i], joined[j]
             if i != j and not ((people[i] >= 0) & (people[j] >= 0)).any():
                 i, j = min(i, j), max(i, j)
@@ -206,7 +210,7 @@ class PosePlotter:
                 joined[joined == j] = i
         return people[np.unique(joined)]
 
-    def _fill(self, table: '_Table', people: np.ndarray) -> Poses:
+    def _fill(self, table: _Table, people: np.ndarray) -> Poses:
         number, kinds = people.shape
         found = people >= 0
         keypoints = table.of(table.position, people)

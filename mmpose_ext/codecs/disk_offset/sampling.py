@@ -1,6 +1,8 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """Sample the offsets of disk maps at points, on the maps' device."""
 
+from __future__ import annotations
+
 from typing import NamedTuple
 
 import torch

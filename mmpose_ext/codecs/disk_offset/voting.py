@@ -1,6 +1,8 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """Hough votes of disk heatmaps and short offsets, and their local maxima (StrongPose, III-C)."""
 
+from __future__ import annotations
+
 import math
 from typing import NamedTuple
 

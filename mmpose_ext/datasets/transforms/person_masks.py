@@ -1,6 +1,8 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """Which person each cell of a map belongs to, and where the loss is left out."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
 import cv2
@@ -184,7 +186,7 @@ def _draw_segmentation(
         size = canvas.shape[1], canvas.shape[0]
         canvas[cv2.warpAffine(mask, matrix[:2], size, flags=cv2.INTER_NEAREST) > 0] = value
         return True
-    if not isinstance(segmentation, list | tuple):
+    if not isinstance(segmentation, (list, tuple)):
         return False
     drawn = False
     for polygon in segmentation:

@@ -1,9 +1,11 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """Images decoded by libjpeg-turbo itself, for OpenCV builds without it."""
 
+from __future__ import annotations
+
 import importlib.util
 import warnings
-from functools import cache
+from functools import lru_cache
 
 import mmcv
 import numpy as np
@@ -12,7 +14,7 @@ from mmpose.datasets.transforms import LoadImage
 from mmpose.registry import TRANSFORMS
 
 
-@cache
+@lru_cache(maxsize=None)
 def _decoder():
     """A decoder of PyTurboJPEG, or None where it or its library is not installed."""
     if importlib.util.find_spec('turbojpeg') is None:

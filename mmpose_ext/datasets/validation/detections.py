@@ -1,6 +1,8 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """Checks of a file of detected people."""
 
+from __future__ import annotations
+
 from .kinds import Finding
 from .values import is_number, is_row, shorten
 

@@ -1,10 +1,14 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """MPII's and LSP's annotation files as COCO's, for the same checks."""
 
+from __future__ import annotations
+
 from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
+
+from mmpose_ext.utils.sequences import zip_equal
 
 from .kinds import Finding
 from .values import is_number, is_row, shorten
@@ -68,9 +72,7 @@ def lsp_to_coco(joints: np.ndarray, digits: int) -> dict:
     numbers = range(1, len(joints) + 1)
     annotations = [
         dict(id=n, image_id=n, category_id=1, bbox=_labelled_box(person), keypoints=flat)
-        for n, person, flat in zip(
-            numbers, joints, joints.reshape(len(joints), -1).tolist(), strict=True
-        )
+        for n, person, flat in zip_equal(numbers, joints, joints.reshape(len(joints), -1).tolist())
     ]
     return dict(
         images=[dict(id=n, file_name=f'im{n:0{digits}}.jpg') for n in numbers],
@@ -109,7 +111,7 @@ def _mpii_keypoints(joints: object, visible: object) -> object:
         return dict(joints=joints, joints_vis=visible)  # for the check of keypoints to refuse
     if not all(is_row(joint, 2) for joint in joints):
         return dict(joints=joints)
-    return [value for row, v in zip(joints, visible, strict=True) for value in (*row, _mark(v))]
+    return [value for row, v in zip_equal(joints, visible) for value in (*row, _mark(v))]
 
 
 def _mark(visible: object) -> object:

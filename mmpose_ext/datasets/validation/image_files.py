@@ -1,6 +1,8 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """Checks of the image files: there, whole, readable, of the size that the annotations tell."""
 
+from __future__ import annotations
+
 import os
 from collections import defaultdict
 from collections.abc import Iterable
@@ -10,6 +12,8 @@ from functools import partial
 import cv2
 import numpy as np
 from PIL import Image
+
+from mmpose_ext.utils.sequences import zip_equal
 
 from .kinds import Finding
 from .structure import Entries
@@ -72,7 +76,7 @@ def check_image_files(
         workers = workers or min(16, os.cpu_count() or 1)
         look = partial(read_image_file, decode=depth == 'images')
         with ThreadPoolExecutor(workers) as pool:
-            for path, result in zip(present, pool.map(look, present), strict=True):
+            for path, result in zip_equal(present, pool.map(look, present)):
                 for row in rows_of[path]:
                     findings += _file_findings(entries, row, path, *result)
     return findings, len(rows_of)

@@ -1,6 +1,8 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """The joints.mat of LSP and LSPET."""
 
+from __future__ import annotations
+
 import os
 from pathlib import Path
 

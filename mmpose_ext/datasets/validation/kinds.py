@@ -7,7 +7,7 @@ FATAL, ERROR, WARNING = 'fatal', 'error', 'warning'
 SEVERITIES = (FATAL, ERROR, WARNING)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Kind:
     """One kind of fault.
 
@@ -24,7 +24,7 @@ class Kind:
     template: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Finding:
     """One fault of one annotation, image, detection or of the whole file.
 

@@ -1,7 +1,11 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """Checks of the annotations' boxes, keypoints, areas and crowd marks."""
 
+from __future__ import annotations
+
 import numpy as np
+
+from mmpose_ext.utils.sequences import zip_equal
 
 from .kinds import Finding
 from .structure import Entries
@@ -99,7 +103,7 @@ def check_keypoint_values(entries: Entries, keypoints: tuple) -> list[Finding]:
             findings.append(entries.finding('keypoints-missing', index))
     findings += [entries.finding('keypoints-not-numbers', i) for i in indices[odd]]
     infinite = ~np.isfinite(values).all((1, 2)) & ~odd
-    for index, person in zip(indices[infinite], values[infinite], strict=True):
+    for index, person in zip_equal(indices[infinite], values[infinite]):
         numbers = np.flatnonzero(~np.isfinite(person).all(1))
         detail = f'keypoint {_list(numbers)}'
         findings.append(entries.finding('keypoints-not-finite', index, detail=detail))
@@ -154,7 +158,7 @@ def check_areas_and_crowds(entries: Entries, keypoints: tuple) -> list[Finding]:
             findings.append(entries.finding('area-malformed', index, detail=shorten(area)))
         elif area <= 0 and has_label[index]:
             findings.append(entries.finding('area-empty', index, detail=f'area {area}'))
-        if not isinstance(crowd, bool | int | float) or crowd not in (0, 1):
+        if not isinstance(crowd, (bool, int, float)) or crowd not in (0, 1):
             findings.append(entries.finding('iscrowd', index, detail=shorten(crowd)))
     return findings
 
@@ -176,7 +180,7 @@ def _check_num_keypoints(
     entries: Entries, indices: np.ndarray, labelled: np.ndarray
 ) -> list[Finding]:
     findings = []
-    for index, count in zip(indices.tolist(), labelled.tolist(), strict=True):
+    for index, count in zip_equal(indices.tolist(), labelled.tolist()):
         told = entries.annotations[index].get('num_keypoints', count)
         if told == count and is_number(told):
             continue

@@ -1,6 +1,8 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """What a validation found: counts by kind, a list by annotation id, JSON."""
 
+from __future__ import annotations
+
 import json
 import os
 from collections import Counter

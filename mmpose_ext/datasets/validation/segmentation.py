@@ -1,6 +1,8 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """Check of the segmentations: polygons and run lengths."""
 
+from __future__ import annotations
+
 from itertools import chain
 
 from .kinds import Finding

@@ -1,11 +1,15 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """Checks of what a COCO file is made of: lists, keys, ids and what they point to."""
 
+from __future__ import annotations
+
 import os
 from collections import defaultdict
 from dataclasses import dataclass, field
 
 import numpy as np
+
+from mmpose_ext.utils.sequences import zip_equal
 
 from .kinds import Finding
 from .values import is_id, is_number, shorten
@@ -141,7 +145,7 @@ def _keys_and_ids(items: list[dict], labels: list, item: str, keys: tuple) -> li
         for position, value in enumerate(items)
         if key not in value
     ]
-    for position, (value, label) in enumerate(zip(items, labels, strict=True)):
+    for position, (value, label) in enumerate(zip_equal(items, labels)):
         if isinstance(label, str) and 'id' in value:
             findings.append(finding('id-malformed', position, detail=shorten(value['id'])))
     if len(set(labels)) < len(labels):

@@ -1,12 +1,15 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """The validator: everything wrong with a keypoint file, and what of it stops training."""
 
+from __future__ import annotations
+
 import os
 from dataclasses import replace
 
 import numpy as np
 
 from mmpose_ext.utils.reading import DataError, read_json
+from mmpose_ext.utils.sequences import zip_equal
 
 from .formats import LSP_KEYPOINTS, MPII_KEYPOINTS, lsp_to_coco, most_common_count, mpii_to_coco
 from .image_files import DEPTHS, check_image_files
@@ -191,7 +194,7 @@ def _with_annotations(entries: Entries, findings: list[Finding]) -> list[Finding
     """Name at each image's finding the annotations that it concerns."""
     images = {f.id for f in findings if f.item == 'image'}
     annotations: dict = {}
-    for row, annotation_id in zip(entries.rows.tolist(), entries.annotation_ids, strict=True):
+    for row, annotation_id in zip_equal(entries.rows.tolist(), entries.annotation_ids):
         if row >= 0 and entries.image_ids[row] in images:
             annotations.setdefault(entries.image_ids[row], []).append(annotation_id)
     return [
@@ -204,6 +207,6 @@ def _file_names(entries: Entries, findings: list[Finding]) -> dict:
     wanted = {f.id if f.item == 'image' else f.image_id for f in findings}
     return {
         image_id: image['file_name']
-        for image_id, image in zip(entries.image_ids, entries.images, strict=True)
+        for image_id, image in zip_equal(entries.image_ids, entries.images)
         if image_id in wanted and is_number(image_id) and isinstance(image.get('file_name'), str)
     }

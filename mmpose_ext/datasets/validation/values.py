@@ -1,6 +1,8 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """What single JSON values are worth, and lists of numbers as arrays."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from itertools import chain
 
@@ -11,7 +13,7 @@ LARGEST = float(np.finfo(np.float32).max)  # samples are float32
 
 def is_number(value: object) -> bool:
     """Whether a value is an int or float that is finite as float32; True and False are none."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
         return False
     return -LARGEST <= value <= LARGEST
 
@@ -23,12 +25,12 @@ def is_id(value: object) -> bool:
 
 def is_row(value: object, length: int | None = None) -> bool:
     """Whether a value is a list or tuple, of ``length`` if given."""
-    return isinstance(value, list | tuple) and (length is None or len(value) == length)
+    return isinstance(value, (list, tuple)) and (length is None or len(value) == length)
 
 
 def shorten(value: object, length: int = 60) -> str:
     """A value in at most about ``length`` characters, for a message."""
-    if isinstance(value, list | tuple) and len(value) > length:
+    if isinstance(value, (list, tuple)) and len(value) > length:
         value = value[:length]
     text = (
         repr(value) if not isinstance(value, str) or len(value) < length else repr(value[:length])
@@ -61,6 +63,6 @@ def to_matrix(rows: Sequence[Sequence], width: int) -> tuple[np.ndarray, np.ndar
         for column, value in enumerate(row):
             if is_number(value):
                 matrix[index, column] = value
-            elif isinstance(value, bool) or not isinstance(value, int | float | None):
+            elif isinstance(value, bool) or not isinstance(value, (int, float, type(None))):
                 odd[index] = True
     return matrix, odd

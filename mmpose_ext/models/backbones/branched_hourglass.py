@@ -1,7 +1,9 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """Stacked hourglass whose stacks predict dense and sparse clusters of keypoints, fed back."""
 
-from collections.abc import Sequence
+from __future__ import annotations
+
+from typing import Sequence, Union
 
 import torch
 from mmcv.cnn import ConvModule
@@ -15,10 +17,11 @@ from mmpose_ext.codecs.cluster_tag.clusters import make_clusters
 from mmpose_ext.models.layers.cross_branch_aggregation import CrossBranchAggregation
 from mmpose_ext.models.layers.in_branch_aggregation import InBranchAggregation
 from mmpose_ext.utils.maps import Maps
+from mmpose_ext.utils.sequences import zip_equal
 
 from .stacked_hourglass import BATCH_NORM, STEM_STRIDE, Hourglass, hourglass_stem, residual
 
-Clusters = int | Sequence[Sequence[int | str]]
+Clusters = Union[int, Sequence[Sequence[Union[int, str]]]]
 
 
 class SubBranch(BaseModule):
@@ -162,7 +165,7 @@ class BranchedStack(BaseModule):
         if self.cross_branch is not None:
             detections['dense'] = self.cross_branch(detections['dense'], detections['sparse'])
         sources = [features, *detections.values(), *tags.values()]
-        fused = sum(conv(source) for conv, source in zip(self.fuse, sources, strict=True))
+        fused = sum(conv(source) for conv, source in zip_equal(self.fuse, sources))
         return maps, self.inter(self.relu(x + fused))
 
 

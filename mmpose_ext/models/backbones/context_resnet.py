@@ -1,6 +1,8 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """ResNet with global context blocks that gives their attention beside the features."""
 
+from __future__ import annotations
+
 from typing import NamedTuple
 
 from mmpose.registry import MODELS

@@ -1,6 +1,8 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """ResNet whose output stride differs in training and testing, from one set of weights."""
 
+from __future__ import annotations
+
 from mmpose.models.backbones import ResNet
 from mmpose.registry import MODELS
 from torch import Tensor, nn
@@ -76,7 +78,7 @@ class DilatedResNet(ResNet):
         self._convs = _residual_convs(self)
         self._set_stride(train_stride)
 
-    def train(self, mode: bool = True) -> 'DilatedResNet':
+    def train(self, mode: bool = True) -> DilatedResNet:
         """Switch mode and, with it, the output stride.
 
         Args:

@@ -1,6 +1,8 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """ResNet with plugin layers after its stages."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
 from mmcv.cnn import build_plugin_layer

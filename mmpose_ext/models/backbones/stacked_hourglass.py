@@ -1,6 +1,8 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """Stacked hourglass of bottlenecks whose last stack stops at a coarser resolution."""
 
+from __future__ import annotations
+
 import math
 
 from mmcv.cnn import ConvModule

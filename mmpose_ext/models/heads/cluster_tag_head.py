@@ -1,7 +1,9 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """The cluster-wise network's head: targets, losses, flip test and decoding of given maps."""
 
-from collections.abc import Sequence
+from __future__ import annotations
+
+from typing import Dict, Sequence
 
 from mmengine.structures import InstanceData, PixelData
 from mmpose.models.heads import BaseHead
@@ -11,8 +13,9 @@ from torch import Tensor, nn
 
 from mmpose_ext.codecs import ClusterTag
 from mmpose_ext.utils.maps import Maps
+from mmpose_ext.utils.sequences import zip_equal
 
-Stacks = Sequence[dict[str, Maps]]
+Stacks = Sequence[Dict[str, Maps]]
 
 
 class _Setting(nn.Module):
@@ -93,7 +96,7 @@ class ClusterTagHead(BaseHead):
         #: For each stack, each branch's index in ``settings``.
         self.stacks = [dict() for _ in branches['sparse']]
         for name, values in branches.items():
-            for stack, value in zip(self.stacks, values, strict=True):
+            for stack, value in zip_equal(self.stacks, values):
                 if _plain(value) not in known:
                     known.append(_plain(value))
                     codec = _build_codec(dict(decoder, clusters=value), offset_span)
@@ -139,7 +142,7 @@ class ClusterTagHead(BaseHead):
         preds = self.decode(maps)
         if not test_cfg.get('output_heatmaps', False):
             return preds
-        fields = zip(maps['heatmaps'].detach(), maps['tags'].detach(), strict=True)
+        fields = zip_equal(maps['heatmaps'].detach(), maps['tags'].detach())
         return preds, [PixelData(heatmaps=heatmaps, tags=tags) for heatmaps, tags in fields]
 
     def decode(self, batch_outputs: Maps) -> InstanceList:
@@ -147,7 +150,7 @@ class ClusterTagHead(BaseHead):
         decoded = self.decoder.batch_decode(batch_outputs)
         return [
             InstanceData(keypoints=keypoints, keypoint_scores=scores, bbox_scores=instance_scores)
-            for keypoints, scores, instance_scores in zip(*decoded, strict=True)
+            for keypoints, scores, instance_scores in zip_equal(*decoded)
         ]
 
     def loss(
@@ -173,7 +176,7 @@ class ClusterTagHead(BaseHead):
         device = feats[-1]['sparse']['heatmaps'].device
         targets = [setting.codec.targets(batch_data_samples, device) for setting in self.settings]
         losses = []
-        for maps, stack in zip(feats, self.stacks, strict=True):
+        for maps, stack in zip_equal(feats, self.stacks):
             for name, index in stack.items():
                 setting = self.settings[index]
                 losses.append(
@@ -188,7 +191,7 @@ class ClusterTagHead(BaseHead):
         return {name: sum(loss[name] for loss in losses) for name in losses[0]}
 
     def _decoded_maps(self, feats: Stacks) -> Maps:
-        return dict(zip(('heatmaps', 'tags'), self.forward(feats), strict=True))
+        return dict(zip_equal(('heatmaps', 'tags'), self.forward(feats)))
 
     def _check(self, feats: Stacks) -> None:
         given = [{name: maps['tags'].shape[1] for name, maps in stack.items()} for stack in feats]
@@ -214,6 +217,6 @@ def _build_codec(cfg: ConfigType, offset_span: float | None) -> ClusterTag:
 
 def _plain(clusters: int | str | Sequence) -> int | str | list:
     """A cluster setting without the config's own list types, to compare."""
-    if isinstance(clusters, int | str):
+    if isinstance(clusters, (int, str)):
         return clusters
-    return [cluster if isinstance(cluster, int | str) else list(cluster) for cluster in clusters]
+    return [cluster if isinstance(cluster, (int, str)) else list(cluster) for cluster in clusters]

@@ -1,6 +1,8 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """Heads that predict sparse heatmaps and short-distance offsets: CLNet's."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
 from mmcv.cnn import ConvModule, build_upsample_layer
@@ -13,6 +15,7 @@ from torch.nn import Conv2d
 
 from mmpose_ext.models.layers.dilated_bottleneck import dilated_bottleneck
 from mmpose_ext.utils.maps import Maps
+from mmpose_ext.utils.sequences import zip_equal
 
 
 class BaseCompositeLocalizationHead(BaseHead):
@@ -96,7 +99,7 @@ class BaseCompositeLocalizationHead(BaseHead):
         preds = self.decode(maps)
         if not test_cfg.get('output_heatmaps', False):
             return preds
-        fields = zip(maps['heatmaps'].detach(), maps['offsets'].detach(), strict=True)
+        fields = zip_equal(maps['heatmaps'].detach(), maps['offsets'].detach())
         return preds, [
             PixelData(heatmaps=heatmaps, offsets=offsets) for heatmaps, offsets in fields
         ]
@@ -238,7 +241,7 @@ class StackedCompositeLocalizationHead(BaseCompositeLocalizationHead):
                 f'{type(self).__name__}: {len(self.stages)} stages but {len(feats)} feature maps. '
                 "Give feature_strides one entry for each of the backbone's stacks."
             )
-        return [self._split(stage(x)) for stage, x in zip(self.stages, feats, strict=True)]
+        return [self._split(stage(x)) for stage, x in zip_equal(self.stages, feats)]
 
     def _strides(self, feature_stride: int) -> list[int]:
         ratio = self.decoder.stride / feature_stride
@@ -265,4 +268,4 @@ def _deconv(in_channels: int, channels: int) -> list[nn.Module]:
 
 
 def _named(maps: tuple[Tensor, Tensor]) -> Maps:
-    return dict(zip(('heatmaps', 'offsets'), maps, strict=True))
+    return dict(zip_equal(('heatmaps', 'offsets'), maps))

@@ -1,6 +1,8 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """StrongPose's head: disk heatmaps, a body heatmap and three kinds of offsets."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Sequence
 
@@ -14,6 +16,7 @@ from torch.nn.functional import interpolate
 
 from mmpose_ext.models.layers.offset_refinement import refine_offsets
 from mmpose_ext.utils.maps import Maps
+from mmpose_ext.utils.sequences import zip_equal
 
 NAMES = ('heatmaps', 'body_heatmaps', 'short_offsets', 'mid_offsets', 'long_offsets')
 
@@ -166,7 +169,7 @@ class DiskOffsetHead(BaseHead):
         sizes = test_cfg.get('input_sizes')
         scales, sizes = ([feats], [input_size]) if sizes is None else (feats, sizes)
         each = []
-        for scale, size in zip(scales, sizes, strict=True):
+        for scale, size in zip_equal(scales, sizes):
             if test_cfg.get('flip_test', False):
                 original, mirrored = (self._probable(self.forward(value), size) for value in scale)
                 indices = metainfo['flip_indices']
@@ -188,9 +191,7 @@ class DiskOffsetHead(BaseHead):
         """Decode maps (probabilities, offsets) to people in the codec's input frame."""
         return [
             InstanceData(keypoints=keypoints, keypoint_scores=scores, bbox_scores=people)
-            for keypoints, scores, people in zip(
-                *self.decoder.batch_decode(batch_outputs), strict=True
-            )
+            for keypoints, scores, people in zip_equal(*self.decoder.batch_decode(batch_outputs))
         ]
 
     def _loss(self, raw: Tensor, targets: Maps) -> Maps:
@@ -201,7 +202,7 @@ class DiskOffsetHead(BaseHead):
         return self.loss_module(maps, self._refined(maps), targets, self.decoder.radius)
 
     def _named(self, raw: Tensor) -> Maps:
-        maps = dict(zip(NAMES, raw.split(self.channels, 1), strict=True))
+        maps = dict(zip_equal(NAMES, raw.split(self.channels, 1)))
         if self.offset_unit != 1:
             for name in NAMES[2:]:
                 maps[name] = maps[name] * self.offset_unit
@@ -220,8 +221,7 @@ class DiskOffsetHead(BaseHead):
     def _ratios(self, size: Sequence[int]) -> list[float]:
         """The codec's input over one of size [w, h], along x and y, corner to corner."""
         return [
-            (own - 1) / (pixels - 1)
-            for own, pixels in zip(self.decoder.input_size, size, strict=True)
+            (own - 1) / (pixels - 1) for own, pixels in zip_equal(self.decoder.input_size, size)
         ]
 
     def _refined(self, maps: Maps) -> Maps:
@@ -274,6 +274,6 @@ def merge_scales(scales: Sequence[Maps], edges: Sequence[tuple[int, int]]) -> Ma
             if name == 'long_offsets':
                 weight = weight.expand(-1, maps['heatmaps'].shape[1], -1, -1)
             weights.append(weight.repeat_interleave(2, 1))
-        total = sum(w * maps[name] for w, maps in zip(weights, resized, strict=True))
+        total = sum(w * maps[name] for w, maps in zip_equal(weights, resized))
         merged[name] = total / sum(weights)
     return merged

@@ -1,6 +1,8 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """The decoder of the full-resolution encoder-decoder network: heatmaps of the input's size."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
 import torch
@@ -13,6 +15,7 @@ from torch import Tensor, nn
 
 from mmpose_ext.codecs.full_resolution_heatmap import find_maximum
 from mmpose_ext.models.layers.decoder_block import DecoderBlock
+from mmpose_ext.utils.sequences import zip_equal
 
 
 @MODELS.register_module()
@@ -73,7 +76,7 @@ class FullResolutionHead(BaseHead):
         self.decoders = ModuleList()
         channels = self.in_channels[-1]
         for number, (width, index) in enumerate(
-            zip(deconv_out_channels, self.lateral_indices, strict=True)
+            zip_equal(deconv_out_channels, self.lateral_indices)
         ):
             lateral = 0 if index is None else self.in_channels[index]
             has_context = context if number < num_context else None
@@ -92,7 +95,7 @@ class FullResolutionHead(BaseHead):
         """
         self._check_features(feats)
         x = feats[-1]
-        for decoder, index in zip(self.decoders, self.lateral_indices, strict=True):
+        for decoder, index in zip_equal(self.decoders, self.lateral_indices):
             x = decoder(x, None if index is None else feats[index])
         return self.final_layer(self._cut(x))
 

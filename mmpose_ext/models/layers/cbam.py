@@ -4,6 +4,8 @@
 The equation numbers are that paper's (Section II-D); CBAM itself is Woo et al., ECCV 2018.
 """
 
+from __future__ import annotations
+
 import torch
 import torch.nn.functional as F
 from mmcv.cnn import ConvModule

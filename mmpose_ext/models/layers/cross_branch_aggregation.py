@@ -1,6 +1,8 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """Cross-branch aggregation: the sparse branch's features, turned to the dense branch's channels."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
 import torch

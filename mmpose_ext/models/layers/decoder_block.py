@@ -1,6 +1,8 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """One step of a decoder: twice the resolution, with lateral features and global context."""
 
+from __future__ import annotations
+
 import torch
 from mmcv.cnn import ConvModule, build_plugin_layer, build_upsample_layer
 from mmengine.model import BaseModule

@@ -6,6 +6,8 @@ Wang et al., CVPR 2018. Parameters, their names and the result are those of mmcv
 ``NonLocal2d(mode='gaussian')``; only the way the product is computed differs.
 """
 
+from __future__ import annotations
+
 import torch
 import torch.nn.functional as F
 from mmcv.cnn import NonLocal2d

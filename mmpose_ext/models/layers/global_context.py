@@ -1,6 +1,8 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """Global context block that also hands out its spatial attention heatmap."""
 
+from __future__ import annotations
+
 from mmcv.cnn.bricks import ContextBlock
 from mmpose.registry import MODELS
 from torch import Tensor

@@ -1,6 +1,8 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """Offsets corrected by the short offsets of the keypoint that they point to."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
 import torch

@@ -6,6 +6,8 @@ its Table IV confirms: 36.7 M parameters and 9.17 GFLOPs need a 128 x 128 covari
 are each reduced to four values.
 """
 
+from __future__ import annotations
+
 import torch
 from mmcv.cnn import ConvModule, build_activation_layer
 from mmengine.model import BaseModule

@@ -1,6 +1,8 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """The whole attention module of "An Attention Module for Multi-Person Pose Estimation", Eq. 7."""
 
+from __future__ import annotations
+
 from mmengine.model import BaseModule
 from mmpose.registry import MODELS
 from torch import Tensor

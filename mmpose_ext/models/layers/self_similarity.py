@@ -7,6 +7,8 @@ products of N x N x C multiply-adds (v having C / 2 channels), against 4.5 with 
 kept and 7 with ``scaled_dot_product_attention``, which must also pad v to C channels.
 """
 
+from __future__ import annotations
+
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable

@@ -1,6 +1,8 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """Losses of the cluster-wise network: heatmaps, and tags with offsets within a cluster."""
 
+from __future__ import annotations
+
 import torch
 from mmpose.registry import MODELS
 from torch import Tensor, nn

@@ -1,6 +1,8 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """The cluster-wise network's prediction layers on the features of any backbone."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
 from mmcv.cnn import ConvModule, build_upsample_layer

@@ -1,6 +1,8 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """Spatial-attention-based multi-scale feature collection and distribution (SA-MFCD)."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
 import torch

@@ -16,6 +16,7 @@ from mmpose_ext.apps.benchmark.people import people_in_squares, standing_people
 from mmpose_ext.apps.benchmark.runner import load_contestant
 from mmpose_ext.apps.benchmark.samples import make_people
 from mmpose_ext.apps.main import main
+from mmpose_ext.utils.sequences import zip_equal
 
 CONFIGS = {
     'attention': 'demo/attention_resnet18_128x96',
@@ -170,7 +171,7 @@ def test_maps_without_noise_decode_to_the_people(root, paper):
     points = make_people(contestant, 2, 2, contestant.metainfo['num_keypoints'])
     codec, maps = make_maps(contestant, points, 0.0, 'cpu')
     found = codec.batch_decode(maps)[0]
-    for people, expected in zip(found, points, strict=True):
+    for people, expected in zip_equal(found, points):
         assert len(people) == len(expected)
         nearest = np.abs(people[:, None] - expected[None]).max((2, 3)).min(0)
         assert nearest.max() < 4

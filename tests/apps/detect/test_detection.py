@@ -13,6 +13,7 @@ from mmpose_ext.apps.detect.detection import detection_results
 from mmpose_ext.apps.detect.person_detector import PersonDetector
 from mmpose_ext.engine import CheckpointMismatchError
 from mmpose_ext.utils import mmdet_import
+from mmpose_ext.utils.sequences import zip_equal
 
 
 @pytest.fixture(scope='module')
@@ -40,7 +41,7 @@ def test_boxes_are_mmdets_own(found, detector, pictures):
         expected += detection_results(101 + number, boxes[np.argsort(-boxes[:, 4], kind='stable')])
     results = found[0].results
     assert [r['image_id'] for r in results] == [r['image_id'] for r in expected]
-    for one, other in zip(results, expected, strict=True):
+    for one, other in zip_equal(results, expected):
         assert one['score'] == pytest.approx(other['score'], abs=1e-5)
         np.testing.assert_allclose(one['bbox'], other['bbox'], atol=0.01)
 
@@ -151,6 +152,6 @@ def test_mmdet_imports_without_imgaug_and_says_what_needs_it():
 def test_batches_give_each_image_its_boxes_best_first(detector, pictures):
     person_detector = PersonDetector(detector.config, detector.checkpoint, device='cpu')
     images = [cv2.imread(str(path)) for path in pictures.paths]
-    for image, boxes in zip(images, person_detector.boxes(images), strict=True):
+    for image, boxes in zip_equal(images, person_detector.boxes(images)):
         assert boxes.dtype == np.float32 and (np.diff(boxes[:, 4]) <= 0).all()
         np.testing.assert_allclose(boxes[0], person_detector.boxes([image])[0][0], atol=0.05)

@@ -1,6 +1,8 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """Small networks of each kind, as config and checkpoint files."""
 
+from __future__ import annotations
+
 import pytest
 import torch
 from mmengine.config import Config

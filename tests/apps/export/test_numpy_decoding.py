@@ -14,6 +14,7 @@ from scipy.optimize import linear_sum_assignment
 from mmpose_ext.apps.export.decoder_file import decoder_source, decoding_settings, load_decoder
 from mmpose_ext.apps.export.metadata import UNITS
 from mmpose_ext.codecs import ClusterTag, DiskOffset
+from mmpose_ext.utils.sequences import zip_equal
 
 SIZE = (129, 161)
 
@@ -103,8 +104,8 @@ def test_assignment_is_scipys(shape, decoder):
         if seed % 2:  # distances on a line, and forbidden pairs: many optima
             cost = np.abs(random.normal(size=shape[:1])[:, None] - random.normal(size=shape[1:]))
             cost = np.where(cost < 1, cost, 1e6)
-        for mine, theirs in zip(
-            decoder.linear_sum_assignment(cost), linear_sum_assignment(cost), strict=True
+        for mine, theirs in zip_equal(
+            decoder.linear_sum_assignment(cost), linear_sum_assignment(cost)
         ):
             np.testing.assert_array_equal(mine, theirs)
 

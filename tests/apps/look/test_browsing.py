@@ -10,6 +10,7 @@ from mmpose_ext.apps.look.browsing import browse, browsed_dataset, predict_maps
 from mmpose_ext.apps.main import main
 from mmpose_ext.apps.shared.model_checks import default_scope
 from mmpose_ext.apps.synthetic import generate
+from mmpose_ext.utils.sequences import zip_equal
 
 CODECS = {
     'UDPHeatmap': dict(input_size=(96, 128), heatmap_size=(24, 32), sigma=2),
@@ -82,7 +83,7 @@ def test_targets_are_drawn_at_the_people(config, tmp_path, codec):
     targets = changed(second, image, dim=0.45)
     assert targets[y, x].mean() > 0.9
     far = np.ones((height, width), bool)
-    for column, row in zip(x, y, strict=True):
+    for column, row in zip_equal(x, y):
         far[max(row - 40, 0) : row + 40, max(column - 40, 0) : column + 40] = False
     assert not far.any() or targets[far].mean() < 0.05
 

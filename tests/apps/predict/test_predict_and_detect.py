@@ -45,8 +45,8 @@ def test_predict_arguments(calls):
     (config, checkpoint, inputs), settings = calls[0]
     assert (config, checkpoint, inputs) == ('c.py', 'c.pth', ['a.jpg', '0'])
     expected = dict(out_dir='o', detections='d.json', ann_file='a.json', batch_size=3, device='cpu')
-    expected |= dict(max_frames=9, draw=False, progress=False, draw_boxes=True, box_thr=0.1)
-    expected |= dict(options={'model.test_cfg.flip_test': False, 'x.y': 1}, whole_image=False)
+    expected.update(max_frames=9, draw=False, progress=False, draw_boxes=True, box_thr=0.1)
+    expected.update(options={'model.test_cfg.flip_test': False, 'x.y': 1}, whole_image=False)
     assert expected.items() <= settings.items()
 
 

@@ -10,6 +10,7 @@ from mmpose.evaluation.metrics import CocoMetric
 from mmpose.structures import PoseDataSample
 
 from mmpose_ext.apps.predict.instance_scoring import InstanceScoring
+from mmpose_ext.utils.sequences import zip_equal
 
 META = dict(sigmas=np.linspace(0.02, 0.1, 6), num_keypoints=6, dataset_name='six', CLASSES=[])
 
@@ -69,7 +70,7 @@ def test_same_people_and_scores_as_coco_metric(score_mode, nms_mode, bottomup, t
     people = InstanceScoring(META['sigmas'], **options)(samples)
     assert len(people) == len(expected)
     assert (len(people) < 8) == (nms_mode == 'oks_nms')
-    for person, other in zip(people, expected, strict=True):
+    for person, other in zip_equal(people, expected):
         np.testing.assert_allclose(person.keypoints.ravel(), other['keypoints'], rtol=1e-6)
         assert person.score == pytest.approx(other['score'], rel=1e-6)
         assert (person.box is None) == bottomup

@@ -1,6 +1,8 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """The whole way from files to results, pictures and videos."""
 
+from __future__ import annotations
+
 import json
 
 import cv2
@@ -16,6 +18,7 @@ from mmengine.runner import Runner
 from mmpose_ext.apps.predict import PoseInferencer, predict
 from mmpose_ext.apps.shared.batches import chunks, write_results
 from mmpose_ext.engine import CheckpointMismatchError, UnsafeCheckpointError
+from mmpose_ext.utils.sequences import zip_equal
 
 WHOLE = dict(whole_image=True, device='cpu')
 
@@ -32,7 +35,7 @@ def assert_same_results(found: list[dict], expected: list[dict], atol: float = 2
     assert found.keys() == expected.keys()
     for image_id, people in expected.items():
         assert len(found[image_id]) == len(people)
-        for one, other in zip(found[image_id], people, strict=True):
+        for one, other in zip_equal(found[image_id], people):
             assert one.keys() == other.keys()
             assert one['score'] == pytest.approx(other['score'], abs=1e-4)
             np.testing.assert_allclose(one['keypoints'], other['keypoints'], atol=atol)
@@ -270,8 +273,8 @@ def test_samples_are_mmposes_own(topdown, pictures):
     ]
     people = inferencer.predict(images, boxes, batch_size=2)
     assert [len(samples) for samples in people] == [2, 0, 1]  # no boxes, nobody
-    for image, some, samples in zip(images, boxes, people, strict=True):
-        for box, sample in zip(np.asarray(some, np.float32), samples, strict=True):
+    for image, some, samples in zip_equal(images, boxes, people):
+        for box, sample in zip_equal(np.asarray(some, np.float32), samples):
             info = dict(inferencer.model.dataset_meta, img=image, img_path=None)
             info.update(bbox=box[None, :4], bbox_score=box[4:])
             with torch.no_grad():

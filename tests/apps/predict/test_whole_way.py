@@ -1,6 +1,8 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """From images to AP: train the demo's detector, detect, test a top-down model with its boxes."""
 
+from __future__ import annotations
+
 import json
 import subprocess
 import sys
@@ -26,7 +28,7 @@ def training_options(data: Path, batch_size: int, **more) -> dict:
         options[f'{loader}.batch_size'] = batch_size
     for evaluator in ('val_evaluator', 'test_evaluator'):
         options[f'{evaluator}.ann_file'] = f'{data}/annotations/person_keypoints_val.json'
-    return options | more
+    return {**options, **more}
 
 
 def detect(root: Path, data: Path, checkpoint: Path, out: Path) -> list[dict]:
@@ -77,7 +79,8 @@ def test_the_trained_detector_finds_people(root, topdown, tmp_path):
     """Trained by the documented command for a few minutes on few images, which it then knows."""
     data = generate(tmp_path / 'data', dict(train=32, val=8), people=(1, 1), workers=1)
     options = training_options(data, 8)
-    options |= {
+    options = {
+        **options,
         'train_cfg.max_epochs': 40,
         'train_cfg.val_interval': 40,
         'default_hooks.checkpoint.interval': 40,

@@ -15,6 +15,7 @@ from mmpose.registry import MODELS
 from mmpose_ext.apps.small_people.labelling import MARK, label_small_people
 from mmpose_ext.datasets import DataError
 from mmpose_ext.engine.checkpoint_match_hook import CheckpointMismatchError
+from mmpose_ext.utils.sequences import zip_equal
 
 CONFIG = 'configs/demo/attention_resnet18_128x96.py'
 K = 17
@@ -75,7 +76,7 @@ def test_people_without_keypoints_get_some_and_all_else_stays(paths):
     before, after = read(paths['ann_file']), read(paths['out_file'])
     marked = [a['id'] for a in after['annotations'] if MARK in a]
     assert marked == [1, 4, 6]
-    for old, new in zip(before['annotations'], after['annotations'], strict=True):
+    for old, new in zip_equal(before['annotations'], after['annotations']):
         new = copy.deepcopy(new)
         if new.pop(MARK, None):
             assert new['num_keypoints'] == K and new['keypoints'][2::3] == [2.0] * K
@@ -101,7 +102,7 @@ def test_batches_do_not_change_the_result(paths):
     label_small_people(**paths, keypoint_thr=-9, batch_size=1)
     one = read(paths['out_file'])
     label_small_people(**paths, keypoint_thr=-9, batch_size=8)
-    for a, b in zip(one['annotations'], read(paths['out_file'])['annotations'], strict=True):
+    for a, b in zip_equal(one['annotations'], read(paths['out_file'])['annotations']):
         np.testing.assert_allclose(a['keypoints'], b['keypoints'], atol=0.1)
 
 

@@ -1,6 +1,8 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """The synthetic keypoint set: COCO's form, detections, hard enough, crowds."""
 
+from __future__ import annotations
+
 import json
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from mmpose_ext.apps.synthetic import generate
 from mmpose_ext.apps.synthetic.detections import box_iou, detect
 from mmpose_ext.apps.synthetic.scene import make_scene, outlines
 from mmpose_ext.apps.synthetic.skeleton import KEYPOINT_NAMES
+from mmpose_ext.utils.sequences import zip_equal
 
 
 @pytest.fixture(scope='module')
@@ -130,7 +133,7 @@ def keypoint_ap(coco: COCO, people: list[dict], points: np.ndarray) -> float:
             'score': 1.0,
             'keypoints': np.hstack((k, ones)).ravel().tolist(),
         }
-        for p, k in zip(people, points, strict=True)
+        for p, k in zip_equal(people, points)
     ]
     evaluation = COCOeval(coco, coco.loadRes(results), 'keypoints')
     evaluation.evaluate()

@@ -1,6 +1,8 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """Synthetic people: true visibility, bones and joints, drawing."""
 
+from __future__ import annotations
+
 import numpy as np
 import pytest
 
@@ -17,6 +19,7 @@ from mmpose_ext.apps.synthetic.poses import (
 )
 from mmpose_ext.apps.synthetic.scene import annotate
 from mmpose_ext.apps.synthetic.skeleton import KEYPOINT_NAMES, Pose, Proportions, pose_body
+from mmpose_ext.utils.sequences import zip_equal
 
 INDEX = {name: i for i, name in enumerate(KEYPOINT_NAMES)}
 
@@ -40,7 +43,7 @@ def drawn(*people: Person) -> Canvas:
 
 def visibility(person: Person, canvas: Canvas) -> dict[str, int]:
     values = annotate(person, canvas.labels).keypoints[:, 2].astype(int)
-    return dict(zip(KEYPOINT_NAMES, values.tolist(), strict=True))
+    return dict(zip_equal(KEYPOINT_NAMES, values.tolist()))
 
 
 def test_front_view_shows_all_and_left_is_on_the_right():

@@ -13,6 +13,7 @@ from xtcocotools.cocoeval import COCOeval
 
 from mmpose_ext.apps.synthetic.scene import make_scene
 from mmpose_ext.codecs import ClusterTag
+from mmpose_ext.utils.sequences import zip_equal
 
 SIZE, MAPS = 512, 128
 NAMED = [
@@ -72,7 +73,7 @@ def decode_all(data, codec):
         scale = (SIZE - 1) / (max(image['width'], image['height']) - 1)
         persons = np.array(people[image['id']]).reshape(-1, 17, 3) * (scale, scale, 1)
         keypoints, scores, person_scores = codec.batch_decode(perfect_maps(codec, [persons]))
-        for person, score in zip(keypoints[0] / scale, person_scores[0], strict=True):
+        for person, score in zip_equal(keypoints[0] / scale, person_scores[0]):
             flat = np.concatenate([person, np.ones((17, 1))], 1).flatten().tolist()
             results.append(
                 dict(image_id=image['id'], category_id=1, keypoints=flat, score=float(score))

@@ -12,6 +12,7 @@ from mmpose_ext.codecs import ClusterTag
 from mmpose_ext.codecs.cluster_tag.grouping import group_by_tags, match_by_tags
 from mmpose_ext.codecs.cluster_tag.peaks import best_cells, local_maxima, refine_cells
 from mmpose_ext.codecs.cluster_tag.places import match_places
+from mmpose_ext.utils.sequences import zip_equal
 
 NAMED = [['nose', 'left_eye', 'right_eye', 'left_ear', 'right_ear'], list(range(5, 17))]
 CLUSTERS = {'1': 1, '3': 3, '5': 5, '17': 17, 'named': NAMED}
@@ -65,7 +66,7 @@ def test_images_of_a_batch_do_not_mix():
     together = codec.batch_decode(perfect_maps(codec, batch))
     for b, people in enumerate(batch):
         alone = codec.batch_decode(perfect_maps(codec, [people]))
-        for one, all_images in zip(alone, together, strict=True):
+        for one, all_images in zip_equal(alone, together):
             if len(people):
                 assert one[0].shape == all_images[b].shape
         assert len(together[0][b]) == len(people)

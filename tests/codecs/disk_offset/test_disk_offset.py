@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from mmpose.datasets.transforms import GenerateTarget, PackPoseInputs
 
 from mmpose_ext.codecs import DiskOffset
+from mmpose_ext.utils.sequences import zip_equal
 
 SIZE = (41, 33)
 FLIP = [0, 2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11, 14, 13, 16, 15]
@@ -228,7 +229,7 @@ def test_images_of_a_batch_do_not_mix(nms):
     assert [len(k) for k in batch[0]] == [2, 0, 1]
     assert batch[0][1].shape == (0, 17, 2) and batch[2][1].shape == (0,)
     for i, one in enumerate(encoded):
-        for got, expected in zip(batch, codec.decode(one), strict=True):
+        for got, expected in zip_equal(batch, codec.decode(one)):
             np.testing.assert_allclose(got[i], expected, rtol=1e-5)
         assert (np.diff(batch[2][i]) <= 0).all()
 

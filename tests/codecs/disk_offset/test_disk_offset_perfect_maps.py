@@ -18,6 +18,7 @@ from mmpose_ext.apps.synthetic import generate
 from mmpose_ext.codecs import DiskOffset
 from mmpose_ext.codecs.disk_offset.scoring import COCO_SIGMAS
 from mmpose_ext.datasets.transforms import PersonMasks
+from mmpose_ext.utils.sequences import zip_equal
 
 
 def through_the_codec(codec, coco, image_id):
@@ -48,7 +49,7 @@ def through_the_codec(codec, coco, image_id):
     keypoints, scores, person_scores = codec.decode(encoded)
     back = cv2.invertAffineTransform(warp)
     found = []
-    for person, score, total in zip(keypoints, scores, person_scores, strict=True):
+    for person, score, total in zip_equal(keypoints, scores, person_scores):
         place = person @ back[:, :2].T + back[:, 2]
         found.append(
             dict(

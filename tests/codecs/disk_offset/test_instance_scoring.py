@@ -13,6 +13,7 @@ from mmpose_ext.codecs.disk_offset.scoring import (
     oks_matrix,
     soft_nms,
 )
+from mmpose_ext.utils.sequences import zip_equal
 
 SIGMAS = np.array(COCO_SIGMAS)
 
@@ -62,10 +63,8 @@ def test_suppression_is_that_of_mmpose(number):
     points, scores, areas = crowd(number)
     people = scores.mean(-1) if number else np.zeros(0)
     oks = oks_matrix(points, areas, SIGMAS)
-    flat = [np.concatenate([p, s[:, None]], -1) for p, s in zip(points, scores, strict=True)]
-    database = [
-        dict(keypoints=p, score=s, area=a) for p, s, a in zip(flat, people, areas, strict=True)
-    ]
+    flat = [np.concatenate([p, s[:, None]], -1) for p, s in zip_equal(points, scores)]
+    database = [dict(keypoints=p, score=s, area=a) for p, s, a in zip_equal(flat, people, areas)]
     kept = hard_nms(oks, people, 0.5)
     assert kept.tolist() == list(oks_nms(database, 0.5, SIGMAS))
     assert len(kept) == (number + 1) // 2

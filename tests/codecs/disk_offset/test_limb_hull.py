@@ -12,6 +12,7 @@ from mmpose_ext.codecs.disk_offset.limb_hull import (
     LEAST_HALF_WIDTH,
     draw_limb_hulls,
 )
+from mmpose_ext.utils.sequences import zip_equal
 
 SIZE, PITCH = (41, 31), torch.tensor([3.0, 3.5])
 
@@ -41,7 +42,7 @@ def test_hulls_equal_plain_distances():
     points[0, 5:7] = points[0, 5]  # a level, empty limb
     labelled = rng.uniform(size=(3, 17)) > 0.3
     depth = plain_hulls(points, labelled)
-    size = [np.ptp(p[own], axis=0) for p, own in zip(points, labelled, strict=True)]
+    size = [np.ptp(p[own], axis=0) for p, own in zip_equal(points, labelled)]
     order = np.argsort([np.hypot(*extent) for extent in size])
     expected, clear = np.zeros(SIZE[::-1], int), np.ones(SIZE[::-1], bool)
     for n in order[::-1]:

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from mmpose_ext.models.backbones import BranchedHourglass
+from mmpose_ext.utils.sequences import zip_equal
 
 SMALL = dict(channels=20, depth=2, stem_channels=8)
 SETTINGS = [
@@ -22,7 +23,7 @@ def test_each_branch_of_each_stack_gives_its_clusters_maps(settings):
     model = BranchedHourglass(**SMALL, **settings)
     outputs = model(torch.randn(1, 3, 32, 48))
     assert len(outputs) == len(settings['sparse_clusters'])
-    for i, (stack, clusters) in enumerate(zip(outputs, model.clusters, strict=True)):
+    for i, (stack, clusters) in enumerate(zip_equal(outputs, model.clusters)):
         branches = ['sparse'] if settings['dense_clusters'] is None else ['dense', 'sparse']
         assert list(stack) == branches == list(clusters)
         for name, maps in stack.items():
@@ -82,7 +83,7 @@ def test_tag_scale_multiplies_the_tags_but_not_what_is_passed_on():
     scaled.load_state_dict(model.state_dict())
     image = torch.randn(1, 3, 32, 32)
     with torch.no_grad():
-        for stack, other in zip(model(image), scaled(image), strict=True):
+        for stack, other in zip_equal(model(image), scaled(image)):
             for name, maps in stack.items():
                 torch.testing.assert_close(other[name]['heatmaps'], maps['heatmaps'])
                 torch.testing.assert_close(other[name]['tags'], 4 * maps['tags'])

@@ -4,6 +4,7 @@ import torch
 from mmpose.models.backbones import ResNet
 
 from mmpose_ext.models.backbones import ContextResNet, PluginResNet
+from mmpose_ext.utils.sequences import zip_equal
 
 STAGES = (0, 1, 2, 3)
 
@@ -25,7 +26,7 @@ def test_is_the_plugin_resnet_and_gives_the_attention_too():
     plugin.load_state_dict(ours.state_dict())
     x = torch.randn(2, 3, 64, 64)
     maps, attention = ours(x)
-    for one, two in zip(maps, plugin(x), strict=True):
+    for one, two in zip_equal(maps, plugin(x)):
         torch.testing.assert_close(one, two)
     assert [tuple(a.shape) for a in attention] == [(2, 1, 64 // s, 64 // s) for s in (4, 8, 16, 32)]
 
@@ -39,7 +40,7 @@ def test_attention_is_that_of_each_stage():
             lambda _, __, out, stage=stage: seen.update({stage: out})
         )
     maps, attention = model(torch.randn(2, 3, 64, 48))
-    for stage, out, weights in zip((1, 3), maps, attention, strict=True):
+    for stage, out, weights in zip_equal((1, 3), maps, attention):
         block = getattr(model, f'layer{stage}_global_context')
         expected, expected_weights = block.attend(seen[stage])
         torch.testing.assert_close(out, expected)

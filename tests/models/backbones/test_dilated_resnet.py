@@ -7,6 +7,7 @@ from mmpose.models.backbones import ResNet
 from torch import nn
 
 from mmpose_ext.models.backbones import DilatedResNet
+from mmpose_ext.utils.sequences import zip_equal
 
 
 def network(depth=18, **settings):
@@ -88,8 +89,8 @@ def test_same_values_in_training_and_testing_where_statistics_are_frozen():
     trained = net.train()(x)[-1]
     tested = net.eval()(x)[-1]
     torch.testing.assert_close(tested[..., ::2, ::2], trained)
-    for before, (_, after) in zip(
-        statistics, ((n, b) for n, b in net.named_buffers() if 'running' in n), strict=True
+    for before, (_, after) in zip_equal(
+        statistics, ((n, b) for n, b in net.named_buffers() if 'running' in n)
     ):
         assert torch.equal(before, after)
     trained.square().mean().backward()

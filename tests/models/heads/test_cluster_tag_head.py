@@ -10,6 +10,7 @@ from mmpose.registry import KEYPOINT_CODECS, MODELS
 
 from mmpose_ext.models.heads import ClusterTagHead
 from mmpose_ext.models.losses import ClusterTagLoss
+from mmpose_ext.utils.sequences import zip_equal
 
 SIZE = (64, 96)
 CODEC = dict(
@@ -55,7 +56,7 @@ def test_loss_is_the_sum_over_stacks_and_branches():
     head, samples, maps = ClusterTagHead(CODEC, **CLUSTERS), make_samples(), make_maps()
     values = head.loss(maps, samples)
     expected = dict.fromkeys(('loss_heatmap', 'loss_pull', 'loss_push'), 0)
-    for stack, numbers in zip(maps, NUMBERS, strict=True):
+    for stack, numbers in zip_equal(maps, NUMBERS):
         for name, clusters in numbers.items():
             codec = KEYPOINT_CODECS.build(dict(CODEC, clusters=clusters))
             targets = codec.targets(samples)
@@ -97,7 +98,7 @@ def test_people_are_decoded_from_the_last_sparse_branch():
     maps[-1]['sparse'] = dict(heatmaps=targets['heatmaps'], tags=tags.view(2, 17, 24, 16))
     preds = head.predict(maps, samples)
     expected = head.decoder.batch_decode(maps[-1]['sparse'])
-    for pred, keypoints, scores, people in zip(preds, *expected, strict=True):
+    for pred, keypoints, scores, people in zip_equal(preds, *expected):
         assert np.array_equal(pred.keypoints, keypoints)
         assert np.array_equal(pred.keypoint_scores, scores)
         assert np.array_equal(pred.bbox_scores, people)
@@ -114,9 +115,9 @@ def test_flip_test_of_mirrored_maps_changes_nothing():
     cfg = dict(output_heatmaps=True)
     preds, fields = head.predict(maps, samples, cfg)
     flipped, flipped_fields = head.predict([maps, mirrored], samples, dict(cfg, flip_test=True))
-    for a, b in zip(preds, flipped, strict=True):
+    for a, b in zip_equal(preds, flipped):
         np.testing.assert_allclose(a.keypoints, b.keypoints, atol=1e-3)
-    for a, b in zip(fields, flipped_fields, strict=True):
+    for a, b in zip_equal(fields, flipped_fields):
         torch.testing.assert_close(a.heatmaps, b.heatmaps)
         assert torch.equal(a.tags, b.tags)
 

@@ -10,6 +10,7 @@ from mmpose.registry import MODELS
 from mmpose.structures import PoseDataSample
 
 import mmpose_ext  # noqa: F401 (registers the heads)
+from mmpose_ext.utils.sequences import zip_equal
 
 SIZE, K, FLIP = (96, 128), 5, [0, 2, 1, 4, 3]
 CODEC = dict(type='CompositeLocalization', input_size=SIZE)
@@ -133,7 +134,7 @@ class SymmetricHead(torch.nn.Module):
 
     def forward(self, feats):
         def maps(x):
-            return dict(zip(('heatmaps', 'offsets'), self.inner([x])[-1], strict=True))
+            return dict(zip_equal(('heatmaps', 'offsets'), self.inner([x])[-1]))
 
         merged = self.decoder.merge_flipped(maps(feats[-1]), maps(feats[-1].flip(-1)), FLIP)
         return [(merged['heatmaps'], merged['offsets'])]
@@ -148,12 +149,12 @@ def test_a_symmetric_model_predicts_the_same_with_and_without_flip_test():
     model.forward = SymmetricHead(inner).forward
     plain = model.predict([feats], test_samples(4), {})
     flipped = model.predict([[feats], [feats.flip(-1)]], test_samples(4), dict(flip_test=True))
-    for one, two in zip(plain, flipped, strict=True):
+    for one, two in zip_equal(plain, flipped):
         np.testing.assert_allclose(one.keypoints, two.keypoints, atol=1e-3)
         np.testing.assert_allclose(one.keypoint_scores, two.keypoint_scores, atol=1e-6)
     # the model itself is not symmetric, so the test can tell
     lopsided = inner.predict([feats], test_samples(4), {})
-    differences = [a.keypoints - b.keypoints for a, b in zip(lopsided, plain, strict=True)]
+    differences = [a.keypoints - b.keypoints for a, b in zip_equal(lopsided, plain)]
     assert np.abs(differences).max() > 0.5
     # and the keypoints of a mirrored input are the mirrored keypoints
     mirrored = model.predict([feats.flip(-1)], test_samples(4), {})

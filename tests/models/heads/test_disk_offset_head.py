@@ -9,6 +9,7 @@ from mmpose.structures import PoseDataSample
 from mmpose_ext.codecs import DiskOffset
 from mmpose_ext.models.heads.disk_offset_head import NAMES, merge_scales
 from mmpose_ext.models.pose_estimators.multi_scale_bottomup import scale_input
+from mmpose_ext.utils.sequences import zip_equal
 
 SIZE, K = 129, 17
 FLIP = [0, 2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11, 14, 13, 16, 15]
@@ -72,7 +73,7 @@ def test_channels_and_start():
     head = build_head(heatmap_prior=0.02)
     maps = head([torch.zeros(2, 8, 9, 9)])
     shapes = {name: value.shape[1] for name, value in maps.items()}
-    assert shapes == dict(zip(NAMES, (K, 1, 2 * K, 64, 2 * K), strict=True))
+    assert shapes == dict(zip_equal(NAMES, (K, 1, 2 * K, 64, 2 * K)))
     torch.testing.assert_close(maps['heatmaps'].sigmoid(), torch.full_like(maps['heatmaps'], 0.02))
     assert not maps['mid_offsets'].any()
 

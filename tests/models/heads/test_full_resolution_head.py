@@ -14,6 +14,7 @@ from mmpose.structures import PoseDataSample
 
 import mmpose_ext  # noqa: F401 (registers the parts)
 from mmpose_ext.models.heads.full_resolution_head import heatmap_accuracy
+from mmpose_ext.utils.sequences import zip_equal
 
 CONFIGS = Path(__file__).parents[3] / 'configs'
 ROWS = {
@@ -146,9 +147,7 @@ def test_loss_is_the_same_wherever_the_target_is_drawn_and_equals_equation_2():
         heatmaps = model._forward(images)
     torch.testing.assert_close(by_worker, on_device, atol=1e-6, rtol=0)
     total = 0.0
-    for maps, sample in zip(
-        heatmaps.double(), samples(size=SMALL, draw_on_device=False), strict=True
-    ):
+    for maps, sample in zip_equal(heatmaps.double(), samples(size=SMALL, draw_on_device=False)):
         weights = sample.gt_instance_labels.keypoint_weights[0]
         for k in range(17):
             if weights[k] > 0:
@@ -199,7 +198,7 @@ def test_flip_test_of_a_symmetric_model_needs_no_shift(size):
     plain = model.predict(feats, samples(4), {})
     flipped = model.predict([feats, [feats[0].flip(-1)]], samples(4), dict(flip_test=True))
     mirrored = model.predict([feats[0].flip(-1)], samples(4), {})
-    for one, two, three in zip(plain, flipped, mirrored, strict=True):
+    for one, two, three in zip_equal(plain, flipped, mirrored):
         np.testing.assert_allclose(one.keypoints, two.keypoints, atol=1e-3)
         np.testing.assert_allclose(one.keypoint_scores, two.keypoint_scores, atol=1e-5)
         expected = one.keypoints[:, FLIP].copy()
@@ -210,7 +209,7 @@ def test_flip_test_of_a_symmetric_model_needs_no_shift(size):
     shifted = maps.clone()
     shifted[..., 1:] = maps[..., :-1]
     moved = model.decode(dict(heatmaps=(maps + shifted) / 2))
-    shift = np.stack([b.keypoints - a.keypoints for a, b in zip(plain, moved, strict=True)])
+    shift = np.stack([b.keypoints - a.keypoints for a, b in zip_equal(plain, moved)])
     assert np.median(shift[..., 0]) == pytest.approx(0.5, abs=0.05)
 
 

@@ -1,9 +1,12 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+from __future__ import annotations
+
 import pytest
 import torch
 from mmcv.cnn import NonLocal2d
 
 from mmpose_ext.models.layers import GaussianNonLocal2d, SecondOrderNonLocal, gaussian_attention
+from mmpose_ext.utils.sequences import zip_equal
 
 
 def pair(channels: int, sub_sample: bool = False) -> tuple[GaussianNonLocal2d, NonLocal2d]:
@@ -57,7 +60,7 @@ def test_gradients_equal_mmcv(sub_sample):
         x = torch.randn(2, 32, 8, 6, dtype=torch.float64, requires_grad=True)
         block.double()(x).square().sum().backward()
         results.append([x.grad, *(parameter.grad for parameter in block.parameters())])
-    for mine, other in zip(*results, strict=True):
+    for mine, other in zip_equal(*results):
         torch.testing.assert_close(mine, other, rtol=1e-9, atol=1e-9)
 
 

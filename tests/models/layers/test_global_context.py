@@ -4,6 +4,7 @@ import torch
 from mmcv.cnn.bricks import ContextBlock
 
 from mmpose_ext.models.layers import GlobalContextBlock
+from mmpose_ext.utils.sequences import zip_equal
 
 
 def random_block(channels=8, **kwargs):
@@ -23,12 +24,12 @@ def attend_slowly(block, x):
         w, bias = block.conv_mask.weight[0, :, 0, 0], block.conv_mask.bias[0]
         raised = torch.stack([(w @ x[b, :, i, j] + bias).exp() for i, j in cells])
         raised = raised / raised.sum()
-        context = sum(r * x[b, :, i, j] for r, (i, j) in zip(raised, cells, strict=True))
+        context = sum(r * x[b, :, i, j] for r, (i, j) in zip_equal(raised, cells))
         hidden = first.weight[:, :, 0, 0] @ context + first.bias
         hidden = (hidden - hidden.mean()) / (hidden.var(unbiased=False) + norm.eps).sqrt()
         hidden = (hidden * norm.weight.flatten() + norm.bias.flatten()).relu()
         added = second.weight[:, :, 0, 0] @ hidden + second.bias
-        for r, (i, j) in zip(raised, cells, strict=True):
+        for r, (i, j) in zip_equal(raised, cells):
             out[b, :, i, j] += added
             weights[b, i, j] = r
     return out, weights

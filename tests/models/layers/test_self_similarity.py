@@ -3,6 +3,7 @@ import pytest
 import torch
 
 from mmpose_ext.models.layers.self_similarity import self_similarity_attention
+from mmpose_ext.utils.sequences import zip_equal
 
 
 def plain(x: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
@@ -28,7 +29,7 @@ def test_equals_plain_in_value_and_gradient(positions, block):
         out = function(x, value)
         (out * torch.randn_like(out)).sum().backward()
         results.append((out.detach(), x.grad, value.grad))
-    for expected, actual in zip(*results, strict=True):
+    for expected, actual in zip_equal(*results):
         torch.testing.assert_close(actual, expected, rtol=1e-9, atol=1e-9)
 
 

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from mmpose_ext.models import losses
+from mmpose_ext.utils.sequences import zip_equal
 
 K, C, H, W = 5, 2, 6, 7
 CLUSTER_OF = torch.tensor([0, 0, 1, 1, 1])
@@ -62,7 +63,7 @@ def reference(maps, targets, reading, margin=4.0, weights=(1.0, 1e-3), tag_windo
                     same = [tag for m, tag in tags if CLUSTER_OF[m] == CLUSTER_OF[k]]
                     means.append(sum(same) / len(same))
                 normalised = [
-                    mean + int(PLACE[k]) * DELTA for mean, (k, _) in zip(means, tags, strict=True)
+                    mean + int(PLACE[k]) * DELTA for mean, (k, _) in zip_equal(means, tags)
                 ]
             references.append(sum(means) / len(means))
             pulls.append(sum((value - references[-1]) ** 2 for value in normalised) / len(tags))

@@ -6,6 +6,7 @@ import torch
 from mmpose.registry import MODELS
 
 from mmpose_ext.models.losses import DiskOffsetLoss
+from mmpose_ext.utils.sequences import zip_equal
 
 B, K, D, H, W, R = 2, 3, 4, 4, 5, 16.0
 CHANNELS = dict(
@@ -102,7 +103,7 @@ def test_equals_the_plain_reference_in_value_and_gradient(raw_share):
         torch.testing.assert_close(value, torch.as_tensor(expected[name]))
         ours = torch.autograd.grad(value, leaves, retain_graph=True, allow_unused=True)
         plain = torch.autograd.grad(expected[name], leaves, retain_graph=True, allow_unused=True)
-        for a, b, leaf in zip(ours, plain, leaves, strict=True):
+        for a, b, leaf in zip_equal(ours, plain, leaves):
             zero = torch.zeros_like(leaf)
             torch.testing.assert_close(zero if a is None else a, zero if b is None else b)
 

@@ -5,15 +5,14 @@ from torch.nn.functional import interpolate
 
 from mmpose_ext.models.backbones import ContextFeatures
 from mmpose_ext.models.necks import SAMFCD
+from mmpose_ext.utils.sequences import zip_equal
 
 CHANNELS = (3, 4, 5, 6)
 
 
 def features(sizes, batch=2, seed=0):
     generator = torch.Generator().manual_seed(seed)
-    maps = [
-        torch.randn(batch, c, *s, generator=generator) for c, s in zip(CHANNELS, sizes, strict=True)
-    ]
+    maps = [torch.randn(batch, c, *s, generator=generator) for c, s in zip_equal(CHANNELS, sizes)]
     attention = [torch.randn(batch, 1, *s, generator=generator) for s in sizes]
     return ContextFeatures(tuple(maps), tuple(attention))
 
