@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -79,7 +80,7 @@ def paint_attention(scene: Scene, attention: list[Attention]) -> list[Tile]:
             canvas.dots(frame.pixels(cell)[None], (255, 255, 255), 3.5)
             canvas.dots(frame.pixels(cell)[None], colour, 2.5)
         h, w = layer.maps.shape[1:]
-        name = layer.layer.removeprefix('backbone.')
+        name = re.sub(r'^backbone\.', '', layer.layer)
         values = f'{low.min():.2g} to {high.max():.2g}'
         tiles.append(Tile(f'{layer.kind} {w}x{h}, {values}: {name}', canvas.picture))
     return tiles

@@ -127,7 +127,7 @@ def test_fine_tuning_takes_what_fits(make_config, trained):
 
 def test_fine_tuning_from_what_fits_nowhere(make_config, trained, tmp_path):
     state = load_checkpoint_safely(trained / 'epoch_2.pth')['state_dict']
-    backbone = {k.removeprefix('backbone.'): v for k, v in state.items() if k[:9] == 'backbone.'}
+    backbone = {k[9:]: v for k, v in state.items() if k[:9] == 'backbone.'}
     torch.save(dict(state_dict=backbone), tmp_path / 'imagenet.pth')
     config = make_config(load_from=str(tmp_path / 'imagenet.pth'))
     with pytest.raises(CheckpointMismatchError, match=r'imagenet\.pth.*fits nowhere.*init_cfg'):
