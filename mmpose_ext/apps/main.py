@@ -18,6 +18,7 @@ COMMANDS = {
     ),
     'validate': ('validate.cli', 'list what is wrong with a keypoint file'),
     'benchmark': ('benchmark.cli', "time a config beside mmpose's nearest"),
+    'compare': ('compare.cli', 'train configs with several seeds and compare them'),
     'browse': ('look.browse_cli', 'draw training samples with their targets'),
     'curves': ('look.curves_cli', 'draw the curves of trainings'),
     'worst': ('look.worst_cli', 'draw the worst cases of a test run'),

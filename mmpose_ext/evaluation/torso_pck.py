@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 
 import numpy as np
@@ -10,6 +11,8 @@ from mmengine.logging import MMLogger
 from mmpose.evaluation.functional import keypoint_pck_accuracy
 from mmpose.evaluation.metrics import PCKAccuracy
 from mmpose.registry import METRICS
+
+from mmpose_ext.utils.atomic_files import write_atomically
 
 GROUPS = {
     'Head': ('neck', 'head_top'),
@@ -45,15 +48,23 @@ class TorsoPCK(PCKAccuracy):
 
     Args:
         thr (float): Fraction of the torso. Defaults to 0.2.
+        out_file (str, optional): JSON file to write, whole or not at all: for each person with a
+            torso its ``id`` (position in the data set), and how many keypoints are ``correct``
+            and ``labelled``.
         collect_device, prefix: As for mmengine's BaseMetric. The default prefix is ``'lsp'``.
     """
 
     default_prefix = 'lsp'
 
     def __init__(
-        self, thr: float = 0.2, collect_device: str = 'cpu', prefix: str | None = None
+        self,
+        thr: float = 0.2,
+        out_file: str | None = None,
+        collect_device: str = 'cpu',
+        prefix: str | None = None,
     ) -> None:
         super().__init__(thr, norm_item=[], collect_device=collect_device, prefix=prefix)
+        self.out_file = out_file
 
     def compute_metrics(self, results: list[dict]) -> dict[str, float]:
         """Compute the percentages (0 to 100).
@@ -81,6 +92,8 @@ class TorsoPCK(PCKAccuracy):
                 f'TorsoPCK: {left_out} of {len(torso)} people have no labelled torso and do not '
                 'count.'
             )
+        if self.out_file:
+            self._write_people(predicted, truth, mask, torso)
         # mmpose leaves out people whose norm factor is 0
         correct, *_ = keypoint_pck_accuracy(
             predicted[..., :2], truth[..., :2], mask, self.thr, np.stack([torso, torso], -1)
@@ -89,6 +102,18 @@ class TorsoPCK(PCKAccuracy):
         metrics = {name: _mean(percent[self._ids(names)]) for name, names in GROUPS.items()}
         metrics['PCK'] = _mean(percent)
         return metrics
+
+    def _write_people(
+        self, predicted: np.ndarray, truth: np.ndarray, mask: np.ndarray, torso: np.ndarray
+    ) -> None:
+        distance = np.linalg.norm(predicted[..., :2] - truth[..., :2], axis=-1)
+        correct = (distance < self.thr * torso[:, None]) & mask
+        people = [
+            dict(id=index, correct=int(right.sum()), labelled=int(labelled.sum()))
+            for index, (right, labelled) in enumerate(zip(correct, mask))
+            if torso[index] > 0
+        ]
+        write_atomically(self.out_file, json.dumps(people).encode())
 
     def _ids(self, names: Sequence[str]) -> list[int]:
         known = self.dataset_meta['keypoint_name2id']

@@ -1,4 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+import json
 import math
 
 import numpy as np
@@ -99,3 +100,23 @@ def test_other_data_sets_are_refused():
     ones = np.ones((1, 1, 2))
     with pytest.raises(ValueError, match="'hand' has no keypoints"):
         metric.compute_metrics([dict(pred_coords=ones, gt_coords=ones, mask=np.ones((1, 1), bool))])
+
+
+def test_people_are_written(tmp_path):
+    """The sums over the people in the file are those of the metric, keypoint by keypoint."""
+    predicted, truth, visible = people()
+    visible[3] = 0  # no torso: not in the file
+    file = tmp_path / 'people.json'
+    percent = evaluate(predicted, truth, visible, out_file=str(file))['lsp/PCK']
+    written = json.loads(file.read_text())
+    assert 3 not in [person['id'] for person in written]
+    correct = sum(person['correct'] for person in written)
+    labelled = sum(person['labelled'] for person in written)
+    assert 100 * correct / labelled == pytest.approx(percent, abs=1.0)  # a mean of the keypoints'
+    only = written[0]
+    index = only['id']
+    one = evaluate(
+        predicted[index : index + 1], truth[index : index + 1], visible[index : index + 1]
+    )
+    assert only['labelled'] == visible[index].sum()
+    assert one['lsp/PCK'] == pytest.approx(100 * only['correct'] / only['labelled'])

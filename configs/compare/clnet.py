@@ -1,0 +1,29 @@
+# CLNet with the paper's geometry: stride 16 and sigma 16 at 256 pixels are 8 and 8 at 128.
+_base_ = ['../_base_/lspet_compare.py']
+
+codec = dict(
+    type='CompositeLocalization',
+    input_size=_base_.input_size,
+    stride=8,
+    sigma=8,
+    tau=0.6,
+    draw_on_device=True,
+)
+train_pipeline = [
+    *_base_.augmentation,
+    dict(type='GenerateTarget', encoder=codec),
+    dict(type='PackPoseInputs'),
+]
+train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
+model = dict(
+    backbone=dict(num_stages=3, strides=(1, 2, 1), dilations=(1, 1, 1), out_indices=(2,)),
+    head=dict(
+        type='CompositeLocalizationHead',
+        in_channels=128,
+        channels=512,
+        out_channels=14,
+        loss=dict(type='CompositeLocalizationLoss', heatmap_reduction='sum'),
+        decoder=codec,
+    ),
+    test_cfg=dict(flip_test=True),
+)

@@ -1,0 +1,48 @@
+# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+"""The configs of the comparison build, and share everything but the method."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+from mmpose.registry import MODELS
+
+import mmpose_ext  # noqa: F401 (registers everything)
+
+FILES = sorted((Path(__file__).resolve().parents[2] / 'configs' / 'compare').glob('*.py'))
+OWN = {'model', 'codec', 'train_pipeline', 'context'}
+
+
+@pytest.mark.parametrize('path', FILES, ids=lambda path: path.stem)
+def test_it_runs(path):
+    init_default_scope('mmpose')
+    cfg = Config.fromfile(path)
+    model = MODELS.build(cfg.model).eval()
+    with torch.inference_mode():
+        model._forward(torch.randn(2, 3, 128, 128))
+    codec = cfg.model.head.decoder
+    # Gaussians of 8 pixels
+    if codec.type == 'MSRAHeatmap':
+        assert codec.sigma * codec.input_size[0] / codec.heatmap_size[0] == 8
+    else:
+        assert codec.sigma == 8
+
+
+def test_only_the_method_differs():
+    base, *others = (Config.fromfile(path).to_dict() for path in FILES)
+    for other in others:
+        assert set(base) - OWN == set(other) - OWN
+        for key in set(base) - OWN:
+            first, second = base[key], other[key]
+            if key == 'train_dataloader':
+                first, second = (
+                    {**loader, 'dataset': {**loader['dataset'], 'pipeline': None}}
+                    for loader in (first, second)
+                )
+            assert first == second, key
+        for one in (base, other):
+            encoder = one['train_pipeline'][5]['encoder']
+            assert encoder == one['model']['head']['decoder']
+        assert base['train_pipeline'][:5] == other['train_pipeline'][:5]
