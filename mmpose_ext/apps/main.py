@@ -12,10 +12,7 @@ COMMANDS = {
     'predict': ('predict.cli', 'find people in images, videos and webcams'),
     'detect': ('detect.cli', 'write the person-detection file of a data set'),
     'export': ('export.cli', 'write a trained model as an ONNX file'),
-    'synthetic': (
-        'mmpose_ext.apps.synthetic.cli',
-        'make a synthetic multi-person keypoint data set',
-    ),
+    'synthetic': ('synthetic.cli', 'make a synthetic multi-person keypoint data set'),
     'validate': ('validate.cli', 'list what is wrong with a keypoint file'),
     'benchmark': ('benchmark.cli', "time a config beside mmpose's nearest"),
     'compare': ('compare.cli', 'train configs with several seeds and compare them'),

@@ -97,7 +97,8 @@ def test_commands_have_the_options_named(page):
         for command, arguments in re.findall(r'\bmmpose-ext ([a-z]\w*)([^|;]*)', line):
             assert command in COMMANDS, line
             parser = argparse.ArgumentParser()
-            importlib.import_module(COMMANDS[command][0]).add_arguments(parser)
+            module = importlib.import_module(f'mmpose_ext.apps.{COMMANDS[command][0]}')
+            module.add_arguments(parser)
             named = set(re.findall(r'(?<![\w-])--[a-z][\w-]*', arguments))
             assert named <= set(parser._option_string_actions), line
 
