@@ -173,3 +173,32 @@ def enliven(network: torch.nn.Module) -> None:
             tags = network.backbone.stacks[-1].branches['sparse'].tag.predictions
             tags.weight *= 40
     network.eval()
+
+
+def give_clear_peaks(network: torch.nn.Module, size: tuple) -> None:
+    """Give a heatmap network weights whose maps are smooth and positive, with one clear peak each.
+
+    Where the peak is depends on the image, as long as that is smooth too; rounding does not move
+    it, sub-pixel steps included.
+
+    Args:
+        network (TopdownPoseEstimator): With a ``HeatmapHead``.
+        size (tuple): Input [w, h].
+    """
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randn(8, 3, size[1] // 16, size[0] // 16, generator=generator)
+    images = torch.nn.functional.interpolate(images, size[::-1], mode='bicubic')
+    ramp = torch.tensor([0.25, 0.75, 0.75, 0.25])  # a deconvolution that interpolates linearly
+    for module in network.modules():
+        if isinstance(module, torch.nn.ConvTranspose2d):
+            mix = torch.randn(*module.weight.shape[:2], 1, 1, generator=generator)
+            module.weight.data = mix * ramp[:, None] * ramp
+        elif isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
+            module.reset_running_stats()
+            module.momentum = None
+    last = network.head.final_layer
+    with torch.no_grad():
+        network.train()(images, None)
+        network.eval()
+        last.weight /= network(images, None).std((0, 2, 3))[:, None, None, None]
+        last.bias += 6 - network(images, None).mean((0, 2, 3))
