@@ -23,6 +23,7 @@ from mmpose_ext.apps.benchmark.contestants import MEASURES
 from mmpose_ext.apps.benchmark.environment import describe_environment
 from mmpose_ext.apps.benchmark.fast_steps import VARIANTS
 from mmpose_ext.apps.benchmark.networks import DTYPES
+from mmpose_ext.apps.benchmark.noise_errors import ERRORS, STRENGTHS
 from mmpose_ext.apps.benchmark.runner import check_device
 from mmpose_ext.apps.benchmark.timing import CLOCKS
 
@@ -39,6 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default='config',
         help="'config': what --what names (default); 'attention-block' and 'step-memory': time and "
         "memory, each in a process of its own; 'people': bottom-up codecs by number of people; "
+        "'noise': people found, AP and AR of bottom-up codecs on maps with errors; "
         "'fast-training': the step with each of its settings",
     )
     parser.add_argument(
@@ -54,7 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         '--people', type=int, nargs='+', metavar='N',
-        help="people in an image of a bottom-up config (5; part 'people': 1 5 10 20 30)",
+        help="people in an image of a bottom-up config (5; parts 'people', 'noise': 1 5 10 20 30)",
     )  # fmt: skip
     parser.add_argument(
         '--noise', type=float, default=1.0,
@@ -73,6 +75,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--variants', nargs='+', choices=VARIANTS, default=(), metavar='SETTING',
         help=f"of the part 'fast-training': {', '.join(VARIANTS)} (all)",
     )  # fmt: skip
+    parser.add_argument(
+        '--errors', nargs='+', choices=ERRORS, default=ERRORS, metavar='KIND',
+        help=f"of the part 'noise': {', '.join(ERRORS)} (both)",
+    )  # fmt: skip
+    parser.add_argument(
+        '--rms', type=float, nargs='+', default=STRENGTHS, metavar='PX',
+        help='strengths of these errors in input pixels (0 1 2 3 4 5)',
+    )  # fmt: skip
+    parser.add_argument(
+        '--annotations', metavar='FILE', help="people of the part 'noise', in COCO's format"
+    )
+    parser.add_argument(
+        '--vary', nargs='+', default=(), metavar='SETTING=VALUE',
+        help="of the part 'noise': the codec with one other setting each",
+    )  # fmt: skip
     parser.add_argument('--data-root', help="of the config's own data set, for the loaders")
     parser.add_argument('--csv', metavar='FILE', help='the figures with versions and hardware')
     parser.add_argument('--plot', metavar='FILE.png', help='the figures as bars or lines')
@@ -84,7 +101,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Measures and writes; returns the exit status: 2 where nothing could be measured."""
-    many = (1, 5, 10, 20, 30) if args.part == 'people' else (5,)
+    many = (1, 5, 10, 20, 30) if args.part in ('people', 'noise') else (5,)
     settings = Settings(
         runs=args.runs,
         batch=args.batch,
@@ -99,6 +116,10 @@ def run(args: argparse.Namespace) -> int:
         data_root=args.data_root,
         variants=tuple(args.variants),
         clock=args.clock,
+        errors=tuple(args.errors),
+        strengths=tuple(args.rms),
+        annotations=args.annotations,
+        vary=tuple(args.vary),
     )
     try:
         if args.threads:

@@ -19,6 +19,8 @@ from mmpose_ext.utils.atomic_files import write_atomically
 from .rows import Row
 
 ROW_COLUMNS = tuple(field.name for field in fields(Row))
+#: Cases that are numbers of something, by their last word: the axis' label.
+AXES = {'people': 'people', 'px': 'errors in input pixels'}
 MOST_CASES = 2  # of a measure in the common table; with more it has a table of its own
 
 
@@ -65,7 +67,7 @@ def to_markdown(rows: Sequence[Row], environment: dict[str, str], dtype: str) ->
 
 
 def draw_plot(path: str | os.PathLike, rows: Sequence[Row], title: str) -> None:
-    """Draw a panel a measure to a PNG file: bars, or lines where the cases are numbers of people.
+    """Draw a panel a measure to a PNG file: bars, or lines where the cases are numbers.
 
     Bars and lines are medians; the whiskers and bands reach from quartile to quartile.
 
@@ -83,7 +85,7 @@ def draw_plot(path: str | os.PathLike, rows: Sequence[Row], title: str) -> None:
     axes = figure.subplots(lines, columns, squeeze=False).ravel()
     for axis, (measure, unit) in zip(axes, measures):
         of_measure = [row for row in rows if (row.measure, row.unit) == (measure, unit)]
-        draw = _draw_lines if 'people' in of_measure[-1].case else _draw_bars
+        draw = _draw_lines if of_measure[-1].case.split(' ')[-1] in AXES else _draw_bars
         draw(axis, of_measure, colours)
         axis.set_title(measure, fontsize=10)
         axis.set_ylabel(unit, fontsize=8)
@@ -112,14 +114,14 @@ def _draw_bars(axis, rows: Sequence[Row], colours: dict) -> None:
 
 
 def _draw_lines(axis, rows: Sequence[Row], colours: dict) -> None:
-    """A line a contestant, over the numbers of people."""
+    """A line a contestant, over the numbers that the cases are."""
     for name in dict.fromkeys(row.contestant for row in rows):
         own = [row for row in rows if row.contestant == name]
-        people = [int(row.case.split()[0]) for row in own]
-        axis.plot(people, [row.median for row in own], color=colours[name], marker='o', ms=3)
+        places = [float(row.case.split()[0]) for row in own]
+        axis.plot(places, [row.median for row in own], color=colours[name], marker='o', ms=3)
         low, high = [row.low for row in own], [row.high for row in own]
-        axis.fill_between(people, low, high, color=colours[name], alpha=0.2)
-    axis.set_xlabel('people', fontsize=8)
+        axis.fill_between(places, low, high, color=colours[name], alpha=0.2)
+    axis.set_xlabel(AXES[rows[-1].case.split(' ')[-1]], fontsize=8)
     axis.set_ylim(bottom=0)
 
 

@@ -11,7 +11,7 @@ from .timing import median_ratio, quartiles
 
 @dataclass(frozen=True)
 class Row:
-    """A measured figure; lower is better in all of them.
+    """A measured figure; lower is better in all but AP and AR, and in people found the truth.
 
     Attributes:
         part (str): Which part of the benchmark.

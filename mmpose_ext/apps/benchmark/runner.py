@@ -19,11 +19,13 @@ from .fast_steps import PART as FAST_STEPS
 from .fast_steps import measure_fast_steps
 from .memory import PARTS as PROCESS_PARTS
 from .memory import measure_in_processes
+from .noise import PART as NOISE
+from .noise import measure_noise
 from .peers import peers_of
 from .rows import Row
 from .suite import ConfigBenchmark, Settings
 
-PARTS = ('config', *PROCESS_PARTS, 'people', FAST_STEPS)
+PARTS = ('config', *PROCESS_PARTS, 'people', NOISE, FAST_STEPS)
 
 
 def run_benchmark(
@@ -40,8 +42,8 @@ def run_benchmark(
         config: A config of mmpose or of this package.
         settings (Settings): How to measure.
         part (str): One of PARTS: 'config' is all of ``settings.measures``; for the others see
-            :func:`.memory.measure_in_processes`, :func:`.crowds.measure_crowds` and
-            :func:`.fast_steps.measure_fast_steps`.
+            :func:`.memory.measure_in_processes`, :func:`.crowds.measure_crowds`,
+            :func:`.noise.measure_noise` and :func:`.fast_steps.measure_fast_steps`.
         peers (Sequence[str], optional): Configs to measure beside it, in place of mmpose's nearest.
         options (dict, optional): Merged into the config, as ``--cfg-options``.
         tell (Callable): Told what is measured now.
@@ -81,6 +83,8 @@ def run_benchmark(
                 settings.noise,
                 settings.clock,
             )
+        elif part == NOISE:
+            rows = measure_noise(ours, ours.name, settings, tell)
         elif part == FAST_STEPS:
             rows = measure_fast_steps(ours, ours.name, settings, tell)
         else:

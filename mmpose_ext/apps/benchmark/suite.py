@@ -23,6 +23,7 @@ from .networks import (
     step_call,
     targets_call,
 )
+from .noise_errors import ERRORS, STRENGTHS
 from .rows import Row, make_rows
 from .samples import make_people, make_samples
 from .timing import CLOCKS, synchronizer, take_turns, timed
@@ -51,6 +52,10 @@ class Settings:
         variants (Sequence[str]): Of the part 'fast-training', of
             :data:`.fast_steps.VARIANTS`; all of them if empty.
         clock (str): Of encoding and decoding, see :data:`.timing.CLOCKS`.
+        errors (Sequence[str]): Of the part 'noise', of :data:`.noise_errors.ERRORS`.
+        strengths (Sequence[float]): Of the errors in input pixels.
+        annotations (str, optional): COCO file whose people are drawn in the part 'noise'.
+        vary (Sequence[str]): ``SETTING=VALUE`` each, of the codec in the part 'noise'.
     """
 
     runs: int = 15
@@ -66,6 +71,10 @@ class Settings:
     data_root: str | None = None
     variants: Sequence[str] = ()
     clock: str = 'wall'
+    errors: Sequence[str] = ERRORS
+    strengths: Sequence[float] = STRENGTHS
+    annotations: str | None = None
+    vary: Sequence[str] = ()
 
 
 class ConfigBenchmark:

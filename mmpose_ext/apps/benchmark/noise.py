@@ -1,0 +1,244 @@
+# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+"""Bottom-up codecs on perfect maps with errors of growing strength: the part 'noise'."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Sequence
+from copy import deepcopy
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmpose.codecs import AssociativeEmbedding
+from mmpose.registry import KEYPOINT_CODECS
+
+from mmpose_ext.utils.maps import Maps
+
+from .codecs import network_map_size
+from .contestants import Contestant
+from .noise_errors import NoisyMaps
+from .noise_scenes import Scene, annotated_scenes, made_up_scenes
+from .noise_scores import Found, score_people
+from .peers import ORDER
+from .rows import Row, make_rows
+from .suite import Settings
+
+PART = 'noise'
+TRUTH = 'annotated'
+#: Between two people's tags where the codec does not set it: twice the margin that is trained.
+TAG_STEP = 8.0
+
+
+@dataclass
+class Source:
+    """Maps of one kind and size, and those who decode them.
+
+    Attributes:
+        draw (Callable): Gives the perfect maps (1, C, h, w) of a scene.
+        decoders (dict[str, object]): Codecs by name.
+    """
+
+    draw: Callable[[Scene], Maps]
+    decoders: dict[str, Any] = field(default_factory=dict)
+
+
+def measure_noise(
+    ours: Contestant,
+    config: str,
+    settings: Settings,
+    tell: Callable[[str], None] = lambda text: None,
+) -> list[Row]:
+    """Decode perfect maps with errors, and compare the people found with those that were drawn.
+
+    Of a DiskOffset config: its codec at the network's resolution and at the input's, and mmpose's
+    AssociativeEmbedding at stride 4. Of a ClusterTag config: its codec, and AssociativeEmbedding
+    on heatmaps of the same size. AssociativeEmbedding has the settings of mmpose's COCO config,
+    and with UDP the frame in which it errs least.
+
+    Args:
+        ours (Contestant): A bottom-up config of one of these codecs, of COCO's 17 keypoints.
+        config (str): Its name in the rows.
+        settings (Settings): ``people``, ``batch`` (images of each number), ``errors``,
+            ``strengths``, ``annotations`` and ``vary`` are used.
+        tell (Callable): Told what is measured now.
+
+    Returns:
+        list[Row]: For each kind and strength the number of people found, beside that of those
+        annotated, AP and AR.
+
+    Raises:
+        OSError: If the annotation file can't be read.
+        ValueError: If the config's codec is another, or has no such setting, or nobody is in the
+            annotation file.
+    """
+    make = {'DiskOffset': disk_offset_sources, 'ClusterTag': cluster_tag_sources}
+    codec = ours.decoder_cfg['type']
+    if codec not in make or ours.metainfo['num_keypoints'] != len(ORDER):
+        raise ValueError(
+            f'part {PART}: needs a config of {" or ".join(make)} with {len(ORDER)} keypoints, '
+            f'got {codec} with {ours.metainfo["num_keypoints"]}'
+        )
+    if settings.annotations:
+        scenes = annotated_scenes(settings.annotations, ours.input_size)
+    else:
+        scenes = made_up_scenes(ours.input_size, settings.people, settings.batch)
+    sources = make[codec](ours, settings.vary)
+    rows = []
+    for kind in settings.errors:
+        found = _decode_all(scenes, sources, kind, settings.strengths, ours.input_size, tell)
+        rows += _rows(scenes, found, kind, config)
+    order = list(dict.fromkeys(row.measure for row in rows))
+    return sorted(rows, key=lambda row: order.index(row.measure))
+
+
+def _decode_all(
+    scenes: Sequence[Scene],
+    sources: Sequence[Source],
+    kind: str,
+    strengths: Sequence[float],
+    size: tuple[int, int],
+    tell: Callable[[str], None],
+) -> dict[float, dict[str, list[Found]]]:
+    """What was found, scene by scene, for each strength and codec."""
+    results: dict[float, dict[str, list[Found]]] = {strength: {} for strength in strengths}
+    for number, scene in enumerate(scenes):
+        tell(f'{kind} errors, image {number + 1} of {len(scenes)}')
+        for source in sources:
+            noisy = NoisyMaps(source.draw(scene), kind, size, number)
+            for strength in strengths:
+                maps = noisy.at(strength)
+                for name, codec in source.decoders.items():
+                    results[strength].setdefault(name, []).append(_decode(codec, maps))
+    return results
+
+
+def _rows(
+    scenes: Sequence[Scene],
+    results: dict[float, dict[str, list[Found]]],
+    kind: str,
+    config: str,
+) -> list[Row]:
+    annotated = [float(sum(len(scene.points) for scene in scenes))]
+    rows = []
+    for strength, found in results.items():
+        scores = {name: score_people(scenes, people) for name, people in found.items()}
+        people = {name: [float(score.found)] for name, score in scores.items()}
+        columns = (
+            ('found', 'people', {TRUTH: annotated, **people}),
+            ('AP', '', {name: [score.ap] for name, score in scores.items()}),
+            ('AR', '', {name: [score.ar] for name, score in scores.items()}),
+        )
+        for measure, unit, values in columns:
+            name, case = f'{measure}, {kind} errors', f'{strength:g} px'
+            rows += make_rows(values, PART, config, name, unit, 1, case)
+    return rows
+
+
+def disk_offset_sources(ours: Contestant, variants: Sequence[str]) -> list[Source]:
+    """StrongPose's maps at the network's resolution and at the input's, and tagged heatmaps."""
+    size, network = ours.input_size, network_map_size(ours)
+    settings = {k: v for k, v in ours.decoder_cfg.items() if k != 'draw_on_device'}
+    sources = []
+    for cells in (network, size):
+        codec = KEYPOINT_CODECS.build(dict(settings, map_size=cells))
+        source = Source(draw=lambda scene, codec=codec: _drawn(codec, scene))
+        source.decoders[f'DiskOffset, {cells[0]}x{cells[1]}'] = codec
+        sources.append(source)
+    for variant in variants:
+        sources[0].decoders[variant] = _varied(dict(settings, map_size=network), variant)
+    stride_4 = tuple(-(-side // 4) for side in size)
+    peer = associative_embedding(size, stride_4, sigma=2)
+    name = f'AssociativeEmbedding, {stride_4[0]}x{stride_4[1]}'
+    draw = _tagged(peer, [[k] for k in range(len(ORDER))])
+    return [*sources, Source(draw, {name: peer})]
+
+
+def cluster_tag_sources(ours: Contestant, variants: Sequence[str]) -> list[Source]:
+    """Tagged heatmaps of the config's clusters, and of AssociativeEmbedding."""
+    settings = {k: v for k, v in ours.decoder_cfg.items() if k != 'draw_on_device'}
+    codec = KEYPOINT_CODECS.build(settings)
+    own = Source(
+        draw=_tagged(codec, codec.clusters, codec.delta, codec.reference_step or TAG_STEP),
+        decoders={'ClusterTag': codec},
+    )
+    for variant in variants:
+        own.decoders[variant] = _varied(settings, variant)
+    cells = codec.heatmap_size
+    peer = associative_embedding(ours.input_size, cells, codec.sigma)
+    draw = _tagged(peer, [[k] for k in range(len(ORDER))])
+    return [own, Source(draw, {f'AssociativeEmbedding, {cells[0]}x{cells[1]}': peer})]
+
+
+def associative_embedding(
+    size: tuple[int, int], cells: tuple[int, int], sigma: float
+) -> AssociativeEmbedding:
+    """mmpose's codec for COCO at a size of maps."""
+    return AssociativeEmbedding(
+        size,
+        cells,
+        sigma=sigma,
+        use_udp=True,
+        decode_keypoint_order=list(ORDER),
+        decode_topk=30,
+        decode_max_instances=30,
+    )
+
+
+def _drawn(codec: Any, scene: Scene) -> Maps:
+    encoded = codec.encode(scene.points, scene.labelled)
+    return {name: torch.from_numpy(encoded[name])[None] for name in codec.decoded_names}
+
+
+def _tagged(
+    codec: Any, clusters: Sequence[Sequence[int]], delta: float = 0.0, step: float = TAG_STEP
+) -> Callable[[Scene], Maps]:
+    """Heatmaps as drawn; in each cell the tag of the cluster's nearest labelled keypoint.
+
+    People's references are ``step`` apart, in no order; a keypoint's tag is the reference and
+    ``delta`` times its place in the cluster.
+    """
+    w, h = codec.heatmap_size
+    stride = np.array(codec.input_size) / (w, h)
+    y, x = np.mgrid[:h, :w]
+    centres = (np.stack([x, y], -1) + 0.5) * stride - 0.5
+
+    def draw(scene: Scene) -> Maps:
+        heatmaps = codec.encode(scene.points, scene.labelled)['heatmaps']
+        tags = np.zeros((len(clusters), h, w), np.float32)
+        people = len(scene.points)
+        references = step * np.random.default_rng(people).permutation(people)
+        for channel, cluster in enumerate(clusters):
+            person, place = np.nonzero(scene.labelled[:, cluster])
+            if len(person):
+                points = scene.points[person, np.array(cluster)[place]]
+                distance = np.square(points[:, None, None] - centres).sum(-1)
+                tags[channel] = (references[person] + delta * place)[distance.argmin(0)]
+        maps = dict(heatmaps=heatmaps, tags=tags)
+        return {name: torch.from_numpy(value)[None] for name, value in maps.items()}
+
+    return draw
+
+
+def _varied(settings: dict, variant: str) -> Any:
+    key, equals, value = variant.partition('=')
+    if not equals:
+        raise ValueError(f'a variant must be SETTING=VALUE, got {variant!r}')
+    try:
+        value = ast.literal_eval(value)
+    except (ValueError, SyntaxError):
+        pass  # a word
+    changed = Config(deepcopy(settings))
+    changed.merge_from_dict({key: value})
+    try:
+        return KEYPOINT_CODECS.build(changed.to_dict())
+    except TypeError as error:
+        raise ValueError(f'{variant}: {error}') from error
+
+
+def _decode(codec: Any, maps: Maps) -> Found:
+    values = [value.clone() for value in maps.values()]  # mmpose's codec writes in them
+    keypoints, _, people = codec.batch_decode(*values)
+    return Found(keypoints[0], people[0])

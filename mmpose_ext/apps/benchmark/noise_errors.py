@@ -1,0 +1,144 @@
+# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+"""Errors like a network's on perfect maps of bottom-up codecs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch.nn.functional import conv1d, grid_sample, interpolate
+
+from mmpose_ext.utils.maps import Maps
+
+#: 'smooth': one error for a neighbourhood, as networks err; 'independent': another for each cell.
+ERRORS = ('smooth', 'independent')
+#: Strengths that are measured, in input pixels.
+STRENGTHS = (0.0, 1.0, 2.0, 3.0, 4.0, 5.0)
+#: Standard deviation of the Gaussian that smooths smooth errors, in input pixels: half of a disk's
+#: radius of 16, and a cell of a network of stride 8.
+CORRELATION = 8.0
+#: The same of errors of a heatmap's values: different peaks differ in height. (Within a single
+#: Gaussian of 8 px such errors would move the peak by several pixels.)
+CORRELATION_OF_VALUES = 32.0
+#: Mid and long offsets err by this share of their length and more where short offsets err by 1 px.
+SHARE_OF_LENGTH = 0.05
+#: Heatmaps err by this share of their value, and by this amount, where short offsets err by 1 px.
+SHARE_OF_VALUE, BACKGROUND = 0.1, 0.005
+#: Tags err by this much where short offsets err by 1 px: by 0.8 where they err by 3 px.
+TAG_ERROR = 0.8 / 3
+
+#: Of the x and y of an error whose length has a mean square of 1.
+EACH_AXIS = 0.5**0.5
+
+
+def error_field(kind: str, size: tuple[int, int], seed: int) -> Callable[..., Tensor]:
+    """Make a source of errors with a mean of 0 and a mean square of 1.
+
+    Smooth errors are drawn on a grid of half of their correlation, smoothed there, and interpolated
+    to the maps, so that maps of any size err alike.
+
+    Args:
+        kind (str): One of ERRORS.
+        size (tuple[int, int]): The input's [w, h].
+        seed (int): Of the random numbers; the same seed gives the same errors.
+
+    Returns:
+        Callable: Gives errors for maps of a shape (1, C, h, w), other errors on each call; the
+        second argument is the correlation in input pixels, CORRELATION by default.
+    """
+    generator = torch.Generator().manual_seed(seed)
+
+    def independent(shape: torch.Size, _: float = CORRELATION) -> Tensor:
+        return torch.randn(shape, generator=generator)
+
+    def smooth(shape: torch.Size, correlation: float = CORRELATION) -> Tensor:
+        step = correlation / 2
+        width, height = (math.ceil((side - 1) / step) + 1 for side in size)
+        reach = 6
+        ticks = torch.arange(-reach, reach + 1) / 2
+        kernel = torch.exp(-0.5 * ticks**2)
+        kernel /= kernel.square().sum().sqrt()
+        noise = torch.randn(shape[1], height + 2 * reach, width + 2 * reach, generator=generator)
+        for _ in range(2):
+            noise = conv1d(noise.flatten(0, 1)[:, None], kernel[None, None])
+            noise = noise.view(shape[1], -1, noise.shape[-1]).transpose(1, 2)
+        return interpolate(noise[None], shape[-2:], mode='bicubic', align_corners=True)
+
+    if kind not in ERRORS:
+        raise ValueError(f'errors must be one of {ERRORS}, got {kind!r}')
+    return smooth if kind == 'smooth' else independent
+
+
+class NoisyMaps:
+    """Perfect maps and one draw of errors, to be had at any strength.
+
+    Where short offsets err by r input pixels (the root mean square of the errors' lengths):
+
+    | maps | error |
+    | --- | --- |
+    | short offsets | r px |
+    | mid and long offsets | r px, and a twentieth of their length for each pixel of r |
+    | disks, body | a tenth of their value for each pixel of r, and 0.005 r; within 0 to 1 |
+    | Gaussian heatmaps | the same; where errors are smooth they also lie r px beside the keypoint |
+    | tags | 0.8 r / 3 |
+
+    So at r = 3 long offsets err by 15 % of their length, tags by 0.8, and heatmaps by 30 %.
+
+    Args:
+        maps (dict[str, Tensor]): (1, C, h, w) each, by the names of the codecs' maps.
+        kind (str): One of ERRORS.
+        size (tuple[int, int]): The input's [w, h].
+        seed (int): Of the errors.
+    """
+
+    def __init__(self, maps: Maps, kind: str, size: tuple[int, int], seed: int) -> None:
+        self.maps = maps
+        self.errors = {}
+        self.shift = None
+        field = error_field(kind, size, seed)
+        for name, value in maps.items():
+            if name in ('mid_offsets', 'long_offsets'):
+                length = value.unflatten(1, (-1, 2)).square().sum(2, keepdim=True)
+                scale = (1 + length * SHARE_OF_LENGTH**2).sqrt_()
+                errors = field(value.shape).unflatten(1, (-1, 2)).mul_(EACH_AXIS * scale)
+                errors = errors.flatten(1, 2)
+                self.errors[name] = (errors,)
+            elif name == 'short_offsets':
+                self.errors[name] = (field(value.shape).mul_(EACH_AXIS),)
+            elif name == 'tags':
+                self.errors[name] = (field(value.shape).mul_(TAG_ERROR),)
+            else:
+                of_value = field(value.shape, CORRELATION_OF_VALUES).mul_(SHARE_OF_VALUE)
+                self.errors[name] = (of_value, field(value.shape).mul_(BACKGROUND))
+        if 'tags' in maps and kind == 'smooth':
+            channels, h, w = maps['heatmaps'].shape[1:]
+            shift = field(torch.Size([1, 2 * channels, h, w])).view(channels, 2, h, w)
+            # from input pixels to grid_sample's -1 to 1 over the map
+            unit = torch.tensor([2 * EACH_AXIS / side for side in size])
+            self.shift = shift.permute(0, 2, 3, 1) * unit
+
+    def at(self, rms: float) -> Maps:
+        """Give the maps with errors of a strength in input pixels."""
+        if not rms:
+            return dict(self.maps)
+        noisy = {}
+        for name, value in self.maps.items():
+            errors = self.errors[name]
+            if len(errors) == 1:
+                noisy[name] = value + rms * errors[0]
+                continue
+            if self.shift is not None:
+                value = self._shifted(value, rms)
+            most = None if 'tags' in self.maps else 1.0  # disks are probabilities, Gaussians not
+            noisy[name] = (value * (1 + rms * errors[0]) + rms * errors[1]).clamp_(0, most)
+        return noisy
+
+    def _shifted(self, value: Tensor, rms: float) -> Tensor:
+        h, w = value.shape[-2:]
+        y, x = torch.meshgrid(torch.arange(h), torch.arange(w), indexing='ij')
+        cells = torch.stack([(2 * x + 1) / w - 1, (2 * y + 1) / h - 1], -1)
+        return grid_sample(
+            value[0, :, None], cells + rms * self.shift, align_corners=False
+        ).transpose(0, 1)

@@ -1,0 +1,81 @@
+# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+"""People whose maps are decoded with errors: made up, or those of an annotation file."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from .people import STANDING, standing_people
+
+#: A person's area over that of its box, as COCO's people have it on average.
+AREA_OF_BOX = 0.53
+
+
+class Scene(NamedTuple):
+    """The N people of an image, in a network's input."""
+
+    points: np.ndarray  #: (N, K, 2) float32 in input pixels
+    labelled: np.ndarray  #: (N, K) float32, 0 where a keypoint is not annotated, else 1
+    areas: np.ndarray  #: (N,) in square input pixels
+
+
+def made_up_scenes(
+    size: tuple[int, int], people: Sequence[int], images: int, seed: int = 0
+) -> list[Scene]:
+    """Standing people, see :func:`.people.standing_people`.
+
+    Args:
+        size (tuple[int, int]): The input's [w, h].
+        people (Sequence[int]): Numbers of people in an image.
+        images (int): Images of each number.
+        seed (int): Of the random numbers. Defaults to 0.
+    """
+    scenes = []
+    for number in people:
+        rng = np.random.default_rng([seed, number])
+        for _ in range(images):
+            points = standing_people(size, number, rng)
+            sides = points.max(1) - points.min(1)
+            labelled = np.ones((number, len(STANDING)), np.float32)
+            scenes.append(Scene(points, labelled, AREA_OF_BOX * sides.prod(1)))
+    return scenes
+
+
+def annotated_scenes(path: str | os.PathLike, size: tuple[int, int]) -> list[Scene]:
+    """The people with keypoints of a file in COCO's format, in images that fit into the input.
+
+    As mmpose's ``BottomupResize(resize_mode='fit')`` does it, but that the image lies in the
+    input's corner and not in its middle. Crowds are left out.
+
+    Args:
+        path: The annotation file; images are not read.
+        size (tuple[int, int]): The input's [w, h].
+
+    Raises:
+        ValueError: If nobody in the file has COCO's 17 keypoints.
+    """
+    with open(path, encoding='utf-8') as file:
+        data = json.load(file)
+    people: dict[int, list[dict]] = {}
+    for person in data['annotations']:
+        if person.get('num_keypoints') and not person.get('iscrowd'):
+            people.setdefault(person['image_id'], []).append(person)
+    scenes = []
+    for image in data['images']:
+        persons = people.get(image['id'], [])
+        if not persons or len(persons[0]['keypoints']) != 3 * len(STANDING):
+            continue
+        scale = min((size[0] - 1) / (image['width'] - 1), (size[1] - 1) / (image['height'] - 1))
+        keypoints = np.array([person['keypoints'] for person in persons], np.float64)
+        keypoints = keypoints.reshape(len(persons), -1, 3)
+        areas = np.array([person['area'] for person in persons]) * scale**2
+        points = (keypoints[..., :2] * scale).astype(np.float32)
+        scenes.append(Scene(points, (keypoints[..., 2] > 0).astype(np.float32), areas))
+    if not scenes:
+        raise ValueError(f'{os.fspath(path)}: nobody has the {len(STANDING)} keypoints of COCO')
+    return scenes
