@@ -1,13 +1,13 @@
-# Second-order CBAM and a Gaussian non-local block after C2 to C5, Table I. Trained from scratch,
-# as Section IV-B says of the paper's own rows; with ImageNet weights:
-# --cfg-options model.backbone.init_cfg.type=Pretrained \
-#     model.backbone.init_cfg.checkpoint=torchvision://resnet50
+# Second-order CBAM and a Gaussian non-local block after C2 to C5, Table I. The ResNet starts from
+# ImageNet weights, as the baseline does (Section IV-A; Section IV-B says that the paper's own rows
+# were trained from scratch). From scratch: --cfg-options model.backbone.init_cfg=None
 _base_ = ['./_base_/heatmap_384x288.py']
 
 model = dict(
     backbone=dict(
         type='PluginResNet',
         depth=50,
+        init_cfg=dict(type='Pretrained', checkpoint='torchvision://resnet50'),
         plugins=[
             dict(
                 cfg=dict(type='SecondOrderNonLocal'),

@@ -86,6 +86,7 @@ def test_headline_config_trains_from_the_command_line(root, shared_data, tmp_pat
         'default_hooks.logger.interval=1',
         f'val_evaluator.ann_file={folder}/val.json',
         'val_dataloader.dataset.bbox_file=None',
+        'model.backbone.init_cfg=None',  # else ImageNet weights are downloaded
     ]
     for loader, file, people in (('train', 'train.json', 4), ('val', 'val.json', 2)):
         options += [

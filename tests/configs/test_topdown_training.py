@@ -42,3 +42,16 @@ def test_full_resolution_sums_over_the_cells(path):
     cfg = Config.fromfile(path)
     width, height = cfg.model.head.decoder.input_size
     assert cfg.model.head.loss.loss_weight == width * height
+
+
+def test_rows_of_a_table_start_alike():
+    """The attention paper's rows and their baseline, from ImageNet or, on demand, from scratch."""
+    names = ['simplebaseline_resnet50_256x192', 'attention_resnet50_256x192']
+    rows = [CONFIGS / f'{name}.py' for name in names]
+    rows += sorted((CONFIGS / 'ablation').glob('attention_*.py'))
+    assert len(rows) == 5
+    for path in rows:
+        cfg = Config.fromfile(path)
+        assert cfg.model.backbone.init_cfg.checkpoint == 'torchvision://resnet50'
+        cfg.merge_from_dict({'model.backbone.init_cfg': None})
+        assert cfg.model.backbone.init_cfg is None

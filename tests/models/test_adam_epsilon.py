@@ -1,0 +1,93 @@
+# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+"""No full top-down config has gradients so small that Adam's epsilon takes its steps away.
+
+A tensor's step is less than half of what Adam means it to be where the root of the second moment is
+below epsilon. A loss that is a mean over many cells brings most of a network's tensors there.
+"""
+
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+from mmpose.datasets.transforms import GenerateTarget, PackPoseInputs
+from mmpose.registry import MODELS
+
+STEPS = 3
+
+
+def make_batch(cfg, rng, number=2):
+    """Grey noise with a square of the keypoint's own colour at each random keypoint."""
+    width, height = cfg.codec.input_size
+    num_keypoints = cfg.model.head.out_channels
+    inputs, samples = [], []
+    for _ in range(number):
+        keypoints = rng.uniform(0.1, 0.9, (1, num_keypoints, 2)) * [width, height]
+        image = rng.integers(0, 90, (height, width, 3), dtype=np.uint8)
+        for index, (x, y) in enumerate(keypoints[0].astype(int)):
+            colour = [index * step % 255 for step in (37, 91, 151)]
+            image[max(0, y - 4) : y + 5, max(0, x - 4) : x + 5] = colour
+        results = dict(
+            img=image,
+            transformed_keypoints=keypoints,
+            keypoints_visible=np.ones((1, num_keypoints), np.float32),
+            dataset_keypoint_weights=np.ones((1, num_keypoints), np.float32),
+        )
+        packed = PackPoseInputs()(GenerateTarget(encoder=cfg.codec)(results))
+        inputs.append(packed['inputs'])
+        samples.append(packed['data_samples'])
+    return dict(inputs=inputs, data_samples=samples)
+
+
+def slowed_share(cfg, steps=STEPS):
+    """Train some steps from scratch; give the share of tensors that epsilon slows to a half."""
+    torch.manual_seed(0)
+    rng = np.random.default_rng(0)
+    cfg.model.backbone.init_cfg = None
+    model = MODELS.build(cfg.model)
+    model.init_weights()
+    model.train()
+    settings = dict(cfg.optim_wrapper.optimizer)
+    optimizer = torch.optim.Adam(model.parameters(), lr=settings['lr'])
+    for _ in range(steps):
+        data = model.data_preprocessor(make_batch(cfg, rng), True)
+        losses = model.loss(data['inputs'], data['data_samples'])
+        optimizer.zero_grad()
+        sum(value for name, value in losses.items() if name.startswith('loss')).backward()
+        optimizer.step()
+    (group,) = optimizer.param_groups
+    correction = 1 - group['betas'][1] ** steps
+    moments = [(state['exp_avg_sq'] / correction).sqrt() for state in optimizer.state.values()]
+    return float(np.mean([float(moment.median()) < group['eps'] for moment in moments]))
+
+
+def load(root, name):
+    init_default_scope('mmpose')
+    return Config.fromfile(root / 'configs' / f'{name}.py')
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    'name',
+    [
+        'simplebaseline_resnet34_256x192',
+        'simplebaseline_resnet50_256x192',
+        'attention_resnet50_256x192',
+        'clnet_resnet50_256x192',
+        'frsbn_resnet34_256x192',
+        'ablation/frsbn_plain_resnet34_256x192',
+        'ablation/frsbn_gcb_resnet34_256x192',
+        'ablation/frsbn_gcb_skip_resnet34_256x192',
+    ],
+)
+def test_no_full_config_is_slowed(root, name):
+    # the softmax of 7 context blocks hides their mask's bias, and at first its weight: 14 of 181
+    assert slowed_share(load(root, name)) < 0.1
+
+
+@pytest.mark.long
+def test_a_mean_over_the_cells_is_slowed(root):
+    """Else the test above measures nothing."""
+    cfg = load(root, 'simplebaseline_resnet34_256x192')
+    cfg.model.head.loss.loss_weight = 1.0
+    assert slowed_share(cfg) > 0.3
