@@ -1,9 +1,10 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """Five papers on pose estimation as registered components of MMPose 1.x.
 
-Importing this package registers everything under mmpose's registries and makes mmengine load
-checkpoints safely (see :mod:`mmpose_ext.engine`). In a config:
-``custom_imports = dict(imports=['mmpose_ext'])``.
+Importing this package registers its components under mmpose's registries and changes nothing else.
+In a config: ``custom_imports = dict(imports=['mmpose_ext'])``. Two modules change mmengine for the
+whole process when they are imported, and only then: :mod:`mmpose_ext.safe_loading` and
+:mod:`mmpose_ext.cpu_launcher`.
 """
 
 from .requirements import check_requirements

@@ -1,5 +1,12 @@
 # What every config shares: registration, hooks, log, visualizer.
-custom_imports = dict(imports=['mmpose_ext'], allow_failed_imports=False)
+custom_imports = dict(
+    imports=[
+        'mmpose_ext',  # registers the components
+        'mmpose_ext.safe_loading',  # mmengine loads checkpoints with weights only
+        'mmpose_ext.cpu_launcher',  # --launcher pytorch works without GPUs
+    ],
+    allow_failed_imports=False,
+)
 default_scope = 'mmpose'
 
 default_hooks = dict(

@@ -4,9 +4,7 @@
 # (`mim train mmdet ...` where the package is called mmdet)
 _base_ = ['../_base_/default_runtime.py']
 default_scope = 'mmdet'
-custom_imports = dict(
-    imports=['mmpose_ext', 'mmpose_ext.utils.mmdet_import'], allow_failed_imports=False
-)
+custom_imports = dict(imports=[*_base_.custom_imports.imports, 'mmpose_ext.utils.mmdet_import'])
 data_root = 'build/demo/data/'
 metainfo = dict(classes=('person',))
 

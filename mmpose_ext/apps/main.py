@@ -7,6 +7,8 @@ import argparse
 import importlib
 import sys
 
+from mmpose_ext.engine.checkpoint_loading import safely_loading
+
 # sub-command: (module in mmpose_ext.apps with add_arguments(parser) and run(args) -> int, help)
 COMMANDS = {
     'predict': ('predict.cli', 'find people in images, videos and webcams'),
@@ -42,7 +44,8 @@ def main(argv: list[str] | None = None) -> int:
             implementation.add_arguments(command)
             command.set_defaults(run=implementation.run)
     args = parser.parse_args(argv)
-    return args.run(args)
+    with safely_loading():
+        return args.run(args)
 
 
 if __name__ == '__main__':

@@ -8,6 +8,7 @@ from .checkpoint_loading import (
     UnsafeCheckpointError,
     install_safe_loading,
     load_checkpoint_safely,
+    safely_loading,
 )
 from .checkpoint_match_hook import CheckpointMatchHook, CheckpointMismatchError, match_checkpoint
 from .cpu_launcher import install_cpu_launcher
@@ -15,9 +16,6 @@ from .epoch_seed_hook import EpochSeedHook, seed_everything
 from .fast_training_hook import FastTraining, FastTrainingHook
 from .safe_checkpoint_hook import SafeCheckpointHook
 from .validate_data_hook import ValidateDataHook
-
-install_safe_loading()
-install_cpu_launcher()
 
 __all__ = [
     'AtomicLocalBackend',
@@ -36,6 +34,7 @@ __all__ = [
     'install_safe_loading',
     'load_checkpoint_safely',
     'match_checkpoint',
+    'safely_loading',
     'seed_everything',
     'write_atomically',
 ]

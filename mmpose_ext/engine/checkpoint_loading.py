@@ -28,6 +28,7 @@ _METHODS = {
     OneCycleParamScheduler: ('_annealing_cos', '_annealing_linear'),
 }
 _last_loaded: tuple[int, str] | None = None
+_installed = False
 
 
 class CheckpointError(RuntimeError):
@@ -121,9 +122,32 @@ def load_checkpoint_safely(file: str | os.PathLike, map_location: object = None)
 def install_safe_loading() -> None:
     """Make every loader of mmengine's ``CheckpointLoader`` load weights only. Idempotent.
 
+    This changes mmengine for the whole process, until it ends. In a config, list
+    ``'mmpose_ext.safe_loading'`` under ``custom_imports``, which calls this function; for a part
+    of a program see :func:`safely_loading`.
+
     Local files go through :func:`load_checkpoint_safely`; the loaders of all other schemes
-    (http, s3, torchvision, open-mmlab, ...) run with torch told to refuse full unpickling.
+    (http, s3, torchvision, open-mmlab, ...) run while torch refuses full unpickling.
     """
+    global _installed
+    _installed = True
+    _replace_loaders()
+
+
+@contextmanager
+def safely_loading() -> Iterator[None]:
+    """Load weights only within a ``with`` block, as :func:`install_safe_loading` does for good."""
+    before = dict(CheckpointLoader._schemes)
+    _replace_loaders()
+    try:
+        yield
+    finally:
+        if not _installed:
+            for prefix, loader in before.items():
+                CheckpointLoader.register_scheme(prefixes=prefix, loader=loader, force=True)
+
+
+def _replace_loaders() -> None:
     # register_scheme is public, the list of what is registered is not.
     for prefix, loader in list(CheckpointLoader._schemes.items()):
         if not getattr(loader, 'loads_weights_only', False):

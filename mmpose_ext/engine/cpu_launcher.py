@@ -15,7 +15,8 @@ def install_cpu_launcher() -> None:
 
     mmengine selects a CUDA device for each process before anything else, which fails where there is
     none; NCCL, the configs' backend, needs GPUs as well; and the runner gives the wrapped model
-    that device. Where mmengine sees another device than the CPU nothing changes.
+    that device. Where mmengine sees another device than the CPU nothing changes. In a config, list
+    ``'mmpose_ext.cpu_launcher'`` under ``custom_imports``, which calls this function.
     """
     launch = utils._init_dist_pytorch
     if getattr(launch, 'runs_on_cpu', False):

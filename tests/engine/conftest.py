@@ -7,6 +7,8 @@ import copy
 import functools
 import itertools
 import json
+import sys
+from collections import OrderedDict
 from pathlib import Path
 
 import cv2
@@ -16,10 +18,14 @@ import torch
 from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
+from mmengine.runner import checkpoint as mmengine_checkpoint
+from mmengine.runner.checkpoint import CheckpointLoader
 
-from mmpose_ext.engine import load_checkpoint_safely
+import mmpose_ext.safe_loading  # noqa: F401  as the configs do
+from mmpose_ext.engine import checkpoint_loading, load_checkpoint_safely
 from mmpose_ext.utils.sequences import zip_equal
 
+STEPS = ('mmpose_ext.safe_loading', 'mmpose_ext.cpu_launcher')  # default_runtime.py's
 NUM_IMAGES = 6
 SIZE = 48
 _count = itertools.count()
@@ -94,7 +100,7 @@ def tiny_config(data: Path, work_dir: Path, **overrides) -> Config:
     config = Config(
         dict(
             default_scope='mmpose',
-            custom_imports=dict(imports=['mmpose_ext']),
+            custom_imports=dict(imports=['mmpose_ext', *STEPS]),
             work_dir=str(work_dir),
             # mmengine's message hubs live on under a name that else has the time in seconds only
             experiment_name=f'tiny{next(_count)}',
@@ -155,6 +161,21 @@ def _unformatted_config_text():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr('yapf.yapflib.yapf_api.FormatCode', lambda text, **kwargs: (text, True))
         yield
+
+
+@pytest.fixture
+def mmengines_own_loaders(monkeypatch) -> dict:
+    """mmengine's checkpoint loaders as in a process that never asked for safe loading."""
+    own = {
+        prefix: mmengine_checkpoint.load_from_local
+        if prefix == ''
+        else getattr(loader, '__wrapped__', loader)
+        for prefix, loader in CheckpointLoader._schemes.items()
+    }
+    monkeypatch.setattr(CheckpointLoader, '_schemes', OrderedDict(own))
+    monkeypatch.setattr(checkpoint_loading, '_installed', False)
+    monkeypatch.delitem(sys.modules, 'mmpose_ext.safe_loading', raising=False)
+    return own
 
 
 class StopHere(Exception):

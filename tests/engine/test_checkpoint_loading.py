@@ -13,7 +13,7 @@ from mmengine.runner import Runner, load_checkpoint
 from mmengine.runner.checkpoint import CheckpointLoader, _load_checkpoint
 from mmpose.apis import init_model
 
-import mmpose_ext  # noqa: F401
+import mmpose_ext.safe_loading  # noqa: F401
 from mmpose_ext.engine import (
     UnreadableCheckpointError,
     UnsafeCheckpointError,

@@ -70,7 +70,7 @@ def train(make_config, tmp_path):
     """``train(work_dir, *flags, **variables)`` starts mmpose's training tool in a new process."""
     (tmp_path / 'moments_of_death.py').write_text(MOMENTS)
     config = make_config(**{'train_dataloader.num_workers': 1})
-    config.custom_imports = dict(imports=['mmpose_ext', 'moments_of_death'])
+    config.custom_imports.imports.append('moments_of_death')
     config.custom_hooks = [dict(type='WaitForKillHook')]
     config.dump(tmp_path / 'config.py')
 

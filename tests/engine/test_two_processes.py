@@ -44,7 +44,7 @@ def train(make_config, tmp_path):
     def run(processes: int) -> Path:
         work_dir = tmp_path / f'work{processes}'
         cfg = make_config(work_dir, **{'train_dataloader.batch_size': 2 // processes})
-        cfg.custom_imports = dict(imports=['mmpose_ext', 'note_losses'])
+        cfg.custom_imports.imports.append('note_losses')
         cfg.custom_hooks = [dict(type='NoteLossHook')]
         cfg.env_cfg = dict(dist_cfg=dict(backend='nccl'))  # the configs' own
         # of batches that are cut in two the normalisation would know the halves only

@@ -13,6 +13,7 @@ from mmengine.config import Config
 from mmengine.runner.checkpoint import _load_checkpoint_to_model
 
 from mmpose_ext.apps.shared.model_checks import default_scope, load_config, require_checkpoint_of
+from mmpose_ext.engine.checkpoint_loading import safely_loading
 from mmpose_ext.utils.mmdet_import import DATASETS, DetInferencer
 from mmpose_ext.utils.sequences import zip_equal
 
@@ -42,7 +43,7 @@ class PersonDetector(DetInferencer):
         options: dict | None = None,
     ) -> None:
         cfg = load_config(config, options)
-        with default_scope('mmdet'):
+        with default_scope('mmdet'), safely_loading():
             super().__init__(cfg, os.fspath(checkpoint), device, show_progress=False)
         classes = list(self.model.dataset_meta['classes'])
         if category not in classes:

@@ -15,6 +15,7 @@ from mmpose.structures import PoseDataSample
 from mmpose.visualization import PoseLocalVisualizer
 
 from mmpose_ext.apps.shared.model_checks import default_scope, load_config, require_checkpoint_of
+from mmpose_ext.engine.checkpoint_loading import safely_loading
 from mmpose_ext.utils.sequences import zip_equal
 
 
@@ -48,7 +49,7 @@ class PoseInferencer(Pose2DInferencer):
     ) -> None:
         cfg = load_config(config, options)
         self.data_mode = cfg.data_mode = _data_mode(cfg)
-        with default_scope('mmpose'):
+        with default_scope('mmpose'), safely_loading():
             super().__init__(cfg, os.fspath(checkpoint), device)
 
     def _init_detector(self, **kwargs) -> None:

@@ -19,6 +19,7 @@ from mmpose.registry import DATASETS, MODELS
 from torch import nn
 
 from mmpose_ext.datasets.coco_checks import DataError, read_json
+from mmpose_ext.engine.checkpoint_loading import safely_loading
 from mmpose_ext.engine.checkpoint_match_hook import CheckpointMismatchError, match_checkpoint
 from mmpose_ext.utils.atomic_files import write_atomically
 from mmpose_ext.utils.sequences import zip_equal
@@ -130,7 +131,9 @@ def _load_model(cfg: Config, checkpoint: str, device: str) -> nn.Module:
         raise ValueError(f'config {cfg.filename} has a {cfg.model.type}: give a top-down config')
     cfg.model.backbone.pop('init_cfg', None)
     model = MODELS.build(cfg.model)
-    match = match_checkpoint(model, CheckpointLoader.load_checkpoint(checkpoint, 'cpu'))
+    with safely_loading():
+        weights = CheckpointLoader.load_checkpoint(checkpoint, 'cpu')
+    match = match_checkpoint(model, weights)
     if not match.is_full():
         raise CheckpointMismatchError(
             f'checkpoint {checkpoint} does not belong to config {cfg.filename}: {match}. Use the '
