@@ -5,14 +5,20 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import platform
 import re
+from importlib import metadata
 
-# module: (oldest version that works, command that installs it)
-REQUIRED = {
-    'torch': ('2.5.0', "pip install 'torch>=2.5' torchvision"),
-    'mmengine': ('0.10.0', "pip install 'onedl-mmengine>=0.10.12'  (or: mim install mmengine)"),
-    'mmcv': ('2.0.0', "MMCV_WITH_OPS=1 pip install --no-build-isolation 'onedl-mmcv>=2.3.6'"),
-    'mmpose': ('1.3.0', 'pip install --no-deps mmpose==1.3.2'),
+# module: oldest version that works
+REQUIRED = {'torch': '2.0.0', 'mmengine': '0.8.0', 'mmcv': '2.0.1', 'mmpose': '1.3.0'}
+# module: the distributions that hold it
+DISTRIBUTIONS = {
+    'torch': ('torch',),
+    'mmengine': ('mmengine', 'onedl-mmengine'),
+    'mmcv': ('mmcv', 'onedl-mmcv', 'mmcv-lite'),
+    'mmdet': ('mmdet', 'onedl-mmdetection'),
+    'mmpose': ('mmpose',),
+    'numpy': ('numpy',),
 }
 
 
@@ -22,31 +28,83 @@ def parse_version(text: str) -> tuple[int, ...]:
     return tuple(int(part) for part in match.group().split('.')) if match else ()
 
 
+def installed() -> dict[str, str]:
+    """Names and versions of the distributions that are there, of those that matter."""
+    found = {}
+    for name in (name for names in DISTRIBUTIONS.values() for name in names):
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def describe_environment() -> str:
+    """The environment in one line: 'Python 3.10.13, torch 2.1.2, mmengine 0.10.7, ...'."""
+    found = {'Python': platform.python_version(), **installed()}
+    return ', '.join(f'{name} {version}' for name, version in found.items())
+
+
+def mending_command(module: str) -> str:
+    """The command that installs a module so that everything else goes on working.
+
+    mmcv is compiled for one version of torch, and mmdet takes a range of mmcv's versions: whatever
+    changes torch compiles mmcv anew, and mmcv is taken in the version that mmdet takes.
+    """
+    found = installed()
+    onedl = any(name.startswith('onedl-') for name in found)
+    if module == 'mmpose':
+        return 'pip install --no-deps mmpose==1.3.2'
+    if module == 'mmengine':
+        return "pip install 'onedl-mmengine>=0.10.12'" if onedl else 'pip install mmengine==0.10.7'
+    if onedl:
+        mmcv = 'onedl-mmcv==2.3.6'
+    else:
+        old = parse_version(found.get('mmdet', '3.3.0')) < (3, 2)
+        mmcv = 'mmcv==2.0.1' if old else 'mmcv==2.1.0'
+    compile_mmcv = (
+        'MMCV_WITH_OPS=1 pip install --no-deps --no-build-isolation --no-cache-dir '
+        f'--force-reinstall {mmcv}'
+    )
+    if 'mmcv-lite' in found:
+        compile_mmcv = f'pip uninstall -y mmcv-lite && {compile_mmcv}'
+    if module == 'torch':
+        return f"pip install 'torch>={REQUIRED['torch']}' torchvision && {compile_mmcv}"
+    return compile_mmcv
+
+
 def check_requirements() -> None:
     """Check that every required module is there, new enough and importable.
 
     Raises:
         ImportError: one line that names the module, what was found and the command that mends it.
     """
-    for name, (oldest, command) in REQUIRED.items():
+    for name, oldest in REQUIRED.items():
         if importlib.util.find_spec(name) is None:
-            raise ImportError(
-                f'mmpose_ext needs {name} >= {oldest}, which is not installed; install it with: '
-                f'{command}'
-            )
+            raise _problem(name, 'which is not installed', 'install')
         try:
             found = importlib.import_module(name).__version__
         except (ImportError, AttributeError, AssertionError) as error:
-            raise ImportError(
-                f'mmpose_ext needs {name} >= {oldest}, whose import fails '
-                f'({" ".join(str(error).split())}); reinstall it with: {command}'
-            ) from error
+            raise _problem(name, f'whose import fails ({_line(error)})', 'reinstall') from error
         if parse_version(found) < parse_version(oldest):
-            raise ImportError(
-                f'mmpose_ext needs {name} >= {oldest}, found {found}; upgrade it with: {command}'
-            )
+            raise _problem(name, f'found {found}', 'upgrade')
     if importlib.util.find_spec('mmcv._ext') is None:
-        raise ImportError(
-            'mmpose_ext needs mmcv with its compiled operations (mmpose imports them), found mmcv '
-            f'without; reinstall it with: {REQUIRED["mmcv"][1]}'
-        )
+        problem = 'with its compiled operations (mmpose imports them), found mmcv without'
+        raise _problem('mmcv', problem, 'reinstall')
+    try:
+        importlib.import_module('mmcv._ext')
+    except ImportError as error:
+        problem = f'compiled for this torch, its operations do not load ({_line(error)})'
+        raise _problem('mmcv', problem, 'compile') from error
+
+
+def _problem(name: str, what: str, verb: str) -> ImportError:
+    return ImportError(
+        f'mmpose_ext needs {name} >= {REQUIRED[name]}, {what}; {verb} it with: '
+        f'{mending_command(name)}  (found here: {describe_environment()}; combinations that work: '
+        'docs/install.md)'
+    )
+
+
+def _line(error: Exception) -> str:
+    return ' '.join(str(error).split())

@@ -140,7 +140,7 @@ class CompositeLocalization(BaseTorchCodec):
         scores, best = heatmaps.max(-1, keepdim=True)
         if self.decode_from == 'region':
             votes = threshold(heatmaps, self.below_tau, 0.0)
-            votes.scatter_(-1, best, torch.where(scores < self.tau, 1.0, scores))
+            votes.scatter_(-1, best, scores.masked_fill(scores < self.tau, 1.0))
         else:
             votes = torch.zeros_like(heatmaps).scatter_(-1, best, 1.0)
         points = offsets + self.constants(votes.device)['cells'][:, None]

@@ -173,7 +173,7 @@ class FullResolutionHeatmap(BaseTorchCodec):
         is_peak = (scores > 0) & (hxx < 0) & (determinant > 0)
         is_near = ((fitted - cells).abs() <= reach).all(-1)
         fitted = fitted.clamp(fixed['first'] - 0.5, fixed['last'] + 0.5)
-        return torch.where((is_peak & is_near)[..., None], fitted, cells)
+        return torch.where((is_peak & is_near)[..., None], fitted, cells.to(fitted))
 
 
 def find_maximum(maps: Tensor) -> tuple[Tensor, Tensor]:

@@ -19,6 +19,7 @@ from mmengine.optim.scheduler.param_scheduler import OneCycleParamScheduler
 from mmengine.runner.checkpoint import CheckpointLoader
 
 from .config_text import is_plain_config
+from .restricted_unpickler import allowed_globals
 
 _ENVIRONMENT_LOCK = RLock()
 _FORCE, _FORCE_NOT = 'TORCH_FORCE_WEIGHTS_ONLY_LOAD', 'TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD'
@@ -76,7 +77,8 @@ def allowed_classes() -> tuple[Callable, ...]:
     and scalars of numbers, booleans and text (never of objects), and Python's immutable sets,
     ranges and slices.
     """
-    multiarray = (np._core if hasattr(np, '_core') else np.core).multiarray
+    # numpy 1.26 has a hollow numpy._core too
+    multiarray = (np.core if np.__version__.startswith('1.') else np._core).multiarray
     rebuilders = [
         _named(getattr(multiarray, name), module, name)
         for name in ('_reconstruct', 'scalar')
@@ -114,7 +116,8 @@ def load_checkpoint_safely(file: str | os.PathLike, map_location: object = None)
             f'checkpoint {path} cannot be loaded: {kind}. Check the path given to '
             'load_from, --resume, init_cfg or on the command line'
         )
-    with _explained(path), torch.serialization.safe_globals(list(allowed_classes())):
+    allowed = allowed_globals(allowed_classes())
+    with _explained(path), allowed:
         checkpoint = torch.load(path, map_location=map_location, weights_only=True)
     return _checked(checkpoint, path)
 
@@ -175,7 +178,7 @@ def _weights_only(loader: Callable) -> Callable:
 
     @functools.wraps(loader)
     def load(filename: str, *args, **kwargs):
-        allowed = torch.serialization.safe_globals(list(allowed_classes()))
+        allowed = allowed_globals(allowed_classes())
         with _explained(filename), _full_unpickling_forbidden(), allowed:
             checkpoint = loader(filename, *args, **kwargs)
         return _checked(checkpoint, filename)
@@ -204,7 +207,7 @@ def _explained(name: str) -> Iterator[None]:
         yield
     except (CheckpointError, FileNotFoundError, PermissionError, MemoryError):
         raise
-    except torch.OutOfMemoryError:
+    except torch.cuda.OutOfMemoryError:
         raise
     except pickle.UnpicklingError as error:
         offence = _offending_class(str(error))

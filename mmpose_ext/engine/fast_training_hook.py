@@ -16,6 +16,7 @@ from mmpose.registry import HOOKS
 from torch import nn
 
 from mmpose_ext.datasets.transforms.turbojpeg_image import LoadTurboJpegImage, has_turbojpeg
+from mmpose_ext.utils.compat import compile_in_place, has_own_bfloat16
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,7 @@ def speed_up(model: nn.Module, settings: FastTraining, device: torch.device) -> 
         use_bfloat16(model, device)
         done.append('bfloat16')
     if _decide(settings.compile, lambda: device.type == 'cuda'):
-        model.backbone.compile()
+        compile_in_place(model.backbone)
         done.append('compiled backbone')
     if settings.cudnn_benchmark and device.type == 'cuda':
         torch.backends.cudnn.benchmark = True
@@ -112,7 +113,7 @@ def speed_up(model: nn.Module, settings: FastTraining, device: torch.device) -> 
 
 def has_fast_bfloat16(device: torch.device) -> bool:
     """Whether the device calculates in bfloat16 itself (CPUs are left at float32)."""
-    return device.type == 'cuda' and torch.cuda.is_bf16_supported(including_emulation=False)
+    return device.type == 'cuda' and has_own_bfloat16()
 
 
 def use_bfloat16(model: nn.Module, device: torch.device) -> None:

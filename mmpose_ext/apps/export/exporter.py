@@ -18,6 +18,7 @@ from mmengine.config import Config
 
 from mmpose_ext.apps.predict.pose_inferencer import PoseInferencer
 from mmpose_ext.utils.atomic_files import write_atomically
+from mmpose_ext.utils.compat import TRACING_EXPORTER
 
 from .decoder_file import DECODER_FILE, decoder_source, load_decoder
 from .graph import ExportGraph, example_input
@@ -144,7 +145,7 @@ def _trace(
             output_names=list(names),
             dynamic_axes=axes,
             opset_version=OPSET,
-            dynamo=False,
+            **TRACING_EXPORTER,
         )
     return buffer.getvalue()
 

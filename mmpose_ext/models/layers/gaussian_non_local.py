@@ -14,6 +14,8 @@ from mmcv.cnn import NonLocal2d
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 
+from mmpose_ext.utils.compat import is_compiling, unscaled_attention
+
 from .precision import at_least_float32, no_autocast
 from .self_similarity import self_similarity_attention
 
@@ -40,14 +42,11 @@ def gaussian_attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     channels, width = key.shape[2], value.shape[2]
     if key.shape[1] <= channels or query.is_meta:  # meta tensors only count operations
         return (query @ key.transpose(1, 2)).softmax(dim=-1) @ value
-    in_graph = torch.compiler.is_compiling() or torch.jit.is_tracing()
+    in_graph = is_compiling() or torch.jit.is_tracing()
     if key is query and query.dtype in (torch.float32, torch.float64) and not in_graph:
         return self_similarity_attention(query, value)
-    out = F.scaled_dot_product_attention(
-        query.unsqueeze(1),
-        key.unsqueeze(1),
-        F.pad(value, (0, channels - width)).unsqueeze(1),
-        scale=1.0,
+    out = unscaled_attention(
+        query.unsqueeze(1), key.unsqueeze(1), F.pad(value, (0, channels - width)).unsqueeze(1)
     )
     return out.squeeze(1)[..., :width]
 

@@ -1,0 +1,197 @@
+# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+"""Unpickling with a list of what is allowed, for torch older than 2.5, which has none to extend.
+
+torch 2.0 to 2.4 unpickle weights with a list that is fixed, and know too few of pickle's
+instructions for numpy's arrays. There :func:`allowed_globals` lets them unpickle with
+:class:`Unpickler`, in the calling thread only; from torch 2.5 on it is
+:func:`torch.serialization.safe_globals`.
+"""
+
+from __future__ import annotations
+
+import functools
+import pickle
+import threading
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from types import SimpleNamespace
+from typing import BinaryIO
+
+import torch
+from torch import _weights_only_unpickler as torchs_own
+
+HAS_SAFE_GLOBALS = hasattr(torch.serialization, 'safe_globals')
+_SETTABLE = (dict, OrderedDict, Counter)
+# Each makes something in a way of its own that no checkpoint needs.
+_REFUSED = (
+    pickle.INST,
+    pickle.OBJ,
+    pickle.NEWOBJ_EX,
+    pickle.EXT1,
+    pickle.EXT2,
+    pickle.EXT4,
+    pickle.PERSID,
+    pickle.BYTEARRAY8,
+    pickle.NEXT_BUFFER,
+    pickle.READONLY_BUFFER,
+)
+_thread = threading.local()
+
+
+def _latin1(text: str, encoding: str) -> bytes:
+    """All that is left of ``codecs.encode``: how pickle writes bytes."""
+    if type(text) is not str or encoding != 'latin1':
+        raise pickle.UnpicklingError('GLOBAL _codecs.encode was not an allowed global')
+    return text.encode('latin1')
+
+
+@functools.lru_cache(maxsize=None)
+def _torchs_globals() -> dict[str, object]:
+    """What newer torch allows by itself: tensors, dtypes, devices and Python's containers."""
+    dtypes = {str(value): value for value in vars(torch).values() if isinstance(value, torch.dtype)}
+    return {
+        **torchs_own._get_allowed_globals(),
+        **dtypes,
+        'collections.Counter': Counter,
+        'torch.device': torch.device,
+        '_codecs.encode': _latin1,
+        'builtins.bytearray': bytearray,
+        'builtins.set': set,
+        'builtins.complex': complex,
+    }
+
+
+class Unpickler(pickle._Unpickler):
+    """Python's own unpickler, held to a list of names and to calls of what the list names.
+
+    Nothing is imported. An object is made by a function or a class of the list only, and its state
+    is set only if its class is on the list. It stands in for the class of the same name in
+    ``pickle`` and in ``torch._weights_only_unpickler``.
+
+    Raises:
+        pickle.UnpicklingError: At whatever is not allowed; the message has torch's words.
+    """
+
+    dispatch = dict(pickle._Unpickler.dispatch)
+
+    def __init__(self, file: BinaryIO, **settings: object) -> None:
+        super().__init__(file, **settings)
+        self.allowed = {**_torchs_globals(), **getattr(_thread, 'allowed', {})}
+        self.callable = {id(value) for value in self.allowed.values()}
+
+    def find_class(self, module: str, name: str) -> object:
+        """The object that the list has under this name."""
+        if self.proto < 3:
+            module, name = pickle._compat_pickle.NAME_MAPPING.get((module, name), (module, name))
+            module = pickle._compat_pickle.IMPORT_MAPPING.get(module, module)
+        if f'{module}.{name}' not in self.allowed:
+            raise pickle.UnpicklingError(f'GLOBAL {module}.{name} was not an allowed global')
+        return self.allowed[f'{module}.{name}']
+
+    def load_reduce(self) -> None:
+        arguments, function = self.stack.pop(), self.stack[-1]
+        if id(function) not in self.callable:
+            raise pickle.UnpicklingError(f'reduce for unrecognized function {function!r}')
+        self.stack[-1] = function(*arguments)
+
+    def load_newobj(self) -> None:
+        arguments, cls = self.stack.pop(), self.stack[-1]
+        if id(cls) not in self.callable or not isinstance(cls, type):
+            raise pickle.UnpicklingError(f'Can only create objects of allowed types, but got {cls}')
+        new = cls if cls is torch.nn.Parameter else functools.partial(cls.__new__, cls)
+        self.stack[-1] = new(*arguments)
+
+    def load_build(self) -> None:
+        state, instance = self.stack.pop(), self.stack[-1]
+        cls = type(instance)
+        if cls is torch.Tensor:
+            instance.set_(*state)
+        elif cls is OrderedDict:
+            instance.__dict__.update(state)
+        elif id(cls) not in self.callable:
+            raise pickle.UnpicklingError(f'Can only build allowed types, but got {cls}')
+        elif hasattr(instance, '__setstate__'):
+            instance.__setstate__(state)
+        elif type(state) is not dict:
+            raise pickle.UnpicklingError(f'Can only build {cls} from a dict')
+        else:
+            instance.__dict__.update(state)
+
+    def load_binpersid(self) -> None:
+        identity = self.stack[-1]
+        kind = identity[0] if type(identity) is tuple and identity else identity
+        kind = kind.decode('ascii', 'replace') if isinstance(kind, bytes) else kind
+        if type(identity) is not int and kind != 'storage':
+            raise pickle.UnpicklingError('Only persistent_load of storage is allowed')
+        super().load_binpersid()
+
+    def load_refused(self) -> None:
+        raise pickle.UnpicklingError('an instruction of pickle that no checkpoint needs')
+
+    dispatch.update(dict.fromkeys((code[0] for code in _REFUSED), load_refused))
+    dispatch[pickle.REDUCE[0]] = load_reduce
+    dispatch[pickle.NEWOBJ[0]] = load_newobj
+    dispatch[pickle.BUILD[0]] = load_build
+    dispatch[pickle.BINPERSID[0]] = load_binpersid
+
+
+def _only_into(code: bytes, depth: Callable, types: tuple[type, ...]) -> None:
+    """Let an instruction change objects of these types only; its target is ``depth``'s."""
+    original = Unpickler.dispatch[code[0]]
+
+    def load(self: Unpickler) -> None:
+        target = depth(self)
+        if type(target) not in types:
+            raise pickle.UnpicklingError(f'Can only change {types}, but got {type(target)}')
+        original(self)
+
+    Unpickler.dispatch[code[0]] = load
+
+
+_only_into(pickle.APPEND, lambda self: self.stack[-2], (list,))
+_only_into(pickle.SETITEM, lambda self: self.stack[-3], _SETTABLE)
+_only_into(pickle.APPENDS, lambda self: self.metastack[-1][-1], (list,))
+_only_into(pickle.SETITEMS, lambda self: self.metastack[-1][-1], _SETTABLE)
+_only_into(pickle.ADDITEMS, lambda self: self.metastack[-1][-1], (set,))
+
+
+def load(file: BinaryIO, **settings: object) -> object:
+    """Unpickle one object from an open file (see :class:`Unpickler`)."""
+    return Unpickler(file, **settings).load()
+
+
+class _ByThread:
+    """What torch older than 2.5 unpickles weights with: ours where allowed_globals holds."""
+
+    ours = SimpleNamespace(Unpickler=Unpickler, load=load)
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.ours if hasattr(_thread, 'allowed') else torchs_own, name)
+
+
+@contextmanager
+def _allowed_in_this_thread(allowed: Iterable[Callable]) -> Iterator[None]:
+    torch.serialization._weights_only_unpickler = _ByThread()
+    before = dict(vars(_thread))
+    _thread.allowed = {f'{value.__module__}.{value.__name__}': value for value in allowed}
+    try:
+        yield
+    finally:
+        vars(_thread).clear()
+        vars(_thread).update(before)
+
+
+def allowed_globals(allowed: Iterable[Callable]) -> object:
+    """Context in which ``torch.load(weights_only=True)`` also takes these classes and functions.
+
+    Args:
+        allowed (Iterable[Callable]): Each stands in pickles under its ``__module__`` and
+            ``__name__``.
+
+    Returns:
+        A context manager.
+    """
+    if HAS_SAFE_GLOBALS:
+        return torch.serialization.safe_globals(list(allowed))
+    return _allowed_in_this_thread(allowed)

@@ -1,0 +1,56 @@
+# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+"""What torch calls differently, or not at all, between 2.0 and today."""
+
+from __future__ import annotations
+
+import sys
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.torch_version import TorchVersion
+
+_VERSION = TorchVersion(torch.__version__)
+
+
+def is_compiling() -> bool:
+    """Whether ``torch.compile`` is tracing the caller (``torch.compiler.is_compiling``, 2.3)."""
+    if hasattr(torch, 'compiler') and hasattr(torch.compiler, 'is_compiling'):
+        return torch.compiler.is_compiling()
+    dynamo = sys.modules.get('torch._dynamo')
+    return dynamo is not None and dynamo.is_compiling()
+
+
+def unscaled_attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    """``scaled_dot_product_attention`` with ``scale=1.0`` (2.1; its ONNX form: 2.2).
+
+    Args:
+        query (Tensor): (..., N, C).
+        key (Tensor): (..., M, C).
+        value (Tensor): (..., M, D).
+
+    Returns:
+        Tensor: (..., N, D), ``softmax(query key^T) value``.
+    """
+    if _VERSION >= '2.2':
+        return F.scaled_dot_product_attention(query, key, value, scale=1.0)
+    return F.scaled_dot_product_attention(query * query.shape[-1] ** 0.5, key, value)
+
+
+def compile_in_place(module: nn.Module) -> None:
+    """Compile a module's forward (``nn.Module.compile``, 2.2)."""
+    if hasattr(module, 'compile'):
+        module.compile()
+    else:
+        module.forward = torch.compile(module.forward)
+
+
+def has_own_bfloat16() -> bool:
+    """Whether the GPU calculates in bfloat16 itself; 2.5 and newer would also count emulation."""
+    if _VERSION >= '2.5':
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return torch.cuda.is_bf16_supported()
+
+
+#: Arguments of ``torch.onnx.export`` for the exporter that traces, the only one before 2.5.
+TRACING_EXPORTER = dict(dynamo=False) if _VERSION >= '2.5' else {}
