@@ -1,10 +1,18 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+from __future__ import annotations
+
+import platform
 import subprocess
 import sys
+from importlib import metadata
 
 import pytest
 
-from mmpose_ext.requirements import check_requirements, parse_version
+from mmpose_ext import requirements
+from mmpose_ext.requirements import check_requirements, mending_command, parse_version
+
+OFFICIAL = dict(torch='1.13.1', mmengine='0.10.7', mmcv='2.1.0', mmdet='3.3.0', mmpose='1.3.2')
+ONEDL = {'torch': '2.13.0', 'onedl-mmengine': '0.10.12', 'onedl-mmcv': '2.3.6'}
 
 
 @pytest.mark.parametrize(
@@ -23,9 +31,9 @@ def test_this_environment_is_fine():
     'setup, message',
     [
         # not there
-        ('sys.modules["mmcv"] = None', 'needs mmcv >= 2.0.0'),
+        ('sys.modules["mmcv"] = None', 'needs mmcv >= 2.0.1'),
         # too old
-        ('import mmengine; mmengine.__version__ = "0.9.1"', 'found 0.9.1; upgrade it with: pip'),
+        ('import mmengine; mmengine.__version__ = "0.7.1"', 'found 0.7.1; upgrade it with: pip'),
         # there, but its own import fails
         (
             'import mmpose.version; mmpose.version.__version__ = None; '
@@ -43,3 +51,40 @@ def test_one_line_names_what_is_missing(setup, message):
     assert last.startswith('ImportError: mmpose_ext needs')
     assert message in last
     assert 'pip install' in last
+    assert (
+        f'Python {platform.python_version()}' in last
+        and f'torch {metadata.version("torch")}' in last
+    )
+
+
+@pytest.mark.parametrize(
+    'found, module, parts',
+    [
+        # mmcv is compiled for one torch, and mmdet 3.3 takes it up to 2.1, 3.1 up to 2.0
+        (OFFICIAL, 'torch', ['torch>=2.0.0', 'torchvision', '--no-deps', ' mmcv==2.1.0']),
+        (OFFICIAL, 'mmcv', ['--no-build-isolation', '--force-reinstall', ' mmcv==2.1.0']),
+        ({**OFFICIAL, 'mmdet': '3.1.0'}, 'mmcv', [' mmcv==2.0.1']),
+        (OFFICIAL, 'mmengine', ['pip install mmengine==0.10.7']),
+        ({**OFFICIAL, 'mmcv-lite': '2.1.0'}, 'mmcv', ['pip uninstall -y mmcv-lite && ']),
+        (ONEDL, 'torch', ['torch>=2.0.0', '--no-deps', ' onedl-mmcv==']),
+        (ONEDL, 'mmengine', ['onedl-mmengine>=']),
+        ({}, 'mmpose', ['--no-deps mmpose==']),
+    ],
+)
+def test_mending_keeps_what_is_compiled(monkeypatch, found, module, parts):
+    monkeypatch.setattr(requirements, 'installed', lambda: found)
+    command = mending_command(module)
+    assert all(part in command for part in parts), command
+
+
+def test_operations_compiled_for_another_torch(monkeypatch):
+    real = requirements.importlib.import_module
+
+    def load(name):
+        if name == 'mmcv._ext':
+            raise ImportError('_ext.so: undefined symbol: _ZN2at4_ops5zeros4call')
+        return real(name)
+
+    monkeypatch.setattr(requirements.importlib, 'import_module', load)
+    with pytest.raises(ImportError, match='operations do not load.*undefined symbol.*compile it'):
+        check_requirements()
