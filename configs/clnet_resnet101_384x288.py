@@ -1,5 +1,9 @@
 # Composite localization, Table 1: 74.2 AP on COCO val2017 in the paper.
-_base_ = ['./_base_/clnet_resnet.py', './_base_/clnet_coco_384x288.py']
+_base_ = [
+    './_base_/schedule_140e.py',
+    './_base_/clnet_resnet.py',
+    './_base_/clnet_coco_384x288.py',
+]
 
 model = dict(
     backbone=dict(

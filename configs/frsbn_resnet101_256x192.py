@@ -1,5 +1,5 @@
 # FR-SBN+GCB+SA-MFCD on ResNet-101, Table 3.
-_base_ = ['./_base_/full_resolution_256x192.py']
+_base_ = ['./_base_/schedule_140e.py', './_base_/full_resolution_256x192.py']
 
 model = dict(
     backbone=dict(depth=101, init_cfg=dict(checkpoint='torchvision://resnet101')),

@@ -1,5 +1,5 @@
 # CLNet's codec and pipelines on COCO at 384x288.
-_base_ = ['./coco_topdown.py']
+_base_ = ['./topdown_augmentation.py', './coco_topdown.py']
 
 codec = dict(
     type='CompositeLocalization',
@@ -9,13 +9,16 @@ codec = dict(
     tau=0.6,
     draw_on_device=True,
 )
-target_pipeline = [
+points_pipeline = [
+    *_base_.augmentation,
     dict(type='TopdownAffine', input_size=codec['input_size']),
     dict(type='RandomShear'),  # Section 4.1 names shearing, without an amount
+]
+train_pipeline = [
+    *points_pipeline,
     dict(type='GenerateTarget', encoder=codec),
     dict(type='PackPoseInputs'),
 ]
-train_pipeline = [*_base_.augmentation, *target_pipeline]
 val_pipeline = [
     dict(type='LoadImage'),
     dict(type='GetBBoxCenterScale'),

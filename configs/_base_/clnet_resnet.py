@@ -1,7 +1,5 @@
 # CLNet-ResNet: the stem and three residual stages (stride 16) and the dilated-bottleneck head.
 # A child config sets depth, keypoints and codec.
-_base_ = ['./schedule_140e.py']
-
 model = dict(
     type='TopdownPoseEstimator',
     data_preprocessor=dict(

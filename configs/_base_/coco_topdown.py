@@ -1,7 +1,6 @@
 # COCO 2017, one person a sample: training on ground-truth boxes, testing on person detections
 # (bbox_file=None in a child config, or on the command line, tests on ground-truth boxes).
 # A child config adds the codec and the two pipelines that depend on it.
-_base_ = ['./topdown_augmentation.py']
 data_root = 'data/coco/'
 
 train_dataloader = dict(

@@ -1,6 +1,6 @@
 # Heatmaps of the input's own size, drawn on the model's device: the workers pass on points only
 # (draw_on_device=False lets them draw, with the same values).
-_base_ = ['./schedule_140e.py', './coco_topdown.py', './frsbn_resnet34.py']
+_base_ = ['./topdown_augmentation.py', './coco_topdown.py', './frsbn_resnet34.py']
 
 codec = dict(type='FullResolutionHeatmap', input_size=(192, 256), sigma=8, draw_on_device=True)
 train_pipeline = [

@@ -1,5 +1,5 @@
 # Quarter-resolution Gaussian heatmaps for 256x192 inputs (SimpleBaseline's).
-_base_ = ['./schedule_140e.py', './coco_topdown.py']
+_base_ = ['./topdown_augmentation.py', './coco_topdown.py']
 
 codec = dict(type='MSRAHeatmap', input_size=(192, 256), heatmap_size=(48, 64), sigma=2)
 train_pipeline = [

@@ -1,5 +1,5 @@
 # Quarter-resolution Gaussian heatmaps for 384x288 inputs (SimpleBaseline's).
-_base_ = ['./schedule_140e.py', './coco_topdown.py']
+_base_ = ['./topdown_augmentation.py', './coco_topdown.py']
 
 codec = dict(type='MSRAHeatmap', input_size=(288, 384), heatmap_size=(72, 96), sigma=3)
 train_pipeline = [

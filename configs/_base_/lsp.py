@@ -1,7 +1,6 @@
 # LSP with its extended training set: 11,000 people for training, 1,000 for testing, in the files
 # that tools/lsp2coco.py writes (see docs/composite-localization.md). PCK@0.2 by torso.
 # A child config adds the codec and the two pipelines that depend on it.
-_base_ = ['./topdown_augmentation.py']
 data_root = 'data/lsp/'
 
 lsp_train = dict(

@@ -1,6 +1,5 @@
 # LSP extended, images 1 to 4500 for training and 4501 to 5000 for testing, at 128x128: a
 # comparison in a short budget, from scratch. Everything that two models share is here.
-_base_ = ['./default_runtime.py']
 data_root = 'data/lspet/'
 input_size = (128, 128)
 
@@ -66,13 +65,8 @@ model = dict(
     backbone=dict(type='ResNet', depth=18),
 )
 
-train_cfg = dict(max_epochs=5, val_interval=5)
 optim_wrapper = dict(optimizer=dict(type='Adam', lr=1e-3))
 param_scheduler = [
     dict(type='LinearLR', begin=0, end=140, start_factor=0.01, by_epoch=False),
     dict(type='CosineAnnealingLR', begin=0, T_max=5, by_epoch=True, convert_to_iter_based=True),
 ]
-default_hooks = dict(
-    logger=dict(interval=20),
-    checkpoint=dict(interval=1),
-)

@@ -15,8 +15,23 @@ val_pipeline = [
 val_dataloader = dict(dataset=dict(pipeline=val_pipeline))
 test_dataloader = val_dataloader
 
-train_cfg = dict(max_epochs=3, val_interval=3)
 param_scheduler = [
     dict(type='LinearLR', begin=0, end=140, start_factor=0.01, by_epoch=False),
     dict(type='CosineAnnealingLR', begin=0, T_max=3, by_epoch=True, convert_to_iter_based=True),
 ]
+
+codec = dict(type='FullResolutionHeatmap', input_size=input_size, sigma=4, draw_on_device=True)
+full_resolution_pipeline = [
+    *augmentation,
+    dict(type='GenerateTarget', encoder=codec),
+    dict(type='PackPoseInputs'),
+]
+full_resolution_head = dict(
+    type='FullResolutionHead',
+    in_channels=512,
+    out_channels=14,
+    loss=dict(type='KeypointMSELoss', use_target_weight=True),
+    decoder=codec,
+)
+full_resolution_test_cfg = dict(flip_test=True, shift_heatmap=False)
+context = dict(type='GlobalContextBlock', ratio=1 / 4)

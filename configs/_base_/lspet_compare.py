@@ -18,6 +18,20 @@ val_pipeline = [
     dict(type='TopdownAffine', input_size=input_size),
     dict(type='PackPoseInputs'),
 ]
+heatmap_codec = dict(type='MSRAHeatmap', input_size=input_size, heatmap_size=(32, 32), sigma=2)
+heatmap_pipeline = [
+    *augmentation,
+    dict(type='GenerateTarget', encoder=heatmap_codec),
+    dict(type='PackPoseInputs'),
+]
+full_resolution_codec = dict(
+    type='FullResolutionHeatmap', input_size=input_size, sigma=8, draw_on_device=True
+)
+full_resolution_pipeline = [
+    *augmentation,
+    dict(type='GenerateTarget', encoder=full_resolution_codec),
+    dict(type='PackPoseInputs'),
+]
 train_dataloader = dict(
     batch_size=32,
     num_workers=1,
@@ -60,6 +74,27 @@ model = dict(
     ),
     backbone=dict(type='ResNet', depth=18, base_channels=32),
 )
+
+# the heads of the heatmap rows and of the full-resolution rows
+heatmap_head = dict(
+    type='HeatmapHead',
+    in_channels=256,
+    out_channels=14,
+    deconv_out_channels=(128, 128, 128),
+    loss=dict(type='KeypointMSELoss', use_target_weight=True, loss_weight=32 * 32),
+    decoder=heatmap_codec,
+)
+heatmap_test_cfg = dict(flip_test=True, flip_mode='heatmap', shift_heatmap=True)
+full_resolution_head = dict(
+    type='FullResolutionHead',
+    in_channels=256,
+    out_channels=14,
+    deconv_out_channels=(128, 128, 128, 64, 16),
+    loss=dict(type='KeypointMSELoss', use_target_weight=True, loss_weight=128 * 128),
+    decoder=full_resolution_codec,
+)
+full_resolution_test_cfg = dict(flip_test=True, shift_heatmap=False)
+context = dict(type='GlobalContextBlock', ratio=1 / 4)
 
 train_cfg = dict(max_epochs=30, val_interval=10)
 optim_wrapper = dict(optimizer=dict(type='Adam', lr=1e-3))

@@ -1,7 +1,6 @@
 # MPII, trained on its training part and tested on its validation part by PCKh@0.5: the labels of
 # the test part, on which Table 2 is, are not public.
 # A child config adds the codec and the two pipelines that depend on it.
-_base_ = ['./topdown_augmentation.py']
 data_root = 'data/mpii/'
 
 train_dataloader = dict(

@@ -1,4 +1,11 @@
 # Table IV, row "+ CBAM with 2nd order pooling": SecondOrderCBAM alone after C2 to C5.
-_base_ = ['../attention_resnet50_256x192.py']
+_base_ = ['../_base_/schedule_140e.py', '../_base_/heatmap_256x192.py']
 
-model = dict(backbone=dict(plugins=[dict(cfg=dict(type='SecondOrderCBAM'))]))
+model = dict(
+    backbone=dict(
+        type='PluginResNet',
+        depth=50,
+        init_cfg=dict(type='Pretrained', checkpoint='torchvision://resnet50'),
+        plugins=[dict(cfg=dict(type='SecondOrderCBAM'))],
+    )
+)

@@ -1,29 +1,23 @@
 # Section 4.3, the first other loss (93.2 PCK@0.2 in the paper): squared error of the offsets at the
 # heatmap's peak only, where decoding then asks them.
-_base_ = ['../clnet_resnet50_lsp_256x256.py']
+_base_ = [
+    '../_base_/schedule_140e.py',
+    '../_base_/clnet_resnet.py',
+    '../_base_/clnet_lsp_256x256.py',
+]
 
-codec = dict(
-    type='CompositeLocalization',
-    input_size=(256, 256),
-    stride=16,
-    sigma=16,
-    tau=0.6,
-    decode_from='peak',
-    draw_on_device=True,
-)
+codec = dict(_base_.codec, decode_from='peak')
 train_pipeline = [
-    *_base_.augmentation,
-    dict(type='TopdownAffine', input_size=codec['input_size']),
-    dict(type='RandomShear'),
+    *_base_.points_pipeline,
     dict(type='GenerateTarget', encoder=codec),
     dict(type='PackPoseInputs'),
 ]
 train_dataloader = dict(
     dataset=dict(
         datasets=[
-            dict(_base_.lsp_train, pipeline=train_pipeline),
-            dict(_base_.lspet_train, pipeline=train_pipeline),
+            dict(part, pipeline=train_pipeline) for part in (_base_.lsp_train, _base_.lspet_train)
         ]
     )
 )
-model = dict(head=dict(loss=dict(type='PeakOffsetLoss'), decoder=codec))
+model = dict(head=dict(out_channels=14, loss=dict(type='PeakOffsetLoss'), decoder=codec))
+default_hooks = dict(checkpoint=dict(save_best='lsp/PCK'))

@@ -1,34 +1,30 @@
 # Table 5, stride 4 (92.2 PCK@0.2 in the paper): two of SimpleBaseline's deconvolutions after the
 # third stage and a head of 512 channels, the structure found nearest to the paper's 16.8 M.
-_base_ = ['../clnet_resnet50_lsp_256x256.py']
+_base_ = [
+    '../_base_/schedule_140e.py',
+    '../_base_/clnet_resnet.py',
+    '../_base_/clnet_lsp_256x256.py',
+]
 
-codec = dict(
-    type='CompositeLocalization',
-    input_size=(256, 256),
-    stride=4,
-    sigma=16,
-    tau=0.6,
-    draw_on_device=True,
-)
+codec = dict(_base_.codec, stride=4)
 train_pipeline = [
-    *_base_.augmentation,
-    dict(type='TopdownAffine', input_size=codec['input_size']),
-    dict(type='RandomShear'),
+    *_base_.points_pipeline,
     dict(type='GenerateTarget', encoder=codec),
     dict(type='PackPoseInputs'),
 ]
 train_dataloader = dict(
     dataset=dict(
         datasets=[
-            dict(_base_.lsp_train, pipeline=train_pipeline),
-            dict(_base_.lspet_train, pipeline=train_pipeline),
+            dict(part, pipeline=train_pipeline) for part in (_base_.lsp_train, _base_.lspet_train)
         ]
     )
 )
 model = dict(
     head=dict(
+        out_channels=14,
         channels=512,
         deconv_out_channels=(256, 256),
         decoder=codec,
     )
 )
+default_hooks = dict(checkpoint=dict(save_best='lsp/PCK'))

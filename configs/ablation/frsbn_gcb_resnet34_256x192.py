@@ -1,5 +1,5 @@
 # Table 1, row "FR-SBN+GCB": global context blocks after C2 to C5 and three decoders.
-_base_ = ['../frsbn_resnet34_256x192.py']
+_base_ = ['../_base_/schedule_140e.py', '../_base_/full_resolution_256x192.py']
 
 model = dict(
     backbone=dict(

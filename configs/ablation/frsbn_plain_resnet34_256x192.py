@@ -1,5 +1,5 @@
 # Table 1, row "FR-SBN": two more decoders only.
-_base_ = ['../frsbn_resnet34_256x192.py']
+_base_ = ['../_base_/schedule_140e.py', '../_base_/full_resolution_256x192.py']
 
 model = dict(
     backbone=dict(

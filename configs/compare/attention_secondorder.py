@@ -1,4 +1,9 @@
 # Attention module, Table IV, row "+ CBAM with 2nd order pooling".
-_base_ = ['./simplebaseline.py']
+_base_ = ['../_base_/lspet_compare.py']
 
-model = dict(backbone=dict(type='PluginResNet', plugins=[dict(cfg=dict(type='SecondOrderCBAM'))]))
+train_dataloader = dict(dataset=dict(pipeline=_base_.heatmap_pipeline))
+model = dict(
+    backbone=dict(type='PluginResNet', plugins=[dict(cfg=dict(type='SecondOrderCBAM'))]),
+    head=_base_.heatmap_head,
+    test_cfg=_base_.heatmap_test_cfg,
+)

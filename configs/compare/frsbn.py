@@ -1,13 +1,15 @@
-# FR-SBN, Table 1, row "FR-SBN+GCB+SA-MFCD": the whole network.
-_base_ = ['./frsbn_plain.py']
-context = dict(type='GlobalContextBlock', ratio=1 / 4)
+# FR-SBN, Table 1, row "FR-SBN+GCB+SA-MFCD".
+_base_ = ['../_base_/lspet_compare.py']
 
+train_dataloader = dict(dataset=dict(pipeline=_base_.full_resolution_pipeline))
 model = dict(
-    backbone=dict(type='ContextResNet', context=context, out_indices=(0, 1, 2, 3)),
+    backbone=dict(type='ContextResNet', context=_base_.context, out_indices=(0, 1, 2, 3)),
     neck=dict(type='SAMFCD', in_channels=(32, 64, 128), out_channels=16),
     head=dict(
-        context=context,
+        _base_.full_resolution_head,
+        context=_base_.context,
         in_channels=(16, 16, 16, 256),
         lateral_indices=(None, 0, 1, 2, None),
     ),
+    test_cfg=_base_.full_resolution_test_cfg,
 )

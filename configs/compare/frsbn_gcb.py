@@ -1,7 +1,9 @@
 # FR-SBN, Table 1, row "FR-SBN+GCB".
-_base_ = ['./frsbn_plain.py']
-context = dict(type='GlobalContextBlock', ratio=1 / 4)
+_base_ = ['../_base_/lspet_compare.py']
 
+train_dataloader = dict(dataset=dict(pipeline=_base_.full_resolution_pipeline))
 model = dict(
-    backbone=dict(type='PluginResNet', plugins=[dict(cfg=context)]), head=dict(context=context)
+    backbone=dict(type='PluginResNet', plugins=[dict(cfg=_base_.context)]),
+    head=dict(_base_.full_resolution_head, context=_base_.context),
+    test_cfg=_base_.full_resolution_test_cfg,
 )

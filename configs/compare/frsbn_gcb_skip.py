@@ -1,12 +1,16 @@
 # FR-SBN, Table 1, row "FR-SBN+GCB+skip".
-_base_ = ['./frsbn_plain.py']
-context = dict(type='GlobalContextBlock', ratio=1 / 4)
+_base_ = ['../_base_/lspet_compare.py']
 
+train_dataloader = dict(dataset=dict(pipeline=_base_.full_resolution_pipeline))
 model = dict(
-    backbone=dict(type='PluginResNet', plugins=[dict(cfg=context)], out_indices=(0, 1, 2, 3)),
+    backbone=dict(
+        type='PluginResNet', plugins=[dict(cfg=_base_.context)], out_indices=(0, 1, 2, 3)
+    ),
     head=dict(
-        context=context,
+        _base_.full_resolution_head,
+        context=_base_.context,
         in_channels=(32, 64, 128, 256),
         lateral_indices=(2, 1, 0, None, None),
     ),
+    test_cfg=_base_.full_resolution_test_cfg,
 )

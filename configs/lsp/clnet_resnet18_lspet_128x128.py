@@ -1,5 +1,5 @@
 # CLNet-ResNet-18 on LSPET in a short budget, beside simplebaseline_resnet18_lspet_128x128.py.
-_base_ = ['../_base_/lspet_128x128.py']
+_base_ = ['../_base_/default_runtime.py', '../_base_/lspet_128x128.py']
 
 codec = dict(
     type='CompositeLocalization',
@@ -27,3 +27,5 @@ model = dict(
     ),
     test_cfg=dict(flip_test=True),
 )
+train_cfg = dict(max_epochs=5, val_interval=5)
+default_hooks = dict(logger=dict(interval=20), checkpoint=dict(interval=1))

@@ -1,8 +1,11 @@
 # The same with global context blocks after C2 to C5 and three decoders.
-_base_ = ['./frsbn_plain_resnet18_lspet_64x64.py']
-context = dict(type='GlobalContextBlock', ratio=1 / 4)
+_base_ = ['../_base_/default_runtime.py', '../_base_/lspet_64x64.py']
 
+train_dataloader = dict(dataset=dict(pipeline=_base_.full_resolution_pipeline))
 model = dict(
-    backbone=dict(type='PluginResNet', plugins=[dict(cfg=context)]),
-    head=dict(context=context),
+    backbone=dict(type='PluginResNet', plugins=[dict(cfg=_base_.context)]),
+    head=dict(_base_.full_resolution_head, context=_base_.context),
+    test_cfg=_base_.full_resolution_test_cfg,
 )
+train_cfg = dict(max_epochs=3, val_interval=3)
+default_hooks = dict(logger=dict(interval=20), checkpoint=dict(interval=1))

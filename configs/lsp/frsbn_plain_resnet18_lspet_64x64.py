@@ -1,22 +1,7 @@
 # FR-SBN-ResNet-18 on LSPET in a short budget: two more decoders only.
-_base_ = ['../_base_/lspet_64x64.py']
+_base_ = ['../_base_/default_runtime.py', '../_base_/lspet_64x64.py']
 
-codec = dict(
-    type='FullResolutionHeatmap', input_size=_base_.input_size, sigma=4, draw_on_device=True
-)
-train_pipeline = [
-    *_base_.augmentation,
-    dict(type='GenerateTarget', encoder=codec),
-    dict(type='PackPoseInputs'),
-]
-train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
-model = dict(
-    head=dict(
-        type='FullResolutionHead',
-        in_channels=512,
-        out_channels=14,
-        loss=dict(type='KeypointMSELoss', use_target_weight=True),
-        decoder=codec,
-    ),
-    test_cfg=dict(flip_test=True, shift_heatmap=False),
-)
+train_dataloader = dict(dataset=dict(pipeline=_base_.full_resolution_pipeline))
+model = dict(head=_base_.full_resolution_head, test_cfg=_base_.full_resolution_test_cfg)
+train_cfg = dict(max_epochs=3, val_interval=3)
+default_hooks = dict(logger=dict(interval=20), checkpoint=dict(interval=1))

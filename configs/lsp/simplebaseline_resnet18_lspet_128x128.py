@@ -1,6 +1,6 @@
 # mmpose's SimpleBaseline-ResNet-18 on LSPET in a short budget, beside
 # clnet_resnet18_lspet_128x128.py.
-_base_ = ['../_base_/lspet_128x128.py']
+_base_ = ['../_base_/default_runtime.py', '../_base_/lspet_128x128.py']
 
 codec = dict(type='MSRAHeatmap', input_size=_base_.input_size, heatmap_size=(32, 32), sigma=2)
 train_pipeline = [
@@ -19,3 +19,5 @@ model = dict(
     ),
     test_cfg=dict(flip_test=True, flip_mode='heatmap', shift_heatmap=True),
 )
+train_cfg = dict(max_epochs=5, val_interval=5)
+default_hooks = dict(logger=dict(interval=20), checkpoint=dict(interval=1))

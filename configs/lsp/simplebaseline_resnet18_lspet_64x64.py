@@ -1,6 +1,6 @@
 # SimpleBaseline-ResNet-18 on LSPET in a short budget, beside frsbn_*_resnet18_lspet_64x64.py; its
 # Gaussians are as wide as theirs, 4 input pixels.
-_base_ = ['../_base_/lspet_64x64.py']
+_base_ = ['../_base_/default_runtime.py', '../_base_/lspet_64x64.py']
 
 codec = dict(type='MSRAHeatmap', input_size=_base_.input_size, heatmap_size=(16, 16), sigma=1)
 train_pipeline = [
@@ -19,3 +19,5 @@ model = dict(
     ),
     test_cfg=dict(flip_test=True, flip_mode='heatmap', shift_heatmap=True),
 )
+train_cfg = dict(max_epochs=3, val_interval=3)
+default_hooks = dict(logger=dict(interval=20), checkpoint=dict(interval=1))
