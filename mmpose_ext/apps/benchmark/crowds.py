@@ -15,6 +15,7 @@ from mmpose.registry import KEYPOINT_CODECS
 from mmpose.utils.tensor_utils import to_numpy
 from torch.nn.functional import interpolate
 
+from mmpose_ext.codecs.cluster_tag.decoding import DeviceMaps
 from mmpose_ext.codecs.cluster_tag.peaks import top_peaks
 from mmpose_ext.utils.maps import Maps
 from mmpose_ext.utils.sequences import zip_equal
@@ -245,12 +246,12 @@ def their_grouping(codec: AssociativeEmbedding, maps: Maps) -> Callable[[], list
 def our_grouping(codec: Any, maps: Maps) -> Callable[[], list]:
     """The same of ClusterTag."""
     decoder = codec.decoder
-    cells, values = top_peaks(maps['heatmaps'], maps['tags'], decoder.max_people, KERNEL)
+    cells, values = top_peaks(maps['heatmaps'], maps['tags'], codec.settings.max_people, KERNEL)
     peaks = torch.cat([values, cells[..., None]], -1).numpy()
+    reader = DeviceMaps(maps['heatmaps'], maps['tags'], codec.sigma)
 
     def group() -> list:
-        people = [decoder.find_people(*np.moveaxis(image, -1, 0)) for image in peaks]
-        return decoder.complete(maps['heatmaps'], maps['tags'], people)
+        return decoder.people(peaks, reader)
 
     return group
 

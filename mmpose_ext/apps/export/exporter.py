@@ -20,7 +20,7 @@ from mmpose_ext.apps.predict.pose_inferencer import PoseInferencer
 from mmpose_ext.utils.atomic_files import write_atomically
 from mmpose_ext.utils.compat import TRACING_EXPORTER
 
-from .decoder_file import DECODER_FILE, decoder_source, load_decoder
+from .decoder_file import write_decoder
 from .graph import ExportGraph, example_input
 from .metadata import METADATA_KEY, build_metadata, size_divisor
 from .optional import require
@@ -53,8 +53,8 @@ def export_onnx(
 ) -> Exported:
     """Write a trained model as an ONNX file, and run it beside PyTorch's.
 
-    Beside it comes ``pose_decoding.py``, which brings images to the model's input and its outputs
-    to people with numpy only (see :mod:`~.decoder_file`).
+    The folder ``pose_decoding`` comes with it: it brings images to the model's input and its
+    outputs to people with numpy only (see :mod:`~.decoder_file`).
 
     The batch is always dynamic. The size is dynamic too, in steps of the network's stride, unless
     the keypoints are decoded inside the graph (their codec has one input size) or ``fixed_size``
@@ -118,10 +118,10 @@ def export_onnx(
     if loaded.data_mode == 'topdown':
         verification = verify(session, graph, batches, tolerance)
     else:
-        verification = verify_people(session, graph, batches, tolerance, load_decoder(), metadata)
+        verification = verify_people(session, graph, batches, tolerance, metadata)
     out = Path(out)
     write_atomically(out, data)
-    write_atomically(out.parent / DECODER_FILE, decoder_source().encode())
+    write_decoder(out.parent)
     return Exported(out, verification, metadata)
 
 

@@ -83,7 +83,7 @@ def require_decodable(codec: object) -> None:
         f'{type(codec).__name__} cannot be decoded inside the graph: that is for the top-down '
         'codecs CompositeLocalization, FullResolutionHeatmap, MSRAHeatmap and UDPHeatmap '
         "('gaussian'). Export the maps (without --decode); for bottom-up models "
-        'mmpose_ext/apps/export/numpy_decoding.py decodes them'
+        'mmpose_ext.codecs.numpy_decoding decodes them'
     )
 
 

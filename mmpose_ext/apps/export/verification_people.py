@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from types import ModuleType
 
 import numpy as np
 import torch
 
+from mmpose_ext.codecs.numpy_decoding import decode
 from mmpose_ext.utils.sequences import zip_equal
 
 from .graph import ExportGraph
@@ -37,7 +37,6 @@ def verify_people(
     graph: ExportGraph,
     batches: Sequence[Sequence[np.ndarray]],
     tolerance: float,
-    decoder: ModuleType,
     metadata: dict,
 ) -> Verification:
     """Run graph and numpy decoder, and beside them the model's own path in PyTorch.
@@ -54,7 +53,6 @@ def verify_people(
 
     Args:
         session, graph, batches, tolerance: See :func:`~.verification.verify`.
-        decoder (ModuleType): The numpy decoder, see :mod:`~.decoder_file`.
         metadata (dict): What the file tells about itself.
     """
     result = Verification(tolerance, 0.0, 0, 0, 0.0, [], empty_passes=True)
@@ -70,7 +68,7 @@ def verify_people(
         result.map_difference = max(result.map_difference, difference)
         rounded = difference <= max(ROUNDING, OWN_ROUNDINGS * relative_difference(maps, exact))
         result.empty_passes &= rounded
-        found = [people[0] for people in decoder.decode(outputs, metadata, (w, h))]
+        found = [people[0] for people in decode(outputs, metadata, (w, h))]
         by_codec = decoded_by_codec(graph.codec, given, (w, h))
         expected = [np.asarray(each.keypoints) for each in instances_of(graph.model, images)]
         moved = _moved(graph.codec, maps, exact, expected, (w, h))

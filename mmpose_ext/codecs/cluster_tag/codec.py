@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,6 +19,7 @@ from mmpose_ext.utils.sequences import zip_equal
 
 from .clusters import make_clusters, mirror_clusters
 from .decoding import ClusterTagDecoder
+from .settings import ClusterTagSettings
 
 COCO = 'configs/_base_/datasets/coco.py'
 
@@ -60,7 +62,7 @@ class ClusterTag(BaseTorchCodec):
     1. The highest local maxima of each map, ``max_people`` times the cluster's joints (Section
        3.2), above ``score_threshold``, and their tags.
     2. Peaks are grouped into people across clusters by their tags
-       (:func:`.cluster_tag_grouping.group_by_tags`).
+       (:func:`.grouping.group_by_tags`).
     3. Each person's reference embedding is the one that the tags of all its peaks fit best. Each
        peak's joint is the place in the cluster whose offset from the reference it has; peaks that
        claim the same place, or none, are matched to places optimally.
@@ -91,33 +93,20 @@ class ClusterTag(BaseTorchCodec):
             :func:`make_clusters`. Defaults to 17.
         metainfo (str): The data set's meta information, from which the keypoints' names are taken:
             a path in mmpose's configs or a file. Defaults to COCO's.
-        sigma (float): Standard deviation of the Gaussians in cells. Defaults to 2.
-        delta (float): The tags' spacing within a cluster. Defaults to 0.03.
-        max_people (int): The most people found in an image. Defaults to 30.
-        score_threshold (float): Peaks must be higher. Defaults to 0.1.
-        tag_threshold (float): How far a tag may lie from the tags that a person can have, to be
-            this person's. Defaults to 1, associative embedding's.
-        nms_kernel (int): Edge of the window, in cells, whose maximum a peak must be; odd. Defaults
-            to 3, associative embedding's.
-        order (list[int], optional): The order in which clusters are matched where tags alone do not
-            set people apart. Defaults to None: as they are listed.
-        offset_tolerance (float, optional): Largest deviation from a joint's offset, in delta. None
-            switches the check off. Defaults to 0.5.
-        fill_missing (bool): Whether to look for the joints without a peak. Defaults to True.
-        refine (bool): Whether to find keypoints between cells. Defaults to True.
-        reference_step (float, optional): Reference embeddings are multiples of it. Defaults to
-            None: any numbers.
         draw_on_device (bool): See :class:`BaseTorchCodec`.
+        **settings: Further fields of :class:`ClusterTagSettings` by name, for example ``sigma=2``.
 
     Attributes:
+        settings (ClusterTagSettings): All settings, with their defaults.
         num_keypoints (int): K.
         num_clusters (int): C.
         cluster_of (Tensor): (K,) int64, each keypoint's cluster.
         place_in_cluster (Tensor): (K,) int64, each keypoint's place d_k, from 0.
 
     Raises:
-        ValueError: If a size, sigma, delta or max_people is out of range, or the clusters are no
-            partition of the data set's keypoints.
+        ValueError: If a setting is out of its range, or the clusters are no partition of the data
+            set's keypoints.
+        TypeError: If there is no such setting.
     """
 
     map_names = ('heatmaps', 'heatmap_weights')
@@ -132,37 +121,20 @@ class ClusterTag(BaseTorchCodec):
         heatmap_size: Sequence[int],
         clusters: int | Sequence[Sequence[str | int]] = 17,
         metainfo: str = COCO,
-        sigma: float = 2.0,
-        delta: float = 0.03,
-        max_people: int = 30,
-        score_threshold: float = 0.1,
-        tag_threshold: float = 1.0,
-        nms_kernel: int = 3,
-        order: Sequence[int] | None = None,
-        offset_tolerance: float | None = 0.5,
-        fill_missing: bool = True,
-        refine: bool = True,
-        reference_step: float | None = None,
         draw_on_device: bool = False,
+        **settings: Any,
     ) -> None:
         super().__init__(input_size, draw_on_device)
-        if len(heatmap_size) != 2 or min(heatmap_size) < 2:
-            raise ValueError(
-                'ClusterTag: heatmap_size must be two numbers [w, h] of at least 2, got '
-                f'{tuple(heatmap_size)}.'
-            )
-        if min(input_size) < 2:
-            raise ValueError(f'ClusterTag: input_size must be at least 2, got {tuple(input_size)}.')
-        for name, value in dict(sigma=sigma, delta=delta, max_people=max_people).items():
-            if not value > 0:
-                raise ValueError(f'ClusterTag: {name} must be above 0, got {value}.')
         info = parse_pose_metainfo(dict(from_file=metainfo))
         names = [info['keypoint_id2name'][k] for k in range(info['num_keypoints'])]
-        self.heatmap_size = (int(heatmap_size[0]), int(heatmap_size[1]))
         self.clusters = make_clusters(clusters, names)
-        self.sigma = sigma
-        self.delta = delta
-        self.reference_step = reference_step
+        self.settings = ClusterTagSettings(
+            self.input_size, tuple(heatmap_size), tuple(map(tuple, self.clusters)), **settings
+        )
+        self.heatmap_size = self.settings.heatmap_size
+        self.sigma = self.settings.sigma
+        self.delta = self.settings.delta
+        self.reference_step = self.settings.reference_step
         self.num_keypoints = len(names)
         self.num_clusters = len(self.clusters)
         self.cluster_of = torch.zeros(self.num_keypoints, dtype=torch.long)
@@ -170,20 +142,7 @@ class ClusterTag(BaseTorchCodec):
         for c, cluster in enumerate(self.clusters):
             self.cluster_of[cluster] = c
             self.place_in_cluster[cluster] = torch.arange(len(cluster))
-        self.decoder = ClusterTagDecoder(
-            self.clusters,
-            sigma,
-            delta,
-            max_people,
-            score_threshold,
-            tag_threshold,
-            nms_kernel,
-            order,
-            offset_tolerance,
-            fill_missing,
-            refine,
-            reference_step,
-        )
+        self.decoder = ClusterTagDecoder(self.settings)
 
     def make_constants(self) -> Maps:
         """The stride, the last cell, the patch's cells and each keypoint's cluster."""
@@ -311,7 +270,4 @@ class ClusterTag(BaseTorchCodec):
                 f'ClusterTag: heatmaps {tuple(heatmaps.shape)} and tags {tuple(tags.shape)} must '
                 f'both be (B, {self.num_clusters}, h, w), one channel a cluster.'
             )
-        found = self.decoder(heatmaps, tags)
-        keypoints, scores, person_scores = (list(part) for part in zip_equal(*found))
-        stride = np.array(self.input_size, np.float32) / np.array(self.heatmap_size, np.float32)
-        return [(points + 0.5) * stride - 0.5 for points in keypoints], scores, person_scores
+        return tuple(list(part) for part in zip_equal(*self.decoder(heatmaps, tags)))

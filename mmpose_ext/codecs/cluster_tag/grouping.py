@@ -6,9 +6,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
-FORBIDDEN = 1e6
+from .matching import match_rows
 
 
 def group_by_tags(
@@ -125,13 +124,7 @@ def _match(
     distance = np.maximum(np.maximum(low - tags, tags - high - width), 0)
     near = distance < threshold
     cost = np.round(distance) * 100 + distance * 1e-3 - scores[:, None]
-    cost = np.repeat(np.where(near, cost, FORBIDDEN), size, axis=1)
-    rows, columns = linear_sum_assignment(cost)
-    columns //= size
-    keep = near[rows, columns]
-    person = np.full(len(tags), -1)
-    person[rows[keep]] = columns[keep]
-    return person
+    return match_rows(np.where(near, cost, np.inf), size)
 
 
 def _found(tags: np.ndarray, scores: np.ndarray, size: int, spread: float) -> np.ndarray:

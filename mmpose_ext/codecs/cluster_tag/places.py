@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 
 def find_references(
@@ -60,21 +59,42 @@ def find_references(
     return reference + shift
 
 
-def match_places(tags: np.ndarray, reference: float, size: int, delta: float) -> np.ndarray:
-    """Match one person's peaks of a cluster to the cluster's joints, by their tags' offsets.
+def match_places(offsets: np.ndarray, present: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """Match the peaks of R persons' clusters to the clusters' joints, by their tags' offsets.
+
+    The sum of the squared deviations is the least. For squares the order of the offsets is that of
+    the places, so the best places follow from peak to peak (dynamic programming), for all R at
+    once.
 
     Args:
-        tags (np.ndarray): (P,), at most ``size``.
-        reference (float): The person's reference embedding.
-        size (int): Joints in the cluster.
-        delta (float): The tags' spacing.
+        offsets (np.ndarray): (R, P), the peaks' tags less the reference, in delta.
+        present (np.ndarray): (R, P) bool, which are peaks; at most ``sizes`` a row.
+        sizes (np.ndarray): (R,) int, joints in the cluster.
 
     Returns:
-        np.ndarray: (P,) int, each peak's place d_k.
+        np.ndarray: (R, P) int64, each peak's place d_k; anything where there is no peak.
     """
-    offsets = (tags - reference) / delta
-    place = np.round(offsets).astype(np.int64)
-    if place.min() >= 0 and place.max() < size and len(set(place.tolist())) == len(place):
-        return place
-    # squares, for which the order of the tags stays the order of the places
-    return linear_sum_assignment((offsets[:, None] - np.arange(size)) ** 2)[1]
+    number, most = offsets.shape
+    order = np.argsort(np.where(present, offsets, np.inf), axis=1, kind='stable')
+    sorted_offsets = np.take_along_axis(offsets, order, 1)
+    counts = present.sum(1)
+    places = np.arange(sizes.max())
+    cost = np.square(sorted_offsets[:, :, None] - places)  # (R, P, places)
+    cost = np.where(places < sizes[:, None, None], cost, np.inf)
+    # totals[p]: what the peaks from p on cost at least, with p at each place
+    totals = np.empty((most, number, len(places)))
+    after = np.zeros((number, len(places) + 1))  # ... with all of them at places from each on
+    for p in range(most - 1, -1, -1):
+        is_peak = (p < counts)[:, None]
+        totals[p] = np.where(is_peak, cost[:, p] + after[:, 1:], 0)
+        least = np.minimum.accumulate(totals[p][:, ::-1], axis=1)[:, ::-1]
+        after[:, :-1] = least
+        after[:, -1:] = np.where(is_peak, np.inf, 0)
+    chosen = np.empty((number, most), np.int64)
+    first = np.zeros((number, 1), np.int64)
+    for p in range(most):
+        chosen[:, p] = np.where(places >= first, totals[p], np.inf).argmin(1)
+        first = chosen[:, p, None] + 1
+    matched = np.empty_like(chosen)
+    np.put_along_axis(matched, order, chosen, 1)
+    return matched

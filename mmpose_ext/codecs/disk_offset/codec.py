@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,9 +18,10 @@ from mmpose_ext.utils.sequences import zip_equal
 
 from .decoding import DiskOffsetDecoder
 from .drawing import cell_positions, draw_disks, put, put_offsets
-from .kinematic_graph import COCO_EDGES, check_tree, directed_edges, edges_from, mirrored_edges
+from .kinematic_graph import COCO_EDGES, directed_edges, edges_from, mirrored_edges
 from .limb_hull import COCO_TRUNK, draw_limb_hulls
 from .sampling import cell_pitch
+from .settings import DiskOffsetSettings
 
 #: Cells looked at in one go while drawing: bounds the memory (about 100 bytes each).
 CELLS_AT_ONCE = 1 << 22
@@ -61,11 +63,11 @@ class DiskOffset(BaseTorchCodec):
 
     Decoding (Sections III-C and III-D):
 
-    1. Hough votes (:mod:`.hough_voting`), of the whole batch on the maps' device: each position of
+    1. Hough votes (:mod:`.voting`), of the whole batch on the maps' device: each position of
        a heatmap votes, by its value over pi R^2, for where its short offset leads; votes are
        smoothed, and local maxima are the candidates. The paper's "Gaussian filter with a threshold
        value of 1.0" is read as one of sigma of about 1.0 cells of ``vote_step`` pixels.
-    2. Sampling (:mod:`.disk_sampling`), there too: each candidate's mid offsets, their ends twice
+    2. Sampling (:mod:`.sampling`), there too: each candidate's mid offsets, their ends twice
        refined by the short offsets of the keypoint they point to, its long offsets, its body value.
        Only these leave the device.
     3. Pose plotting (:class:`PosePlotter`), image by image: growth, suppression within
@@ -89,29 +91,17 @@ class DiskOffset(BaseTorchCodec):
         input_size (Sequence[int]): Size of the network's input in [w, h].
         map_size (Sequence[int], optional): Size of the targets in [w, h] cells. Defaults to
             ``input_size``.
-        radius (float): R in input pixels. Defaults to 16.
-        edges (Sequence[tuple[int, int]]): The kinematic graph, a tree. Defaults to COCO's.
-        vote_threshold (float): Positions with a lower heatmap do not vote. Defaults to 0.1.
-        vote_spacing (float): Of maps with cells finer than this, in input pixels, every n-th row
-            and column votes, n the nearest. Defaults to 4: 50 votes a disk.
-        vote_step (float): Input pixels between the cells in which votes are counted. Defaults to 2.
-        peak_threshold (float): Least share of a whole disk's votes in a candidate. Defaults to
-            0.02: where disks overlap a keypoint has but a part of its disk.
-        max_candidates (int): Candidates an image and keypoint, the best. Defaults to 128.
-        snap_radius, seed_radius, join_radius, body_threshold, rescue, max_people: See
-            :class:`PosePlotter`. Default to 32, 10 and 8 input pixels, 0.1, True and 200.
-        keypoint_score (str): ``'expected_oks'`` or ``'heatmap'``. Defaults to the former.
-        sigmas (Sequence[float], optional): K precisions T_k, as in the data set's metainfo.
-            Defaults to COCO's.
-        nms (str): ``'claimed'``, ``'hard_oks'``, ``'soft_oks'`` or ``'none'``. Defaults to
-            ``'claimed'``.
-        nms_radius (float): r of Eq. 1 in input pixels. Defaults to 10.
-        nms_threshold (float): Defaults to 0.5.
-        score_threshold (float): Defaults to 0.
         draw_on_device (bool): See :class:`BaseTorchCodec`.
+        **settings: The fields of :class:`DiskOffsetSettings` by name, for example ``radius=16``.
+
+    Attributes:
+        settings (DiskOffsetSettings): All settings, with their defaults.
+        directed_edges (tuple[tuple[int, int], ...]): The 2E directed edges (start, end): E from
+            parent to child, then E back.
 
     Raises:
-        ValueError: If a setting is not one of the above.
+        ValueError: If a setting is out of its range.
+        TypeError: If there is no such setting.
     """
 
     map_names = (
@@ -132,57 +122,21 @@ class DiskOffset(BaseTorchCodec):
         self,
         input_size: Sequence[int],
         map_size: Sequence[int] | None = None,
-        radius: float = 16.0,
-        edges: Sequence[tuple[int, int]] = COCO_EDGES,
-        vote_threshold: float = 0.1,
-        vote_spacing: float = 4.0,
-        vote_step: float = 2.0,
-        peak_threshold: float = 0.02,
-        max_candidates: int = 128,
-        snap_radius: float = 32.0,
-        seed_radius: float = 10.0,
-        join_radius: float = 8.0,
-        body_threshold: float = 0.1,
-        rescue: bool = True,
-        max_people: int = 200,
-        keypoint_score: str = 'expected_oks',
-        sigmas: Sequence[float] | None = None,
-        nms: str = 'claimed',
-        nms_radius: float = 10.0,
-        nms_threshold: float = 0.5,
-        score_threshold: float = 0.0,
         draw_on_device: bool = False,
+        **settings: Any,
     ) -> None:
         super().__init__(input_size, draw_on_device)
         self.map_size = self.input_size if map_size is None else tuple(int(n) for n in map_size)
-        _check_sizes(self.input_size, self.map_size, radius)
-        self.radius = radius
-        self.edges = tuple((int(start), int(end)) for start, end in edges)
-        self.num_keypoints = check_tree(self.edges)
-        #: The 2E directed edges (start, end): E from parent to child, then E back.
+        if len(self.map_size) != 2 or min(self.map_size) < 1:
+            raise ValueError(
+                f'DiskOffset: map_size must be [w, h] of 1 or more, got {self.map_size}.'
+            )
+        self.settings = DiskOffsetSettings(self.input_size, **settings)
+        self.radius = self.settings.radius
+        self.edges = self.settings.edges
+        self.num_keypoints = self.settings.num_keypoints
         self.directed_edges = directed_edges(self.edges)
-        self.decoder = DiskOffsetDecoder(
-            self.input_size,
-            self.edges,
-            radius,
-            vote_threshold=vote_threshold,
-            vote_spacing=vote_spacing,
-            vote_step=vote_step,
-            peak_threshold=peak_threshold,
-            max_candidates=max_candidates,
-            snap_radius=snap_radius,
-            seed_radius=seed_radius,
-            join_radius=join_radius,
-            body_threshold=body_threshold,
-            rescue=rescue,
-            max_people=max_people,
-            keypoint_score=keypoint_score,
-            sigmas=sigmas,
-            nms=nms,
-            nms_radius=nms_radius,
-            nms_threshold=nms_threshold,
-            score_threshold=score_threshold,
-        )
+        self.decoder = DiskOffsetDecoder(self.settings)
 
     def make_constants(self) -> Maps:
         """The directed edges' ends (D,) and, for each keypoint, its edges, -1 to fill up (K, X)."""
@@ -386,10 +340,3 @@ class DiskOffset(BaseTorchCodec):
                     f'{type(self).__name__}: instance_map names person {highest} but the sample '
                     f'has {num_people}. Draw it after people were dropped from the sample.'
                 )
-
-
-def _check_sizes(input_size: tuple[int, int], map_size: tuple[int, ...], radius: float) -> None:
-    if len(map_size) != 2 or min(map_size) < 1:
-        raise ValueError(f'DiskOffset: map_size must be [w, h] of 1 or more, got {map_size}.')
-    if not radius > 0:
-        raise ValueError(f'DiskOffset: radius must be above 0 (input pixels), got {radius}.')

@@ -3,18 +3,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from mmpose_ext.utils.sequences import zip_equal
-
-from .kinematic_graph import Edge, edges_from
+from .kinematic_graph import edges_from
+from .settings import DiskOffsetSettings
 
 
 class Candidates(NamedTuple):
-    """P candidates of one image, the rows of the arrays; see :class:`~.disk_sampling.Samples`."""
+    """P candidates of one image, the rows of the arrays; see :class:`~.sampling.Samples`."""
 
     keypoint: np.ndarray  #: (P,) int64, the kind k
     position: np.ndarray  #: (P, 2) in input pixels
@@ -52,43 +50,18 @@ class PosePlotter:
        Parts without a keypoint in common are joined, those with the most agreement first, if at
        least half of the votes agree.
     5. Missing keypoints are put where the offset of a found neighbour leads, if the keypoint
-       heatmap there reaches ``threshold``; else where the long offset of the candidate nearest in
-       the graph (of those of step 4) leads. What is left stands on the nearest found keypoint.
+       heatmap there reaches ``vote_threshold``; else where the long offset of the candidate
+       nearest in the graph (of those of step 4) leads. What is left stands on the nearest found
+       keypoint.
 
     Args:
-        edges (Sequence[tuple[int, int]]): E edges of the kinematic graph.
-        num_keypoints (int): K.
-        snap_radius (float): In input pixels. Defaults to 32.
-        seed_radius (float): In input pixels. Defaults to 10.
-        join_radius (float): In input pixels. Defaults to 8.
-        body_threshold (float): 0 switches the check off. Defaults to 0.1.
-        threshold (float): Of the keypoint heatmap. Defaults to 0.1.
-        rescue (bool): Whether to join parts by long offsets (step 4). Defaults to True.
-        max_people (int): The queue ends with this many people or parts of people, which bounds the
-            time that an untrained network's maps take. Defaults to 200.
+        settings (DiskOffsetSettings): Its radii, thresholds and kinematic graph are used here.
     """
 
-    def __init__(
-        self,
-        edges: Sequence[Edge],
-        num_keypoints: int,
-        snap_radius: float = 32.0,
-        seed_radius: float = 10.0,
-        join_radius: float = 8.0,
-        body_threshold: float = 0.1,
-        threshold: float = 0.1,
-        rescue: bool = True,
-        max_people: int = 200,
-    ) -> None:
-        self.num_keypoints = num_keypoints
-        self.snap_radius = snap_radius
-        self.seed_radius = seed_radius
-        self.join_radius = join_radius
-        self.body_threshold = body_threshold
-        self.threshold = threshold
-        self.rescue = rescue
-        self.max_people = max_people
-        outgoing = edges_from(edges, num_keypoints)
+    def __init__(self, settings: DiskOffsetSettings) -> None:
+        self.settings = settings
+        edges = settings.edges
+        outgoing = edges_from(edges, settings.num_keypoints)
         self.slots = len(outgoing[0])
         self.starts = np.array([start for start, _ in edges])
         self.finishes = np.array([end for _, end in edges])
@@ -102,12 +75,13 @@ class PosePlotter:
 
     def __call__(self, candidates: Candidates) -> Poses:
         """Plot the poses of one image, in the order in which they were started."""
-        table = _Table(candidates, self.num_keypoints)
+        candidates = keep_best(candidates, self.settings.max_candidates)
+        table = _Table(candidates, self.settings.num_keypoints)
         links = self._link(table)
         people = self._grow(table, links)
-        if self.body_threshold > 0:
+        if self.settings.body_threshold > 0:
             people = self._check_body(table, people)
-        if self.rescue and len(people) > 1:
+        if self.settings.rescue and len(people) > 1:
             people = self._join(table, people)
         return self._fill(table, people)
 
@@ -119,7 +93,7 @@ class PosePlotter:
         there = _distances(ahead, table.position[end])  # (E, M, M)
         here = _distances(table.position[start], back)
         with np.errstate(invalid='ignore'):
-            fits = (there <= self.snap_radius) & (here <= self.snap_radius)
+            fits = (there <= self.settings.snap_radius) & (here <= self.settings.snap_radius)
         cost = np.where(fits, there + here, np.inf)
         links = np.full((*table.score.shape, self.slots), -1)
         if cost.size:
@@ -139,7 +113,7 @@ class PosePlotter:
         position = table.position.reshape(-1, 2).tolist()
         used = set()
         people: list[list[int]] = []
-        limit = self.seed_radius**2
+        limit = self.settings.seed_radius**2
         for seed in table.queue.tolist():
             if seed in used:
                 continue
@@ -153,7 +127,7 @@ class PosePlotter:
                 for person in people
             ):
                 continue
-            person = [-1] * self.num_keypoints
+            person = [-1] * self.settings.num_keypoints
             person[kind] = seed - kind * width
             used.add(seed)
             stack = [seed]
@@ -167,14 +141,14 @@ class PosePlotter:
                         used.add(there)
                         stack.append(there)
             people.append(person)
-            if len(people) == self.max_people:
+            if len(people) == self.settings.max_people:
                 break
-        return np.array(people, dtype=np.int64).reshape(-1, self.num_keypoints)
+        return np.array(people, dtype=np.int64).reshape(-1, self.settings.num_keypoints)
 
     def _check_body(self, table: _Table, people: np.ndarray) -> np.ndarray:
         found = people >= 0
         body = table.of(table.body, people) * found
-        return people[body.sum(1) >= self.body_threshold * found.sum(1)]
+        return people[body.sum(1) >= self.settings.body_threshold * found.sum(1)]
 
     def _join(self, table: _Table, people: np.ndarray) -> np.ndarray:
         found = (people >= 0).astype(np.float32)
@@ -185,12 +159,12 @@ class PosePlotter:
         owner, kind = np.nonzero((people >= 0) & concerned[:, None])
         row = people[owner, kind]
         position, far = table.position[kind, row], table.far[kind, row]
-        trusted = table.trusted(self.join_radius)[kind, row]
+        trusted = table.trusted(self.settings.join_radius)[kind, row]
         # agree[i, j]: candidate i's long offset leads to candidate j
         with np.errstate(invalid='ignore'):
             distance = np.square(far[:, kind, 0] - position[:, 0])
             distance += np.square(far[:, kind, 1] - position[:, 1])
-            agree = distance <= self.join_radius**2
+            agree = distance <= self.settings.join_radius**2
         agree &= trusted[:, None]
         belongs = (owner == np.arange(len(people))[:, None]).astype(np.float32)  # (F, P)
         votes = belongs @ agree @ belongs.T
@@ -202,7 +176,7 @@ class PosePlotter:
         best = np.argsort(-share[first, second], kind='stable')
         joined = np.arange(len(people))
         people = people.copy()
-        for i, j in zip_equal(first[best].tolist(), second[best].tolist()):
+        for i, j in zip(first[best].tolist(), second[best].tolist()):
             i, j = joined[i], joined[j]
             if i != j and not ((people[i] >= 0) & (people[j] >= 0)).any():
                 i, j = min(i, j), max(i, j)
@@ -217,7 +191,7 @@ class PosePlotter:
         placed = found.copy()
         every = np.arange(kinds)
         # the end of a found neighbour's edge with the highest score
-        best = np.full(people.shape, self.threshold)
+        best = np.full(people.shape, self.settings.vote_threshold)
         for kind, ends in enumerate(self.kinds):
             for slot, end in enumerate(ends):
                 row = people[:, kind]
@@ -228,7 +202,7 @@ class PosePlotter:
                 placed[better, end] = True
         # the long offset of the nearest keypoint that is trusted
         nearest = self.order  # (K, K)
-        known = found & table.of(table.trusted(self.join_radius), people)
+        known = found & table.of(table.trusted(self.settings.join_radius), people)
         far = table.of(table.far, people)[:, nearest, every[:, None]]  # (F, K, K, 2)
         usable = known[:, nearest] & np.isfinite(far[..., 0])
         choice = usable.argmax(2)

@@ -10,9 +10,7 @@ from torch import Tensor
 
 from mmpose_ext.utils.maps import Maps
 
-#: An offset to another keypoint that is shorter leads nowhere: where nothing is known, offsets are
-#: drawn as 0. In input pixels.
-LEAST_OFFSET = 0.5
+from .settings import BODY_REACH, LEAST_OFFSET, REFINE_STEPS
 
 
 class Samples(NamedTuple):
@@ -61,8 +59,6 @@ def sample(
     edges_from: Tensor,
     edge_ends: Tensor,
     threshold: float,
-    steps: int = 2,
-    near: float = 4.0,
 ) -> Samples:
     """Follow all offsets from candidates; the ends of edges are refined by short offsets.
 
@@ -78,9 +74,6 @@ def sample(
         edges_from (Tensor): (K, X) directed edges from each keypoint, -1 to fill up.
         edge_ends (Tensor): (D,) keypoint at each directed edge's end.
         threshold (float): An end moves by its short offset where its heatmap reaches this.
-        steps (int): How often. Defaults to 2.
-        near (float): The body is looked for here and this many input pixels up, down, left and
-            right: joints lie at a segment's edge. Defaults to 4.
     """
     h, w = maps['heatmaps'].shape[-2:]
     size = (w, h)
@@ -93,7 +86,7 @@ def sample(
     exists &= offsets.square().sum(-1) >= LEAST_OFFSET**2
     ends = here[:, None] + offsets
     kinds = edge_ends[edges]
-    for _ in range(steps):
+    for _ in range(REFINE_STEPS):
         end_cell, position = nearest_cells(ends, size, pitch)
         strong = read(maps['heatmaps'], images, kinds, end_cell) >= threshold
         moved = position + read_offsets(maps['short_offsets'], images, kinds, end_cell)
@@ -105,8 +98,8 @@ def sample(
     known = offsets.square().sum(-1) >= LEAST_OFFSET**2
     known |= everyone == keypoint[:, None]
     far = here[:, None] + offsets
-    shifts = near * torch.tensor([[0, 0], [1, 0], [-1, 0], [0, 1], [0, -1]], device=points.device)
-    body_cell, _ = nearest_cells(points[:, None] + shifts, size, pitch)
+    around = torch.tensor([[0, 0], [1, 0], [-1, 0], [0, 1], [0, -1]], device=points.device)
+    body_cell, _ = nearest_cells(points[:, None] + BODY_REACH * around, size, pitch)
     zero = torch.zeros_like(body_cell)
     body = read(maps['body_heatmaps'], image[:, None] + zero, zero, body_cell).amax(1)
     return Samples(ends, end_scores, far, body, exists, known)

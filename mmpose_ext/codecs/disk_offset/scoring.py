@@ -1,15 +1,50 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """Scores of people and suppression of repeated ones (StrongPose, Section III-D)."""
 
+from __future__ import annotations
+
 import numpy as np
 
-#: COCO's 17 precisions sigma_k; OKS uses 2 sigma_k times the person's size.
-COCO_SIGMAS = (
-    0.026, 0.025, 0.025, 0.035, 0.035, 0.079, 0.079, 0.072, 0.072, 0.062, 0.062, 0.107, 0.107,
-    0.087, 0.087, 0.089, 0.089,
-)  # fmt: skip
-#: How repeated people are dealt with.
-NMS_KINDS = ('none', 'claimed', 'hard_oks', 'soft_oks')
+from .plotting import Poses
+from .settings import DiskOffsetSettings
+
+
+def rank(
+    pose: Poses, scores: np.ndarray, settings: DiskOffsetSettings
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Score the people of an image, suppress repeated ones, and put the best first.
+
+    Args:
+        pose (Poses): F people.
+        scores (np.ndarray): (F, K) the keypoints' scores.
+        settings (DiskOffsetSettings): How to suppress, and which scores to drop.
+
+    Returns:
+        tuple: keypoints (N, K, 2), their scores (N, K) and the people's scores (N,).
+    """
+    people = scores.mean(-1) if len(scores) else np.zeros(0, np.float32)
+    keep = np.argsort(-people, kind='stable')
+    if settings.nms == 'claimed':
+        people = claimed_scores(pose.keypoints, scores, keep, settings.nms_radius)
+    elif settings.nms.endswith('_oks'):
+        areas = box_areas(pose.keypoints, pose.found)
+        oks = oks_matrix(pose.keypoints, areas, np.array(settings.sigmas, np.float32))
+        if settings.nms == 'hard_oks':
+            keep = hard_nms(oks, people, settings.nms_threshold)
+        else:
+            people = soft_nms(oks, people, settings.nms_threshold)
+    keep = keep[np.argsort(-people[keep], kind='stable')]
+    keep = keep[people[keep] > settings.score_threshold]
+    return pose.keypoints[keep], scores[keep], people[keep].astype(np.float32)
+
+
+def keypoint_spreads(pose: Poses, settings: DiskOffsetSettings) -> np.ndarray:
+    """Give the standard deviations (F, K) in input pixels at which OKS has its width.
+
+    They are the person's size (the root of the found keypoints' box) times 2 sigma_k.
+    """
+    sizes = np.sqrt(box_areas(pose.keypoints, pose.found))
+    return sizes[:, None] * (2 * np.array(settings.sigmas, np.float32))
 
 
 def box_areas(keypoints: np.ndarray, found: np.ndarray) -> np.ndarray:

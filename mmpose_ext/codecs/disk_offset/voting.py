@@ -9,8 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-#: Empty cells around each map of votes, so that neighbours of any cell exist.
-PAD = 4
+from .settings import PAD
 
 
 class Votes(NamedTuple):

@@ -59,7 +59,7 @@ def test_bottomup(kind, small_model, tmp_path):
     done = export_onnx(*small_model(kind), tmp_path / 'model.onnx')
     assert done.verification.passed
     assert done.verification.compared > 8
-    assert (tmp_path / 'pose_decoding.py').exists()
+    assert (tmp_path / 'pose_decoding' / '__init__.py').exists()
 
 
 def test_input_kinds_agree(small_model, tmp_path):

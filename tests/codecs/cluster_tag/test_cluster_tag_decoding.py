@@ -6,10 +6,12 @@ from cluster_tag_maps import match_people, perfect_maps
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mmpose.codecs.associative_embedding import _group_keypoints_by_tags
+from scipy.optimize import linear_sum_assignment
 from torch.nn.functional import max_pool2d
 
 from mmpose_ext.codecs import ClusterTag
 from mmpose_ext.codecs.cluster_tag.grouping import group_by_tags, match_by_tags
+from mmpose_ext.codecs.cluster_tag.matching import match_rows
 from mmpose_ext.codecs.cluster_tag.peaks import best_cells, local_maxima, refine_cells
 from mmpose_ext.codecs.cluster_tag.places import match_places
 from mmpose_ext.utils.sequences import zip_equal
@@ -189,7 +191,45 @@ def test_refinement_is_exact_beside_another_gaussian():
     ],
 )
 def test_match_places(offsets, places):
-    assert match_places(5 + 0.1 * np.array(offsets), 5, 4, 0.1).tolist() == places
+    peaks = np.ones((1, len(offsets)), bool)
+    assert match_places(np.array([offsets]), peaks, np.array([4])).tolist() == [places]
+
+
+def test_places_are_scipys():
+    """Of people with clusters of 1 to 6 joints and fewer peaks, all at once."""
+    rng = np.random.default_rng(0)
+    sizes = rng.integers(1, 7, 200)
+    offsets = rng.normal(2, 3, (200, 6))
+    peaks = rng.random((200, 6)) < 0.5
+    peaks &= peaks.cumsum(1) <= sizes[:, None]
+    found = match_places(offsets, peaks, sizes)
+    for own, peak, size, places in zip(offsets, peaks, sizes, found):
+        cost = (own[peak, None] - np.arange(size)) ** 2
+        assert places[peak].tolist() == linear_sum_assignment(cost)[1].tolist()
+
+
+@pytest.mark.parametrize('shape', [(1, 1), (4, 4), (3, 7), (7, 3), (12, 30), (40, 9), (0, 3)])
+@pytest.mark.parametrize('capacity', [1, 3])
+def test_matching_is_optimal(shape, capacity):
+    """As many rows as scipy's of copied columns, at the same cost; the same where it is unique."""
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        cost = rng.normal(size=shape)
+        if seed % 2:  # distances on a line, and forbidden pairs: many optima
+            cost = np.abs(rng.normal(size=shape[:1])[:, None] - rng.normal(size=shape[1:]))
+            cost = np.where(cost < 1, cost, np.inf)
+        column = match_rows(cost, capacity)
+        rows = np.flatnonzero(column >= 0)
+        assert np.bincount(column[rows], minlength=shape[1]).max(initial=0) <= capacity
+        copies = np.repeat(np.where(np.isinf(cost), 1e6, cost), capacity, axis=1)
+        their_rows, theirs = linear_sum_assignment(copies)
+        theirs //= capacity
+        possible = np.isfinite(cost[their_rows, theirs])
+        their_rows, theirs = their_rows[possible], theirs[possible]
+        assert len(rows) == len(their_rows)
+        assert cost[rows, column[rows]].sum() == pytest.approx(cost[their_rows, theirs].sum())
+        if not seed % 2:
+            assert rows.tolist() == their_rows.tolist() and column[rows].tolist() == theirs.tolist()
 
 
 coordinate = st.floats(-2 * SIZE, 3 * SIZE, width=32) | st.sampled_from([0.0, SIZE - 1.0])
@@ -213,7 +253,7 @@ def test_any_people(people, twice, name):
     assert 0 <= drawn['heatmaps'].min(initial=0) and drawn['heatmaps'].max(initial=0) <= 1
     keypoints, scores, person_scores = codec.batch_decode(perfect_maps(codec, [people]))
     assert np.isfinite(keypoints[0]).all() and np.isfinite(person_scores[0]).all()
-    assert len(keypoints[0]) == len(scores[0]) == len(person_scores[0]) <= codec.decoder.max_people
+    assert len(keypoints[0]) == len(scores[0]) == len(person_scores[0]) <= codec.settings.max_people
     assert bool(len(keypoints[0])) >= bool(weights.any())
     assert (keypoints[0] >= -4).all() and (keypoints[0] <= SIZE + 4).all()
 

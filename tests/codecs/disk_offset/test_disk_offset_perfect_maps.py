@@ -16,7 +16,7 @@ from xtcocotools.cocoeval import COCOeval
 
 from mmpose_ext.apps.synthetic import generate
 from mmpose_ext.codecs import DiskOffset
-from mmpose_ext.codecs.disk_offset.scoring import COCO_SIGMAS
+from mmpose_ext.codecs.disk_offset.settings import COCO_SIGMAS
 from mmpose_ext.datasets.transforms import PersonMasks
 from mmpose_ext.utils.sequences import zip_equal
 

@@ -6,13 +6,13 @@ import pytest
 from mmpose.evaluation.functional.nms import oks_iou, oks_nms, soft_oks_nms
 
 from mmpose_ext.codecs.disk_offset.scoring import (
-    COCO_SIGMAS,
     box_areas,
     claimed_scores,
     hard_nms,
     oks_matrix,
     soft_nms,
 )
+from mmpose_ext.codecs.disk_offset.settings import COCO_SIGMAS
 from mmpose_ext.utils.sequences import zip_equal
 
 SIGMAS = np.array(COCO_SIGMAS)

@@ -1,5 +1,9 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""StrongPose's decoding with numpy only; see mmpose_ext.codecs.DiskOffset."""
+"""StrongPose's decoding with numpy only, for models outside PyTorch.
+
+It does in numpy, one image at a time, what :mod:`.voting` and :mod:`.sampling` do in torch; what
+follows the candidates is the codec's own :mod:`.plotting` and :mod:`.scoring`.
+"""
 
 from __future__ import annotations
 
@@ -8,37 +12,31 @@ import math
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from mmpose_ext.codecs.disk_offset.kinematic_graph import directed_edges, edges_from
-from mmpose_ext.codecs.disk_offset.plotting import Candidates, PosePlotter, keep_best
-from mmpose_ext.codecs.disk_offset.scoring import (
-    box_areas,
-    claimed_scores,
-    hard_nms,
-    oks_matrix,
-    soft_nms,
-)
+from .kinematic_graph import directed_edges, edges_from
+from .plotting import Candidates, PosePlotter, Poses
+from .scoring import keypoint_spreads, rank
+from .settings import BODY_REACH, LEAST_OFFSET, PAD, REFINE_STEPS, DiskOffsetSettings
 
-#: Empty cells around each map of votes.
-MARGIN = 4
-NEAR_BODY = 4.0 * np.array([[0, 0], [1, 0], [-1, 0], [0, 1], [0, -1]], np.float32)
+#: Where the body heatmap is read around a candidate, in input pixels.
+NEAR_BODY = BODY_REACH * np.array([[0, 0], [1, 0], [-1, 0], [0, 1], [0, -1]], np.float32)
 
 
 def decode_disk_offset(
-    maps: dict[str, np.ndarray], settings: dict, size: tuple[int, int]
+    maps: dict[str, np.ndarray], settings: DiskOffsetSettings, size: tuple[int, int]
 ) -> list[tuple]:
     """Decode StrongPose's maps, (B, C, h, w) float32 each.
 
     Args:
         maps (dict[str, np.ndarray]): ``heatmaps``, ``body_heatmaps``, ``short_offsets``,
             ``mid_offsets`` and ``long_offsets``.
-        settings (dict): ``metadata['decoding']``.
+        settings (DiskOffsetSettings): The codec's.
         size (tuple[int, int]): The input's [w, h].
 
     Returns:
         list[tuple]: For each image keypoints (N, K, 2) in input pixels, scores (N, K) and people's
         scores (N,), from the highest down.
     """
-    ratio = (np.array(settings['input_size']) - 1) / (np.array(size) - 1)
+    ratio = (np.array(settings.input_size) - 1) / (np.array(size) - 1)
     results = []
     for index in range(len(maps['heatmaps'])):
         image = _Image({name: value[index] for name, value in maps.items()}, settings)
@@ -50,42 +48,40 @@ def decode_disk_offset(
 class _Image:
     """One image's maps (C, h, w) and what is found in them."""
 
-    def __init__(self, maps: dict[str, np.ndarray], settings: dict) -> None:
+    def __init__(self, maps: dict[str, np.ndarray], settings: DiskOffsetSettings) -> None:
         self.maps, self.settings = maps, settings
         self.kinds, self.h, self.w = maps['heatmaps'].shape
         self.cells = np.array([self.w, self.h])
-        pixels = np.array(settings['input_size'])
+        pixels = np.array(settings.input_size)
         self.pitch = (np.maximum(pixels - 1, 1) / np.maximum(self.cells - 1, 1)).astype(np.float32)
-        edges = [tuple(edge) for edge in settings['edges']]
-        self.edges_from = np.array(edges_from(edges, self.kinds))
-        self.edge_ends = np.array([end for _, end in directed_edges(edges)])
-        self.plotter = PosePlotter(edges, self.kinds, **settings['plotter'])
+        self.edges_from = np.array(edges_from(settings.edges, self.kinds))
+        self.edge_ends = np.array([end for _, end in directed_edges(settings.edges)])
         self.votes = self._votes()
 
     def people(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        candidates = keep_best(self._candidates(*self._peaks()), self.settings['max_candidates'])
-        pose = self.plotter(candidates)
-        return self._rank(pose, self._scores(pose))
+        """Find the people: keypoints (N, K, 2), scores (N, K) and people's scores (N,)."""
+        pose = PosePlotter(self.settings)(self._candidates(*self._peaks()))
+        return rank(pose, self._scores(pose), self.settings)
 
     def _votes(self) -> np.ndarray:
-        """Votes (K, h, w) on a grid of ``vote_step`` pixels with a margin."""
+        """Votes (K, h, w) on a grid of ``vote_step`` pixels with an empty margin."""
         s = self.settings
-        skip_x, skip_y = (max(1, round(s['vote_spacing'] / float(p))) for p in self.pitch)
+        skip_x, skip_y = (max(1, round(s.vote_spacing / float(p))) for p in self.pitch)
         sparse = self.maps['heatmaps'][:, ::skip_y, ::skip_x]
-        kind, y, x = np.nonzero(sparse >= s['vote_threshold'])
-        area = skip_x * skip_y * float(self.pitch.prod()) / (math.pi * s['radius'] ** 2)
+        kind, y, x = np.nonzero(sparse >= s.vote_threshold)
+        area = skip_x * skip_y * float(self.pitch.prod()) / (math.pi * s.radius**2)
         weight = sparse[kind, y, x] * np.float32(area)
         y, x = y * skip_y, x * skip_x
         position = np.stack([x, y], -1).astype(np.float32) * self.pitch
         for axis in (0, 1):
             position[:, axis] += self.maps['short_offsets'][2 * kind + axis, y, x]
-        step = s['vote_step']
-        w, h = (math.ceil((n - 1) / step) + 1 + 2 * MARGIN for n in s['input_size'])
+        step = s.vote_step
+        w, h = (math.ceil((n - 1) / step) + 1 + 2 * PAD for n in s.input_size)
         place = position / np.float32(step)
         low = np.floor(place)
         right, lower = (place - low).T
-        x, y = low.astype(np.int64).T + MARGIN
-        inside = (np.minimum(x, y) >= MARGIN - 1) & (x <= w - MARGIN - 1) & (y <= h - MARGIN - 1)
+        x, y = low.astype(np.int64).T + PAD
+        inside = (np.minimum(x, y) >= PAD - 1) & (x <= w - PAD - 1) & (y <= h - PAD - 1)
         index, weight = ((kind * h + y) * w + x)[inside], weight[inside]
         right, lower = right[inside], lower[inside]
         votes = np.zeros(self.kinds * h * w)
@@ -104,7 +100,7 @@ class _Image:
         rows = votes[:, :-2] + votes[:, 2:] + 2 * votes[:, 1:-1]
         pairs = rows[..., 1:] + rows[..., :-1]
         smooth = pairs[..., 1:] + pairs[..., :-1]
-        kind, y, x = np.nonzero(smooth >= 4 * self.settings['peak_threshold'])
+        kind, y, x = np.nonzero(smooth >= 4 * self.settings.peak_threshold)
         own = smooth[kind, y, x][:, None]
         window = sliding_window_view(np.pad(smooth, ((0, 0), (2, 2), (2, 2))), (5, 5), (1, 2))
         around = window[kind, y, x].reshape(-1, 25)
@@ -115,7 +111,7 @@ class _Image:
         total = np.maximum(mass.sum((1, 2)), 1e-12)
         dx = (mass[:, :, 2] - mass[:, :, 0]).sum(1) / total
         dy = (mass[:, 2] - mass[:, 0]).sum(1) / total
-        position = np.stack([x - MARGIN + dx, y - MARGIN + dy], -1) * self.settings['vote_step']
+        position = np.stack([x - PAD + dx, y - PAD + dy], -1) * self.settings.vote_step
         return kind, position.astype(np.float32), score
 
     def _nearest(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -135,19 +131,19 @@ class _Image:
         exists = edges >= 0
         edges = np.maximum(edges, 0)
         offsets = self._offsets('mid_offsets', edges, x[:, None], y[:, None])
-        exists &= np.square(offsets).sum(-1) >= self.settings['least_offset'] ** 2
+        exists &= np.square(offsets).sum(-1) >= LEAST_OFFSET**2
         ends, kinds = here[:, None] + offsets, self.edge_ends[edges]
         heatmaps = self.maps['heatmaps']
-        for _ in range(2):
+        for _ in range(REFINE_STEPS):
             end_x, end_y, end = self._nearest(ends)
-            strong = heatmaps[kinds, end_y, end_x] >= self.settings['vote_threshold']
+            strong = heatmaps[kinds, end_y, end_x] >= self.settings.vote_threshold
             moved = end + self._offsets('short_offsets', kinds, end_x, end_y)
             ends = np.where(strong[..., None], moved, ends)
         end_x, end_y, _ = self._nearest(ends)
         end_scores = heatmaps[kinds, end_y, end_x] * exists
         every = np.arange(self.kinds)[None]
         offsets = self._offsets('long_offsets', every, x[:, None], y[:, None])
-        known = np.square(offsets).sum(-1) >= self.settings['least_offset'] ** 2
+        known = np.square(offsets).sum(-1) >= LEAST_OFFSET**2
         known |= every == kind[:, None]
         far = here[:, None] + offsets
         ends[~exists] = far[~known] = np.nan
@@ -155,24 +151,26 @@ class _Image:
         body = self.maps['body_heatmaps'][0][body_y, body_x].max(1)
         return Candidates(kind, position, score, ends, end_scores, far, body)
 
-    def _scores(self, pose) -> np.ndarray:
+    def _scores(self, pose: Poses) -> np.ndarray:
         """The keypoints' scores (N, K)."""
         kind = np.broadcast_to(np.arange(self.kinds), pose.keypoints.shape[:2])
         x, y, _ = self._nearest(pose.keypoints)
         scores = self.maps['heatmaps'][kind, y, x]
-        if self.settings['keypoint_score'] == 'expected_oks' and len(scores):
-            sizes = np.sqrt(box_areas(pose.keypoints, pose.found))
-            spread = sizes[:, None] * (2 * np.array(self.settings['sigmas'], np.float32))
+        if self.settings.keypoint_score == 'expected_oks' and len(scores):
+            spread = keypoint_spreads(pose, self.settings)
             flat = (kind.reshape(-1), pose.keypoints.reshape(-1, 2), spread.reshape(-1))
             scores = scores * self._expected_oks(*flat).reshape(scores.shape)
         return np.where(pose.placed, scores, 0)
 
-    def _expected_oks(self, kind, position, spread) -> np.ndarray:
-        step, radius = self.settings['vote_step'], self.settings['radius']
+    def _expected_oks(
+        self, kind: np.ndarray, position: np.ndarray, spread: np.ndarray
+    ) -> np.ndarray:
+        """The expected OKS (P,) of keypoints; see :func:`.voting.expected_oks`."""
+        step, radius = self.settings.vote_step, self.settings.radius
         h, w = self.votes.shape[1:]
         reach = min(math.ceil(radius / step), (min(h, w) - 1) // 2)
         width = 2 * reach + 1
-        place = position / step + MARGIN
+        place = position / step + PAD
         corner = np.clip(np.round(place).astype(np.int64) - reach, 0, [w - width, h - width])
         ticks = np.arange(width)
         windows = sliding_window_view(self.votes, (width, width), (1, 2))
@@ -183,21 +181,3 @@ class _Image:
         kernel = np.exp(-0.5 * np.square(distance / np.maximum(spread, 1e-3)[:, None, None]))
         inside = np.einsum('py,pyx,px->p', kernel[:, 1], votes, kernel[:, 0])
         return inside / np.maximum(votes.sum((1, 2)), 1e-12)
-
-    def _rank(self, pose, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Score the people, suppress repeated ones, and put the best first."""
-        s = self.settings
-        people = scores.mean(-1) if len(scores) else np.zeros(0, np.float32)
-        keep = np.argsort(-people, kind='stable')
-        if s['nms'] == 'claimed':
-            people = claimed_scores(pose.keypoints, scores, keep, s['nms_radius'])
-        elif s['nms'].endswith('_oks'):
-            areas = box_areas(pose.keypoints, pose.found)
-            oks = oks_matrix(pose.keypoints, areas, np.array(s['sigmas'], np.float32))
-            if s['nms'] == 'hard_oks':
-                keep = hard_nms(oks, people, s['nms_threshold'])
-            else:
-                people = soft_nms(oks, people, s['nms_threshold'])
-        keep = keep[np.argsort(-people[keep], kind='stable')]
-        keep = keep[people[keep] > s['score_threshold']]
-        return pose.keypoints[keep], scores[keep], people[keep].astype(np.float32)

@@ -1,0 +1,208 @@
+# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+"""From peaks to people, with numpy only (Cluster-wise Learning Network, Section 3.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+
+from .grouping import group_by_tags
+from .places import find_references, match_places
+from .settings import ClusterTagSettings
+
+
+class MapReader(Protocol):
+    """What :class:`PeopleFinder` asks of a batch's maps, on whatever device they are.
+
+    Maps are numbered through the batch: cluster c of image b has map b * C + c.
+    """
+
+    #: The maps' size in cells, [w, h].
+    size: tuple[int, int]
+
+    def best_cells(
+        self, maps: np.ndarray, wanted: np.ndarray, unit: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Find the cells where missing keypoints are most likely.
+
+        Args:
+            maps (np.ndarray): (P,) int64, the map to search for each keypoint.
+            wanted (np.ndarray): (P,) float32, the keypoint's tag.
+            unit (np.ndarray): (P,) float32, the difference of tags that counts as one.
+
+        Returns:
+            tuple: cells (P,), y * w + x, and the heatmap there (P,).
+        """
+
+    def refine_cells(
+        self, maps: np.ndarray, cells: np.ndarray, tolerance: np.ndarray
+    ) -> np.ndarray:
+        """Find the tops of the Gaussians in keypoints' cells.
+
+        Args:
+            maps (np.ndarray): (P,) int64, each keypoint's map.
+            cells (np.ndarray): (P,) int64, y * w + x.
+            tolerance (np.ndarray): (P,) float32, up to which a neighbour's tag is the same.
+
+        Returns:
+            np.ndarray: (P, 2) [x, y] in cells.
+        """
+
+
+class PeopleFinder:
+    """Finds the people of a batch from its peaks; see :class:`ClusterTag` for the steps.
+
+    Args:
+        settings (ClusterTagSettings): The settings.
+    """
+
+    def __init__(self, settings: ClusterTagSettings) -> None:
+        self.settings = settings
+        clusters, delta = settings.clusters, settings.delta
+        #: (C,), joints a cluster; and (K,), by slot: cluster after cluster, place after place.
+        self.sizes = np.array([len(cluster) for cluster in clusters])
+        self.slot_cluster = np.repeat(np.arange(len(clusters)), self.sizes)
+        self.slot_place = np.concatenate([np.arange(size) for size in self.sizes])
+        #: (K,), the difference of tags that counts as one
+        self.unit = np.where(self.sizes[self.slot_cluster] > 1, delta, 1.0).astype(np.float32)
+        self.first_slot = np.cumsum(self.sizes) - self.sizes
+        #: (K,), the slot of each keypoint
+        self.slot_of = np.argsort(np.concatenate([np.array(c) for c in clusters]))
+        self.stride = np.float32(settings.input_size) / np.float32(settings.heatmap_size)
+
+    def __call__(self, peaks: np.ndarray, reader: MapReader) -> list[tuple[np.ndarray, ...]]:
+        """Find the people of a batch.
+
+        Args:
+            peaks (np.ndarray): (B, C, k, 3), each map's peaks from the highest down: heatmap, tag
+                and cell y * w + x.
+            reader (MapReader): Reads the maps.
+
+        Returns:
+            list[tuple]: For each image keypoints (N, K, 2) float32 in input pixels, scores (N, K),
+            0 where a keypoint was not found, and people's scores (N,), from the highest down.
+        """
+        return self.complete([self.group(*np.moveaxis(image, -1, 0)) for image in peaks], reader)
+
+    def group(
+        self, scores: np.ndarray, tags: np.ndarray, cells: np.ndarray
+    ) -> tuple[np.ndarray, ...]:
+        """Group an image's peaks.
+
+        Args:
+            scores (np.ndarray): (C, k), the heatmaps at the peaks, from the highest down.
+            tags (np.ndarray): (C, k).
+            cells (np.ndarray): (C, k), y * w + x.
+
+        Returns:
+            tuple: By slot the cells (N, K), -1 where a keypoint is missing, and the scores (N, K);
+            and the people's references (N,).
+        """
+        s = self.settings
+        allowed = np.arange(scores.shape[1]) < s.max_people * self.sizes[:, None]
+        good = np.isfinite(tags) & np.isfinite(scores) & (scores > s.score_threshold) & allowed
+        cluster, _ = np.nonzero(good)
+        scores, tags, cells = scores[good], tags[good], cells[good].astype(np.int64)
+        person = group_by_tags(cluster, tags, scores, self.sizes, s.delta, s.tag_threshold, s.order)
+        number = int(person.max(initial=-1)) + 1
+        # one slot a peak: among those of its person and cluster in the order of the tags
+        by_tag = np.lexsort((tags, cluster, person))
+        key = person[by_tag] * len(self.sizes) + cluster[by_tag]
+        numbers = np.arange(len(key))
+        same = key[1:] == key[:-1]
+        starts = np.concatenate([numbers[:1], np.where(same, 0, numbers[1:])])
+        ranks = numbers - np.maximum.accumulate(starts)
+        slot = self.first_slot[cluster[by_tag]] + ranks
+        table = np.full((number, len(self.slot_cluster)), -1)
+        table[person[by_tag], slot] = by_tag
+        found, references = self._identify(table, tags)
+        kept = np.flatnonzero((found >= 0).any(1))
+        found, references = found[kept], references[kept]
+        person_scores = np.where(found >= 0, scores[found], 0) if len(scores) else found + 0.0
+        order = np.argsort(-person_scores.mean(1), kind='stable')[: s.max_people]
+        found, person_scores = found[order], person_scores[order].astype(np.float32)
+        found_cells = np.where(found >= 0, cells[found], -1) if len(cells) else found
+        return found_cells, person_scores, references[order]
+
+    def complete(
+        self, people: Sequence[tuple[np.ndarray, ...]], reader: MapReader
+    ) -> list[tuple[np.ndarray, ...]]:
+        """Fill in what is missing and refine all keypoints of a batch.
+
+        Args:
+            people (Sequence[tuple]): For each image what :meth:`group` gives.
+            reader (MapReader): Reads the maps.
+
+        Returns:
+            list[tuple]: As :meth:`__call__`.
+        """
+        counts = [len(image[0]) for image in people]
+        cells, scores, references = (np.concatenate(part) for part in zip(*people))
+        image = np.repeat(np.arange(len(people)), counts)
+        maps = image[:, None] * len(self.sizes) + self.slot_cluster
+        person_scores = scores.mean(1)
+        missing = (cells < 0).nonzero()
+        if self.settings.fill_missing and len(missing[0]):
+            slots = missing[1]
+            wanted = references[missing[0]] + self.slot_place[slots] * self.settings.delta
+            cells[missing], scores[missing] = reader.best_cells(
+                maps[missing], wanted.astype(np.float32), self.unit[slots]
+            )
+        found = cells >= 0
+        points = np.zeros((*cells.shape, 2), dtype=np.float32)
+        if self.settings.refine and found.any():
+            tolerance = self.unit[found.nonzero()[1]] * np.float32(0.5)
+            points[found] = reader.refine_cells(maps[found], cells[found], tolerance)
+        else:
+            width = reader.size[0]
+            points[found] = np.stack([cells[found] % width, cells[found] // width], -1)
+        points = (points[:, self.slot_of] + 0.5) * self.stride - 0.5
+        scores = scores[:, self.slot_of]
+        ends = np.cumsum(counts)[:-1]
+        return list(zip(*(np.split(part, ends) for part in (points, scores, person_scores))))
+
+    def _identify(self, table: np.ndarray, tags: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Give each peak its joint.
+
+        Args:
+            table (np.ndarray): (N, K), the peaks' numbers by slot, in a cluster's first slots and
+                in the order of their tags; -1 for none.
+            tags (np.ndarray): (P,), the peaks'.
+
+        Returns:
+            tuple: The table with the peaks at their joints' slots, and the references (N,).
+        """
+        present = table >= 0
+        if not len(table):
+            return table, np.zeros(0)
+        tags = np.where(present, tags[table], 0).astype(np.float64)
+        if self.sizes.max() == 1:
+            return table, tags.sum(1) / present.sum(1)
+        s, sizes = self.settings, self.sizes[self.slot_cluster]
+        references = find_references(
+            tags, present, sizes, self.slot_cluster, s.delta, s.reference_step
+        )
+        offsets = (tags - references[:, None]) / s.delta
+        places = np.round(offsets)
+        clash = present & ((places < 0) | (places >= sizes))
+        same = (self.slot_cluster[1:] == self.slot_cluster[:-1]) & present[:, 1:]
+        clash[:, 1:] |= same & (places[:, 1:] == places[:, :-1])
+        places = np.clip(places, 0, sizes - 1).astype(np.int64)
+        person, cluster = np.logical_or.reduceat(clash, self.first_slot, axis=1).nonzero()
+        if len(person):
+            ticks = np.arange(self.sizes.max())
+            inside = ticks < self.sizes[cluster][:, None]
+            slots = np.where(inside, self.first_slot[cluster][:, None] + ticks, 0)
+            person = person[:, None]
+            peak = present[person, slots] & inside
+            matched = match_places(offsets[person, slots], peak, self.sizes[cluster])
+            places[np.broadcast_to(person, slots.shape)[peak], slots[peak]] = matched[peak]
+        if s.offset_tolerance is not None:
+            fits = np.abs(offsets - places) <= s.offset_tolerance
+            present &= fits | (sizes == 1)
+        found = np.full_like(table, -1)
+        n, slot = present.nonzero()
+        found[n, self.first_slot[self.slot_cluster[slot]] + places[n, slot]] = table[n, slot]
+        return found, references

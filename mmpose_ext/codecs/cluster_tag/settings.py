@@ -1,0 +1,91 @@
+# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+"""The settings of the cluster-wise network's codec."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+@dataclass(frozen=True)
+class ClusterTagSettings:
+    """Settings of :class:`ClusterTag`. To add one, add a field here and use it.
+
+    The module needs the standard library only and is shipped with exported models, which hold
+    these fields as JSON.
+
+    Args:
+        input_size (tuple[int, int]): Size of the network's input in pixels, [w, h].
+        heatmap_size (tuple[int, int]): Size of the maps in cells, [w, h], a quarter of it in the
+            paper.
+        clusters (tuple[tuple[int, ...], ...]): C clusters of keypoint indices, in the order of
+            their places.
+        sigma (float): Standard deviation of the Gaussians in cells. Defaults to 2.
+        delta (float): The tags' spacing within a cluster. Defaults to 0.03.
+        max_people (int): Most people found in an image. Defaults to 30.
+        score_threshold (float): Peaks must be higher. Defaults to 0.1.
+        tag_threshold (float): How far a tag may lie from the tags that a person can have and still
+            be this person's. Defaults to 1, associative embedding's.
+        nms_kernel (int): Edge of the window, in cells, whose maximum a peak must be; odd. Defaults
+            to 3, associative embedding's.
+        order (tuple[int, ...], optional): The order in which clusters are matched where tags alone
+            do not set people apart. Defaults to the order in which they are listed.
+        offset_tolerance (float, optional): Largest deviation from a joint's offset, in delta. None
+            switches the check off. Defaults to 0.5.
+        fill_missing (bool): Whether to look for the joints without a peak. Defaults to True.
+        refine (bool): Whether to find keypoints between cells. Defaults to True.
+        reference_step (float, optional): Reference embeddings are multiples of it. Defaults to
+            None: any numbers.
+
+    Raises:
+        ValueError: If a setting is out of its range.
+    """
+
+    codec: ClassVar[str] = 'ClusterTag'
+
+    input_size: tuple[int, int]
+    heatmap_size: tuple[int, int]
+    clusters: tuple[tuple[int, ...], ...]
+    sigma: float = 2.0
+    delta: float = 0.03
+    max_people: int = 30
+    score_threshold: float = 0.1
+    tag_threshold: float = 1.0
+    nms_kernel: int = 3
+    order: tuple[int, ...] | None = None
+    offset_tolerance: float | None = 0.5
+    fill_missing: bool = True
+    refine: bool = True
+    reference_step: float | None = None
+
+    def __post_init__(self) -> None:
+        order = range(len(self.clusters)) if self.order is None else self.order
+        clusters = tuple(tuple(int(k) for k in cluster) for cluster in self.clusters)
+        object.__setattr__(self, 'clusters', clusters)
+        object.__setattr__(self, 'order', tuple(int(c) for c in order))
+        for name in ('input_size', 'heatmap_size'):
+            object.__setattr__(self, name, tuple(int(n) for n in getattr(self, name)))
+        self._check()
+
+    @property
+    def peaks_per_map(self) -> int:
+        """Most peaks looked for in a map: those of ``max_people`` in the largest cluster."""
+        return int(self.max_people * max(len(cluster) for cluster in self.clusters))
+
+    def _check(self) -> None:
+        for name in ('input_size', 'heatmap_size'):
+            if len(getattr(self, name)) != 2 or min(getattr(self, name)) < 2:
+                raise ValueError(
+                    f'ClusterTag: {name} must be two numbers [w, h] of at least 2, got '
+                    f'{getattr(self, name)}.'
+                )
+        for name in ('sigma', 'delta', 'max_people'):
+            if not getattr(self, name) > 0:
+                raise ValueError(f'ClusterTag: {name} must be above 0, got {getattr(self, name)}.')
+        if self.nms_kernel < 1 or self.nms_kernel % 2 == 0:
+            raise ValueError(f'ClusterTag: nms_kernel must be odd, got {self.nms_kernel}.')
+        if sorted(self.order) != list(range(len(self.clusters))):
+            raise ValueError(
+                f'ClusterTag: order must hold each of the {len(self.clusters)} clusters once, got '
+                f'{list(self.order)}.'
+            )

@@ -1,0 +1,126 @@
+# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+"""The settings of StrongPose's codec, and the constants that all its parts share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from .kinematic_graph import COCO_EDGES, Edge, check_tree
+
+#: COCO's 17 precisions sigma_k; OKS uses 2 sigma_k times the person's size.
+COCO_SIGMAS = (
+    0.026, 0.025, 0.025, 0.035, 0.035, 0.079, 0.079, 0.072, 0.072, 0.062, 0.062, 0.107, 0.107,
+    0.087, 0.087, 0.089, 0.089,
+)  # fmt: skip
+#: How a keypoint's score is found.
+KEYPOINT_SCORES = ('expected_oks', 'heatmap')
+#: How repeated people are suppressed.
+NMS_KINDS = ('none', 'claimed', 'hard_oks', 'soft_oks')
+
+#: Empty cells around each map of votes, so that the neighbours of any cell exist.
+PAD = 4
+#: An offset to another keypoint that is shorter than this leads nowhere: offsets are drawn as 0
+#: where nothing is known. In input pixels.
+LEAST_OFFSET = 0.5
+#: How often the end of a mid offset is moved by the short offset there.
+REFINE_STEPS = 2
+#: The body heatmap is read at a candidate and this many input pixels up, down, left and right of
+#: it, because joints lie at the border of a segment.
+BODY_REACH = 4.0
+
+
+@dataclass(frozen=True)
+class DiskOffsetSettings:
+    """Settings of :class:`DiskOffset`. To add one, add a field here and use it.
+
+    The module needs the standard library only and is shipped with exported models, which hold
+    these fields as JSON.
+
+    Args:
+        input_size (tuple[int, int]): Size of the network's input in pixels, [w, h].
+        edges (tuple[tuple[int, int], ...]): The kinematic graph, a tree. Defaults to COCO's.
+        radius (float): R in input pixels. Defaults to 16.
+        vote_threshold (float): Positions with a lower heatmap do not vote. Defaults to 0.1.
+        vote_spacing (float): Of maps with cells finer than this, in input pixels, every n-th row
+            and column votes, n the nearest. Defaults to 4: 50 votes a disk.
+        vote_step (float): Input pixels between the cells in which votes are counted. Defaults to 2.
+        peak_threshold (float): Least share of a whole disk's votes in a candidate. Defaults to
+            0.02: where disks overlap a keypoint has only a part of its disk.
+        max_candidates (int): Most candidates of an image and keypoint; the best are kept. Defaults
+            to 128.
+        snap_radius (float): How far from a candidate the offset of a linked one may lead, in input
+            pixels. Defaults to 32.
+        seed_radius (float): No person starts within this distance of the same keypoint of another,
+            in input pixels. Defaults to 10.
+        join_radius (float): How far from a keypoint a long offset may lead to agree with it, in
+            input pixels. Defaults to 8.
+        body_threshold (float): Least mean of the body heatmap at a person's candidates; 0 switches
+            the check off. Defaults to 0.1.
+        rescue (bool): Whether to join parts of people by long offsets. Defaults to True.
+        max_people (int): The queue ends with this many people or parts of people, which bounds the
+            time that an untrained network's maps take. Defaults to 200.
+        keypoint_score (str): ``'expected_oks'`` or ``'heatmap'``. Defaults to ``'expected_oks'``.
+        sigmas (tuple[float, ...], optional): K precisions T_k, as in the data set's metainfo.
+            Defaults to COCO's.
+        nms (str): ``'claimed'``, ``'hard_oks'``, ``'soft_oks'`` or ``'none'``. Defaults to
+            ``'claimed'``.
+        nms_radius (float): r of Eq. 1 in input pixels. Defaults to 10.
+        nms_threshold (float): Largest OKS of ``'hard_oks'``, width of ``'soft_oks'``. Defaults to
+            0.5.
+        score_threshold (float): People of this score or less are dropped. Defaults to 0.
+
+    Raises:
+        ValueError: If a setting is out of its range.
+    """
+
+    codec: ClassVar[str] = 'DiskOffset'
+
+    input_size: tuple[int, int]
+    edges: tuple[Edge, ...] = COCO_EDGES
+    radius: float = 16.0
+    vote_threshold: float = 0.1
+    vote_spacing: float = 4.0
+    vote_step: float = 2.0
+    peak_threshold: float = 0.02
+    max_candidates: int = 128
+    snap_radius: float = 32.0
+    seed_radius: float = 10.0
+    join_radius: float = 8.0
+    body_threshold: float = 0.1
+    rescue: bool = True
+    max_people: int = 200
+    keypoint_score: str = 'expected_oks'
+    sigmas: tuple[float, ...] | None = None
+    nms: str = 'claimed'
+    nms_radius: float = 10.0
+    nms_threshold: float = 0.5
+    score_threshold: float = 0.0
+
+    def __post_init__(self) -> None:
+        sigmas = COCO_SIGMAS if self.sigmas is None else self.sigmas
+        object.__setattr__(self, 'input_size', tuple(int(n) for n in self.input_size))
+        object.__setattr__(self, 'edges', tuple((int(a), int(b)) for a, b in self.edges))
+        object.__setattr__(self, 'sigmas', tuple(float(sigma) for sigma in sigmas))
+        self._check()
+
+    @property
+    def num_keypoints(self) -> int:
+        """K."""
+        return len(self.edges) + 1
+
+    def _check(self) -> None:
+        check_tree(self.edges)
+        for name, allowed in (('keypoint_score', KEYPOINT_SCORES), ('nms', NMS_KINDS)):
+            if getattr(self, name) not in allowed:
+                raise ValueError(
+                    f'DiskOffset: {name} must be one of {allowed}, got {getattr(self, name)!r}.'
+                )
+        if len(self.sigmas) != self.num_keypoints:
+            raise ValueError(
+                f'DiskOffset: {len(self.sigmas)} sigmas for {self.num_keypoints} keypoints. Give '
+                "those of the data set's metainfo."
+            )
+        for name in ('radius', 'vote_threshold', 'vote_spacing', 'vote_step', 'peak_threshold'):
+            if not getattr(self, name) > 0:
+                raise ValueError(f'DiskOffset: {name} must be above 0, got {getattr(self, name)}.')

@@ -1,0 +1,46 @@
+# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+"""From an exported model's outputs to people, with numpy only."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .cluster_tag.numpy_maps import decode_cluster_tag
+from .cluster_tag.settings import ClusterTagSettings
+from .disk_offset.numpy_maps import decode_disk_offset
+from .disk_offset.settings import DiskOffsetSettings
+
+#: By the codec's name: the class of its settings, and the decoder.
+BOTTOM_UP = {
+    DiskOffsetSettings.codec: (DiskOffsetSettings, decode_disk_offset),
+    ClusterTagSettings.codec: (ClusterTagSettings, decode_cluster_tag),
+}
+
+
+def decode(outputs: list[np.ndarray], metadata: dict, size: tuple[int, int]) -> list[tuple]:
+    """Give the people of a batch, in input pixels.
+
+    Args:
+        outputs (list[np.ndarray]): What ``session.run(None, {'images': images})`` gives.
+        metadata (dict): See :func:`read_metadata`.
+        size (tuple[int, int]): The images' [w, h].
+
+    Returns:
+        list[tuple]: For each image keypoints (N, K, 2) in input pixels, their scores (N, K) and the
+        people's scores (N,), from the highest down. N = 1 for a top-down model.
+
+    Raises:
+        ValueError: If the file holds a top-down model without decoding, or the outputs are other
+            than its.
+    """
+    if len(outputs) != len(metadata['outputs']):
+        raise ValueError(f'{len(outputs)} outputs for the names {list(metadata["outputs"])}')
+    named = dict(zip(metadata['outputs'], outputs))
+    if 'keypoints' in named:
+        pairs = zip(named['keypoints'], named['scores'])
+        return [(points[None], scores[None], scores.mean()[None]) for points, scores in pairs]
+    decoding = metadata.get('decoding')
+    if decoding is None:
+        raise ValueError("a top-down model's keypoints need an export with --decode")
+    kind, decode_maps = BOTTOM_UP[decoding['codec']]
+    return decode_maps(named, kind(**decoding['settings']), size)
