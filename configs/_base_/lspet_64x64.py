@@ -20,10 +20,12 @@ param_scheduler = [
     dict(type='CosineAnnealingLR', begin=0, T_max=3, by_epoch=True, convert_to_iter_based=True),
 ]
 
-codec = dict(type='FullResolutionHeatmap', input_size=input_size, sigma=4, draw_on_device=True)
+full_resolution_codec = dict(
+    type='FullResolutionHeatmap', input_size=input_size, sigma=4, draw_on_device=True
+)
 full_resolution_pipeline = [
     *augmentation,
-    dict(type='GenerateTarget', encoder=codec),
+    dict(type='GenerateTarget', encoder=full_resolution_codec),
     dict(type='PackPoseInputs'),
 ]
 full_resolution_head = dict(
@@ -31,7 +33,7 @@ full_resolution_head = dict(
     in_channels=512,
     out_channels=14,
     loss=dict(type='KeypointMSELoss', use_target_weight=True),
-    decoder=codec,
+    decoder=full_resolution_codec,
 )
 full_resolution_test_cfg = dict(flip_test=True, shift_heatmap=False)
 context = dict(type='GlobalContextBlock', ratio=1 / 4)

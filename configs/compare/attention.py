@@ -1,6 +1,7 @@
 # Attention module, Table IV, row "ours".
 _base_ = ['../_base_/lspet_compare.py']
 
+codec = _base_.heatmap_codec
 train_dataloader = dict(dataset=dict(pipeline=_base_.heatmap_pipeline))
 model = dict(
     backbone=dict(type='PluginResNet', plugins=[dict(cfg=dict(type='SecondOrderNonLocal'))]),

@@ -1,6 +1,7 @@
 # FR-SBN, Table 1, row "FR-SBN+GCB+SA-MFCD".
 _base_ = ['../_base_/lspet_compare.py']
 
+codec = _base_.full_resolution_codec
 train_dataloader = dict(dataset=dict(pipeline=_base_.full_resolution_pipeline))
 model = dict(
     backbone=dict(type='ContextResNet', context=_base_.context, out_indices=(0, 1, 2, 3)),

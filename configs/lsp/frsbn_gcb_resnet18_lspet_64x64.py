@@ -1,6 +1,7 @@
 # The same with global context blocks after C2 to C5 and three decoders.
 _base_ = ['../_base_/default_runtime.py', '../_base_/lspet_64x64.py']
 
+codec = _base_.full_resolution_codec
 train_dataloader = dict(dataset=dict(pipeline=_base_.full_resolution_pipeline))
 model = dict(
     backbone=dict(type='PluginResNet', plugins=[dict(cfg=_base_.context)]),

@@ -1,6 +1,7 @@
 # The same with global context blocks and SA-MFCD: the whole network.
 _base_ = ['../_base_/default_runtime.py', '../_base_/lspet_64x64.py']
 
+codec = _base_.full_resolution_codec
 train_dataloader = dict(dataset=dict(pipeline=_base_.full_resolution_pipeline))
 model = dict(
     backbone=dict(type='ContextResNet', context=_base_.context, out_indices=(0, 1, 2, 3)),

@@ -1,0 +1,14 @@
+# COCO test-dev2017: `mim test` writes the submission file and computes no AP, since the labels are not
+# public. Images under data/coco/test2017, detections as SimpleBaseline's authors give them.
+test_dev_data = dict(
+    ann_file='annotations/image_info_test-dev2017.json',
+    bbox_file='data/coco/person_detection_results/'
+    'COCO_test-dev2017_detections_AP_H_609_person.json',
+    data_prefix=dict(img='test2017/'),
+)
+test_dev_evaluator = dict(
+    type='CocoMetric',
+    ann_file='data/coco/annotations/image_info_test-dev2017.json',
+    format_only=True,
+    outfile_prefix='work_dirs/test_dev/person_keypoints_test-dev2017_results',
+)

@@ -1,0 +1,15 @@
+# Composite localization, Figure 4 (a): CLNet on ResNet-152.
+_base_ = [
+    '../_base_/schedule_140e.py',
+    '../_base_/clnet_resnet.py',
+    '../_base_/clnet_lsp_256x256.py',
+]
+
+model = dict(
+    backbone=dict(
+        depth=152,
+        init_cfg=dict(type='Pretrained', checkpoint='torchvision://resnet152'),
+    ),
+    head=dict(out_channels=14, decoder=_base_.codec),
+)
+default_hooks = dict(checkpoint=dict(save_best='lsp/PCK'))

@@ -1,0 +1,11 @@
+# Composite localization, Figure 4 (a): SimpleBaseline on ResNet-34.
+_base_ = ['../_base_/schedule_140e.py', '../_base_/heatmap_lsp_256x256.py']
+
+model = dict(
+    backbone=dict(
+        depth=34,
+        init_cfg=dict(type='Pretrained', checkpoint='torchvision://resnet34'),
+    ),
+    head=dict(in_channels=512),
+)
+default_hooks = dict(checkpoint=dict(save_best='lsp/PCK'))
