@@ -2,10 +2,13 @@
 from mmpose_ext.utils.atomic_files import AtomicLocalBackend, write_atomically
 
 from .batch_size_hook import BatchSizeHook
-from .checkpoint_loading import (
+from .checkpoint_errors import (
     CheckpointError,
+    UnloadableCheckpointError,
     UnreadableCheckpointError,
     UnsafeCheckpointError,
+)
+from .checkpoint_loading import (
     install_safe_loading,
     load_checkpoint_safely,
     safely_loading,
@@ -27,6 +30,7 @@ __all__ = [
     'FastTraining',
     'FastTrainingHook',
     'SafeCheckpointHook',
+    'UnloadableCheckpointError',
     'UnreadableCheckpointError',
     'UnsafeCheckpointError',
     'ValidateDataHook',

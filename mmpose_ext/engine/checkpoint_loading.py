@@ -6,7 +6,6 @@ from __future__ import annotations
 import functools
 import os
 import pickle
-import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import RLock
@@ -18,6 +17,7 @@ from mmengine.logging import HistoryBuffer, print_log
 from mmengine.optim.scheduler.param_scheduler import OneCycleParamScheduler
 from mmengine.runner.checkpoint import CheckpointLoader
 
+from .checkpoint_errors import UnreadableCheckpointError, explained
 from .config_text import is_plain_config
 from .restricted_unpickler import allowed_globals
 
@@ -30,18 +30,6 @@ _METHODS = {
 }
 _last_loaded: tuple[int, str] | None = None
 _installed = False
-
-
-class CheckpointError(RuntimeError):
-    """A checkpoint that cannot be used; the message names the file and what to do."""
-
-
-class UnreadableCheckpointError(CheckpointError):
-    """The file is empty, cut short, damaged or no checkpoint at all."""
-
-
-class UnsafeCheckpointError(CheckpointError):
-    """The file holds something that is not weights and was not unpickled."""
 
 
 def _named(function: Callable, module: str, name: str) -> Callable:
@@ -108,6 +96,7 @@ def load_checkpoint_safely(file: str | os.PathLike, map_location: object = None)
         FileNotFoundError: If there is no such file.
         UnsafeCheckpointError: If it holds a class that is not allowed. Nothing was unpickled.
         UnreadableCheckpointError: If it is empty, cut short or no checkpoint.
+        UnloadableCheckpointError: If it is whole, but the libraries here cannot rebuild it.
     """
     path = os.path.expanduser(os.fspath(file))
     if not os.path.isfile(path):
@@ -117,7 +106,7 @@ def load_checkpoint_safely(file: str | os.PathLike, map_location: object = None)
             'load_from, --resume, init_cfg or on the command line'
         )
     allowed = allowed_globals(allowed_classes())
-    with _explained(path), allowed:
+    with explained(path), allowed:
         checkpoint = torch.load(path, map_location=map_location, weights_only=True)
     return _checked(checkpoint, path)
 
@@ -179,7 +168,7 @@ def _weights_only(loader: Callable) -> Callable:
     @functools.wraps(loader)
     def load(filename: str, *args, **kwargs):
         allowed = allowed_globals(allowed_classes())
-        with _explained(filename), _full_unpickling_forbidden(), allowed:
+        with explained(filename), _full_unpickling_forbidden(), allowed:
             checkpoint = loader(filename, *args, **kwargs)
         return _checked(checkpoint, filename)
 
@@ -198,52 +187,6 @@ def _full_unpickling_forbidden() -> Iterator[None]:
         finally:
             del os.environ[_FORCE]
             os.environ.update({name: text for name, text in before.items() if text is not None})
-
-
-@contextmanager
-def _explained(name: str) -> Iterator[None]:
-    """Turn what torch raises on a file that it cannot or must not read into one line."""
-    try:
-        yield
-    except (CheckpointError, FileNotFoundError, PermissionError, MemoryError):
-        raise
-    except torch.cuda.OutOfMemoryError:
-        raise
-    except pickle.UnpicklingError as error:
-        offence = _offending_class(str(error))
-        if offence is None:
-            raise _unreadable(name, error) from None
-        raise UnsafeCheckpointError(
-            f'checkpoint {name} was refused and not unpickled: it holds `{offence}`, which is '
-            'not weights and could run code. Ask its maker for a file with weights only; if you '
-            "trust it fully, convert it once with torch.save({'state_dict': torch.load(FILE, "
-            "weights_only=False)['state_dict']}, NEW_FILE)"
-        ) from None
-    except (RuntimeError, EOFError, ValueError, LookupError, TypeError, AttributeError) as error:
-        raise _unreadable(name, error) from error
-
-
-def _unreadable(name: str, error: Exception) -> UnreadableCheckpointError:
-    text = str(error).split('WeightsUnpickler error: ')[-1].strip()
-    first_line = text.splitlines()[0].strip() if text else type(error).__name__
-    return UnreadableCheckpointError(
-        f'checkpoint {name} cannot be read ({first_line}). It is empty, cut short, damaged or '
-        'not a file that torch.save wrote: copy or download it anew, or use an earlier one'
-    )
-
-
-def _offending_class(message: str) -> str | None:
-    """The class or function that torch's weights-only unpickler refused, from its message."""
-    patterns = (
-        r'GLOBAL (.+?) was not an allowed global',
-        r'unsupported GLOBAL (\S+) whose module',
-        r'reduce for unrecognized function (<[^>]*>|\S+)',
-        r'but got (<class [^>]*>)',
-    )
-    for pattern in patterns:
-        if found := re.search(pattern, message):
-            return found.group(1)
-    return None
 
 
 def _checked(checkpoint: object, name: str) -> dict:

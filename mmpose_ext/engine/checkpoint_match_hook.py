@@ -15,7 +15,8 @@ from mmpose.registry import HOOKS
 from torch import nn
 from torch.nn.modules.module import _IncompatibleKeys
 
-from .checkpoint_loading import CheckpointError, name_of_loaded
+from .checkpoint_errors import CheckpointError
+from .checkpoint_loading import name_of_loaded
 
 _SHOWN = 3
 _BATCH_COUNT = 'num_batches_tracked'

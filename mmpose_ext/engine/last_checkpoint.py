@@ -12,7 +12,7 @@ from pathlib import Path
 
 from mmpose_ext.utils.atomic_files import write_atomically
 
-from .checkpoint_loading import UnreadableCheckpointError
+from .checkpoint_errors import UnreadableCheckpointError
 
 LAST_CHECKPOINT = 'last_checkpoint'
 

@@ -1,0 +1,76 @@
+# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+"""An unknown class, an unreadable file and a fault of the libraries are told apart."""
+
+from __future__ import annotations
+
+import os
+import threading
+
+import numpy as np
+import pytest
+import torch
+
+from mmpose_ext.engine import (
+    UnloadableCheckpointError,
+    UnreadableCheckpointError,
+    UnsafeCheckpointError,
+    load_checkpoint_safely,
+)
+from mmpose_ext.engine.checkpoint_errors import is_whole
+from mmpose_ext.engine.checkpoint_loading import allowed_classes
+
+
+@pytest.fixture(params=[True, False], ids=['zip', 'before torch 1.6'])
+def save(request, tmp_path):
+    def save(content) -> str:
+        path = tmp_path / 'file.pth'
+        torch.save(content, path, _use_new_zipfile_serialization=request.param)
+        return str(path)
+
+    return save
+
+
+WEIGHTS = dict(state_dict=dict(weight=torch.zeros(100)), note=np.arange(3))
+
+
+def test_whole_file(save):
+    path = save(WEIGHTS)
+    assert is_whole(path)
+    assert load_checkpoint_safely(path)['note'].tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize('error', [AttributeError, TypeError, KeyError, RuntimeError])
+def test_fault_of_a_library(save, monkeypatch, error):
+    path = save(WEIGHTS)
+
+    def rebuild(*args):
+        raise error('module numpy has no such thing')
+
+    monkeypatch.setattr('torch._utils._rebuild_tensor', rebuild)
+    with pytest.raises(UnloadableCheckpointError, match=r'file\.pth is whole') as info:
+        load_checkpoint_safely(path)
+    text = str(info.value)
+    assert f'torch {torch.__version__}' in text and f'numpy {np.__version__}' in text
+    assert 'no such thing' in text and 'damaged' not in text and '\n' not in text
+
+
+@pytest.mark.parametrize('share', [0.0, 0.5, 0.98])
+def test_file_cut_short(save, share):
+    path = save(WEIGHTS)
+    os.truncate(path, int(share * os.path.getsize(path)))
+    with pytest.raises(UnreadableCheckpointError, match=r'file\.pth cannot be read.*cut short'):
+        load_checkpoint_safely(path)
+
+
+def test_unknown_class(save):
+    path = save(dict(state_dict={}, note=threading.Event))
+    with pytest.raises(UnsafeCheckpointError, match=r'file\.pth was refused.*threading\.Event'):
+        load_checkpoint_safely(path)
+
+
+def test_hollow_numpy_core():
+    """numpy 1.26 has a ``numpy._core`` of few names, there once pandas or matplotlib imports it."""
+    pytest.importorskip('numpy._core', reason='numpy older than 1.26 has no numpy._core')
+    allowed_classes.cache_clear()
+    names = {f'{c.__module__}.{c.__name__}' for c in allowed_classes()}
+    assert {'numpy.core.multiarray.scalar', 'numpy._core.multiarray._reconstruct'} <= names
