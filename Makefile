@@ -4,6 +4,8 @@
 # make test       set up, run the quick tests
 # make test-long  the quick tests and those that take longer
 #                 (both list the slowest tests, and the lines of mmpose_ext that no test ran)
+# make test-arithmetic   the quick tests (or TESTS=tests/apps) with other numbers of threads and other
+#                 vector instructions: sums are rounded otherwise
 # make docs       the documentation site, into build/docs/html
 # make lint       ruff, and that imports between folders go one way
 # make clean      remove the demo's output (not the environment)
@@ -16,11 +18,14 @@ CLUSTER := build/demo-cluster
 CLUSTER_CONFIG := configs/demo/cluster_hourglass2_160x160.py
 STRONGPOSE := build/demo-strongpose
 STRONGPOSE_CONFIG := configs/demo/strongpose_resnet18_193x193.py
+TESTS ?= tests
+ARITHMETICS := OMP_NUM_THREADS=1 OMP_NUM_THREADS=2 OMP_NUM_THREADS=4 ATEN_CPU_CAPABILITY=default \
+	ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=SSE41 ONEDNN_MAX_CPU_ISA=AVX2
 COVERAGE := --cov --cov-report=term-missing:skip-covered
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONUNBUFFERED := 1
 
-.PHONY: setup demo demo-cluster demo-strongpose test test-long docs lint clean
+.PHONY: setup demo demo-cluster demo-strongpose test test-long test-arithmetic docs lint clean
 
 setup:
 	@$(PYTHON) tools/setup_env.py --venv $(VENV)
@@ -57,6 +62,11 @@ test: setup
 
 test-long: setup
 	python -m pytest $(COVERAGE)
+
+test-arithmetic: setup
+	@failed=; for setting in $(ARITHMETICS); do echo "== $$setting"; \
+		env $$setting python -m pytest -q -m 'not long' $(TESTS) || failed="$$failed $$setting"; done; \
+		test -z "$$failed" || { echo "failed with:$$failed"; exit 1; }
 
 docs: setup
 	python -m sphinx -q -W --keep-going -b html -d build/docs/doctrees docs build/docs/html

@@ -4,6 +4,8 @@
 # The metric needs `pip install poseval`.
 _base_ = ['./_base_/cluster_hourglass.py']
 
+dataset_type = 'PoseTrack18Dataset'
+data_mode = 'bottomup'
 data_root = 'data/posetrack18/'
 load_from = 'work_dirs/cluster_hourglass4_512x512/epoch_200.pth'
 metainfo = 'configs/_base_/datasets/posetrack18.py'
@@ -45,9 +47,9 @@ val_dataloader = dict(
     drop_last=False,
     sampler=dict(type='DefaultSampler', shuffle=False, round_up=False),
     dataset=dict(
-        type='PoseTrack18Dataset',
+        type=dataset_type,
         data_root=data_root,
-        data_mode='bottomup',
+        data_mode=data_mode,
         ann_file='annotations/posetrack18_val.json',
         data_prefix=dict(img=''),
         test_mode=True,

@@ -31,8 +31,13 @@ def test_config_is_whole(config):
         assert not loader.get('persistent_workers', False)  # EpochSeedHook
         for dataset in loader.dataset.get('datasets', [loader.dataset]):
             assert DATASETS.get(dataset.type) is not None
+            assert dataset.data_mode == cfg.data_mode  # at the top: for mmpose's inferencer
             for step in dataset.pipeline:
                 TRANSFORMS.build(step)
+    assert cfg.auto_scale_lr.base_batch_size > 0  # for --auto-scale-lr
+    assert cfg.dataset_type == cfg.test_dataloader.dataset.type
+    # in a folder `body`, so that mmpose's inferencer takes its detector of persons by default
+    assert '.datasets.body.' in DATASETS.get(cfg.dataset_type).__module__
     for evaluator in (cfg.val_evaluator, cfg.test_evaluator):
         for metric in evaluator if isinstance(evaluator, list) else [evaluator]:
             assert METRICS.get(metric.type) is not None

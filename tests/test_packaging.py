@@ -80,6 +80,20 @@ def test_mim_reads_every_model(root, monkeypatch):
     assert {path.stem for path in configs} == set(table.index)
 
 
+@pytest.mark.parametrize('name', ['attention', 'CLNet', 'FR-SBN', 'StrongPose', 'cluster-wise'])
+def test_mim_finds_models_by_names_that_one_types(root, name):
+    """What ``mim search mmpose_ext --model NAME`` lists."""
+    from mim.commands.search import convert2df, filter_by_models
+    from modelindex.load_model_index import load
+
+    table = convert2df(load(str(root / 'model-index.yml')))
+    assert not any(' ' in known for known in table['model'])
+    found = filter_by_models(table, [name])
+    assert set(found['model']) == {name.lower()} and len(found) > 1
+    others = filter_by_models(table, sorted(set(table['model']) - {name.lower()}))
+    assert len(found) + len(others) == len(table)
+
+
 @pytest.mark.parametrize(
     'command, expected',
     [

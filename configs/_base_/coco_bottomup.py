@@ -1,5 +1,7 @@
 # COCO 2017, whole images with all their people. A child config adds the codec and the two
 # pipelines that depend on it, and the batch size that it needs.
+dataset_type = 'CheckedCocoDataset'
+data_mode = 'bottomup'
 data_root = 'data/coco/'
 
 train_dataloader = dict(
@@ -8,9 +10,9 @@ train_dataloader = dict(
     persistent_workers=False,  # EpochSeedHook seeds the workers anew for each epoch
     sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
-        type='CheckedCocoDataset',
+        type=dataset_type,
         data_root=data_root,
-        data_mode='bottomup',
+        data_mode=data_mode,
         ann_file='annotations/person_keypoints_train2017.json',
         data_prefix=dict(img='train2017/'),
     ),
@@ -22,9 +24,9 @@ val_dataloader = dict(
     drop_last=False,
     sampler=dict(type='DefaultSampler', shuffle=False, round_up=False),
     dataset=dict(
-        type='CheckedCocoDataset',
+        type=dataset_type,
         data_root=data_root,
-        data_mode='bottomup',
+        data_mode=data_mode,
         ann_file='annotations/person_keypoints_val2017.json',
         data_prefix=dict(img='val2017/'),
         test_mode=True,

@@ -1,6 +1,8 @@
 # COCO 2017, one person a sample: training on ground-truth boxes, testing on person detections
 # (bbox_file=None in a child config, or on the command line, tests on ground-truth boxes).
 # A child config adds the codec and the two pipelines that depend on it.
+dataset_type = 'CheckedCocoDataset'
+data_mode = 'topdown'
 data_root = 'data/coco/'
 
 train_dataloader = dict(
@@ -9,9 +11,9 @@ train_dataloader = dict(
     persistent_workers=False,  # EpochSeedHook seeds the workers anew for each epoch
     sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
-        type='CheckedCocoDataset',
+        type=dataset_type,
         data_root=data_root,
-        data_mode='topdown',
+        data_mode=data_mode,
         ann_file='annotations/person_keypoints_train2017.json',
         data_prefix=dict(img='train2017/'),
     ),
@@ -23,9 +25,9 @@ val_dataloader = dict(
     drop_last=False,
     sampler=dict(type='DefaultSampler', shuffle=False, round_up=False),
     dataset=dict(
-        type='CheckedCocoDataset',
+        type=dataset_type,
         data_root=data_root,
-        data_mode='topdown',
+        data_mode=data_mode,
         ann_file='annotations/person_keypoints_val2017.json',
         bbox_file=data_root
         + 'person_detection_results/COCO_val2017_detections_AP_H_56_person.json',

@@ -4,6 +4,7 @@ custom_imports = dict(
         'mmpose_ext',  # registers the components
         'mmpose_ext.safe_loading',  # mmengine loads checkpoints with weights only
         'mmpose_ext.cpu_launcher',  # --launcher pytorch works without GPUs
+        'mmpose_ext.quiet',  # without notes that nobody can do anything about
     ],
     allow_failed_imports=False,
 )

@@ -1,17 +1,21 @@
 # LSP with its extended training set: 11,000 people for training, 1,000 for testing, in the files
 # that tools/lsp2coco.py writes (see docs/composite-localization.md). PCK@0.2 by torso.
 # A child config adds the codec and the two pipelines that depend on it.
+dataset_type = 'LspDataset'
+data_mode = 'topdown'
 data_root = 'data/lsp/'
 
 lsp_train = dict(
-    type='LspDataset',
+    type=dataset_type,
     data_root=data_root,
+    data_mode=data_mode,
     ann_file='annotations/lsp_train.json',
     data_prefix=dict(img='lsp/images/'),
 )
 lspet_train = dict(
-    type='LspDataset',
+    type=dataset_type,
     data_root=data_root,
+    data_mode=data_mode,
     ann_file='annotations/lspet_train.json',
     data_prefix=dict(img='lspet/images/'),
 )
@@ -29,8 +33,9 @@ val_dataloader = dict(
     drop_last=False,
     sampler=dict(type='DefaultSampler', shuffle=False, round_up=False),
     dataset=dict(
-        type='LspDataset',
+        type=dataset_type,
         data_root=data_root,
+        data_mode=data_mode,
         ann_file='annotations/lsp_test.json',
         data_prefix=dict(img='lsp/images/'),
         test_mode=True,

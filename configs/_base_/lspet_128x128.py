@@ -1,5 +1,7 @@
 # LSP extended, images 1 to 4500 for training and 4501 to 5000 for testing, at 128x128: a
 # comparison in a short budget, from scratch. Everything that two models share is here.
+dataset_type = 'LspDataset'
+data_mode = 'topdown'
 data_root = 'data/lspet/'
 input_size = (128, 128)
 
@@ -29,8 +31,9 @@ train_dataloader = dict(
     drop_last=True,
     sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
-        type='LspDataset',
+        type=dataset_type,
         data_root=data_root,
+        data_mode=data_mode,
         ann_file='train.json',
         data_prefix=dict(img='images/'),
     ),
@@ -42,8 +45,9 @@ val_dataloader = dict(
     drop_last=False,
     sampler=dict(type='DefaultSampler', shuffle=False, round_up=False),
     dataset=dict(
-        type='LspDataset',
+        type=dataset_type,
         data_root=data_root,
+        data_mode=data_mode,
         ann_file='val.json',
         data_prefix=dict(img='images/'),
         test_mode=True,
@@ -70,3 +74,4 @@ param_scheduler = [
     dict(type='LinearLR', begin=0, end=140, start_factor=0.01, by_epoch=False),
     dict(type='CosineAnnealingLR', begin=0, T_max=5, by_epoch=True, convert_to_iter_based=True),
 ]
+auto_scale_lr = dict(base_batch_size=16)

@@ -2,6 +2,8 @@
 # half width from scratch, 30 epochs with the schedule's two drops. All that the methods share is
 # here; Gaussians are 8 pixels wide everywhere, and losses sum over the cells.
 _base_ = ['./default_runtime.py']
+dataset_type = 'LspDataset'
+data_mode = 'topdown'
 data_root = 'data/lspet/'
 input_size = (128, 128)
 
@@ -39,8 +41,9 @@ train_dataloader = dict(
     drop_last=True,
     sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
-        type='LspDataset',
+        type=dataset_type,
         data_root=data_root,
+        data_mode=data_mode,
         ann_file='train_large.json',
         data_prefix=dict(img='images/'),
     ),
@@ -52,8 +55,9 @@ val_dataloader = dict(
     drop_last=False,
     sampler=dict(type='DefaultSampler', shuffle=False, round_up=False),
     dataset=dict(
-        type='LspDataset',
+        type=dataset_type,
         data_root=data_root,
+        data_mode=data_mode,
         ann_file='val_large.json',
         data_prefix=dict(img='images/'),
         test_mode=True,
@@ -102,4 +106,5 @@ param_scheduler = [
     dict(type='LinearLR', begin=0, end=200, start_factor=0.001, by_epoch=False),
     dict(type='MultiStepLR', begin=0, end=30, milestones=[20, 26], gamma=0.1, by_epoch=True),
 ]
+auto_scale_lr = dict(base_batch_size=32)
 default_hooks = dict(checkpoint=dict(interval=1, max_keep_ckpts=1))

@@ -1,6 +1,8 @@
 # MPII, trained on its training part and tested on its validation part by PCKh@0.5: the labels of
 # the test part, on which Table 2 is, are not public.
 # A child config adds the codec and the two pipelines that depend on it.
+dataset_type = 'MpiiDataset'
+data_mode = 'topdown'
 data_root = 'data/mpii/'
 
 train_dataloader = dict(
@@ -9,8 +11,9 @@ train_dataloader = dict(
     persistent_workers=False,  # EpochSeedHook seeds the workers anew for each epoch
     sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
-        type='MpiiDataset',
+        type=dataset_type,
         data_root=data_root,
+        data_mode=data_mode,
         ann_file='annotations/mpii_train.json',
         data_prefix=dict(img='images/'),
     ),
@@ -22,8 +25,9 @@ val_dataloader = dict(
     drop_last=False,
     sampler=dict(type='DefaultSampler', shuffle=False, round_up=False),
     dataset=dict(
-        type='MpiiDataset',
+        type=dataset_type,
         data_root=data_root,
+        data_mode=data_mode,
         ann_file='annotations/mpii_val.json',
         headbox_file=data_root + 'annotations/mpii_gt_val.mat',
         data_prefix=dict(img='images/'),

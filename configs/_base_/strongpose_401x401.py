@@ -64,6 +64,7 @@ model = dict(
 train_cfg = dict(max_epochs=5000, val_interval=5)
 optim_wrapper = dict(optimizer=dict(type='SGD', lr=1e-3, momentum=0.9))
 param_scheduler = []
+auto_scale_lr = dict(base_batch_size=2)
 default_hooks = dict(
     checkpoint=dict(interval=1, save_best='coco/AP', rule='greater'),
 )

@@ -1,5 +1,7 @@
 # The synthetic people of `mmpose-ext synthetic`, whole images with all their people. A child config
 # adds the codec and the two pipelines that depend on it.
+dataset_type = 'CheckedCocoDataset'
+data_mode = 'bottomup'
 data_root = 'build/demo/data/'
 
 train_dataloader = dict(
@@ -8,9 +10,9 @@ train_dataloader = dict(
     persistent_workers=False,
     sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
-        type='CheckedCocoDataset',
+        type=dataset_type,
         data_root=data_root,
-        data_mode='bottomup',
+        data_mode=data_mode,
         ann_file='annotations/person_keypoints_train.json',
         data_prefix=dict(img='train/'),
     ),
@@ -22,9 +24,9 @@ val_dataloader = dict(
     drop_last=False,
     sampler=dict(type='DefaultSampler', shuffle=False, round_up=False),
     dataset=dict(
-        type='CheckedCocoDataset',
+        type=dataset_type,
         data_root=data_root,
-        data_mode='bottomup',
+        data_mode=data_mode,
         ann_file='annotations/person_keypoints_val.json',
         data_prefix=dict(img='val/'),
         test_mode=True,

@@ -1,4 +1,6 @@
 # The synthetic people of `mmpose-ext synthetic`, one person a sample, tested on its detection file.
+dataset_type = 'CheckedCocoDataset'
+data_mode = 'topdown'
 data_root = 'build/demo/data/'
 
 # little beside flips: the people differ enough; the boxes vary as a detector's do
@@ -21,9 +23,9 @@ train_dataloader = dict(
     persistent_workers=False,
     sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
-        type='CheckedCocoDataset',
+        type=dataset_type,
         data_root=data_root,
-        data_mode='topdown',
+        data_mode=data_mode,
         ann_file='annotations/person_keypoints_train.json',
         data_prefix=dict(img='train/'),
     ),
@@ -35,9 +37,9 @@ val_dataloader = dict(
     drop_last=False,
     sampler=dict(type='DefaultSampler', shuffle=False, round_up=False),
     dataset=dict(
-        type='CheckedCocoDataset',
+        type=dataset_type,
         data_root=data_root,
-        data_mode='topdown',
+        data_mode=data_mode,
         ann_file='annotations/person_keypoints_val.json',
         bbox_file=data_root + 'annotations/person_detections_val.json',
         data_prefix=dict(img='val/'),

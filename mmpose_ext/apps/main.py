@@ -7,7 +7,9 @@ import argparse
 import importlib
 import sys
 
+from mmpose_ext.apps.shared.piped_output import piped_output
 from mmpose_ext.engine.checkpoint_loading import safely_loading
+from mmpose_ext.utils.quiet import ignore_metainfo_note
 
 # sub-command: (module in mmpose_ext.apps with add_arguments(parser) and run(args) -> int, help)
 COMMANDS = {
@@ -33,6 +35,12 @@ def main(argv: list[str] | None = None) -> int:
     Returns:
         int: the exit status.
     """
+    ignore_metainfo_note()
+    with piped_output():
+        return _run(argv)
+
+
+def _run(argv: list[str] | None) -> int:
     argv = sys.argv[1:] if argv is None else argv
     parser = argparse.ArgumentParser(prog='mmpose-ext', description='Tools of mmpose_ext.')
     commands = parser.add_subparsers(dest='command', required=True, metavar='COMMAND')

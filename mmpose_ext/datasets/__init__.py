@@ -1,6 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-from .checked_coco import CheckedCocoDataset
-from .lsp import LspDataset
+from .body import CheckedCocoDataset, LspDataset
 from .transforms import (
     ClippedNormalBBoxTransform,
     ColorJitter,

@@ -11,6 +11,8 @@ import importlib.util
 import sys
 from types import ModuleType
 
+from mmpose_ext.utils.quiet import quiet_imports
+
 _MODULES = (
     'imgaug',
     'imgaug.augmenters',
@@ -46,8 +48,9 @@ def import_mmdet() -> ModuleType:
             module.__path__ = []
     sys.modules.update(placeholders)
     try:
-        importlib.import_module('mmdet.datasets')
-        return importlib.import_module('mmdet')
+        with quiet_imports():
+            importlib.import_module('mmdet.datasets')
+            return importlib.import_module('mmdet')
     except ImportError as error:
         raise ImportError(
             f'a person detector needs mmdet, whose import fails ({error}); install it with: '

@@ -8,7 +8,7 @@ from mmengine.structures import InstanceData
 from mmpose.datasets.datasets.utils import parse_pose_metainfo
 from mmpose.registry import METRICS
 
-from mmpose_ext.datasets.lsp import LspDataset
+from mmpose_ext.datasets.body.lsp import LspDataset
 from mmpose_ext.evaluation.torso_pck import GROUPS
 from mmpose_ext.utils.sequences import zip_equal
 

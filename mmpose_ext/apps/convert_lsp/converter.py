@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from mmpose_ext.datasets.lsp import KEYPOINT_NAMES
+from mmpose_ext.datasets.body.lsp import KEYPOINT_NAMES
 from mmpose_ext.datasets.validation.joints_file import read_joints
 from mmpose_ext.utils.atomic_files import write_atomically
 from mmpose_ext.utils.reading import DataError

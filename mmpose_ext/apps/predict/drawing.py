@@ -7,16 +7,19 @@ import os
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePath
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 from mmengine.structures import InstanceData
 from mmpose.structures import PoseDataSample
-from mmpose.visualization import PoseLocalVisualizer
 
 from mmpose_ext.apps.shared.inputs import Frame, Source
 
 from .instance_scoring import Person
+
+if TYPE_CHECKING:  # imports mmdet
+    from mmpose.visualization import PoseLocalVisualizer
 
 _KEPT_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.webp')
 

@@ -10,22 +10,24 @@ import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.dataset import Compose
-from mmpose.apis import Pose2DInferencer
 from mmpose.structures import PoseDataSample
-from mmpose.visualization import PoseLocalVisualizer
 
 from mmpose_ext.apps.shared.model_checks import default_scope, load_config, require_checkpoint_of
 from mmpose_ext.engine.checkpoint_loading import safely_loading
+from mmpose_ext.utils.quiet import quiet_imports
 from mmpose_ext.utils.sequences import zip_equal
+
+with quiet_imports():
+    from mmpose.apis import Pose2DInferencer
+    from mmpose.visualization import PoseLocalVisualizer
 
 
 class PoseInferencer(Pose2DInferencer):
     """mmpose's ``Pose2DInferencer`` for a config and its checkpoint.
 
     Unlike there, nothing is downloaded, people are batched over images, an image without boxes
-    has no people (there, the whole image is taken for one), bottom-up models keep the config's
-    ``test_cfg`` (there, the flip test is lost), and the config needs no ``data_mode`` or
-    ``dataset_type`` at top level.
+    has no people (there, the whole image is taken for one), and the config needs no ``data_mode``
+    or ``dataset_type`` at top level.
 
     Args:
         config (str | os.PathLike | Config): An mmpose config.

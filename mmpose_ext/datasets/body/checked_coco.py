@@ -6,8 +6,8 @@ from __future__ import annotations
 from mmpose.datasets import CocoDataset
 from mmpose.registry import DATASETS
 
-from .coco_checks import annotation_problems, detection_problems
-from .validation import (
+from mmpose_ext.datasets.coco_checks import annotation_problems, detection_problems
+from mmpose_ext.datasets.validation import (
     NO_USABLE_PERSON,
     DataError,
     missing_files,

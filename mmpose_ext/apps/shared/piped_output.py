@@ -1,0 +1,55 @@
+# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+"""Commands end quietly when the reader of their output has seen enough (``... | head``)."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import contextmanager
+from typing import Any, Iterator, TextIO
+
+#: Exit status of a command whose reader went away: 128 and SIGPIPE's number, as shells count.
+READER_IS_GONE = 141
+
+
+class _PipedStream:
+    """A text stream that ends the program, instead of failing, when its pipe has no reader."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        return self._guard(self._stream.write, text)
+
+    def writelines(self, lines: list) -> None:
+        self._guard(self._stream.writelines, lines)
+
+    def flush(self) -> None:
+        self._guard(self._stream.flush)
+
+    def _guard(self, method: Any, *args: Any) -> Any:
+        try:
+            return method(*args)
+        except BrokenPipeError:
+            # what is still in the buffer goes nowhere when Python flushes it at its end
+            os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
+            # no `except OSError` on the way takes this for a failed file
+            raise SystemExit(READER_IS_GONE) from None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+@contextmanager
+def piped_output() -> Iterator[None]:
+    """End the program with status 141 when the reader of its output or error stream is gone."""
+    streams = sys.stdout, sys.stderr
+    sys.stdout, sys.stderr = map(_PipedStream, streams)
+    try:
+        yield
+    finally:
+        try:
+            sys.stdout.flush()
+            sys.stderr.flush()
+        finally:
+            sys.stdout, sys.stderr = streams

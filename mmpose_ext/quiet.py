@@ -1,0 +1,13 @@
+# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+"""Import MMPose without the notes that nobody can do anything about.
+
+MMPose imports mmdet, and onedl-mmdetection prints "Could not import OneDL" each time; MMPose warns
+that it finds its own ``configs/_base_/datasets/coco.py`` where it is installed. The configs of this
+project name this module in ``custom_imports``. Everything else is printed as ever.
+"""
+
+from .utils.quiet import ignore_metainfo_note, quiet_imports
+
+with quiet_imports():
+    import mmpose.visualization  # noqa: F401  (imports mmpose.apis and, from there, mmdet)
+ignore_metainfo_note()

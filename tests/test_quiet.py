@@ -1,0 +1,69 @@
+# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+"""Nothing is printed that nobody can do anything about, and everything else is."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import warnings
+
+import pytest
+
+from mmpose_ext.utils.quiet import ignore_metainfo_note, quiet_imports
+
+NOTES = ('OneDL', 'A matched config file', 'Warning')
+COMMANDS = """
+import sys
+from mmpose_ext.apps.main import COMMANDS, main
+for name in sys.argv[1:] or COMMANDS:
+    try:
+        main([name, '--help'])
+    except SystemExit as end:
+        assert not end.code
+"""
+# what mmpose's train does before it trains
+TRAINING = """
+import sys
+from mmengine.config import Config
+from mmengine.runner import Runner
+from mmpose.datasets.datasets.utils import parse_pose_metainfo
+from mmpose.registry import DATASETS
+cfg = Config.fromfile(sys.argv[1])
+cfg.work_dir = sys.argv[2]
+Runner.from_cfg(cfg)
+print(parse_pose_metainfo(DATASETS.get(cfg.dataset_type).METAINFO)['dataset_name'])
+"""
+
+
+def output_of(*command, **kwargs) -> str:
+    result = subprocess.run([sys.executable, *command], capture_output=True, text=True, **kwargs)
+    assert result.returncode == 0, result.stderr[-3000:]
+    return result.stdout + result.stderr
+
+
+def test_commands(tmp_path):
+    text = output_of('-c', COMMANDS, cwd=tmp_path)
+    assert 'usage: mmpose-ext predict' in text
+    assert not [note for note in NOTES if note in text]
+
+
+def test_training(root, tmp_path):
+    config = str(root / 'configs/demo/attention_resnet18_128x96.py')
+    text = output_of('-c', TRAINING, config, str(tmp_path), cwd=tmp_path)
+    assert text.rstrip().endswith('coco')
+    assert not [note for note in NOTES if note in text]
+
+
+def test_all_but_the_notes_is_printed(capsys):
+    with pytest.raises(ImportError, match='broken'), quiet_imports():
+        print('Could not import OneDL. Skipping OneDL datasets.')
+        print('Could not import the rest.')
+        raise ImportError('broken')
+    assert capsys.readouterr().out == 'Could not import the rest.\n'
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter('always')
+        ignore_metainfo_note()
+        for file in ('configs/_base_/datasets/coco.py', 'my/people.py'):
+            text = f'The metainfo config file "{file}" does not exist. A matched config file "b.py"'
+            warnings.warn(f'{text} will be used instead.', stacklevel=2)
+    assert ['my/people.py' in str(one.message) for one in caught] == [True]
