@@ -8,8 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mmpose_ext.utils.sequences import zip_equal
-
 # Skin tones from light to dark, RGB.
 _SKINS = np.array(
     [
@@ -122,9 +120,7 @@ def sample_look(rng: np.random.Generator) -> Look:
         beard=rng.random() < 0.12,
         shirt=shirt,
         shirt_second=_unlike(rng, [shirt], 45),
-        shirt_pattern=_pick(
-            rng, dict(zip_equal(PATTERNS, (0.42, 0.16, 0.08, 0.09, 0.08, 0.1, 0.07)))
-        ),
+        shirt_pattern=_pick(rng, dict(zip(PATTERNS, (0.42, 0.16, 0.08, 0.09, 0.08, 0.1, 0.07)))),
         pattern_scale=rng.uniform(0.8, 1.6),
         sleeve=(2.0, 0.6, 0.55, 1.3, 0.08)[rng.integers(5)],
         neckline=_pick(rng, {'round': 0.4, 'v': 0.25, 'open': 0.2, 'collar': 0.15}),

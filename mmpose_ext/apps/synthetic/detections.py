@@ -5,8 +5,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from mmpose_ext.utils.sequences import zip_equal
-
 
 def box_iou(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Intersection over union of boxes (N, 4) and (M, 4), each x, y, w, h: (N, M)."""
@@ -51,7 +49,7 @@ def detect(
         found less exactly; a tenth of the people get a second, worse box; some boxes are false.
     """
     found = []
-    for box, share in zip_equal(np.asarray(boxes, float), shown):
+    for box, share in zip(np.asarray(boxes, float), shown):
         small = np.clip(1 - np.sqrt(box[2:].prod()) / (0.15 * min(size)), 0, 1)
         if rng.random() < 0.015 + 0.18 * (1 - share) + 0.25 * small:
             continue

@@ -4,8 +4,6 @@
 import cv2
 import numpy as np
 
-from mmpose_ext.utils.sequences import zip_equal
-
 from .canvas import Canvas
 
 
@@ -133,7 +131,7 @@ def _face(canvas, look, spot, near, radius, label) -> None:
 def _rim(canvas, centre, radius, colour, label) -> None:
     turn = np.linspace(0, 2 * np.pi, 9)
     rim = centre + np.stack((np.cos(turn), np.sin(turn)), -1) * radius
-    for start, end in zip_equal(rim[:-1], rim[1:]):
+    for start, end in zip(rim[:-1], rim[1:]):
         canvas.capsule(start, end, (max(0.5, radius * 0.12),) * 2, colour, label, 0)
 
 

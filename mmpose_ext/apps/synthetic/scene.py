@@ -8,8 +8,6 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from mmpose_ext.utils.sequences import zip_equal
-
 from .background import draw_object, expose, paint_background, sample_object
 from .canvas import Canvas
 from .painter import draw_person
@@ -201,7 +199,7 @@ def annotate(person: Person, labels: np.ndarray) -> Annotation:
     seen = np.array(
         [
             label in {person.label(part) for part in parts}
-            for label, parts in zip_equal(top.tolist(), visible_parts(person))
+            for label, parts in zip(top.tolist(), visible_parts(person))
         ]
     )
     labelled = within & ~unseen_face(person)

@@ -15,8 +15,6 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from mmpose_ext.utils.sequences import zip_equal
-
 from .detections import detect
 from .scene import Scene, make_scene
 from .skeleton import KEYPOINT_NAMES, SKELETON
@@ -266,7 +264,7 @@ def _write_split(
                 bar.update()
     finally:
         cv2.setNumThreads(threads)
-    images, annotations, detections = zip_equal(*results)
+    images, annotations, detections = zip(*results)
     _write_json(_annotation_file(out, 'detections', split), sum(detections, []))
     _write_json(
         _annotation_file(out, 'keypoints', split),

@@ -34,6 +34,7 @@ def network(row='sa_mfcd', size=SMALL):
     cfg.backbone.update(depth=18, init_cfg=None)
     cfg.head.update(deconv_out_channels=(32, 32, 32, 16, 8))
     cfg.head.decoder.update(input_size=size, sigma=4)
+    cfg.head.loss.loss_weight = size[0] * size[1]  # as the configs do for their size
     torch.manual_seed(0)
     return MODELS.build(cfg)
 
@@ -152,7 +153,8 @@ def test_loss_is_the_same_wherever_the_target_is_drawn_and_equals_equation_2():
         for k in range(17):
             if weights[k] > 0:
                 total += (maps[k] - sample.gt_fields.heatmaps[k]).square().sum()
-    assert by_worker['loss_kpt'].item() == pytest.approx(total.item() / heatmaps.numel(), rel=1e-5)
+    # the mean over images and keypoints of the sum over the cells
+    assert by_worker['loss_kpt'].item() == pytest.approx(total.item() / (2 * 17), rel=1e-5)
     assert isinstance(model.head.loss_module, KeypointMSELoss)
 
 
