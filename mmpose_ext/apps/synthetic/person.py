@@ -7,8 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mmpose_ext.utils.sequences import zip_equal
-
 from .clothing import Look, sample_look
 from .poses import sample_pose, sample_proportions
 from .skeleton import KEYPOINT_NAMES, SIDES, Figure, Proportions, pose_body
@@ -17,7 +15,7 @@ from .skeleton import KEYPOINT_NAMES, SIDES, Figure, Proportions, pose_body
 PARTS = 32
 HEAD, NECK, TRUNK, SKIRT, BACKPACK, HAIR = range(1, 7)
 UPPER_ARM, FOREARM, THIGH, SHANK, FOOT = (
-    dict(zip_equal(SIDES, pair)) for pair in ((10, 11), (12, 13), (14, 15), (16, 17), (18, 19))
+    dict(zip(SIDES, pair)) for pair in ((10, 11), (12, 13), (14, 15), (16, 17), (18, 19))
 )
 
 _FACE = ('nose', 'left_eye', 'right_eye', 'left_ear', 'right_ear')
@@ -68,7 +66,7 @@ def visible_parts(person: Person) -> list[frozenset[int]]:
     facing = head[2, 2]
     shown = {'nose': facing > -0.05}
     arms = {}
-    for name, sign in zip_equal(SIDES, (1, -1)):
+    for name, sign in zip(SIDES, (1, -1)):
         shown[f'{name}_eye'] = (head @ (0.36 * sign, 0.0, 0.93))[2] > 0.12
         shown[f'{name}_ear'] = (head @ (0.97 * sign, 0.0, -0.1))[2] > -0.35
         near_chest, near_hip = sign * chest[2, 0] > -0.72, sign * pelvis[2, 0] > -0.72
@@ -85,8 +83,5 @@ def visible_parts(person: Person) -> list[frozenset[int]]:
 def unseen_face(person: Person) -> np.ndarray:
     """(17,) bool: face keypoints on the head's far side, which nobody would label (v = 0)."""
     return np.array(
-        [
-            name in _FACE and not parts
-            for name, parts in zip_equal(KEYPOINT_NAMES, visible_parts(person))
-        ]
+        [name in _FACE and not parts for name, parts in zip(KEYPOINT_NAMES, visible_parts(person))]
     )

@@ -11,8 +11,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from mmpose_ext.utils.sequences import zip_equal
-
 KEYPOINT_NAMES = (
     'nose',
     'left_eye',
@@ -143,7 +141,7 @@ def _rotations(axes: str, degrees: list[float]) -> list[np.ndarray]:
     """One (3, 3) rotation for each axis letter and angle."""
     cos, sin = np.cos(np.deg2rad(degrees)), np.sin(np.deg2rad(degrees))
     out = np.zeros((len(axes), 3, 3))
-    for matrix, axis, c, s in zip_equal(out, axes, cos, sin):
+    for matrix, axis, c, s in zip(out, axes, cos, sin):
         i = 'xyz'.index(axis)
         j, k = (i + 1) % 3, (i + 2) % 3
         matrix[i, i] = 1.0
@@ -180,7 +178,7 @@ def pose_body(body: Proportions, pose: Pose) -> Figure:
     centre = points['neck'] + head @ (0, body.neck * 0.5 + body.head * 0.85, 0.12 * body.head)
     points['head'] = centre
     points['nose'] = centre + head @ (0, -0.12 * body.head, 0.98 * body.head)
-    for name, sign in zip_equal(SIDES, (1, -1)):
+    for name, sign in zip(SIDES, (1, -1)):
         points[f'{name}_eye'] = centre + head @ np.multiply(body.head, (0.36 * sign, 0.14, 0.86))
         points[f'{name}_ear'] = centre + head @ np.multiply(body.head, (0.84 * sign, 0.0, -0.05))
         _add_arm(points, body, chest, getattr(pose, f'{name}_arm'), name, sign)
