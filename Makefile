@@ -6,8 +6,10 @@
 #                 (both list the slowest tests, and the lines of mmpose_ext that no test ran)
 # make test-arithmetic   the quick tests (or TESTS=tests/apps) with other numbers of threads and other
 #                 vector instructions: sums are rounded otherwise
+# make test-env   the quick tests in environments that MMPose's users have, one after another:
+#                 ENV=py38-torch20 for one of them (make test-env ENV=--list: all names)
 # make docs       the documentation site, into build/docs/html
-# make lint       ruff, and that imports between folders go one way
+# make lint       ruff, that imports between folders go one way, that Python 3.8 has what is used
 # make clean      remove the demo's output (not the environment)
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3)
 VENV := .venv
@@ -25,7 +27,7 @@ COVERAGE := --cov --cov-report=term-missing:skip-covered
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONUNBUFFERED := 1
 
-.PHONY: setup demo demo-cluster demo-strongpose test test-long test-arithmetic docs lint clean
+.PHONY: setup demo demo-cluster demo-strongpose test test-long test-arithmetic test-env docs lint clean
 
 setup:
 	@$(PYTHON) tools/setup_env.py --venv $(VENV)
@@ -68,6 +70,9 @@ test-arithmetic: setup
 		env $$setting python -m pytest -q -m 'not long' $(TESTS) || failed="$$failed $$setting"; done; \
 		test -z "$$failed" || { echo "failed with:$$failed"; exit 1; }
 
+test-env:
+	@$(PYTHON) tools/test_env.py $(ENV)
+
 docs: setup
 	python -m sphinx -q -W --keep-going -b html -d build/docs/doctrees docs build/docs/html
 
@@ -75,6 +80,7 @@ lint: setup
 	ruff check .
 	ruff format --check .
 	lint-imports
+	vermin -t=3.8- --no-tips --no-parse-comments --violations mmpose_ext tests tools setup.py
 
 clean:
 	rm -rf build

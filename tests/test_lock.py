@@ -1,41 +1,105 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""The locked environment can be installed with the interpreters that people have."""
+"""The locked environments can be installed with the interpreters that people have."""
 
 from __future__ import annotations
 
+import os
+import platform
 import re
 from importlib import metadata
+from pathlib import Path
 
 import pytest
 from packaging.specifiers import SpecifierSet
 
+LOCK = 'requirements/lock.txt'
 
-def locked(root) -> dict[str, str]:
-    """Package names and versions of the two lock files."""
+
+@pytest.fixture
+def tools(root, monkeypatch):
+    """tools/ can be imported from."""
+    monkeypatch.syspath_prepend(str(root / 'tools'))
+
+
+def packages(lock: Path) -> dict[str, str]:
+    """Names and versions of a list of packages and of its list of what is compiled."""
     lines = [
         line
-        for name in ('lock.txt', 'lock-source.txt')
-        for line in (root / 'requirements' / name).read_text().splitlines()
+        for file in (lock, lock.with_name(f'{lock.stem}-source.txt'))
+        for line in file.read_text().splitlines()
         if line and not line.startswith('#')
     ]
     return dict(re.fullmatch(r'([\w.-]+)===?([\w.]+)', line).groups() for line in lines)
 
 
-# Debian 12's Python, Ubuntu 24.04's
-@pytest.mark.parametrize('python', ['3.11.2', '3.12.3'])
-def test_locked_packages_take_this_python(root, python):
+@pytest.fixture
+def lock(root) -> Path:
+    """The list that this environment was made from (tools/test_env.py names it)."""
+    return root / os.environ.get('MMPOSE_EXT_LOCK', LOCK)
+
+
+def test_environment_is_the_locked_one(lock):
+    """Else the test below looks at other versions."""
+    installed = {name: metadata.version(name).split('+')[0] for name in packages(lock)}
+    assert installed == packages(lock)
+
+
+def test_locked_packages_take_their_pythons(lock, tools):
+    from setup_env import pythons_of
+
+    pythons = pythons_of(lock)
+    assert '.'.join(platform.python_version_tuple()[:2]) in pythons
+    # Debian 12's Python and Ubuntu 24.04's are older than the newest of their series
+    exact = {'3.11': '3.11.2', '3.12': '3.12.3'}
     refused = {}
-    for name in locked(root):
+    for name in packages(lock):
         needed = metadata.metadata(name)['Requires-Python']
-        if needed and not SpecifierSet(needed).contains(python):
-            refused[name] = needed
+        for python in pythons:
+            if needed and not SpecifierSet(needed).contains(exact.get(python, f'{python}.0')):
+                refused[name] = needed
     assert not refused
 
 
-def test_environment_is_the_locked_one(root):
-    """Else the test above has looked at other versions."""
-    installed = {name: metadata.version(name).split('+')[0] for name in locked(root)}
-    assert installed == locked(root)
+def test_environments(root, tools):
+    """Each has both lists, every package by its version, and one Python; the lock is for three."""
+    from test_env import environments
+
+    found = environments()
+    assert {name for name in found if name.startswith('lock-')} == {
+        'lock-py311',
+        'lock-py312',
+        'lock-py313',
+    }
+    assert {python for _, python in found.values()} >= {'3.8', '3.10', '3.11', '3.12', '3.13'}
+    for name, (list_of_packages, python) in found.items():
+        versions = packages(list_of_packages)
+        assert {'torch', 'numpy', 'mmpose', 'pytest'} <= set(versions), name
+        assert name.endswith(python.replace('.', '')) or name.startswith(
+            f'py{python.replace(".", "")}-'
+        )
+
+
+@pytest.mark.parametrize(
+    'arguments, message',
+    [
+        (['py27-torch01'], "no environment 'py27-torch01'; there are lock-py311, "),
+        (['--python', 'python3'], '--python goes with one environment'),
+    ],
+)
+def test_arguments_of_test_env(tools, monkeypatch, capsys, arguments, message):
+    import test_env
+
+    monkeypatch.setattr('sys.argv', ['test_env.py', *arguments])
+    with pytest.raises(SystemExit):
+        test_env.main()
+    assert message in capsys.readouterr().err
+
+
+def test_a_missing_python_is_told(tools, monkeypatch):
+    import test_env
+
+    monkeypatch.setattr(test_env, 'version_of', lambda python: '2.7')
+    assert test_env.test('py38-torch20', None, []).startswith('no Python 3.8 found')
 
 
 # what is compiled is kept unless that changes which it is compiled with
@@ -48,8 +112,7 @@ def test_environment_is_the_locked_one(root):
         (b'soupsieve==2.10\nnumpy==2.4.0\ntorch===2.13.0\n', False),
     ],
 )
-def test_compiled_packages_are_kept(root, monkeypatch, lock, same):
-    monkeypatch.syspath_prepend(str(root / 'tools'))
+def test_compiled_packages_are_kept(tools, lock, same):
     from setup_env import wheels_key
 
     source = b'onedl-mmcv==2.3.6\n'
