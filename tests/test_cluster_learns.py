@@ -33,8 +33,8 @@ def write_subset(folder: Path, out: Path) -> None:
 
 
 def overfit_config(root: Path, images: Path, out: Path, sparse, dense) -> Config:
-    """The headline config: two narrow stacks, a small input and batch, no augmentation."""
-    cfg = Config.fromfile(root / 'configs' / 'cluster_hourglass4_512x512.py')
+    """The recommended config: two narrow stacks, a small input and batch, no augmentation."""
+    cfg = Config.fromfile(root / 'configs' / 'cluster_hourglass4_recommended_512x512.py')
     codec = dict(
         cfg.codec,
         input_size=(SIZE, SIZE),
@@ -48,12 +48,11 @@ def overfit_config(root: Path, images: Path, out: Path, sparse, dense) -> Config
         channels=48,
         growth=48,
         stem_channels=16,
-        tag_scale=8.0,
         norm_cfg=dict(type='GN', num_groups=8),
         **clusters,
     )
-    cfg.model.head.update(decoder=codec, offset_span=8.0, **clusters)
-    cfg.model.head.loss.update(tag_weight=0.04, pull_weight=1 / 32, tag_window=3)
+    cfg.model.head.update(decoder=codec, **clusters)
+    cfg.model.head.loss.update(tag_weight=0.04, cluster_reduction='mean')
     affine = dict(
         type='BottomupRandomAffine',
         input_size=codec['input_size'],
@@ -71,6 +70,7 @@ def overfit_config(root: Path, images: Path, out: Path, sparse, dense) -> Config
         dict(type='PackPoseInputs'),
     ]
     cfg.val_dataloader.dataset.pipeline = [load, resize, pack]
+    cfg.train_dataloader.sampler.samples = None
     for loader in (cfg.train_dataloader, cfg.val_dataloader):
         loader.update(batch_size=2, num_workers=0)
         loader.dataset.update(

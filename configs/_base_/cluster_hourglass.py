@@ -1,5 +1,8 @@
 # The cluster-wise network at 512x512 and its training: Sections 3 and 4.2. A child config adds the
-# data set. Maps at 128x128; Adam 2e-4, from epoch 150 of 200 on 1e-5; batches of 8.
+# data set. Maps at 128x128; Adam 2e-4, from epoch 150 of 200 on 1e-5; batches of 8. An epoch is 1000
+# steps ("1000 training steps and 10 evaluation steps are alternatively carried on"), as in the code
+# of associative embedding. For passes over the data instead:
+# --cfg-options train_dataloader.sampler.samples=None
 _base_ = ['./default_runtime.py', './bottomup_pack.py']
 
 codec = dict(
@@ -31,6 +34,8 @@ val_pipeline = [
     dict(type='PackPoseInputs', meta_keys=_base_.shared_meta_keys),
 ]
 
+train_sampler = dict(_delete_=True, type='SubsetSampler', samples=8 * 1000)
+
 # 17 clusters of one joint beside one of all (Cluster-2), in- and cross-branch aggregation
 sparse_clusters = (17, 17, 17, 17)
 dense_clusters = (1, 1, 1, 1)
@@ -48,6 +53,10 @@ model = dict(
         dense_clusters=dense_clusters,
         in_branch=True,
         cross_branch=True,
+        # the hourglass of associative embedding's public code
+        growth=128,
+        block='conv',
+        norm_cfg=None,
     ),
     head=dict(
         type='ClusterTagHead',

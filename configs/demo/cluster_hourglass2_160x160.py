@@ -51,9 +51,10 @@ model = dict(
         depth=3,
         channels=48,
         growth=48,
+        block='residual',
         stem_channels=16,
         tag_scale=2 * margin,
-        norm_cfg=dict(type='GN', num_groups=8),  # for small batches
+        norm_cfg=dict(_delete_=True, type='GN', num_groups=8),  # for small batches
     ),
     head=dict(
         decoder=codec,

@@ -1,5 +1,6 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-from .body import CheckedCocoDataset, LspDataset
+from .body import CheckedCocoDataset, IgnoreRegionPoseTrack18Dataset, LspDataset
+from .subset_sampler import SubsetSampler
 from .transforms import (
     ClippedNormalBBoxTransform,
     ColorJitter,
@@ -14,9 +15,11 @@ __all__ = [
     'ClippedNormalBBoxTransform',
     'ColorJitter',
     'DataError',
+    'IgnoreRegionPoseTrack18Dataset',
     'LoadTurboJpegImage',
     'LspDataset',
     'PersonMasks',
     'RandomShear',
+    'SubsetSampler',
     'validate',
 ]

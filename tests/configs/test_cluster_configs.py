@@ -2,13 +2,15 @@
 """Every config of the cluster-wise network agrees with itself and the paper, and takes a step."""
 
 import json
+import math
 
 import numpy as np
 import pytest
 import torch
+import yaml
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
-from mmpose.registry import DATASETS, METRICS, MODELS
+from mmpose.registry import DATA_SAMPLERS, DATASETS, METRICS, MODELS
 from PIL import Image
 
 COCO = {
@@ -21,7 +23,9 @@ COCO = {
 }
 POSETRACK = 'cluster_hourglass4_posetrack18_512x512'
 DEMO = 'demo/cluster_hourglass2_160x160'
-ALL = [*COCO, POSETRACK, DEMO]
+NARROW = 'cluster_hourglass4_narrow_512x512'
+RECOMMENDED = 'cluster_hourglass4_recommended_512x512'
+ALL = [*COCO, POSETRACK, NARROW, RECOMMENDED, DEMO]
 
 
 @pytest.fixture(autouse=True)
@@ -75,18 +79,73 @@ def test_settings_of_the_paper(root, name):
     assert backbone.sparse_clusters == clusters['sparse']
     assert backbone.dense_clusters == clusters['dense']
     assert {key: backbone[key] for key in COCO[name]} == COCO[name]
-    assert (loss.detection_weight, loss.tag_weight, loss.margin) == (1, 1e-3, 4)
+    assert (loss.detection_weight, loss.tag_weight) == (1, 1e-3)
+    if 'associative' in name:  # its public code: 0.5 exp(-d^2)
+        assert loss.push_weight == 0.5 and 2 * loss.margin**2 == pytest.approx(1)
+    else:
+        assert loss.get('push_weight', 1) == 1 and loss.margin == 4
     assert cfg.codec.delta == 0.03
     assert (cfg.codec.input_size, cfg.codec.heatmap_size) == ((512, 512), (128, 128))
     assert cfg.train_dataloader.batch_size == 8
     assert rates(cfg) == [2e-4] * 150 + [1e-5] * 50
+    assert steps_of_an_epoch(cfg) == 1000  # 200,000 in all, the drop at 150,000
+
+
+@pytest.mark.parametrize(
+    'name, least, most',
+    [
+        ('associative_embedding_hourglass4_512x512', 138e6, 141e6),  # its public code: 138.9
+        ('cluster_hourglass4_512x512', 141e6, 144e6),
+        (NARROW, 16e6, 17e6),
+        (RECOMMENDED, 60e6, 65e6),
+    ],
+)
+def test_widths(root, name, least, most):
+    with torch.device('meta'):
+        model = MODELS.build(load(root, name).model)
+    number = sum(p.numel() for p in model.parameters())
+    assert least < number < most
+    entries = yaml.safe_load((root / 'configs/cluster.yml').read_text())['Models']
+    (entry,) = (entry for entry in entries if entry['Name'] == name)
+    assert entry['Metadata']['Parameters'] == number
+    assert f'{number / 1e6:.2f} |' in (root / 'docs/cluster-wise.md').read_text()
+
+
+def test_recommended_settings_are_those_of_the_small_trainings(root):
+    full, demo = (load(root, name).model for name in (RECOMMENDED, DEMO))
+    for key in ('block', 'tag_scale', 'in_branch', 'cross_branch'):
+        assert full.backbone[key] == demo.backbone[key]
+    assert full.backbone.norm_cfg.type == demo.backbone.norm_cfg.type == 'GN'
+    assert full.head.offset_span == demo.head.offset_span == 2 * full.head.loss.margin
+    for key in ('cluster_reduction', 'margin', 'pull_weight', 'tag_window'):
+        assert full.head.loss[key] == demo.head.loss[key]
+    # a Gaussian fills less of a larger map
+    cells = [math.prod(model.head.decoder.heatmap_size) for model in (full, demo)]
+    ratio = demo.head.loss.tag_weight / full.head.loss.tag_weight
+    assert ratio == pytest.approx(cells[0] / cells[1], rel=0.05)
 
 
 def test_schedule_of_posetrack(root):
     """Section 4.4."""
     cfg = load(root, POSETRACK)
     assert rates(cfg) == [1e-5] * 15 + [1e-6] * 5
+    assert steps_of_an_epoch(cfg) == 1000
     assert cfg.load_from
+
+
+@pytest.mark.parametrize('name', [*COCO, POSETRACK])
+def test_passes_over_the_data_are_an_option(root, name):
+    cfg = load(root, name)
+    cfg.merge_from_dict({'train_dataloader.sampler.samples': None})
+    assert steps_of_an_epoch(cfg) == 77 / 8
+
+
+def steps_of_an_epoch(cfg):
+    """Batches that the loader gives, of a data set of any size."""
+    sampler = DATA_SAMPLERS.build(
+        cfg.train_dataloader.sampler, default_args=dict(dataset=range(77), seed=0)
+    )
+    return len(sampler) / cfg.train_dataloader.batch_size
 
 
 def rates(cfg):
@@ -139,7 +198,10 @@ def small_dataset(dataset, folder):
 
 def shrink(cfg):
     """The same modules, narrow and shallow."""
-    cfg.model.backbone.update(depth=2, channels=32, stem_channels=8)
+    backbone = cfg.model.backbone
+    backbone.update(depth=2, channels=32, stem_channels=8, growth=8)
+    if backbone.norm_cfg and backbone.norm_cfg.type == 'GN':
+        backbone.norm_cfg.num_groups = 4
     return MODELS.build(cfg.model)
 
 

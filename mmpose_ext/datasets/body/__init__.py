@@ -3,5 +3,6 @@
 
 from .checked_coco import CheckedCocoDataset
 from .lsp import LspDataset
+from .posetrack18 import IgnoreRegionPoseTrack18Dataset
 
-__all__ = ['CheckedCocoDataset', 'LspDataset']
+__all__ = ['CheckedCocoDataset', 'IgnoreRegionPoseTrack18Dataset', 'LspDataset']

@@ -38,14 +38,16 @@ class PersonMasks(BaseTransform):
     diagonal of the labelled keypoints' box, at least ``least_radius``. A crowd, or a person without
     keypoints, that has no segmentation is left out by its whole box.
 
-    Where segments overlap, the person with the smaller box has the cell.
+    Where segments overlap, the person with the smaller box has the cell. Ignore regions
+    (PoseTrack's, with people who are not annotated) are left out of the loss as crowds are.
 
     Frame: the input's corner pixels lie on the maps' corner cells (``align_corners``): cell i of w
     lies at input pixel i * (W - 1) / (w - 1), and takes the segment of the nearest pixel. COCO's
     polygons put the first pixel's centre at 0.5, its keypoints at 0.
 
-    Required keys: img, raw_ann_info, keypoints, keypoints_visible, flip_indices; warp_mat, flip and
-    flip_direction where present. Added keys:
+    Required keys: img, raw_ann_info, keypoints, keypoints_visible, flip_indices; warp_mat, flip,
+    flip_direction and ignore_regions (polygons (P, 2) in pixels of the image) where present. Added
+    keys:
 
     - ``instance_map`` (h, w) int16: 0 for nobody, n + 1 for person n in the keypoints' order.
     - ``loss_mask`` (h, w) uint8: 0 where the loss is left out, else 1.
@@ -101,6 +103,8 @@ class PersonMasks(BaseTransform):
                 _draw_limbs(
                     instances, number + 1, keypoints[number], labelled[number], self.least_radius
                 )
+        for region in results.get('ignore_regions', ()):
+            _fill(excluded, 1, _transform(region, matrix))
         cells = np.ix_(
             _cell_pixels(self.map_size[1], height), _cell_pixels(self.map_size[0], width)
         )

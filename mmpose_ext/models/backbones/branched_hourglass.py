@@ -5,8 +5,6 @@ from __future__ import annotations
 
 from typing import Sequence, Union
 
-import torch
-from mmcv.cnn import ConvModule
 from mmengine.model import BaseModule
 from mmpose.datasets.datasets.utils import parse_pose_metainfo
 from mmpose.models.backbones.base_backbone import BaseBackbone
@@ -14,90 +12,15 @@ from mmpose.registry import MODELS
 from torch import Tensor, nn
 
 from mmpose_ext.codecs.cluster_tag.clusters import make_clusters
+from mmpose_ext.models.layers.cluster_branch import ClusterBranch
+from mmpose_ext.models.layers.conv_unit import BATCH_NORM, ConvUnit
 from mmpose_ext.models.layers.cross_branch_aggregation import CrossBranchAggregation
-from mmpose_ext.models.layers.in_branch_aggregation import InBranchAggregation
 from mmpose_ext.utils.maps import Maps
 from mmpose_ext.utils.sequences import zip_equal
 
-from .stacked_hourglass import BATCH_NORM, STEM_STRIDE, Hourglass, hourglass_stem, residual
+from .stacked_hourglass import BLOCKS, STEM_STRIDE, Hourglass, hourglass_stem
 
 Clusters = Union[int, Sequence[Sequence[Union[int, str]]]]
-
-
-class SubBranch(BaseModule):
-    """Predictions of a branch, for detection or for tags, and the general features beside them.
-
-    "The feature maps of each branch are composed of the supervised predictions and the
-    unsupervised general features", Section 3.4: together as many channels as the input has. Both
-    are 1x1 convolutions after another, with normalisation, as in Newell's hourglass; the paper
-    says no more than that a 1x1 convolution ends it.
-
-    Args:
-        channels (int): Channels of the input and of predictions and general features together.
-        num_clusters (int): Channels that are predictions.
-        general (bool): Whether there are general features; the last stack needs none.
-        scale (float): What the predictions are in units of; the features passed on hold them in
-            this unit. Defaults to 1.
-        norm_cfg (dict): Config of the normalisation. Defaults to batch normalisation.
-    """
-
-    def __init__(
-        self,
-        channels: int,
-        num_clusters: int,
-        general: bool,
-        scale: float = 1.0,
-        norm_cfg: dict = BATCH_NORM,
-    ) -> None:
-        super().__init__()
-        self.scale = scale
-        self.features = ConvModule(channels, channels, 1, norm_cfg=norm_cfg)
-        self.predictions = nn.Conv2d(channels, num_clusters, 1)
-        self.general = nn.Conv2d(channels, channels - num_clusters, 1) if general else None
-
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Map (B, channels, h, w) to predictions (B, num_clusters, h, w) and all, as the input."""
-        x = self.features(x)
-        predictions = self.predictions(x)
-        if self.general is None:
-            return predictions * self.scale, None
-        return predictions * self.scale, torch.cat([predictions, self.general(x)], 1)
-
-
-class ClusterBranch(BaseModule):
-    """A branch of a stack: detection and tag sub-branch, and in-branch aggregation.
-
-    Args:
-        channels (int): Channels of the input and of each sub-branch's output.
-        num_clusters (int): Heatmaps, and tag maps, that it predicts.
-        in_branch (bool): Whether the tag features are aggregated to the detection features.
-        is_last (bool): Whether no stack follows, which its features would serve.
-        tag_scale (float): The unit of the tags.
-        norm_cfg (dict): Config of the normalisation. Defaults to batch normalisation.
-    """
-
-    def __init__(
-        self,
-        channels: int,
-        num_clusters: int,
-        in_branch: bool,
-        is_last: bool,
-        tag_scale: float,
-        norm_cfg: dict = BATCH_NORM,
-    ) -> None:
-        super().__init__()
-        self.detection = SubBranch(channels, num_clusters, not is_last, norm_cfg=norm_cfg)
-        self.tag = SubBranch(channels, num_clusters, not is_last, tag_scale, norm_cfg)
-        in_branch = in_branch and not is_last
-        self.in_branch = InBranchAggregation(channels, norm_cfg) if in_branch else None
-
-    def forward(self, x: Tensor) -> tuple[Maps, Tensor | None, Tensor | None]:
-        """Map (B, channels, h, w) to the predicted maps, detection and tag features."""
-        heatmaps, detection = self.detection(x)
-        tags, tag = self.tag(x)
-        if self.in_branch is not None:
-            detection = self.in_branch(detection, tag)
-        return dict(heatmaps=heatmaps, tags=tags), detection, tag
 
 
 class BranchedStack(BaseModule):
@@ -106,7 +29,7 @@ class BranchedStack(BaseModule):
     Args:
         depth (int): How often the hourglass halves the resolution.
         channels (int): Channels of all features.
-        blocks (int): Residual modules a position in the hourglass.
+        blocks (int): Modules a position in the hourglass.
         growth (int): How many channels more each halved resolution has in the hourglass.
         clusters (dict[str, list[list[int]]]): Keypoints of the clusters of each branch, in the
             order of their computation: ``dense`` (where there is one), ``sparse``.
@@ -114,7 +37,8 @@ class BranchedStack(BaseModule):
         cross_branch (bool): Whether there is cross-branch aggregation.
         is_last (bool): Whether no stack follows.
         tag_scale (float): The unit of the tags.
-        norm_cfg (dict): Config of the normalisation.
+        norm_cfg (dict, optional): Config of the normalisation.
+        block (str): Modules of the hourglass, see ``BranchedHourglass``.
     """
 
     def __init__(
@@ -128,11 +52,15 @@ class BranchedStack(BaseModule):
         cross_branch: bool,
         is_last: bool,
         tag_scale: float,
-        norm_cfg: dict,
+        norm_cfg: dict | None,
+        block: str,
     ) -> None:
         super().__init__()
-        self.hourglass = Hourglass(depth, channels, blocks, growth=growth, norm_cfg=norm_cfg)
-        self.out = residual(channels, channels, norm_cfg=norm_cfg)
+        self.hourglass = Hourglass(
+            depth, channels, blocks, growth=growth, norm_cfg=norm_cfg, block=block
+        )
+        is_residual = block == 'residual'
+        self.out = BLOCKS[block](channels, channels, 1 if is_residual else 2, norm_cfg)
         self.branches = nn.ModuleDict(
             {
                 name: ClusterBranch(channels, len(value), in_branch, is_last, tag_scale, norm_cfg)
@@ -148,11 +76,15 @@ class BranchedStack(BaseModule):
                 channels, clusters['sparse'], clusters['dense']
             )
         self.fuse = nn.ModuleList(
-            ConvModule(channels, channels, 1, norm_cfg=norm_cfg, act_cfg=None)
+            ConvUnit(channels, channels, 1, norm_cfg=norm_cfg, act_cfg=None)
             for _ in range(1 + 2 * len(clusters))
         )
-        self.inter = residual(channels, channels, norm_cfg=norm_cfg)
-        self.relu = nn.ReLU(inplace=True)
+        # associative embedding's code adds up, Newell's hourglass has a module after the sum
+        self.inter = (
+            nn.Sequential(nn.ReLU(inplace=True), BLOCKS[block](channels, channels, 1, norm_cfg))
+            if is_residual
+            else nn.Identity()
+        )
 
     def forward(self, x: Tensor) -> tuple[dict[str, Maps], Tensor | None]:
         """Map (B, channels, h, w) to each branch's maps and the next stack's input."""
@@ -166,7 +98,7 @@ class BranchedStack(BaseModule):
             detections['dense'] = self.cross_branch(detections['dense'], detections['sparse'])
         sources = [features, *detections.values(), *tags.values()]
         fused = sum(conv(source) for conv, source in zip_equal(self.fuse, sources))
-        return maps, self.inter(self.relu(x + fused))
+        return maps, self.inter(x + fused)
 
 
 @MODELS.register_module()
@@ -192,6 +124,12 @@ class BranchedHourglass(BaseBackbone):
     The paper found PyTorch's default initialisation to work; here it is mmcv's for convolutions
     with normalisation (Kaiming) and PyTorch's for all others.
 
+    **Width.** The paper is silent on channels and modules, and builds on associative embedding.
+    The public training code of that has 3x3 convolutions without normalisation at each position,
+    and 128 channels more at each halved resolution: ``growth=128, block='conv', norm_cfg=None``,
+    139 million parameters in four stacks. The defaults are the narrow hourglass of Newell et al.
+    (ECCV 2016), with residual modules of 256 channels throughout: 17 million.
+
     Args:
         sparse_clusters (Sequence): For each stack the clusters of the sparse branch: a number of
             clusters or lists of keypoints, as :class:`mmpose_ext.codecs.ClusterTag` takes them.
@@ -206,7 +144,7 @@ class BranchedHourglass(BaseBackbone):
         depth (int): How often each hourglass halves the resolution. Defaults to 4.
         channels (int): Channels of all features from stride 4 on, and of each sub-branch's
             predictions and general features together. Defaults to 256.
-        blocks (int): Residual modules a position in the hourglasses. Defaults to 1.
+        blocks (int): Modules a position in the hourglasses. Defaults to 1.
         growth (int): How many channels more each halved resolution has in the hourglasses; 128 in
             Newell et al.'s associative embedding. Defaults to 0, their earlier hourglass.
         stem_channels (int): Channels of the first convolution. Defaults to 64.
@@ -214,12 +152,17 @@ class BranchedHourglass(BaseBackbone):
             far apart in few steps: with the margin of the loss, the layers predict tags in units of
             it, and the next stack gets them so. The optimum is the same. Defaults to 1.
         norm_cfg (dict): Config of the normalisation: for batches of a few images, say,
-            ``dict(type='GN', num_groups=8)``. Defaults to batch normalisation.
+            ``dict(type='GN', num_groups=8)``; None, none. Defaults to batch normalisation.
+        block (str): What stands at each position of the hourglasses: ``'residual'``, Newell's
+            module (which needs a normalisation), or ``'conv'``, a 3x3 convolution with ReLU; then
+            two of them follow each hourglass, and the stacks' sum is passed on as it is. Defaults
+            to ``'residual'``.
         init_cfg (dict | list[dict], optional): Config of the initialisation.
 
     Raises:
         ValueError: If the branches have different numbers of stacks, there is cross-branch
-            aggregation without a dense branch, or ``channels`` are not more than the clusters.
+            aggregation without a dense branch, ``channels`` are not more than the clusters, there
+            is no such ``block``, or residual modules have no normalisation.
     """
 
     def __init__(
@@ -235,10 +178,18 @@ class BranchedHourglass(BaseBackbone):
         growth: int = 0,
         stem_channels: int = 64,
         tag_scale: float = 1.0,
-        norm_cfg: dict = BATCH_NORM,
+        norm_cfg: dict | None = BATCH_NORM,
+        block: str = 'residual',
         init_cfg: dict | list[dict] | None = None,
     ) -> None:
         super().__init__(init_cfg)
+        if block not in BLOCKS:
+            raise ValueError(f'BranchedHourglass: block must be one of {[*BLOCKS]}, got {block!r}.')
+        if block == 'residual' and norm_cfg is None:
+            raise ValueError(
+                'BranchedHourglass: residual modules need a normalisation; set norm_cfg, or '
+                "block='conv'."
+            )
         settings = dict(sparse=sparse_clusters)
         if dense_clusters is not None:
             settings = dict(dense=dense_clusters, sparse=sparse_clusters)
@@ -266,7 +217,7 @@ class BranchedHourglass(BaseBackbone):
                 f'the predictions of {most} clusters.'
             )
         self.divisor = STEM_STRIDE * 2**depth
-        self.stem = hourglass_stem(channels, stem_channels, norm_cfg)
+        self.stem = hourglass_stem(channels, stem_channels, norm_cfg, block)
         last = len(self.clusters) - 1
         self.stacks = nn.ModuleList(
             BranchedStack(
@@ -280,6 +231,7 @@ class BranchedHourglass(BaseBackbone):
                 i == last,
                 tag_scale,
                 norm_cfg,
+                block,
             )
             for i, clusters in enumerate(self.clusters)
         )

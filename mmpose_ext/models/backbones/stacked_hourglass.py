@@ -13,8 +13,9 @@ from mmpose.registry import MODELS
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from mmpose_ext.models.layers.conv_unit import BATCH_NORM, ConvUnit, convolutions
+
 STEM_STRIDE = 4
-BATCH_NORM = dict(type='BN')
 
 
 def residual(
@@ -24,14 +25,21 @@ def residual(
     return ResLayer(Bottleneck, blocks, in_channels, channels, expansion=2, norm_cfg=norm_cfg)
 
 
-def hourglass_stem(channels: int, width: int = 64, norm_cfg: dict = BATCH_NORM) -> nn.Sequential:
+#: What stands at each position of an hourglass, by name.
+BLOCKS = dict(residual=residual, conv=convolutions)
+
+
+def hourglass_stem(
+    channels: int, width: int = 64, norm_cfg: dict | None = BATCH_NORM, block: str = 'residual'
+) -> nn.Sequential:
     """Newell's stem, ``width`` channels first: (B, 3, H, W) to (B, channels, H / 4, W / 4)."""
+    make = BLOCKS[block]
     return nn.Sequential(
-        ConvModule(3, width, 7, stride=2, padding=3, norm_cfg=norm_cfg),
-        residual(width, 2 * width, norm_cfg=norm_cfg),
+        ConvUnit(3, width, 7, stride=2, padding=3, norm_cfg=norm_cfg),
+        make(width, 2 * width, norm_cfg=norm_cfg),
         nn.MaxPool2d(2),
-        residual(2 * width, 2 * width, norm_cfg=norm_cfg),
-        residual(2 * width, channels, norm_cfg=norm_cfg),
+        make(2 * width, 2 * width, norm_cfg=norm_cfg),
+        make(2 * width, channels, norm_cfg=norm_cfg),
     )
 
 
@@ -41,13 +49,16 @@ class Hourglass(BaseModule):
     Args:
         depth (int): How often the resolution is halved.
         channels (int): Channels of all its maps.
-        blocks (int): Residual modules a position. Defaults to 1.
+        blocks (int): Modules a position. Defaults to 1.
         left_out (int): How many of the last up-sampling steps are left out, with their skip
             branches: the output is 2 ** left_out times smaller than the input. Defaults to 0.
         growth (int): How many channels more each halved resolution has; 128 in associative
             embedding's hourglass. The output of an incomplete one has those of its resolution.
             Defaults to 0.
-        norm_cfg (dict): Config of the normalisation. Defaults to batch normalisation.
+        norm_cfg (dict, optional): Config of the normalisation. Defaults to batch normalisation.
+        block (str): The modules: ``'residual'`` (Newell et al., ECCV 2016) or ``'conv'``, 3x3
+            convolutions with ReLU (the public training code of associative embedding). Defaults to
+            ``'residual'``.
     """
 
     def __init__(
@@ -57,20 +68,24 @@ class Hourglass(BaseModule):
         blocks: int = 1,
         left_out: int = 0,
         growth: int = 0,
-        norm_cfg: dict = BATCH_NORM,
+        norm_cfg: dict | None = BATCH_NORM,
+        block: str = 'residual',
     ) -> None:
         super().__init__()
         low = channels + growth
+        make = BLOCKS[block]
         self.pool = nn.MaxPool2d(2)
-        self.low1 = residual(channels, low, blocks, norm_cfg)
+        self.low1 = make(channels, low, blocks, norm_cfg)
         if depth > 1:
-            self.low2 = Hourglass(depth - 1, low, blocks, max(left_out - 1, 0), growth, norm_cfg)
+            self.low2 = Hourglass(
+                depth - 1, low, blocks, max(left_out - 1, 0), growth, norm_cfg, block
+            )
         else:
-            self.low2 = residual(low, low, blocks, norm_cfg)
+            self.low2 = make(low, low, blocks, norm_cfg)
         self.complete = left_out == 0
         if self.complete:
-            self.skip = residual(channels, channels, blocks, norm_cfg)
-            self.low3 = residual(low, channels, blocks, norm_cfg)
+            self.skip = make(channels, channels, blocks, norm_cfg)
+            self.low3 = make(low, channels, blocks, norm_cfg)
             self.up = nn.Upsample(scale_factor=2)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -19,7 +19,8 @@ class ClusterTagLoss(nn.Module):
     - Pull (Eq. 3): squares of normalised tag minus the person's reference, a mean over the person's
       visible keypoints, then over the people that have any.
     - Push (Eq. 6): exp(-(difference of references)^2 / (2 margin^2)), a mean over all pairs of
-      such people; 0 for fewer than two.
+      such people; 0 for fewer than two. The public training code of associative embedding has
+      0.5 exp(-difference^2): ``margin=0.5**0.5, push_weight=0.5``.
     - Pull and push are means over the images; an image without people counts with 0.
 
     ``reading`` says what a normalised tag is. With h the predicted tag at a keypoint, d its
@@ -47,6 +48,7 @@ class ClusterTagLoss(nn.Module):
             1 / margin^2 measures both in units of the margin ("the tag values are normalized
             within each tagging heatmap"): see docs/cluster-wise.md on how tags of all people
             collapse without.
+        push_weight (float): Factor of the push loss. Defaults to 1, Eq. 2.
         reading (str): ``'offset'`` or ``'printed'``. Defaults to ``'offset'``.
         cluster_reduction (str): ``'mean'`` over the clusters of a branch, "the mean Euclidean
             distance over all pairs of prediction and ground truth detection heatmap"; or ``'sum'``,
@@ -68,6 +70,7 @@ class ClusterTagLoss(nn.Module):
         tag_weight: float = 1e-3,
         margin: float = 4.0,
         pull_weight: float = 1.0,
+        push_weight: float = 1.0,
         reading: str = 'offset',
         cluster_reduction: str = 'mean',
         tag_window: int = 1,
@@ -90,6 +93,7 @@ class ClusterTagLoss(nn.Module):
         self.tag_weight = tag_weight
         self.margin = margin
         self.pull_weight = pull_weight
+        self.push_weight = push_weight
         self.reading = reading
         self.cluster_reduction = cluster_reduction
         self.tag_window = tag_window
@@ -130,7 +134,7 @@ class ClusterTagLoss(nn.Module):
         return dict(
             loss_heatmap=self.detection_weight * detection,
             loss_pull=self.tag_weight * self.pull_weight * pull,
-            loss_push=self.tag_weight * push,
+            loss_push=self.tag_weight * self.push_weight * push,
         )
 
     def detection(self, heatmaps: Tensor, targets: Maps) -> Tensor:

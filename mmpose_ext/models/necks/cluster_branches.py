@@ -12,7 +12,8 @@ from mmpose.registry import MODELS
 from torch import Tensor, nn
 
 from mmpose_ext.codecs.cluster_tag.clusters import make_clusters
-from mmpose_ext.models.backbones.branched_hourglass import ClusterBranch, Clusters
+from mmpose_ext.models.backbones.branched_hourglass import Clusters
+from mmpose_ext.models.layers.cluster_branch import ClusterBranch
 from mmpose_ext.utils.maps import Maps
 
 

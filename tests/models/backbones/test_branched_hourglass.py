@@ -32,12 +32,14 @@ def test_each_branch_of_each_stack_gives_its_clusters_maps(settings):
             assert maps['heatmaps'].shape == maps['tags'].shape == (1, number, 8, 12)
 
 
+@pytest.mark.parametrize('wide', [False, True])
 @pytest.mark.parametrize('in_branch', [False, True])
 @pytest.mark.parametrize('cross_branch', [False, True])
-def test_every_parameter_learns(in_branch, cross_branch):
+def test_every_parameter_learns(in_branch, cross_branch, wide):
     """With losses on all maps no layer is left over, as distributed training needs."""
+    options = dict(growth=8, block='conv', norm_cfg=None) if wide else {}
     model = BranchedHourglass(
-        (5, 17), (1, 3), in_branch=in_branch, cross_branch=cross_branch, **SMALL
+        (5, 17), (1, 3), in_branch=in_branch, cross_branch=cross_branch, **SMALL, **options
     )
     outputs = model(torch.randn(2, 3, 32, 32))
     maps = [maps for stack in outputs for branch in stack.values() for maps in branch.values()]
@@ -102,6 +104,43 @@ def test_another_normalisation_is_used_throughout():
     )
 
 
+def test_hourglass_of_associative_embeddings_code():
+    """3x3 convolutions, 128 channels more a level, no normalisation, PyTorch's initialisation."""
+    with torch.device('meta'):
+        model = BranchedHourglass(
+            dense_clusters=None,
+            in_branch=False,
+            cross_branch=False,
+            growth=128,
+            block='conv',
+            norm_cfg=None,
+        )
+    glass = model.stacks[0].hourglass
+    widths = []
+    for _ in range(4):
+        widths.append(glass.skip[0].conv.weight.shape)
+        deepest = glass.low2
+        glass = deepest
+    assert widths == [(c, c, 3, 3) for c in (256, 384, 512, 640)]
+    assert deepest[0].conv.weight.shape == (768, 768, 3, 3)
+    assert not [m for m in model.modules() if isinstance(m, torch.nn.modules.batchnorm._NormBase)]
+    # with its two convolutions and their biases, as counted by hand
+    own = [model.stacks[0].hourglass, model.stacks[0].out]
+    assert sum(p.numel() for m in own for p in m.parameters()) == 34_511_872
+
+
+def test_without_normalisation_the_initialisation_is_pytorchs():
+    torch.manual_seed(0)
+    model = BranchedHourglass((17, 17), (1, 1), block='conv', norm_cfg=None, **SMALL)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    model.init_weights()
+    assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
+    for module in model.modules():
+        if isinstance(module, torch.nn.Conv2d):
+            bound = (module.weight[0].numel()) ** -0.5
+            assert module.weight.abs().max() <= bound and module.bias.abs().max() <= bound
+
+
 def test_other_keypoints_by_metainfo():
     model = BranchedHourglass(
         (17,), (1,), metainfo='configs/_base_/datasets/posetrack18.py', **SMALL
@@ -117,6 +156,8 @@ def test_other_keypoints_by_metainfo():
         (dict(sparse_clusters=(17, 17), dense_clusters=(1,)), '1 dense but 2 sparse'),
         (dict(dense_clusters=None), 'needs a dense branch'),
         (dict(channels=17), '17 channels leave none'),
+        (dict(block='bottleneck'), "block must be one of .'residual', 'conv'.*'bottleneck'"),
+        (dict(norm_cfg=None), 'need a normalisation'),
     ],
 )
 def test_refuses_settings_that_do_not_fit(settings, message):

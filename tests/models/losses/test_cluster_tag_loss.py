@@ -183,6 +183,27 @@ def test_the_papers_weights_by_hand():
     assert values['loss_push'].item() == pytest.approx(1e-3 * math.exp(-0.5))
 
 
+def test_associative_embeddings_loss():
+    """As its public training code has it: 0.5 exp(-d^2) over pairs, squares within people."""
+    maps, targets = sample([3, 2])
+    one = torch.zeros(K, dtype=torch.long)
+    loss = losses.ClusterTagLoss(margin=0.5**0.5, push_weight=0.5)
+    values = loss(maps, targets, CLUSTER_OF, one, 0.03)
+    pull = push = 0
+    for b, tags in enumerate(maps['tags'].flatten(2)):
+        means = []
+        for indices, weights in zip(targets['keypoint_indices'][b], targets['keypoint_weights'][b]):
+            if weights.any():
+                own = tags[CLUSTER_OF, indices][weights > 0]
+                means.append(own.mean())
+                pull += (own - own.mean()).square().mean() / (3 - b) / 2
+        means = torch.stack(means)
+        close = torch.exp(-((means[:, None] - means) ** 2))
+        push += 0.5 * (close.sum() - len(means)) / (len(means) * (len(means) - 1)) / 2
+    torch.testing.assert_close(values['loss_pull'], 1e-3 * pull)
+    torch.testing.assert_close(values['loss_push'], 1e-3 * push)
+
+
 def test_pull_weight_is_a_factor_of_the_pull_loss_alone():
     maps, targets = sample([3, 2])
     whole, part = (compute(maps, targets, 'offset', pull_weight=w) for w in (1.0, 0.25))

@@ -1,0 +1,36 @@
+# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+"""Convolution, normalisation and ReLU, and rows of them."""
+
+from __future__ import annotations
+
+from mmcv.cnn import ConvModule
+from torch import nn
+
+BATCH_NORM = dict(type='BN')
+
+
+class ConvUnit(ConvModule):
+    """mmcv's ``ConvModule``, with PyTorch's initialisation where there is no normalisation.
+
+    The cluster-wise paper found "that the training works well under the default setting of PyTorch"
+    (Section 4.2). With normalisation the scale of the weights does not matter, and mmcv's Kaiming
+    initialisation stays. Arguments are those of ``mmcv.cnn.ConvModule``.
+    """
+
+    def init_weights(self) -> None:
+        if self.with_norm:
+            super().init_weights()
+
+
+def convolutions(
+    in_channels: int, channels: int, blocks: int = 1, norm_cfg: dict | None = None
+) -> nn.Sequential:
+    """Give ``blocks`` 3x3 convolutions with ReLU.
+
+    The public training code of associative embedding has them, without normalisation, where
+    Newell's earlier hourglass has residual modules.
+    """
+    widths = [in_channels] + [channels] * blocks
+    return nn.Sequential(
+        *(ConvUnit(a, b, 3, padding=1, norm_cfg=norm_cfg) for a, b in zip(widths, widths[1:]))
+    )
