@@ -11,6 +11,7 @@ from pathlib import Path
 import cv2
 import mmpose
 import pytest
+from mim.commands.run import run as mim_run
 from mmengine.config import Config
 
 from mmpose_ext.apps.complexity.counting import complexity_of_config
@@ -27,6 +28,13 @@ def run_tool(monkeypatch, name: str, *args) -> None:
     (script,) = TOOLS.rglob(f'{name}.py')
     monkeypatch.setattr(sys, 'argv', [script.name, *map(str, args)])
     runpy.run_path(str(script), run_name='__main__')
+
+
+def test_mim_run(root, capfd):
+    """By mim's own command, which finds the scripts that the other tests run."""
+    done, error = mim_run('mmpose', 'print_config', other_args=(str(root / TOPDOWN),))
+    assert done, error
+    assert "dataset_type = 'CheckedCocoDataset'" in capfd.readouterr().out
 
 
 @pytest.fixture(scope='module')
