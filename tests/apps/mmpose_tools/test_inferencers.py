@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from mmpose.apis import MMPoseInferencer, inference_bottomup, inference_topdown, init_model
 
+from mmpose_ext.apps.detect.person_detector import PersonDetector
 from mmpose_ext.apps.predict import predict
 
 TOPDOWN = 'configs/demo/attention_resnet18_128x96.py'
@@ -132,15 +133,15 @@ import sys
 from mmpose_ext.utils import mmdet_import
 from mmpose.apis import MMPoseInferencer
 import runpy, json
-det, det_weights, pose, pose_weights, picture, out, demo = sys.argv[1:]
+det, det_weights, pose, pose_weights, picture, out, demo, thr = sys.argv[1:]
 inferencer = MMPoseInferencer(
     pose2d=pose, pose2d_weights=pose_weights, det_model=det, det_weights=det_weights,
     det_cat_ids=0, device='cpu',
 )
-for _ in inferencer(picture, pred_out_dir=out, bbox_thr=0.1, nms_thr=0.3):
+for _ in inferencer(picture, pred_out_dir=out, bbox_thr=float(thr), nms_thr=0.3):
     pass
 sys.argv = [demo, det, det_weights, pose, pose_weights, '--input', picture, '--output-root', out,
-            '--save-predictions', '--device=cpu', '--bbox-thr=0.1', '--nms-thr=0.3']
+            '--save-predictions', '--device=cpu', '--bbox-thr', thr, '--nms-thr=0.3']
 runpy.run_path(demo, run_name='__main__')
 """
 
@@ -148,9 +149,13 @@ runpy.run_path(demo, run_name='__main__')
 def test_with_a_detector(demo_model, detector, picture, tmp_path, root):
     """In a process of its own: mmpose looks for mmdet once, when it is imported."""
     model = demo_model(TOPDOWN)
+    boxes = PersonDetector(detector.config, detector.checkpoint, 'person', 'cpu').boxes
+    scores = np.sort(boxes([cv2.imread(str(picture))])[0][:, 4])[-9:-2]
+    gap = np.diff(scores).argmax()
+    thr = float(scores[gap : gap + 2].mean())  # no score is near it
     files = (detector.config, detector.checkpoint, model.config, model.checkpoint, picture)
     script = str(DEMO / 'topdown_demo_with_mmdet.py')
-    command = [sys.executable, '-c', WITH_DETECTOR, *map(str, (*files, tmp_path, script))]
+    command = [sys.executable, '-c', WITH_DETECTOR, *map(str, (*files, tmp_path, script, thr))]
     result = subprocess.run(command, capture_output=True, text=True, cwd=root)
     assert result.returncode == 0, result.stderr[-3000:]
     assert 'OneDL' not in result.stdout + result.stderr
@@ -159,7 +164,7 @@ def test_with_a_detector(demo_model, detector, picture, tmp_path, root):
         picture,
         det_config=detector.config,
         det_checkpoint=detector.checkpoint,
-        box_thr=0.1,
+        box_thr=thr,
         box_nms=0.3,
     )
     assert len(expected) > 1
