@@ -7,6 +7,11 @@ _base_ = [
 ]
 
 model = dict(
-    head=dict(out_channels=14, decoder=_base_.codec, loss=dict(type='BinaryHeatmapOffsetLoss'))
+    head=dict(
+        out_channels=14,
+        decoder=_base_.codec,
+        loss=dict(type='BinaryHeatmapOffsetLoss'),
+        logits=True,
+    )
 )
 default_hooks = dict(checkpoint=dict(save_best='lsp/PCK'))

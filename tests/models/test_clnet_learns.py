@@ -59,6 +59,7 @@ def build(loss):
                 channels=64,
                 mid_channels=16,
                 loss=loss,
+                logits=loss['type'] == 'BinaryHeatmapOffsetLoss',
                 decoder=dict(CODEC, decode_from=decode_from),
             ),
         )

@@ -5,12 +5,12 @@ from __future__ import annotations
 
 import torch
 from mmpose.codecs import MSRAHeatmap, UDPHeatmap
+from mmpose.models.heads import HeatmapHead
 from torch import Tensor, nn
 
 from mmpose_ext.codecs import CompositeLocalization, FullResolutionHeatmap
 from mmpose_ext.utils.maps import Maps
 
-from .head_maps import head_maps
 from .heatmap_decoding import decode_heatmaps
 
 #: Kinds of input: images as OpenCV reads them, (B, H, W, 3), or what the network takes.
@@ -36,6 +36,11 @@ class ExportGraph(nn.Module):
         if input_kind not in INPUT_KINDS:
             raise ValueError(f'input must be one of {INPUT_KINDS}, got {input_kind!r}')
         self.model = model
+        if not isinstance(model.head, HeatmapHead) and not hasattr(model.head, 'predict_maps'):
+            raise ValueError(
+                f'the head {type(model.head).__name__} cannot be exported. Those that can be are '
+                "mmpose's HeatmapHead and those with a method predict_maps, as this package's have"
+            )
         self.codec = model.head.decoder
         self.input_kind = input_kind
         self.decode = decode
@@ -54,7 +59,10 @@ class ExportGraph(nn.Module):
         feats = self.model.backbone(x)
         if self.model.with_neck:
             feats = self.model.neck(feats)
-        return head_maps(self.model.head, feats, (x.shape[-1], x.shape[-2]))
+        head = self.model.head
+        if isinstance(head, HeatmapHead):  # mmpose's: its maps are what it decodes
+            return dict(heatmaps=head.forward(feats))
+        return head.predict_maps(feats, (x.shape[-1], x.shape[-2]))
 
     def _normalized(self, images: Tensor) -> Tensor:
         dtype = next(self.model.parameters()).dtype

@@ -108,6 +108,19 @@ class ClusterTagHead(BaseHead):
         maps = feats[-1]['sparse']
         return maps['heatmaps'], maps['tags']
 
+    def predict_maps(self, feats: Stacks, input_size: Sequence[int] | None = None) -> Maps:
+        """Give the maps that the codec decodes.
+
+        Args:
+            feats: The backbone's maps.
+            input_size (Sequence[int], optional): [w, h] of the input, not used: the stride is the
+                same for inputs of any size.
+
+        Returns:
+            dict[str, Tensor]: ``heatmaps`` and ``tags``, (B, C, h, w) each.
+        """
+        return dict(zip_equal(('heatmaps', 'tags'), self.forward(feats)))
+
     def predict(
         self,
         feats: Stacks | list[Stacks],
@@ -134,11 +147,11 @@ class ClusterTagHead(BaseHead):
             if test_cfg.get(name, False):
                 raise ValueError(f'ClusterTagHead: test_cfg.{name} is not supported; remove it.')
         if test_cfg.get('flip_test', False):
-            original, mirrored = (self._decoded_maps(value) for value in feats)
+            original, mirrored = (self.predict_maps(value) for value in feats)
             indices = batch_data_samples[0].metainfo['flip_indices']
             maps = self.decoder.merge_flipped(original, mirrored, indices)
         else:
-            maps = self._decoded_maps(feats)
+            maps = self.predict_maps(feats)
         preds = self.decode(maps)
         if not test_cfg.get('output_heatmaps', False):
             return preds
@@ -189,9 +202,6 @@ class ClusterTagHead(BaseHead):
                     )
                 )
         return {name: sum(loss[name] for loss in losses) for name in losses[0]}
-
-    def _decoded_maps(self, feats: Stacks) -> Maps:
-        return dict(zip_equal(('heatmaps', 'tags'), self.forward(feats)))
 
     def _check(self, feats: Stacks) -> None:
         given = [{name: maps['tags'].shape[1] for name, maps in stack.items()} for stack in feats]

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 
 from mmcv.cnn import ConvModule, build_upsample_layer
@@ -30,9 +31,11 @@ class BaseCompositeLocalizationHead(BaseHead):
         loss (dict): Config of the loss.
         decoder (dict): Config of a :class:`mmpose_ext.codecs.CompositeLocalization`.
         init_cfg (dict, optional): Config of the initialisation.
+        logits (bool): Whether the heatmaps are logits, which a sigmoid turns into probabilities
+            for decoding. ``BinaryHeatmapOffsetLoss`` needs it. Defaults to False.
 
     Raises:
-        ValueError: If there is no decoder.
+        ValueError: If there is no decoder, or the loss takes the other kind of heatmaps.
     """
 
     default_init_cfg = [
@@ -48,6 +51,7 @@ class BaseCompositeLocalizationHead(BaseHead):
         loss: ConfigType = dict(type='CompositeLocalizationLoss'),
         decoder: OptConfigType = None,
         init_cfg: OptConfigType = None,
+        logits: bool = False,
     ) -> None:
         super().__init__(self.default_init_cfg if init_cfg is None else init_cfg)
         if decoder is None:
@@ -57,7 +61,14 @@ class BaseCompositeLocalizationHead(BaseHead):
             )
         self.in_channels = in_channels if isinstance(in_channels, int) else in_channels[-1]
         self.out_channels = out_channels
+        self.logits = logits
         self.loss_module = MODELS.build(loss)
+        if getattr(self.loss_module, 'from_logits', logits) != logits:
+            raise ValueError(
+                f'{type(self).__name__}: set logits={not logits}, since '
+                f'{type(self.loss_module).__name__} takes '
+                f'{"probabilities" if logits else "logits"} as heatmaps.'
+            )
         self.decoder = KEYPOINT_CODECS.build(decoder)
 
     def init_weights(self) -> None:
@@ -67,9 +78,32 @@ class BaseCompositeLocalizationHead(BaseHead):
                 nn.init.normal_(layer.weight, std=0.001)
                 nn.init.zeros_(layer.bias)
 
+    @abstractmethod
     def forward(self, feats: Sequence[Tensor]) -> list[tuple[Tensor, Tensor]]:
         """Give each stage's raw heatmaps (B, K, h, w) and offsets (B, 2K, h, w), the last last."""
-        raise AssertionError('a subclass defines its layers')
+
+    def predict_maps(
+        self, feats: Sequence[Tensor], input_size: Sequence[int] | None = None
+    ) -> Maps:
+        """Give the maps that the codec decodes: those of the last stage, heatmaps as probabilities.
+
+        Args:
+            feats: The backbone's features.
+            input_size (Sequence[int], optional): [w, h] of an input that may be of another size
+                than the codec's; the maps' size is not checked then.
+
+        Returns:
+            dict[str, Tensor]: ``heatmaps`` (B, K, h, w) and ``offsets`` (B, 2K, h, w).
+
+        Raises:
+            ValueError: If the maps are not of the codec's size.
+        """
+        maps = _named(self.forward(feats)[-1])
+        if input_size is None:
+            self.decoder.check_maps(maps)
+        if self.logits:
+            maps['heatmaps'] = maps['heatmaps'].sigmoid()
+        return maps
 
     def predict(
         self,
@@ -91,11 +125,11 @@ class BaseCompositeLocalizationHead(BaseHead):
             (2K, h, w).
         """
         if test_cfg.get('flip_test', False):
-            original, mirrored = (self._last_maps(value) for value in feats)
+            original, mirrored = (self.predict_maps(value) for value in feats)
             indices = batch_data_samples[0].metainfo['flip_indices']
             maps = self.decoder.merge_flipped(original, mirrored, indices)
         else:
-            maps = self._last_maps(feats)
+            maps = self.predict_maps(feats)
         preds = self.decode(maps)
         if not test_cfg.get('output_heatmaps', False):
             return preds
@@ -126,13 +160,6 @@ class BaseCompositeLocalizationHead(BaseHead):
         losses = [self.loss_module(maps, targets, self.decoder.tau) for maps in stages]
         return {name: sum(loss[name] for loss in losses) for name in losses[0]}
 
-    def _last_maps(self, feats: Sequence[Tensor]) -> Maps:
-        maps = _named(self.forward(feats)[-1])
-        self.decoder.check_maps(maps)
-        if self.loss_module.from_logits:
-            maps['heatmaps'] = maps['heatmaps'].sigmoid()
-        return maps
-
     def _split(self, maps: Tensor) -> tuple[Tensor, Tensor]:
         return maps.split((self.out_channels, 2 * self.out_channels), 1)
 
@@ -156,7 +183,7 @@ class CompositeLocalizationHead(BaseCompositeLocalizationHead):
             bottlenecks, as in SimpleBaseline, for output strides below the backbone's. Defaults to
             none.
         kernel_size (int): Of the last convolution. Defaults to 3.
-        loss, decoder, init_cfg: See :class:`BaseCompositeLocalizationHead`.
+        loss, decoder, init_cfg, logits: See :class:`BaseCompositeLocalizationHead`.
     """
 
     def __init__(
@@ -171,8 +198,9 @@ class CompositeLocalizationHead(BaseCompositeLocalizationHead):
         loss: ConfigType = dict(type='CompositeLocalizationLoss'),
         decoder: OptConfigType = None,
         init_cfg: OptConfigType = None,
+        logits: bool = False,
     ) -> None:
-        super().__init__(in_channels, out_channels, loss, decoder, init_cfg)
+        super().__init__(in_channels, out_channels, loss, decoder, init_cfg, logits)
         in_channels = self.in_channels
         deconvs = []
         for width in deconv_out_channels:
@@ -205,7 +233,7 @@ class StackedCompositeLocalizationHead(BaseCompositeLocalizationHead):
             Defaults to eight stages, all at stride 4 but the last at 16.
         channels (int): Channels of the first two convolutions. Defaults to 256.
         kernel_size (int): Of all three convolutions. Defaults to 3.
-        loss, decoder, init_cfg: See :class:`BaseCompositeLocalizationHead`.
+        loss, decoder, init_cfg, logits: See :class:`BaseCompositeLocalizationHead`.
 
     Raises:
         ValueError: If a stage cannot be brought to the codec's stride.
@@ -221,8 +249,9 @@ class StackedCompositeLocalizationHead(BaseCompositeLocalizationHead):
         loss: ConfigType = dict(type='CompositeLocalizationLoss'),
         decoder: OptConfigType = None,
         init_cfg: OptConfigType = None,
+        logits: bool = False,
     ) -> None:
-        super().__init__(in_channels, out_channels, loss, decoder, init_cfg)
+        super().__init__(in_channels, out_channels, loss, decoder, init_cfg, logits)
         cfg = dict(kernel_size=kernel_size, padding=kernel_size // 2, norm_cfg=dict(type='BN'))
         self.stages = nn.ModuleList()
         for feature_stride in feature_strides:

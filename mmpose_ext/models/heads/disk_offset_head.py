@@ -140,6 +140,31 @@ class DiskOffsetHead(BaseHead):
                 losses[f'intermediate.{name}'] = self.intermediate_weight * value
         return losses
 
+    def predict_maps(
+        self, feats: Sequence[Tensor], input_size: Sequence[int] | None = None
+    ) -> Maps:
+        """Give the maps that the codec decodes: probabilities, and offsets in the codec's frame.
+
+        Args:
+            feats (Sequence[Tensor]): The backbone's features.
+            input_size (Sequence[int], optional): [w, h] of the input that they are of. Defaults to
+                the codec's.
+
+        Returns:
+            dict[str, Tensor]: As :meth:`forward`, with probabilities, and offsets in pixels of the
+            codec's input, corner to corner, whatever the size of this one.
+        """
+        maps = self.forward(feats)
+        for name in NAMES[:2]:
+            maps[name] = maps[name].sigmoid()
+        if input_size is not None:
+            x, y = self._ratios(input_size)
+            for name in NAMES[2:]:
+                offsets = maps[name]
+                pairs = torch.stack([offsets[:, 0::2] * x, offsets[:, 1::2] * y], 2)
+                maps[name] = pairs.flatten(1, 2)
+        return maps
+
     def predict(
         self,
         feats: Sequence,
@@ -170,12 +195,13 @@ class DiskOffsetHead(BaseHead):
         scales, sizes = ([feats], [input_size]) if sizes is None else (feats, sizes)
         each = []
         for scale, size in zip_equal(scales, sizes):
+            size = None if tuple(size) == self.decoder.input_size else size
             if test_cfg.get('flip_test', False):
-                original, mirrored = (self._probable(self.forward(value), size) for value in scale)
+                original, mirrored = (self.predict_maps(value, size) for value in scale)
                 indices = metainfo['flip_indices']
                 each.append(self.decoder.merge_flipped(original, mirrored, indices))
             else:
-                each.append(self._probable(self.forward(scale), size))
+                each.append(self.predict_maps(scale, size))
         maps = each[0] if len(each) == 1 else merge_scales(each, self.decoder.directed_edges)
         preds = self.decode(maps)
         for pred in preds:
@@ -206,16 +232,6 @@ class DiskOffsetHead(BaseHead):
         if self.offset_unit != 1:
             for name in NAMES[2:]:
                 maps[name] = maps[name] * self.offset_unit
-        return maps
-
-    def _probable(self, maps: Maps, size: Sequence[int]) -> Maps:
-        """Logits to probabilities, and offsets from an input of a size [w, h] to the codec's."""
-        maps = dict(maps, **{name: maps[name].sigmoid() for name in NAMES[:2]})
-        ratios = self._ratios(size)
-        if set(ratios) != {1.0}:
-            for name in NAMES[2:]:
-                factors = maps[name].new_tensor(ratios).repeat(maps[name].shape[1] // 2)
-                maps[name] = maps[name] * factors[:, None, None]
         return maps
 
     def _ratios(self, size: Sequence[int]) -> list[float]:

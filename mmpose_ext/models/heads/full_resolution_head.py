@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from mmpose_ext.codecs.full_resolution_heatmap import find_maximum
 from mmpose_ext.models.layers.decoder_block import DecoderBlock
+from mmpose_ext.utils.maps import Maps
 from mmpose_ext.utils.sequences import zip_equal
 
 
@@ -93,11 +94,25 @@ class FullResolutionHead(BaseHead):
         Raises:
             ValueError: If the features are not those that the settings describe.
         """
-        self._check_features(feats)
-        x = feats[-1]
-        for decoder, index in zip_equal(self.decoders, self.lateral_indices):
-            x = decoder(x, None if index is None else feats[index])
-        return self.final_layer(self._cut(x))
+        size = None if self.decoder is None else self.decoder.input_size
+        return self._decode_features(feats, size)
+
+    def predict_maps(
+        self, feats: Sequence[Tensor], input_size: Sequence[int] | None = None
+    ) -> Maps:
+        """Give the map that the codec decodes.
+
+        Args:
+            feats (Sequence[Tensor]): As :meth:`forward`.
+            input_size (Sequence[int], optional): [w, h] of the input that they are of. Defaults to
+                the codec's.
+
+        Returns:
+            dict[str, Tensor]: ``heatmaps`` (B, K, H, W) of the input's size.
+        """
+        if input_size is None:
+            return dict(heatmaps=self.forward(feats))
+        return dict(heatmaps=self._decode_features(feats, input_size))
 
     def predict(
         self,
@@ -126,11 +141,11 @@ class FullResolutionHead(BaseHead):
                 'model.test_cfg.shift_heatmap=False.'
             )
         if test_cfg.get('flip_test', False):
-            maps, mirrored = (dict(heatmaps=self.forward(value)) for value in feats)
+            maps, mirrored = (self.predict_maps(value) for value in feats)
             flip_indices = batch_data_samples[0].metainfo['flip_indices']
             maps = self.decoder.merge_flipped(maps, mirrored, flip_indices)
         else:
-            maps = dict(heatmaps=self.forward(feats))
+            maps = self.predict_maps(feats)
         preds = self.decode(maps)
         if not test_cfg.get('output_heatmaps', False):
             return preds
@@ -160,6 +175,14 @@ class FullResolutionHead(BaseHead):
             losses['acc_pose'] = heatmap_accuracy(heatmaps, targets['heatmaps'], weights > 0)
         return losses
 
+    def _decode_features(self, feats: Sequence[Tensor], size: Sequence[int] | None) -> Tensor:
+        """Decode feature maps to heatmaps of an input's size [w, h]; not cut where it is None."""
+        self._check_features(feats)
+        x = feats[-1]
+        for decoder, index in zip_equal(self.decoders, self.lateral_indices):
+            x = decoder(x, None if index is None else feats[index])
+        return self.final_layer(x if size is None else self._cut(x, size))
+
     def _check_laterals(self, num_decoders: int) -> None:
         if len(self.lateral_indices) != num_decoders:
             raise ValueError(
@@ -185,11 +208,9 @@ class FullResolutionHead(BaseHead):
                 "in_channels to those of the neck, or of the backbone's out_indices."
             )
 
-    def _cut(self, x: Tensor) -> Tensor:
-        """Cut the last decoder's map to the input's size."""
-        if self.decoder is None:
-            return x
-        w, h = self.decoder.input_size
+    def _cut(self, x: Tensor, size: Sequence[int]) -> Tensor:
+        """Cut the last decoder's map to the input's size [w, h]."""
+        w, h = size
         spare = (x.shape[-2] - h, x.shape[-1] - w)
         if min(spare) < 0 or max(spare) >= 2 ** len(self.decoders):
             raise ValueError(

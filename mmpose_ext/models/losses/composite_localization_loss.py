@@ -1,6 +1,8 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """The composite-localization loss, and the two losses that its paper compares it with."""
 
+from abc import ABC, abstractmethod
+
 import torch
 import torch.nn.functional as F
 from mmpose.registry import MODELS
@@ -11,7 +13,7 @@ from mmpose_ext.utils.maps import Maps
 REGIONS = ('predicted', 'target', 'union', 'asked')
 
 
-class HeatmapOffsetLoss(nn.Module):
+class HeatmapOffsetLoss(nn.Module, ABC):
     """Weighted sum of a heatmap loss and an offset loss (Eq. 6).
 
     Both are means over all B * K keypoints, as Eq. 4 and 5 divide by K: a keypoint without weight
@@ -33,7 +35,7 @@ class HeatmapOffsetLoss(nn.Module):
         ValueError: If ``heatmap_reduction`` is neither.
     """
 
-    #: Whether the model's heatmaps are logits, to be put through a sigmoid before decoding.
+    #: Whether the model's heatmaps must be logits; the head's ``logits`` must agree.
     from_logits = False
 
     def __init__(
@@ -88,9 +90,9 @@ class HeatmapOffsetLoss(nn.Module):
         """Give each cell's offset loss (B, 2K, h, w)."""
         return F.smooth_l1_loss(offsets, target, reduction='none')
 
+    @abstractmethod
     def region(self, heatmaps: Tensor, target: Tensor, tau: float) -> Tensor:
         """Give the cells (B, K, h, w) whose offsets are trained, as a mask."""
-        raise AssertionError('a subclass defines its region')
 
 
 def target_region(target: Tensor, tau: float) -> Tensor:

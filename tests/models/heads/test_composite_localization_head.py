@@ -76,7 +76,7 @@ def test_forward_shapes():
 @pytest.mark.parametrize('loss', LOSSES)
 @pytest.mark.parametrize('on_device', [False, True])
 def test_loss_and_gradients(loss, on_device):
-    model = head(loss=dict(type=loss))
+    model = head(loss=dict(type=loss), logits=loss == 'BinaryHeatmapOffsetLoss')
     losses = model.loss([torch.randn(2, 8, 8, 6)], train_samples(draw_on_device=on_device))
     assert set(losses) == {'loss_heatmap', 'loss_offset'}
     sum(losses.values()).backward()
@@ -109,9 +109,15 @@ def test_maps_start_near_0(build):
         assert all(value.abs().max() < 0.5 for value in maps)
 
 
+@pytest.mark.parametrize('loss, logits', [('BinaryHeatmapOffsetLoss', False), (LOSSES[0], True)])
+def test_a_loss_of_other_heatmaps_is_refused(loss, logits):
+    with pytest.raises(ValueError, match=f'set logits={not logits}, since {loss} takes'):
+        head(loss=dict(type=loss), logits=logits)
+
+
 @pytest.mark.parametrize('loss', LOSSES)
 def test_predict(loss):
-    model = head(loss=dict(type=loss)).eval()
+    model = head(loss=dict(type=loss), logits=loss == 'BinaryHeatmapOffsetLoss').eval()
     feats = [torch.randn(3, 8, 8, 6)]
     preds, fields = model.predict(feats, test_samples(3), dict(output_heatmaps=True))
     assert len(preds) == len(fields) == 3
