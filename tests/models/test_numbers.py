@@ -10,6 +10,7 @@ import copy
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from mmengine.registry import init_default_scope
 from mmpose.datasets.transforms import GenerateTarget, PackPoseInputs
 from mmpose.models import build_pose_estimator
@@ -73,6 +74,19 @@ def make():
         return copy.deepcopy(network), *rest
 
     return build
+
+
+@pytest.fixture(autouse=True, scope='module')
+def _mse_of_two_dtypes():
+    """mmpose's loss takes float64 maps with float32 targets: torch before 2.4 has no gradient."""
+    original = F.mse_loss
+
+    def mse_loss(maps, targets, **settings):
+        return original(maps, targets.to(maps.dtype), **settings)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(F, 'mse_loss', mse_loss)
+        yield
 
 
 def results(network, images, samples, precision):
