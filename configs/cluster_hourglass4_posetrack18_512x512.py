@@ -30,7 +30,7 @@ model = dict(backbone=dict(metainfo=metainfo), head=dict(decoder=codec))
 train_dataloader = dict(
     batch_size=8,
     num_workers=4,
-    persistent_workers=False,  # EpochSeedHook seeds the workers anew for each epoch
+    persistent_workers=True,
     sampler=dict(type='SubsetSampler', samples=8 * 1000),
     dataset=dict(
         type='IgnoreRegionPoseTrack18Dataset',  # no loss where people are not annotated
@@ -44,7 +44,7 @@ train_dataloader = dict(
 val_dataloader = dict(
     batch_size=1,
     num_workers=4,
-    persistent_workers=False,
+    persistent_workers=True,
     drop_last=False,
     sampler=dict(type='DefaultSampler', shuffle=False, round_up=False),
     dataset=dict(

@@ -72,7 +72,7 @@ def overfit_config(root: Path, images: Path, out: Path, sparse, dense) -> Config
     cfg.val_dataloader.dataset.pipeline = [load, resize, pack]
     cfg.train_dataloader.sampler.samples = None
     for loader in (cfg.train_dataloader, cfg.val_dataloader):
-        loader.update(batch_size=2, num_workers=0)
+        loader.update(batch_size=2, num_workers=0, persistent_workers=False)
         loader.dataset.update(
             data_root=None,
             ann_file=str(out / 'people.json'),

@@ -28,7 +28,7 @@ def test_config_is_whole(config):
     assert tuple(codec.input_size) == input_size
     for name in ('train', 'val', 'test'):
         loader = cfg[f'{name}_dataloader']
-        assert not loader.get('persistent_workers', False)  # EpochSeedHook
+        assert loader.persistent_workers  # as mmpose's own configs
         for dataset in loader.dataset.get('datasets', [loader.dataset]):
             assert DATASETS.get(dataset.type) is not None
             assert dataset.data_mode == cfg.data_mode  # at the top: for mmpose's inferencer

@@ -44,7 +44,7 @@ def overfit_config(root: Path, images: Path, out: Path) -> Config:
         if step.type not in ('RandomFlip', 'RandomBBoxTransform')
     ]
     for loader in (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader):
-        loader.update(batch_size=10, num_workers=0)
+        loader.update(batch_size=10, num_workers=0, persistent_workers=False)
         loader.dataset.update(
             data_root=None,
             ann_file=str(out / 'people.json'),
@@ -92,6 +92,7 @@ def test_headline_config_trains_from_the_command_line(root, shared_data, tmp_pat
         options += [
             f'{loader}_dataloader.batch_size=2',
             f'{loader}_dataloader.num_workers=0',
+            f'{loader}_dataloader.persistent_workers=False',
             f'{loader}_dataloader.dataset.indices={people}',
             f'{loader}_dataloader.dataset.data_root={folder}',
             f'{loader}_dataloader.dataset.ann_file={file}',

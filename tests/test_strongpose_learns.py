@@ -61,7 +61,7 @@ def overfit_config(root: Path, images: Path, out: Path) -> Config:
     ]
     cfg.val_dataloader.dataset.pipeline[1].input_size = codec['input_size']
     for loader in (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader):
-        loader.update(batch_size=2, num_workers=0)
+        loader.update(batch_size=2, num_workers=0, persistent_workers=False)
         loader.dataset.update(
             data_root=None, ann_file=str(out / 'people.json'), data_prefix=dict(img=str(images))
         )

@@ -7,7 +7,7 @@ data_root = 'data/coco/'
 train_dataloader = dict(
     batch_size=2,
     num_workers=4,
-    persistent_workers=False,  # EpochSeedHook seeds the workers anew for each epoch
+    persistent_workers=True,
     sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
         type=dataset_type,
@@ -20,7 +20,7 @@ train_dataloader = dict(
 val_dataloader = dict(
     batch_size=1,
     num_workers=4,
-    persistent_workers=False,
+    persistent_workers=True,
     drop_last=False,
     sampler=dict(type='DefaultSampler', shuffle=False, round_up=False),
     dataset=dict(

@@ -27,7 +27,7 @@ val_pipeline = [
 train_dataloader = dict(
     batch_size=16,  # many steps in little time
     num_workers=1,
-    persistent_workers=False,
+    persistent_workers=True,
     drop_last=True,
     sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
@@ -41,7 +41,7 @@ train_dataloader = dict(
 val_dataloader = dict(
     batch_size=32,
     num_workers=1,
-    persistent_workers=False,
+    persistent_workers=True,
     drop_last=False,
     sampler=dict(type='DefaultSampler', shuffle=False, round_up=False),
     dataset=dict(

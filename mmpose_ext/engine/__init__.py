@@ -15,9 +15,10 @@ from .checkpoint_loading import (
 )
 from .checkpoint_match_hook import CheckpointMatchHook, CheckpointMismatchError, match_checkpoint
 from .cpu_launcher import install_cpu_launcher
-from .epoch_seed_hook import EpochSeedHook, seed_everything
+from .epoch_seed_hook import EpochSeedHook
 from .fast_training_hook import FastTraining, FastTrainingHook
 from .safe_checkpoint_hook import SafeCheckpointHook
+from .sample_seeds import SampleSeeds, seed_everything
 from .validate_data_hook import ValidateDataHook
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     'FastTraining',
     'FastTrainingHook',
     'SafeCheckpointHook',
+    'SampleSeeds',
     'UnloadableCheckpointError',
     'UnreadableCheckpointError',
     'UnsafeCheckpointError',

@@ -92,8 +92,9 @@ def test_parts_of_ones_own(root, tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     generate('build/demo/data', dict(train=4, val=2), people=(1, 2), workers=1, progress=False)
     cfg = Config.fromfile('my_model.py')
-    cfg.train_dataloader.update(num_workers=0, batch_size=4)
-    cfg.val_dataloader.num_workers = cfg.test_dataloader.num_workers = 0
+    for loader in (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader):
+        loader.update(num_workers=0, persistent_workers=False)
+    cfg.train_dataloader.batch_size = 4
     cfg.train_cfg.update(max_epochs=1, val_interval=1)
     cfg.work_dir = str(tmp_path / 'work')
     runner = Runner.from_cfg(cfg)

@@ -1,4 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+import copy
 import random
 
 import numpy as np
@@ -31,18 +32,42 @@ def test_keys_that_differ_give_other_numbers():
         assert len({row[position] for row in drawn}) == len(drawn)
 
 
-@pytest.mark.parametrize('workers', [0, pytest.param(2, marks=pytest.mark.long)])
+@pytest.mark.parametrize(
+    ('workers', 'persistent'),
+    [(0, False), (1, True), pytest.param(2, False, marks=pytest.mark.long), (2, True)],
+)
 def test_resumed_run_equals_undisturbed(
-    make_config, run_until, resume, assert_same_end, undisturbed, tmp_path, workers
+    make_config, run_until, resume, assert_same_end, undisturbed, tmp_path, workers, persistent
 ):
-    config = make_config(**{'train_dataloader.num_workers': workers})
-    if workers:  # other random streams than without workers: an undisturbed run of its own
-        undisturbed = tmp_path / 'undisturbed'
-        other = make_config(undisturbed, **{'train_dataloader.num_workers': workers})
-        Runner.from_cfg(other).train()
+    """The undisturbed run has no data workers: their number makes no difference."""
+    loader = dict(num_workers=workers, persistent_workers=persistent)
+    config = make_config(train_dataloader=loader)
     run_until(config, 'before_train_iter', lambda runner: runner.iter == 4)  # in epoch 2
     resume(config)
     assert_same_end(undisturbed, tmp_path / 'work')
+
+
+@pytest.mark.parametrize('wrapper', ['RepeatDataset', 'CombinedDataset'])
+def test_resumed_run_of_wrapped_data(
+    make_config, run_until, resume, assert_same_end, tmp_path, wrapper
+):
+    config = make_config(**{'train_cfg.max_epochs': 2})
+    dataset = config.train_dataloader.dataset
+    if wrapper == 'RepeatDataset':
+        config.train_dataloader.dataset = dict(type=wrapper, dataset=dataset, times=2)
+    else:
+        metainfo = dict(from_file='configs/_base_/datasets/coco.py')
+        config.train_dataloader.dataset = dict(
+            type=wrapper, datasets=[dataset, dataset], metainfo=metainfo, pipeline=[]
+        )
+    config.train_dataloader.update(num_workers=1, persistent_workers=True)
+    undisturbed = tmp_path / 'undisturbed'
+    other = copy.deepcopy(config)
+    other.update(work_dir=str(undisturbed), experiment_name=f'{wrapper}_undisturbed')
+    Runner.from_cfg(other).train()
+    run_until(config, 'before_train_iter', lambda runner: runner.iter == 8)  # in epoch 2
+    resume(config)
+    assert_same_end(undisturbed, tmp_path / 'work', epoch=2)
 
 
 def test_without_the_hook_it_does_not(
@@ -68,12 +93,6 @@ def test_seed_that_mmengine_drew_is_resumed(
     other = make_config(tmp_path / 'undisturbed', **{'randomness.seed': seed})
     Runner.from_cfg(other).train()
     assert_same_end(tmp_path / 'undisturbed', tmp_path / 'work')
-
-
-def test_persistent_workers_are_refused(make_config):
-    loader = {'train_dataloader.num_workers': 1, 'train_dataloader.persistent_workers': True}
-    with pytest.raises(ValueError, match='train_dataloader.persistent_workers=False'):
-        Runner.from_cfg(make_config(**loader)).train()
 
 
 def test_loop_by_iterations(make_config, run_until, resume, tmp_path):

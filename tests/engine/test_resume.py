@@ -23,7 +23,7 @@ import os, signal, time
 from pathlib import Path
 from mmengine.hooks import Hook
 from mmpose.registry import HOOKS
-from mmpose_ext.engine import atomic_files
+from mmpose_ext.utils import atomic_files
 
 WAIT_AT_ITER = int(os.environ.get('WAIT_AT_ITER', -1))
 DIE_IN_WRITE = int(os.environ.get('DIE_IN_WRITE', -1))

@@ -29,7 +29,7 @@ from mmpose.registry import HOOKS, TRANSFORMS
 from yapf.yapflib import yapf_api
 
 import mmpose_ext  # noqa: F401
-from mmpose_ext.engine import atomic_files
+from mmpose_ext.utils import atomic_files
 
 
 @TRANSFORMS.register_module()

@@ -25,6 +25,7 @@ def training_options(data: Path, batch_size: int, **more) -> dict:
     for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
         options[f'{loader}.dataset.data_root'] = f'{data}/'
         options[f'{loader}.num_workers'] = 0
+        options[f'{loader}.persistent_workers'] = False
         options[f'{loader}.batch_size'] = batch_size
     for evaluator in ('val_evaluator', 'test_evaluator'):
         options[f'{evaluator}.ann_file'] = f'{data}/annotations/person_keypoints_val.json'
