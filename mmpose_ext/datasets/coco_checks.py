@@ -6,7 +6,8 @@ The checks themselves are those of :mod:`mmpose_ext.datasets.validation`.
 
 from __future__ import annotations
 
-from mmpose_ext.utils.reading import DataError, read_json
+from mmpose_ext.utils.errors import DataError
+from mmpose_ext.utils.reading import read_json
 
 from .validation import by_kind, check_detections, check_for_training, problem_text
 

@@ -1,19 +1,20 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 from mmpose_ext.utils.atomic_files import AtomicLocalBackend, write_atomically
-
-from .batch_size_hook import BatchSizeHook
-from .checkpoint_errors import (
+from mmpose_ext.utils.errors import (
     CheckpointError,
+    CheckpointMismatchError,
     UnloadableCheckpointError,
     UnreadableCheckpointError,
     UnsafeCheckpointError,
 )
+
+from .batch_size_hook import BatchSizeHook
 from .checkpoint_loading import (
     install_safe_loading,
     load_checkpoint_safely,
     safely_loading,
 )
-from .checkpoint_match_hook import CheckpointMatchHook, CheckpointMismatchError, match_checkpoint
+from .checkpoint_match_hook import CheckpointMatchHook, match_checkpoint
 from .cpu_launcher import install_cpu_launcher
 from .epoch_seed_hook import EpochSeedHook
 from .fast_training_hook import FastTraining, FastTrainingHook

@@ -16,6 +16,13 @@ import mmengine
 import numpy as np
 import torch
 
+from mmpose_ext.utils.errors import (
+    CheckpointError,
+    UnloadableCheckpointError,
+    UnreadableCheckpointError,
+    UnsafeCheckpointError,
+)
+
 # torch's older format is five pickles and then the tensors' bytes: a magic number, a version, the
 # machine, the content, and the tensors' names.
 _OLD_FORMAT_PICKLES = 5
@@ -28,22 +35,6 @@ _FAULTS = (
     AttributeError,
     struct.error,  # pickle's numbers in a file that was cut
 )
-
-
-class CheckpointError(RuntimeError):
-    """A checkpoint that cannot be used; the message names the file and what to do."""
-
-
-class UnreadableCheckpointError(CheckpointError):
-    """The file is empty, cut short, damaged or no checkpoint at all."""
-
-
-class UnsafeCheckpointError(CheckpointError):
-    """The file holds something that is not weights and was not unpickled."""
-
-
-class UnloadableCheckpointError(CheckpointError):
-    """The file is whole, but the libraries here cannot rebuild what it holds."""
 
 
 @contextmanager

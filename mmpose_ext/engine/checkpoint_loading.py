@@ -17,7 +17,9 @@ from mmengine.logging import HistoryBuffer, print_log
 from mmengine.optim.scheduler.param_scheduler import OneCycleParamScheduler
 from mmengine.runner.checkpoint import CheckpointLoader
 
-from .checkpoint_errors import UnreadableCheckpointError, explained
+from mmpose_ext.utils.errors import UnreadableCheckpointError
+
+from .checkpoint_errors import explained
 from .config_text import is_plain_config
 from .restricted_unpickler import allowed_globals
 

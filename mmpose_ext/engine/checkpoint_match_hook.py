@@ -15,15 +15,12 @@ from mmpose.registry import HOOKS
 from torch import nn
 from torch.nn.modules.module import _IncompatibleKeys
 
-from .checkpoint_errors import CheckpointError
+from mmpose_ext.utils.errors import CheckpointMismatchError
+
 from .checkpoint_loading import name_of_loaded
 
 _SHOWN = 3
 _BATCH_COUNT = 'num_batches_tracked'
-
-
-class CheckpointMismatchError(CheckpointError):
-    """The checkpoint belongs to another model."""
 
 
 @dataclass

@@ -11,8 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from mmpose_ext.utils.atomic_files import write_atomically
-
-from .checkpoint_errors import UnreadableCheckpointError
+from mmpose_ext.utils.errors import UnreadableCheckpointError
 
 LAST_CHECKPOINT = 'last_checkpoint'
 

@@ -5,9 +5,7 @@ import json
 
 from mmengine.fileio import exists, get_text
 
-
-class DataError(ValueError):
-    """A data file that cannot be used; the message names the file, the setting and the fault."""
+from .errors import DataError
 
 
 def require_file(path: str, setting: str) -> None:

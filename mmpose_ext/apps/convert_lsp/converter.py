@@ -13,7 +13,7 @@ from PIL import Image
 from mmpose_ext.datasets.body.lsp import KEYPOINT_NAMES
 from mmpose_ext.datasets.validation.joints_file import read_joints
 from mmpose_ext.utils.atomic_files import write_atomically
-from mmpose_ext.utils.reading import DataError
+from mmpose_ext.utils.errors import DataError
 
 MARGIN, MARGIN_PX = 0.15, 5.0
 

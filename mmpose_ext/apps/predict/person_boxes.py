@@ -15,7 +15,8 @@ from mmpose.evaluation.functional import nms
 from mmpose_ext.apps.shared.image_ids import ImageIds
 from mmpose_ext.apps.shared.inputs import Frame
 from mmpose_ext.datasets.coco_checks import detection_problems
-from mmpose_ext.datasets.validation import DataError, read_json
+from mmpose_ext.utils.errors import DataError
+from mmpose_ext.utils.reading import read_json
 
 if TYPE_CHECKING:  # mmdet is only needed where there is a detector
     from mmpose_ext.apps.detect.person_detector import PersonDetector

@@ -7,7 +7,8 @@ import os
 from collections import Counter
 from pathlib import PurePath
 
-from mmpose_ext.datasets.validation import DataError, read_json
+from mmpose_ext.utils.errors import DataError
+from mmpose_ext.utils.reading import read_json
 
 from .inputs import Failure, Frame, Source
 

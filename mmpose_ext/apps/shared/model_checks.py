@@ -12,7 +12,8 @@ from mmengine.registry import DefaultScope
 from torch import nn
 
 from mmpose_ext.engine.checkpoint_loading import name_of_loaded
-from mmpose_ext.engine.checkpoint_match_hook import CheckpointMismatchError, match_checkpoint
+from mmpose_ext.engine.checkpoint_match_hook import match_checkpoint
+from mmpose_ext.utils.errors import CheckpointMismatchError
 
 
 def load_config(config: str | os.PathLike | Config, options: dict | None = None) -> Config:

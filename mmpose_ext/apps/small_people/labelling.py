@@ -18,10 +18,11 @@ from mmpose.datasets.datasets.utils import parse_pose_metainfo
 from mmpose.registry import DATASETS, MODELS
 from torch import nn
 
-from mmpose_ext.datasets.coco_checks import DataError, read_json
 from mmpose_ext.engine.checkpoint_loading import safely_loading
-from mmpose_ext.engine.checkpoint_match_hook import CheckpointMismatchError, match_checkpoint
+from mmpose_ext.engine.checkpoint_match_hook import match_checkpoint
 from mmpose_ext.utils.atomic_files import write_atomically
+from mmpose_ext.utils.errors import CheckpointMismatchError, DataError
+from mmpose_ext.utils.reading import read_json
 from mmpose_ext.utils.sequences import zip_equal
 
 #: Key of the annotations that were made by a model; its value is the config's name.

@@ -1,7 +1,8 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """Validation of keypoint files; :mod:`.validator` is the entrance, :mod:`.kinds` the catalogue."""
 
-from mmpose_ext.utils.reading import DataError, read_json, require_file
+from mmpose_ext.utils.errors import DataError
+from mmpose_ext.utils.reading import read_json, require_file
 
 from .detections import check_detections
 from .image_files import DEPTHS, missing_files

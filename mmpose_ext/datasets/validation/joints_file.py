@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from scipy.io import loadmat
 
-from mmpose_ext.utils.reading import DataError
+from mmpose_ext.utils.errors import DataError
 
 from .formats import LSP_KEYPOINTS
 

@@ -8,7 +8,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from mmpose_ext.utils.reading import DataError, read_json
+from mmpose_ext.utils.errors import DataError
+from mmpose_ext.utils.reading import read_json
 from mmpose_ext.utils.sequences import zip_equal
 
 from .formats import LSP_KEYPOINTS, MPII_KEYPOINTS, lsp_to_coco, most_common_count, mpii_to_coco

@@ -15,7 +15,7 @@ from small_models import give_clear_peaks
 
 from mmpose_ext.apps.small_people.labelling import MARK, label_small_people
 from mmpose_ext.datasets import DataError
-from mmpose_ext.engine.checkpoint_match_hook import CheckpointMismatchError
+from mmpose_ext.engine import CheckpointMismatchError
 from mmpose_ext.utils.sequences import zip_equal
 
 CONFIG = 'configs/demo/attention_resnet18_128x96.py'
