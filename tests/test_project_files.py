@@ -1,0 +1,89 @@
+# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+"""Files for the forge and for maintainers agree with the package."""
+
+import importlib.util
+import re
+import sys
+
+import pytest
+import yaml
+
+import mmpose_ext
+
+
+@pytest.fixture(scope='module')
+def workflow(root) -> dict:
+    return yaml.safe_load((root / '.github' / 'workflows' / 'ci.yml').read_text())
+
+
+@pytest.fixture(scope='module')
+def environments(root) -> dict:
+    """The environments of tools/test_env.py, by name."""
+    sys.path.insert(0, str(root / 'tools'))
+    try:
+        path = root / 'tools' / 'test_env.py'
+        spec = importlib.util.spec_from_file_location('test_env_tool', path)
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return {name: module.pythons_of(lock) for name, (lock, _) in module.environments().items()}
+    finally:
+        sys.path.remove(str(root / 'tools'))
+
+
+def jobs(workflow) -> list:
+    return workflow['jobs']['test']['strategy']['matrix']['include']
+
+
+def test_workflow_tests_every_supported_python(root, workflow):
+    classifiers = re.findall(
+        r'"Programming Language :: Python :: (3\.\d+)"', (root / 'pyproject.toml').read_text()
+    )
+    assert {job['python'] for job in jobs(workflow)} == set(classifiers)
+
+
+def test_workflow_tests_every_environment(workflow, environments):
+    assert {job['environment'] for job in jobs(workflow)} == set(environments)
+    for job in jobs(workflow):
+        assert job['python'] in environments[job['environment']], job
+
+
+def test_workflow_is_of_the_forms_that_actions_have(workflow):
+    """What actionlint would find first; pre-commit runs actionlint itself."""
+    assert set(workflow) == {'name', True, 'permissions', 'concurrency', 'jobs'}  # True: "on"
+    assert set(workflow['jobs']) == {'lint', 'test', 'wheel', 'docs'}
+    for job in workflow['jobs'].values():
+        assert job['runs-on']
+        for step in job['steps']:
+            assert ('uses' in step) != ('run' in step)
+            if 'uses' in step:
+                assert re.fullmatch(r'[\w-]+/[\w-]+@v\d+', step['uses'])
+
+
+def test_make_targets_of_the_workflow_are_there(root, workflow):
+    commands = [step.get('run', '') for job in workflow['jobs'].values() for step in job['steps']]
+    targets = {target for command in commands for target in re.findall(r'make ([\w-]+)', command)}
+    makefile = (root / 'Makefile').read_text()
+    assert targets and all(f'\n{target}:' in makefile for target in targets)
+
+
+def test_versions_agree(root):
+    citation = yaml.safe_load((root / 'CITATION.cff').read_text())
+    assert citation['version'] == mmpose_ext.__version__
+    assert {'cff-version', 'title', 'message', 'authors'} <= set(citation)
+
+
+def test_issue_templates(root):
+    for path in (root / '.github' / 'ISSUE_TEMPLATE').glob('*.yml'):
+        content = yaml.safe_load(path.read_text())
+        if path.name != 'config.yml':
+            assert {'name', 'description', 'body'} <= set(content), path.name
+            ids = [part['id'] for part in content['body']]
+            assert len(set(ids)) == len(ids)
+
+
+def test_hooks_are_pinned_and_ruff_is_the_locked_one(root):
+    hooks = yaml.safe_load((root / '.pre-commit-config.yaml').read_text())
+    revisions = {repo['repo'].rsplit('/', 1)[1]: repo['rev'] for repo in hooks['repos']}
+    assert all(re.fullmatch(r'v\d+\.\d+\.\d+', revision) for revision in revisions.values())
+    locked = re.search(r'^ruff==(\S+)$', (root / 'requirements' / 'lock.txt').read_text(), re.M)
+    assert revisions['ruff-pre-commit'] == f'v{locked.group(1)}'
