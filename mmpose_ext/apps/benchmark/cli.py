@@ -26,6 +26,7 @@ from mmpose_ext.apps.benchmark.networks import DTYPES
 from mmpose_ext.apps.benchmark.noise_errors import ERRORS, STRENGTHS
 from mmpose_ext.apps.benchmark.runner import check_device
 from mmpose_ext.apps.benchmark.timing import CLOCKS
+from mmpose_ext.apps.shared.arguments import command_line_message
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -138,7 +139,7 @@ def run(args: argparse.Namespace) -> int:
         if args.plot:
             draw_plot(args.plot, rows, text.splitlines()[0])
     except (ValueError, OSError) as error:
-        print(f'error: {error}', file=sys.stderr)
+        print(f'error: {command_line_message(error)}', file=sys.stderr)
         return 2
     for note in notes:
         print(f'note: {note}', file=sys.stderr)

@@ -7,6 +7,7 @@ import sys
 from mmengine.config import DictAction
 
 from mmpose_ext.apps.detect import detect
+from mmpose_ext.apps.shared.arguments import command_line_message
 from mmpose_ext.apps.shared.failures import report_failures
 
 
@@ -46,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
             options=args.cfg_options,
         )
     except (ValueError, OSError, RuntimeError) as error:
-        print(f'error: {error}', file=sys.stderr)
+        print(f'error: {command_line_message(error)}', file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print(f'stopped: {args.out} was not written', file=sys.stderr)

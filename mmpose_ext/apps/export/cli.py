@@ -9,6 +9,7 @@ from mmengine.config import DictAction
 
 from mmpose_ext.apps.export import export_onnx
 from mmpose_ext.apps.export.graph import INPUT_KINDS
+from mmpose_ext.apps.shared.arguments import command_line_message
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -54,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
             options=args.cfg_options,
         )
     except (ValueError, OSError, RuntimeError, ImportError) as error:
-        print(f'error: {error}', file=sys.stderr)
+        print(f'error: {command_line_message(error)}', file=sys.stderr)
         return 2
     print(f'{done.path}: {done.path.stat().st_size / 2**20:.1f} MiB; {done.verification}')
     if not done.verification.passed:

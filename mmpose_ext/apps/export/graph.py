@@ -90,7 +90,7 @@ def require_decodable(codec: object) -> None:
     raise ValueError(
         f'{type(codec).__name__} cannot be decoded inside the graph: that is for the top-down '
         'codecs CompositeLocalization, FullResolutionHeatmap, MSRAHeatmap and UDPHeatmap '
-        "('gaussian'). Export the maps (without --decode); for bottom-up models "
+        "('gaussian'). Export the maps instead; for bottom-up models "
         'mmpose_ext.codecs.numpy_decoding decodes them'
     )
 

@@ -7,6 +7,7 @@ import sys
 from mmengine.config import DictAction
 
 from mmpose_ext.apps.look.browsing import SPLITS, browse
+from mmpose_ext.apps.shared.arguments import command_line_message
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
             options=args.cfg_options,
         )
     except (ValueError, OSError, RuntimeError, KeyError) as error:
-        print(f'error: {error}', file=sys.stderr)
+        print(f'error: {command_line_message(error)}', file=sys.stderr)
         return 2
     print(f'{len(paths)} pictures in {args.out}')
     return 0

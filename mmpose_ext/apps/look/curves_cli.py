@@ -5,6 +5,7 @@ import argparse
 import sys
 
 from mmpose_ext.apps.look.training_curves import draw_curves
+from mmpose_ext.apps.shared.arguments import command_line_message
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,7 +25,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         path = draw_curves(args.work_dirs, args.out, args.log, args.names)
     except (ValueError, OSError) as error:
-        print(f'error: {error}', file=sys.stderr)
+        print(f'error: {command_line_message(error)}', file=sys.stderr)
         return 2
     print(f'{len(args.work_dirs)} trainings drawn: {path}')
     return 0

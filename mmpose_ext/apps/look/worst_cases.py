@@ -79,7 +79,7 @@ def write_worst_cases(
         raise ValueError(f'number must be 1 or more, got {number}')
     info = parse_pose_metainfo(dict(from_file=metainfo))
     skeleton = Skeleton.from_metainfo(info)
-    truth = read_json(str(ann_file), '--ann')
+    truth = read_json(str(ann_file), 'annotation file')
     results = read_json(str(results_file), 'results')
     if isinstance(results, list):
         results = [r for r in results if not isinstance(r, dict) or r.get('score', 1) > score_thr]

@@ -5,6 +5,7 @@ import argparse
 import sys
 
 from mmpose_ext.apps.look.worst_cases import COCO, write_worst_cases
+from mmpose_ext.apps.shared.arguments import command_line_message
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
             metainfo=args.metainfo,
         )
     except (ValueError, OSError) as error:
-        print(f'error: {error}', file=sys.stderr)
+        print(f'error: {command_line_message(error)}', file=sys.stderr)
         return 2
     kinds = [case.kind for case in worst.cases]
     for kind in ('found', 'missed', 'false positive'):

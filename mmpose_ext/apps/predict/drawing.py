@@ -153,5 +153,5 @@ def show(picture: np.ndarray, wait: int) -> bool:
     except cv2.error as error:
         raise RuntimeError(
             'no window can be shown: there is no display, or OpenCV is built without windows '
-            '(opencv-python-headless). Leave out --show and look at the files in --out'
+            '(opencv-python-headless). Look at the files instead'
         ) from error

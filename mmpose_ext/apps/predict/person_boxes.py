@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from mmpose.evaluation.functional import nms
 
+from mmpose_ext.apps.shared.arguments import ArgumentError
 from mmpose_ext.apps.shared.image_ids import ImageIds
 from mmpose_ext.apps.shared.inputs import Frame
 from mmpose_ext.datasets.coco_checks import detection_problems
@@ -67,7 +68,8 @@ class FileBoxes:
         nms_thr (float, optional): Of two boxes with a larger IoU the better one stays.
 
     Raises:
-        DataError: If the file cannot be used, or holds ids and no annotation file names them.
+        DataError: If the file cannot be used.
+        ArgumentError: If the file holds ids and no annotation file names them.
     """
 
     def __init__(
@@ -77,7 +79,7 @@ class FileBoxes:
         score_thr: float = -1.0,
         nms_thr: float | None = None,
     ) -> None:
-        content = read_json(str(path), '--detections')
+        content = read_json(str(path), 'detection file')
         ids = {d.get('image_id') for d in content} if _is_dicts(content) else set()
         if all(isinstance(key, str) for key in ids):  # names; the checks know numbers
             numbers = {name: number for number, name in enumerate(sorted(ids))}
@@ -88,11 +90,13 @@ class FileBoxes:
         else:
             problems = detection_problems(content, ids, '')
         if problems:
-            raise DataError(f'--detections {path} cannot be used: {"; ".join(problems)}')
+            raise DataError(f'detection file {path} cannot be used: {"; ".join(problems)}')
         if image_ids.table is None and not all(isinstance(key, str) for key in ids):
-            raise DataError(
-                f'--detections {path} holds image ids: give the annotation file that names the '
-                'images of these ids with --ann'
+            raise ArgumentError(
+                'detection file {path} holds image ids: give the annotation file that names the '
+                'images of these ids by {}',
+                'ann_file',
+                path=path,
             )
         by_image = defaultdict(list)
         for detection in content:

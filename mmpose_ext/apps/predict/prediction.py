@@ -11,6 +11,7 @@ from pathlib import Path
 
 from mmengine.config import Config
 
+from mmpose_ext.apps.shared.arguments import ArgumentError
 from mmpose_ext.apps.shared.batches import chunks, progress_bar, write_results
 from mmpose_ext.apps.shared.image_ids import ImageIds
 from mmpose_ext.apps.shared.inputs import (
@@ -30,6 +31,8 @@ from .pose_inferencer import PoseInferencer
 
 RESULTS_NAME = 'results.json'
 PICTURES_NAME = 'pictures'
+#: Arguments that give a top-down model's boxes.
+BOX_SOURCES = ('det_config', 'detections', 'whole_image')
 
 
 @dataclass
@@ -114,7 +117,7 @@ def predict(
     """
     _check_boxes_source(det_config, det_checkpoint, detections, whole_image)
     if batch_size < 1:
-        raise ValueError(f'batch_size must be at least 1, not {batch_size}')
+        raise ArgumentError('{} must be at least 1, not {value}', 'batch_size', value=batch_size)
     image_ids = ImageIds(ann_file)
     sources, failures = expand_inputs(inputs)
     sources, unknown = image_ids.split(sources)
@@ -212,19 +215,22 @@ def coco_result(image_id: int | str, person: Person) -> dict:
 
 def _check_boxes_source(det_config, det_checkpoint, detections, whole_image) -> None:
     if (det_config is None) != (det_checkpoint is None):
-        raise ValueError('a detector needs both --det-config and --det-checkpoint')
+        raise ArgumentError('a detector needs both {} and {}', 'det_config', 'det_checkpoint')
     if sum((det_config is not None, detections is not None, whole_image)) > 1:
-        raise ValueError('give one of --det-config, --detections and --whole-image, not several')
+        raise ArgumentError('give one of {}, {} and {}, not several', *BOX_SOURCES)
 
 
 def _check_mode(inferencer: PoseInferencer, has_boxes: bool) -> None:
     if inferencer.data_mode == 'topdown' and not has_boxes:
-        raise ValueError(
-            'the config is top-down, it needs boxes: give --det-config and --det-checkpoint (an '
-            'mmdet detector), --detections (a COCO-format file) or --whole-image'
+        raise ArgumentError(
+            'the config is top-down, it needs boxes: give {} and {} (an mmdet detector), {} (a '
+            'COCO-format file) or {}',
+            'det_config',
+            'det_checkpoint',
+            'detections',
+            'whole_image',
         )
     if inferencer.data_mode != 'topdown' and has_boxes:
-        raise ValueError(
-            'the config is bottom-up, it takes whole images: leave out --det-config, '
-            '--detections and --whole-image'
+        raise ArgumentError(
+            'the config is bottom-up, it takes whole images: leave out {}, {} and {}', *BOX_SOURCES
         )

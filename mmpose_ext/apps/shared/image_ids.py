@@ -46,7 +46,7 @@ class ImageIds:
         if self.table is None:
             return sources, []
         known = [source for source in sources if self._lookup(source) is not None]
-        reason = f'not among the images of --ann {self.ann_file}'
+        reason = f'not among the images of the annotation file {self.ann_file}'
         return known, [Failure(s.path, reason) for s in sources if self._lookup(s) is None]
 
     def _lookup(self, source: Source) -> int | None:
@@ -67,8 +67,8 @@ def images_of(ann_file: str | os.PathLike) -> list[dict]:
     Raises:
         DataError: If the file cannot be read or holds no such images.
     """
-    content = read_json(str(ann_file), '--ann')
+    content = read_json(str(ann_file), 'annotation file')
     images = content.get('images') if isinstance(content, dict) else None
     if not images or not all({'id', 'file_name'} <= set(image) for image in images):
-        raise DataError(f'--ann {ann_file} holds no list of images with id and file_name')
+        raise DataError(f'annotation file {ann_file} holds no list of images with id and file_name')
     return images

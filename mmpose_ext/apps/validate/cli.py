@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import sys
 
+from mmpose_ext.apps.shared.arguments import command_line_message
 from mmpose_ext.datasets.validation import (
     DEPTHS,
     FORMATS,
@@ -73,7 +74,7 @@ def run(args: argparse.Namespace) -> int:
         if args.json:
             report.write(args.json)
     except (ValueError, OSError) as error:
-        print(f'error: {error}', file=sys.stderr)
+        print(f'error: {command_line_message(error)}', file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print('stopped', file=sys.stderr)

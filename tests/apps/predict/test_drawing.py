@@ -92,5 +92,5 @@ def test_no_display_is_told(monkeypatch):
         raise cv2.error('The function is not implemented')
 
     monkeypatch.setattr('cv2.imshow', refuse, raising=False)
-    with pytest.raises(RuntimeError, match='Leave out --show'):
+    with pytest.raises(RuntimeError, match='Look at the files instead'):
         show(PIXELS, 1)

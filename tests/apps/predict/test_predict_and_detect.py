@@ -8,6 +8,7 @@ from mmpose_ext.apps.detect import cli as detect_command
 from mmpose_ext.apps.main import main
 from mmpose_ext.apps.predict import Failure, Predictions
 from mmpose_ext.apps.predict import cli as predict_command
+from mmpose_ext.apps.shared.arguments import ArgumentError
 
 
 @pytest.fixture
@@ -66,6 +67,11 @@ def test_detect_arguments(calls):
         ([], 0, ''),
         ([Failure('a.jpg', 'damaged')], 1, '1 not done, the rest is:\n  a.jpg: damaged'),
         (ValueError('no boxes'), 2, 'error: no boxes'),
+        (
+            ArgumentError('{} needs {}', 'detections', 'ann_file'),
+            2,
+            'error: --detections needs --ann',
+        ),
         (FileNotFoundError('config c.py does not exist'), 2, 'error: config c.py'),
         (RuntimeError('checkpoint'), 2, 'error: checkpoint'),
     ],

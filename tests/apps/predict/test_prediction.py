@@ -163,7 +163,7 @@ def test_images_without_an_id_are_told(topdown, pictures, tmp_path):
     inputs = [other, pictures.paths[0]]
     found = predict(topdown.config, topdown.checkpoint, inputs, ann_file=pictures.ann, **WHOLE)
     assert [result['image_id'] for result in found.results] == [101]
-    assert 'not among the images of --ann' in str(found.failures[0])
+    assert 'not among the images of the annotation file' in str(found.failures[0])
 
 
 def test_video(topdown, tmp_path):
@@ -230,7 +230,7 @@ def test_a_picture_that_cannot_be_written_is_told(topdown, pictures, tmp_path):
     'kind, boxes, message',
     [
         ('topdown', dict(), 'is top-down, it needs boxes'),
-        ('topdown', dict(det_config='x'), 'both --det-config and --det-checkpoint'),
+        ('topdown', dict(det_config='x'), 'both det_config and det_checkpoint'),
         ('topdown', dict(whole_image=True, detections='x'), 'not several'),
         ('bottomup', dict(whole_image=True), 'is bottom-up, it takes whole images'),
         ('topdown', dict(whole_image=True, batch_size=0), 'batch_size'),
@@ -243,7 +243,7 @@ def test_boxes_that_do_not_fit_are_refused(kind, boxes, message, request, pictur
 
 
 def test_detections_with_ids_need_names(topdown, pictures):
-    with pytest.raises(ValueError, match='--ann'):
+    with pytest.raises(ValueError, match='by ann_file'):
         predict(topdown.config, topdown.checkpoint, pictures.images, detections=pictures.detections)
 
 
