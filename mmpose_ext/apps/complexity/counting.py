@@ -10,7 +10,8 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmpose.registry import MODELS
 from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
+
+from .flop_counter import FlopCounterMode
 
 UNITS = {'gibi': 1024**3, 'giga': 10**9}
 
