@@ -3,5 +3,6 @@ from mmpose_ext.apps.shared.inputs import Failure
 
 from .pose_inferencer import PoseInferencer
 from .prediction import Predictions, predict
+from .settings import BoxSource, Drawing
 
-__all__ = ['Failure', 'PoseInferencer', 'Predictions', 'predict']
+__all__ = ['BoxSource', 'Drawing', 'Failure', 'PoseInferencer', 'Predictions', 'predict']

@@ -3,10 +3,11 @@
 
 import argparse
 import sys
+from dataclasses import fields
 
 from mmengine.config import DictAction
 
-from mmpose_ext.apps.predict import predict
+from mmpose_ext.apps.predict import BoxSource, Drawing, predict
 from mmpose_ext.apps.shared.arguments import command_line_message
 from mmpose_ext.apps.shared.failures import report_failures
 
@@ -63,21 +64,17 @@ def run(args: argparse.Namespace) -> int:
             args.checkpoint,
             args.inputs,
             out_dir=args.out,
-            det_config=args.det_config,
-            det_checkpoint=args.det_checkpoint,
-            det_category=args.det_category,
-            detections=args.detections,
-            whole_image=args.whole_image,
+            boxes=BoxSource(**{each.name: getattr(args, each.name) for each in fields(BoxSource)}),
+            drawing=Drawing(
+                draw=not args.no_pictures,
+                draw_thr=args.draw_thr,
+                keypoint_thr=args.keypoint_thr,
+                draw_boxes=args.draw_boxes,
+                show_window=args.show,
+            ),
             ann_file=args.ann,
-            box_thr=args.box_thr,
-            box_nms=args.box_nms,
             batch_size=args.batch_size,
             device=args.device,
-            draw=not args.no_pictures,
-            draw_thr=args.draw_thr,
-            keypoint_thr=args.keypoint_thr,
-            draw_boxes=args.draw_boxes,
-            show_window=args.show,
             max_frames=args.max_frames,
             progress=not args.quiet,
             options=args.cfg_options,

@@ -28,11 +28,10 @@ from .drawing import PictureWriter, draw_people, show
 from .instance_scoring import InstanceScoring, Person
 from .person_boxes import DetectorBoxes, FileBoxes, WholeImageBoxes
 from .pose_inferencer import PoseInferencer
+from .settings import BOX_SOURCES, DRAWING, NO_BOXES, BoxSource, Drawing
 
 RESULTS_NAME = 'results.json'
 PICTURES_NAME = 'pictures'
-#: Arguments that give a top-down model's boxes.
-BOX_SOURCES = ('det_config', 'detections', 'whole_image')
 
 
 @dataclass
@@ -60,21 +59,11 @@ def predict(
     inputs: str | os.PathLike | Sequence,
     *,
     out_dir: str | os.PathLike | None = None,
-    det_config: str | os.PathLike | Config | None = None,
-    det_checkpoint: str | os.PathLike | None = None,
-    det_category: str = 'person',
-    detections: str | os.PathLike | None = None,
-    whole_image: bool = False,
+    boxes: BoxSource = NO_BOXES,
+    drawing: Drawing = DRAWING,
     ann_file: str | os.PathLike | None = None,
-    box_thr: float | None = None,
-    box_nms: float | None = None,
     batch_size: int = 8,
     device: str | None = None,
-    draw: bool = True,
-    draw_thr: float = 0.2,
-    keypoint_thr: float = 0.3,
-    draw_boxes: bool = False,
-    show_window: bool = False,
     max_frames: int | None = None,
     progress: bool = False,
     options: dict | None = None,
@@ -87,22 +76,12 @@ def predict(
         inputs: Image files, folders, video files, webcam indices; see
             :func:`mmpose_ext.apps.shared.inputs.expand_inputs`.
         out_dir: Where ``results.json`` and ``pictures/`` go; nothing is written without it.
-        det_config, det_checkpoint: An mmdet detector for the boxes.
-        det_category: The detector's class to take.
-        detections: A COCO-format detection file for the boxes.
-        whole_image: Take each image as one person's box.
+        boxes: Where the boxes come from; a top-down config needs them.
+        drawing: What is drawn, and whether it is shown.
         ann_file: A COCO-format file whose ``images`` give ids to file names; without it the
             names are the ids.
-        box_thr: Boxes need a score above it; default 0.3 with a detector, none with a file.
-        box_nms: IoU for non-maximum suppression of boxes; default 0.3 with a detector, none with
-            a file.
         batch_size: Images, and people of a top-down model, at once.
         device: Default: a GPU where there is one.
-        draw: Draw pictures and videos (with ``out_dir``).
-        draw_thr: People need a score above it to be drawn; the results hold them all.
-        keypoint_thr: Keypoints need a score above it to be drawn.
-        draw_boxes: Draw the boxes too.
-        show_window: Show each picture in a window; Escape or q stops.
         max_frames: No more than these of each video or webcam.
         progress: Show a progress bar on the standard error stream.
         options: Merged into the config, as ``--cfg-options``.
@@ -115,27 +94,15 @@ def predict(
         FileNotFoundError: If the config or a checkpoint is missing.
         CheckpointError: If a checkpoint is not of its config's model or not weights only.
     """
-    _check_boxes_source(det_config, det_checkpoint, detections, whole_image)
     if batch_size < 1:
         raise ArgumentError('{} must be at least 1, not {value}', 'batch_size', value=batch_size)
     image_ids = ImageIds(ann_file)
     sources, failures = expand_inputs(inputs)
     sources, unknown = image_ids.split(sources)
     writer = None
-    if out_dir is not None and draw:
+    if out_dir is not None and drawing.draw:
         writer = PictureWriter(Path(out_dir) / PICTURES_NAME, sources)
-    boxes_of: Callable | None = None
-    if detections is not None:
-        thr = -1.0 if box_thr is None else box_thr
-        boxes_of = FileBoxes(detections, image_ids, thr, box_nms)
-    elif det_config is not None:
-        from mmpose_ext.apps.detect.person_detector import PersonDetector  # imports mmdet
-
-        detector = PersonDetector(det_config, det_checkpoint, det_category, device)
-        thr, nms = (0.3 if value is None else value for value in (box_thr, box_nms))
-        boxes_of = DetectorBoxes(detector, thr, nms)
-    elif whole_image:
-        boxes_of = WholeImageBoxes()
+    boxes_of = _boxes_of(boxes, image_ids, device)
     inferencer = PoseInferencer(config, checkpoint, device, options)
     _check_mode(inferencer, boxes_of is not None)
     found = Predictions(failures=failures + unknown)
@@ -143,17 +110,19 @@ def predict(
     def finish(frame: Frame, people: list[Person]) -> bool:
         found.num_frames += 1
         found.results += [coco_result(image_ids.of(frame), person) for person in people]
-        if writer is None and not show_window:
+        if writer is None and not drawing.show_window:
             return True
-        drawn = [person for person in people if person.score > draw_thr]
+        drawn = [person for person in people if person.score > drawing.draw_thr]
         visualizer = inferencer.visualizer
-        picture = draw_people(visualizer, frame.pixels, drawn, keypoint_thr, draw_boxes)
+        picture = draw_people(
+            visualizer, frame.pixels, drawn, drawing.keypoint_thr, drawing.draw_boxes
+        )
         if writer is not None:
             try:
                 writer.write(frame, picture)
             except OSError as error:
                 found.failures.append(Failure(str(writer.paths[frame.source]), str(error)))
-        return not show_window or show(picture, 0 if frame.index is None else 1)
+        return not drawing.show_window or show(picture, 0 if frame.index is None else 1)
 
     scoring = InstanceScoring.from_config(inferencer.cfg, inferencer.model.dataset_meta)
     with closing(writer) if writer is not None else nullcontext():
@@ -213,11 +182,20 @@ def coco_result(image_id: int | str, person: Person) -> dict:
     return result
 
 
-def _check_boxes_source(det_config, det_checkpoint, detections, whole_image) -> None:
-    if (det_config is None) != (det_checkpoint is None):
-        raise ArgumentError('a detector needs both {} and {}', 'det_config', 'det_checkpoint')
-    if sum((det_config is not None, detections is not None, whole_image)) > 1:
-        raise ArgumentError('give one of {}, {} and {}, not several', *BOX_SOURCES)
+def _boxes_of(source: BoxSource, image_ids: ImageIds, device: str | None) -> Callable | None:
+    """Give the function that finds each frame's boxes; None for none."""
+    if source.detections is not None:
+        thr = -1.0 if source.box_thr is None else source.box_thr
+        return FileBoxes(source.detections, image_ids, thr, source.box_nms)
+    if source.det_config is not None:
+        from mmpose_ext.apps.detect.person_detector import PersonDetector  # imports mmdet
+
+        detector = PersonDetector(
+            source.det_config, source.det_checkpoint, source.det_category, device
+        )
+        thr, nms = (0.3 if value is None else value for value in (source.box_thr, source.box_nms))
+        return DetectorBoxes(detector, thr, nms)
+    return WholeImageBoxes() if source.whole_image else None
 
 
 def _check_mode(inferencer: PoseInferencer, has_boxes: bool) -> None:

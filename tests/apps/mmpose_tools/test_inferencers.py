@@ -16,7 +16,7 @@ import pytest
 from mmpose.apis import MMPoseInferencer, inference_bottomup, inference_topdown, init_model
 
 from mmpose_ext.apps.detect.person_detector import PersonDetector
-from mmpose_ext.apps.predict import predict
+from mmpose_ext.apps.predict import BoxSource, Drawing, predict
 
 TOPDOWN = 'configs/demo/attention_resnet18_128x96.py'
 STRONGPOSE = 'configs/demo/strongpose_resnet18_193x193.py'
@@ -28,7 +28,14 @@ BOXES = [[10.0, 5.0, 70.0, 90.0], [60.0, 20.0, 150.0, 115.0]]
 
 def predicted(model, picture, **boxes) -> np.ndarray:
     """(N, 17, 3) of x, y, score by ``mmpose-ext predict``, with the best person first."""
-    found = predict(model.config, model.checkpoint, str(picture), draw=False, device='cpu', **boxes)
+    found = predict(
+        model.config,
+        model.checkpoint,
+        str(picture),
+        boxes=BoxSource(**boxes),
+        drawing=Drawing(draw=False),
+        device='cpu',
+    )
     assert not found.failures
     return ordered([np.reshape(result['keypoints'], (-1, 3)) for result in found.results])
 

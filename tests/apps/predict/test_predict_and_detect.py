@@ -6,7 +6,7 @@ import pytest
 from mmpose_ext.apps.detect import Detections
 from mmpose_ext.apps.detect import cli as detect_command
 from mmpose_ext.apps.main import main
-from mmpose_ext.apps.predict import Failure, Predictions
+from mmpose_ext.apps.predict import BoxSource, Drawing, Failure, Predictions
 from mmpose_ext.apps.predict import cli as predict_command
 from mmpose_ext.apps.shared.arguments import ArgumentError
 
@@ -45,9 +45,10 @@ def test_predict_arguments(calls):
     assert main([*PREDICT, *options]) == 0
     (config, checkpoint, inputs), settings = calls[0]
     assert (config, checkpoint, inputs) == ('c.py', 'c.pth', ['a.jpg', '0'])
-    expected = dict(out_dir='o', detections='d.json', ann_file='a.json', batch_size=3, device='cpu')
-    expected.update(max_frames=9, draw=False, progress=False, draw_boxes=True, box_thr=0.1)
-    expected.update(options={'model.test_cfg.flip_test': False, 'x.y': 1}, whole_image=False)
+    expected = dict(out_dir='o', ann_file='a.json', batch_size=3, device='cpu', max_frames=9)
+    expected.update(boxes=BoxSource(detections='d.json', box_thr=0.1, whole_image=False))
+    expected.update(drawing=Drawing(draw=False, draw_boxes=True), progress=False)
+    expected.update(options={'model.test_cfg.flip_test': False, 'x.y': 1})
     assert expected.items() <= settings.items()
 
 

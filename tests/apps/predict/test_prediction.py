@@ -15,12 +15,12 @@ from mmengine.dataset import pseudo_collate
 from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
 
-from mmpose_ext.apps.predict import PoseInferencer, predict
+from mmpose_ext.apps.predict import BoxSource, Drawing, PoseInferencer, predict
 from mmpose_ext.apps.shared.batches import chunks, write_results
 from mmpose_ext.engine import CheckpointMismatchError, UnsafeCheckpointError
 from mmpose_ext.utils.sequences import zip_equal
 
-WHOLE = dict(whole_image=True, device='cpu')
+WHOLE = dict(boxes=BoxSource(whole_image=True), device='cpu')
 
 
 def by_image(results: list[dict]) -> dict:
@@ -64,7 +64,7 @@ def test_top_down_with_a_detection_file_is_what_testing_gives(
         topdown.config,
         topdown.checkpoint,
         pictures.images,
-        detections=pictures.detections,
+        boxes=BoxSource(detections=pictures.detections),
         ann_file=pictures.ann,
         out_dir=tmp_path,
         batch_size=batch_size,
@@ -130,11 +130,14 @@ def test_a_detector_is_as_its_detection_file(topdown, detector, pictures, tmp_pa
     scores = sorted(result['score'] for result in made.results)
     thr = (scores[-10] + scores[-9]) / 2  # some boxes on both sides, none on it
     assert scores[-9] - scores[-10] > 1e-4
-    common = dict(ann_file=pictures.ann, box_thr=thr, box_nms=0.5, batch_size=1, device='cpu')
+    common = dict(ann_file=pictures.ann, batch_size=1, device='cpu')
     arguments = (topdown.config, topdown.checkpoint, pictures.images)
     model = dict(det_config=detector.config, det_checkpoint=detector.checkpoint)
-    online = predict(*arguments, **model, **common).results
-    from_file = predict(*arguments, detections=tmp_path / 'boxes.json', **common).results
+    file = dict(detections=tmp_path / 'boxes.json')
+    online, from_file = (
+        predict(*arguments, boxes=BoxSource(**source, box_thr=thr, box_nms=0.5), **common).results
+        for source in (model, file)
+    )
     assert 0 < len(online) < len(scores)
     assert_same_results(online, from_file, atol=0.02)
 
@@ -195,7 +198,12 @@ def test_escape_in_the_window_ends_it_and_keeps_what_is_found(topdown, tmp_path,
     monkeypatch.setattr('cv2.imshow', lambda name, picture: shown.append(picture), raising=False)
     monkeypatch.setattr('cv2.waitKey', lambda ms: 27 if len(shown) == 2 else -1, raising=False)
     found = predict(
-        topdown.config, topdown.checkpoint, 0, show_window=True, out_dir=tmp_path, **WHOLE
+        topdown.config,
+        topdown.checkpoint,
+        0,
+        drawing=Drawing(show_window=True),
+        out_dir=tmp_path,
+        **WHOLE,
     )
     assert found.interrupted and found.num_frames == 2
     assert len(json.loads((tmp_path / 'results.json').read_text())) == len(found.results) == 2
@@ -233,18 +241,33 @@ def test_a_picture_that_cannot_be_written_is_told(topdown, pictures, tmp_path):
         ('topdown', dict(det_config='x'), 'both det_config and det_checkpoint'),
         ('topdown', dict(whole_image=True, detections='x'), 'not several'),
         ('bottomup', dict(whole_image=True), 'is bottom-up, it takes whole images'),
-        ('topdown', dict(whole_image=True, batch_size=0), 'batch_size'),
     ],
 )
 def test_boxes_that_do_not_fit_are_refused(kind, boxes, message, request, pictures):
     model = request.getfixturevalue(kind)
     with pytest.raises(ValueError, match=message):
-        predict(model.config, model.checkpoint, pictures.images, device='cpu', **boxes)
+        predict(
+            model.config,
+            model.checkpoint,
+            pictures.images,
+            device='cpu',
+            boxes=BoxSource(**boxes),
+        )
+
+
+def test_no_batches_are_refused(topdown, pictures):
+    with pytest.raises(ValueError, match='batch_size'):
+        predict(topdown.config, topdown.checkpoint, pictures.images, batch_size=0, **WHOLE)
 
 
 def test_detections_with_ids_need_names(topdown, pictures):
     with pytest.raises(ValueError, match='by ann_file'):
-        predict(topdown.config, topdown.checkpoint, pictures.images, detections=pictures.detections)
+        predict(
+            topdown.config,
+            topdown.checkpoint,
+            pictures.images,
+            boxes=BoxSource(detections=pictures.detections),
+        )
 
 
 def test_a_checkpoint_of_another_model_is_refused(topdown, bottomup, pictures):

@@ -1,0 +1,74 @@
+# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+"""The settings of :func:`mmpose_ext.apps.predict.predict`, in groups."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from mmengine.config import Config
+
+from mmpose_ext.apps.shared.arguments import ArgumentError
+
+#: Fields of :class:`BoxSource` that each give boxes.
+BOX_SOURCES = ('det_config', 'detections', 'whole_image')
+
+
+@dataclass(frozen=True)
+class BoxSource:
+    """Where a top-down model's boxes come from: a detector, a file or the whole image.
+
+    Args:
+        det_config (str | os.PathLike | Config, optional): The config of an mmdet detector.
+        det_checkpoint (str | os.PathLike, optional): The detector's checkpoint.
+        det_category (str): The detector's class to take. Defaults to ``'person'``.
+        detections (str | os.PathLike, optional): A COCO-format detection file.
+        whole_image (bool): Whether each image is one person's box. Defaults to False.
+        box_thr (float, optional): Boxes need a score above it. Defaults to 0.3 with a detector, to
+            none with a file.
+        box_nms (float, optional): IoU for non-maximum suppression of boxes. Defaults to 0.3 with a
+            detector, to none with a file.
+
+    Raises:
+        ArgumentError: If several sources are given, or half a detector.
+    """
+
+    det_config: str | os.PathLike | Config | None = None
+    det_checkpoint: str | os.PathLike | None = None
+    det_category: str = 'person'
+    detections: str | os.PathLike | None = None
+    whole_image: bool = False
+    box_thr: float | None = None
+    box_nms: float | None = None
+
+    def __post_init__(self) -> None:
+        if (self.det_config is None) != (self.det_checkpoint is None):
+            raise ArgumentError('a detector needs both {} and {}', 'det_config', 'det_checkpoint')
+        given = (self.det_config is not None, self.detections is not None, self.whole_image)
+        if sum(given) > 1:
+            raise ArgumentError('give one of {}, {} and {}, not several', *BOX_SOURCES)
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """How people are drawn.
+
+    Args:
+        draw (bool): Whether to draw pictures and videos into ``out_dir``. Defaults to True.
+        draw_thr (float): People need a score above it to be drawn; the results hold them all.
+            Defaults to 0.2.
+        keypoint_thr (float): Keypoints need a score above it to be drawn. Defaults to 0.3.
+        draw_boxes (bool): Whether to draw the boxes too. Defaults to False.
+        show_window (bool): Whether to show each picture in a window; Escape or q stops. Defaults
+            to False.
+    """
+
+    draw: bool = True
+    draw_thr: float = 0.2
+    keypoint_thr: float = 0.3
+    draw_boxes: bool = False
+    show_window: bool = False
+
+
+#: No boxes given; and drawing as by default.
+NO_BOXES, DRAWING = BoxSource(), Drawing()
