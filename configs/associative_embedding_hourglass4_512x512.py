@@ -1,9 +1,18 @@
 # Plain associative embedding, the paper's baseline: one branch of 17 clusters of one joint, and the
-# loss of its public training code, 0.5 exp(-d^2) between people.
+# loss of its public training code, 0.5 exp(-d^2) between people. Its figures are those of several
+# scales: associative_embedding_hourglass4_multiscale_512x512.py tests so.
 _base_ = ['./cluster_hourglass4_512x512.py']
 
+margin = 0.5**0.5
+codec = dict(_base_.codec, tag_threshold=1.0)  # its public code's
+train_pipeline = [
+    *_base_.train_pipeline[:-2],
+    dict(type='GenerateTarget', encoder=codec),
+    dict(type='PackPoseInputs'),
+]
+train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
 dense_clusters = None
 model = dict(
     backbone=dict(dense_clusters=None, in_branch=False, cross_branch=False),
-    head=dict(dense_clusters=None, loss=dict(margin=0.5**0.5, push_weight=0.5)),
+    head=dict(decoder=codec, dense_clusters=None, loss=dict(margin=margin, push_weight=0.5)),
 )

@@ -18,6 +18,7 @@ codec = dict(
     metainfo=metainfo,
     sigma=2,
     delta=0.03,
+    tag_threshold=4.0,
     draw_on_device=True,
 )
 train_pipeline = [

@@ -12,6 +12,7 @@ codec = dict(
     clusters=17,
     sigma=2,
     delta=0.03,
+    tag_threshold=4.0,  # the margin of the loss
     draw_on_device=True,  # the points that it passes on serve every stack's clusters
 )
 train_pipeline = [
@@ -40,7 +41,7 @@ train_sampler = dict(_delete_=True, type='SubsetSampler', samples=8 * 1000)
 sparse_clusters = (17, 17, 17, 17)
 dense_clusters = (1, 1, 1, 1)
 model = dict(
-    type='BottomupPoseEstimator',
+    type='MultiScaleBottomupEstimator',  # one scale unless test_cfg.scales are set
     data_preprocessor=dict(
         type='PoseDataPreprocessor',
         mean=[123.675, 116.28, 103.53],

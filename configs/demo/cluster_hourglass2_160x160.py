@@ -10,7 +10,7 @@ codec = dict(
     clusters=17,
     sigma=2,
     delta=0.03,
-    tag_threshold=4.0,  # the margin: a small model's tags err by more than 1
+    tag_threshold=4.0,  # the margin
     score_threshold=0.3,  # a small model's maps are not quite dark between people
     draw_on_device=True,
 )

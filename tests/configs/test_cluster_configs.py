@@ -25,7 +25,8 @@ POSETRACK = 'cluster_hourglass4_posetrack18_512x512'
 DEMO = 'demo/cluster_hourglass2_160x160'
 NARROW = 'cluster_hourglass4_narrow_512x512'
 RECOMMENDED = 'cluster_hourglass4_recommended_512x512'
-ALL = [*COCO, POSETRACK, NARROW, RECOMMENDED, DEMO]
+MULTI_SCALE = 'associative_embedding_hourglass4_multiscale_512x512'
+ALL = [*COCO, POSETRACK, NARROW, RECOMMENDED, MULTI_SCALE, DEMO]
 
 
 @pytest.fixture(autouse=True)
@@ -58,7 +59,18 @@ def test_config_agrees_with_itself(root, name):
     assert steps['GenerateTarget'].encoder == codec
     assert steps['BottomupRandomAffine'].input_size == codec.input_size
     resize = cfg.val_dataloader.dataset.pipeline[1]
-    assert resize.input_size == codec.input_size
+    largest = max(cfg.model.test_cfg.get('scales', (1.0,)))
+    least = min(cfg.model.test_cfg.get('scales', (1.0,)))
+    assert largest == 1  # more would show no more
+    if name == MULTI_SCALE:
+        trained = cfg.model.test_cfg.tag_scales[0]
+        assert [side * trained for side in resize.input_size] == [*codec.input_size]
+        assert (largest / trained, least / trained) == (2, 0.5)
+    else:
+        assert resize.input_size == codec.input_size
+    # a tag within the margin of a person's is its own, or what sets people apart in half of that
+    threshold = head_threshold(cfg)
+    assert 0.7 <= threshold / cfg.model.head.loss.margin <= 1.5
     dataset = DATASETS.get(cfg.train_dataloader.dataset.type)(lazy_init=True)
     head = MODELS.build(cfg.model.head)
     names = dataset.metainfo['keypoint_id2name']
@@ -138,6 +150,10 @@ def test_passes_over_the_data_are_an_option(root, name):
     cfg = load(root, name)
     cfg.merge_from_dict({'train_dataloader.sampler.samples': None})
     assert steps_of_an_epoch(cfg) == 77 / 8
+
+
+def head_threshold(cfg):
+    return MODELS.build(cfg.model.head).decoder.settings.tag_threshold
 
 
 def steps_of_an_epoch(cfg):

@@ -246,8 +246,8 @@ def their_grouping(codec: AssociativeEmbedding, maps: Maps) -> Callable[[], list
 def our_grouping(codec: Any, maps: Maps) -> Callable[[], list]:
     """The same of ClusterTag."""
     decoder = codec.decoder
-    cells, values = top_peaks(maps['heatmaps'], maps['tags'], codec.settings.max_people, KERNEL)
-    peaks = torch.cat([values, cells[..., None]], -1).numpy()
+    people = codec.settings.max_people
+    peaks = top_peaks(maps['heatmaps'], maps['tags'], people, KERNEL).numpy()
     reader = DeviceMaps(maps['heatmaps'], maps['tags'], codec.sigma)
 
     def group() -> list:

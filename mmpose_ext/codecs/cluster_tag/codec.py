@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -220,10 +221,12 @@ class ClusterTag(BaseTorchCodec):
         return (mask > 0.5).float()
 
     def merge_flipped(self, maps: Maps, flipped: Maps, flip_indices: Sequence[int]) -> Maps:
-        """Average the heatmaps with those of the mirror image; keep the upright input's tags.
+        """Average the heatmaps with those of the mirror image, and put its tags after the others.
 
-        A person's reference embedding is another number in the mirror image, and a keypoint gets
-        the offset of its partner there; so the tags of the two passes cannot be averaged.
+        A person's reference embedding is another number in the mirror image, so the tags of the two
+        passes cannot be averaged: together they are a vector, as in the public code of associative
+        embedding. Where a cluster has several joints, only the upright input's tags are kept, since
+        a keypoint has the offset of its partner in the mirror image.
 
         Args:
             maps (dict[str, Tensor]): ``heatmaps`` and ``tags``, (B, C, h, w) each.
@@ -231,13 +234,38 @@ class ClusterTag(BaseTorchCodec):
             flip_indices (Sequence[int]): K, each keypoint's left-right partner.
 
         Returns:
-            dict[str, Tensor]: ``heatmaps`` and ``tags``.
+            dict[str, Tensor]: ``heatmaps`` (B, C, h, w) and ``tags`` (B, 2 * C, h, w), or
+            (B, C, h, w) where a cluster has several joints.
 
         Raises:
             ValueError: If a cluster's mirror image is not a cluster.
         """
-        flipped = self.flip({'heatmaps': flipped['heatmaps']}, flip_indices)
-        return {**maps, 'heatmaps': (maps['heatmaps'] + flipped['heatmaps']) * 0.5}
+        flipped = self.flip(flipped, flip_indices)
+        tags = maps['tags']
+        if self.num_clusters == self.num_keypoints:
+            tags = torch.cat([tags, flipped['tags']], 1)
+        return dict(heatmaps=(maps['heatmaps'] + flipped['heatmaps']) * 0.5, tags=tags)
+
+    def merge_scales(self, scales: Sequence[Maps], with_tags: Sequence[int] | None = None) -> Maps:
+        """Average the heatmaps of several scales of an input, and put their tags after each other.
+
+        All are resized to the largest maps, edge to edge (Newell et al., NIPS 2017: heatmaps are
+        averaged across scales, and the tags at a position become a vector).
+
+        Args:
+            scales (Sequence[dict[str, Tensor]]): Each scale's ``heatmaps`` (B, C, h, w) and
+                ``tags`` (B, T * C, h, w).
+            with_tags (Sequence[int], optional): Numbers of the scales whose tags are kept. Defaults
+                to all.
+
+        Returns:
+            dict[str, Tensor]: Maps of the largest size; tags of all passes.
+        """
+        size = max((maps['heatmaps'].shape[-2:] for maps in scales), key=math.prod)
+        tagged = range(len(scales)) if with_tags is None else with_tags
+        heatmaps = sum(_resized(maps['heatmaps'], size) for maps in scales) / len(scales)
+        tags = torch.cat([_resized(scales[n]['tags'], size) for n in tagged], 1)
+        return dict(heatmaps=heatmaps, tags=tags)
 
     def flip(self, maps: Maps, flip_indices: Sequence[int]) -> Maps:
         """Mirror maps (B, C, h, w) and swap each cluster with its mirror image.
@@ -255,7 +283,9 @@ class ClusterTag(BaseTorchCodec):
         return {name: value[:, mirrored].flip(-1) for name, value in maps.items()}
 
     def locate(self, maps: Maps) -> tuple[list[np.ndarray], list[np.ndarray], list[np.ndarray]]:
-        """Find the people in maps ``heatmaps`` and ``tags``, (B, C, h, w) each.
+        """Find the people in maps ``heatmaps`` (B, C, h, w) and ``tags`` (B, T * C, h, w).
+
+        The tags may be those of T passes of the network, one after another.
 
         Returns:
             tuple: Lists of B arrays, keypoints (N, K, 2) in input pixels, scores (N, K), 0 where a
@@ -265,9 +295,18 @@ class ClusterTag(BaseTorchCodec):
             ValueError: If the maps' channels, or the sizes of the two, do not agree.
         """
         heatmaps, tags = maps['heatmaps'], maps['tags']
-        if heatmaps.shape != tags.shape or heatmaps.shape[1] != self.num_clusters:
+        whole = tags.shape[1] > 0 and tags.shape[1] % self.num_clusters == 0
+        same = heatmaps.shape[2:] == tags.shape[2:] and len(heatmaps) == len(tags)
+        if heatmaps.shape[1] != self.num_clusters or not whole or not same:
             raise ValueError(
                 f'ClusterTag: heatmaps {tuple(heatmaps.shape)} and tags {tuple(tags.shape)} must '
-                f'both be (B, {self.num_clusters}, h, w), one channel a cluster.'
+                f'both be (B, {self.num_clusters}, h, w), one channel a cluster (tags: and a pass).'
             )
         return tuple(list(part) for part in zip_equal(*self.decoder(heatmaps, tags)))
+
+
+def _resized(maps: Tensor, size: Sequence[int]) -> Tensor:
+    """Resize maps (B, C, h, w), edge to edge."""
+    if tuple(maps.shape[-2:]) == tuple(size):
+        return maps
+    return interpolate(maps, size, mode='bilinear', align_corners=False)

@@ -31,15 +31,15 @@ class ClusterTagDecoder:
 
         Args:
             heatmaps (Tensor): (B, C, h, w).
-            tags (Tensor): (B, C, h, w).
+            tags (Tensor): (B, T * C, h, w), of T passes of the network one after another.
 
         Returns:
             list[tuple]: For each image keypoints (N, K, 2) float32 in input pixels, scores (N, K),
             0 where a keypoint was not found, and people's scores (N,), from the highest down.
         """
         s = self.settings
-        cells, values = top_peaks(heatmaps, tags, s.peaks_per_map, s.nms_kernel)
-        peaks = torch.cat([values, cells[..., None]], -1).cpu().numpy()  # exact up to 2^24 cells
+        # as float32, in which a cell's number is exact up to 2^24 cells
+        peaks = top_peaks(heatmaps, tags, s.peaks_per_map, s.nms_kernel).cpu().numpy()
         return self.people(peaks, DeviceMaps(heatmaps, tags, s.sigma))
 
 
@@ -48,14 +48,16 @@ class DeviceMaps:
 
     Args:
         heatmaps (Tensor): (B, C, h, w).
-        tags (Tensor): (B, C, h, w).
+        tags (Tensor): (B, T * C, h, w).
         sigma (float): Standard deviation of the Gaussians in cells.
     """
 
     def __init__(self, heatmaps: Tensor, tags: Tensor, sigma: float) -> None:
-        h, w = heatmaps.shape[-2:]
+        batch, clusters, h, w = heatmaps.shape
         self.size = (w, h)
-        self.heatmaps, self.tags = heatmaps.reshape(-1, h, w), tags.reshape(-1, h, w)
+        self.heatmaps = heatmaps.reshape(-1, h, w)
+        passes = tags.reshape(batch, -1, clusters, h, w).transpose(0, 1)
+        self.tags = passes.reshape(-1, len(self.heatmaps), h, w)
         self.sigma = sigma
 
     def best_cells(
@@ -63,8 +65,9 @@ class DeviceMaps:
     ) -> tuple[np.ndarray, np.ndarray]:
         """See :meth:`~.people.MapReader.best_cells`."""
         maps = torch.from_numpy(maps).to(self.heatmaps.device)
-        wanted, unit = torch.from_numpy(np.stack([wanted, unit])).to(self.heatmaps.device)
-        found = best_cells(self.heatmaps, self.tags, maps, wanted, unit)
+        asked = np.concatenate([wanted, unit[:, None]], 1)
+        asked = torch.from_numpy(asked).to(self.heatmaps.device)
+        found = best_cells(self.heatmaps, self.tags, maps, asked[:, :-1], asked[:, -1])
         return torch.stack(found).cpu().numpy()
 
     def refine_cells(

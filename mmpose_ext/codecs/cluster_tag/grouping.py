@@ -27,9 +27,13 @@ def group_by_tags(
     cluster than the cluster has joints, is a person. The peaks of all other sets are matched
     cluster by cluster (:func:`match_by_tags`), as associative embedding does with all.
 
+    Tags may be vectors, of T passes of the network. Their distance is the root mean square of the
+    differences, as in the public code of associative embedding, so that a threshold means the same
+    for any T; and all of their peaks are matched.
+
     Args:
         cluster (np.ndarray): (P,) int, each peak's cluster.
-        tags (np.ndarray): (P,).
+        tags (np.ndarray): (P,) or (P, T).
         scores (np.ndarray): (P,), the heatmap at the peak.
         sizes (np.ndarray): (C,) int, joints a cluster.
         delta (float): The tags' spacing within a cluster.
@@ -41,6 +45,9 @@ def group_by_tags(
     """
     if not len(tags):
         return np.zeros(0, dtype=np.int64)
+    if tags.ndim > 1 and tags.shape[1] > 1:
+        return match_by_tags(cluster, tags, scores, sizes, delta, threshold, order)
+    tags = tags.reshape(-1)
     widest = (sizes.max() - 1) * delta
     by_tag = np.argsort(tags, kind='stable')
     sorted_tags = tags[by_tag]
@@ -75,14 +82,16 @@ def match_by_tags(
 
     Each person takes up to c peaks of a cluster of c joints. The cost of a peak is associative
     embedding's, round(distance) * 100 - score, with the distance from the peak's tag to the
-    person's interval; among equal costs the nearer tag wins. A peak that is nobody's founds a
-    person: alone in a cluster of one joint, else together with the other such peaks whose tags may
-    be the same person's.
+    person's interval in units of the threshold; among equal costs the nearer tag wins. A peak that
+    is nobody's founds a person: alone in a cluster of one joint, else together with the other such
+    peaks whose tags may be the same person's.
 
     Arguments and result as :func:`group_by_tags`.
     """
+    tags, rests = _split(tags)
     person = np.full(len(tags), -1)
     low, high, clusters = np.zeros((3, len(tags)))  # sums of the bounds of each reference
+    rest, peaks = np.zeros_like(rests), np.zeros((len(tags), 1))
     number = 0
     for c in order:
         rows = np.flatnonzero(cluster == c)
@@ -91,13 +100,14 @@ def match_by_tags(
         size, width = int(sizes[c]), (sizes[c] - 1) * delta
         if number:
             bounds = np.sort([low[:number], high[:number]], axis=0) / clusters[:number]
-            person[rows] = _match(tags[rows], scores[rows], *bounds, size, width, threshold)
+            beside = _apart(rests[rows], rest[:number] / peaks[:number])
+            person[rows] = _match(tags[rows], scores[rows], *bounds, beside, size, width, threshold)
         free = rows[person[rows] < 0]
         if size == 1:
             person[free] = number + np.arange(len(free))
             number += len(free)
         else:
-            founded = _found(tags[free], scores[free], size, width + threshold)
+            founded = _found(tags[free], rests[free], scores[free], size, width, threshold)
             person[free] = number + founded
             number += founded.max(initial=-1) + 1
         owners, which = np.unique(person[rows], return_inverse=True)
@@ -107,7 +117,27 @@ def match_by_tags(
         low[owners] += -highest - width
         high[owners] += lowest
         clusters[owners] += 1
+        np.add.at(rest, person[rows], rests[rows])
+        np.add.at(peaks, person[rows], 1)
     return person
+
+
+def _split(tags: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Split tags (P,) or (P, T) into their means (P,), which offsets move, and the rests (P, T).
+
+    A scalar tag is its mean, and its rest has no columns.
+    """
+    if tags.ndim == 1 or tags.shape[1] == 1:
+        return tags.reshape(-1), np.zeros((len(tags), 0))
+    level = tags.mean(1)
+    return level, tags - level[:, None]
+
+
+def _apart(rests: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Mean square of the differences of rests (P, T) from others (N, T): (P, N), or 0."""
+    if not rests.shape[1]:
+        return np.zeros(1)
+    return np.square(rests[:, None] - others).mean(-1)
 
 
 def _match(
@@ -115,20 +145,33 @@ def _match(
     scores: np.ndarray,
     low: np.ndarray,
     high: np.ndarray,
+    beside: np.ndarray,
     size: int,
     width: float,
     threshold: float,
 ) -> np.ndarray:
-    """Match a cluster's peaks (P,) to people whose references lie in [low, high] (N,)."""
+    """Match a cluster's peaks (P,) to people whose references lie in [low, high] (N,).
+
+    ``beside`` (P, N) is the square of the distance across the means' direction.
+    """
     tags = tags[:, None]
     distance = np.maximum(np.maximum(low - tags, tags - high - width), 0)
+    if beside.ndim > 1:
+        distance = np.sqrt(np.square(distance) + beside)
     near = distance < threshold
-    cost = np.round(distance) * 100 + distance * 1e-3 - scores[:, None]
+    cost = np.round(distance / threshold) * 100 + distance * 1e-3 - scores[:, None]
     return match_rows(np.where(near, cost, np.inf), size)
 
 
-def _found(tags: np.ndarray, scores: np.ndarray, size: int, spread: float) -> np.ndarray:
-    """Number the people of a cluster's peaks (P,): up to ``size`` peaks within ``spread``.
+def _found(
+    tags: np.ndarray,
+    rests: np.ndarray,
+    scores: np.ndarray,
+    size: int,
+    width: float,
+    threshold: float,
+) -> np.ndarray:
+    """Number the people of a cluster's peaks (P,): up to ``size`` peaks near each other.
 
     The best free peak founds a person and takes those nearest to it, whose tags round to the same
     distance the better ones.
@@ -139,8 +182,11 @@ def _found(tags: np.ndarray, scores: np.ndarray, size: int, spread: float) -> np
         if person[seed] >= 0:
             continue
         distance = np.abs(tags - tags[seed])
-        near = np.flatnonzero((person < 0) & (distance < spread))
-        taken = near[np.argsort(np.round(distance[near]) * 100 - scores[near], kind='stable')]
+        if rests.shape[1]:
+            distance = np.sqrt(np.square(distance) + _apart(rests, rests[seed, None])[:, 0])
+        near = np.flatnonzero((person < 0) & (distance < width + threshold))
+        cost = np.round(distance[near] / threshold) * 100 - scores[near]
+        taken = near[np.argsort(cost, kind='stable')]
         taken = np.r_[seed, taken[taken != seed]][:size]
         person[taken] = number
         number += 1

@@ -17,7 +17,9 @@ from .settings import ClusterTagSettings
 def decode_cluster_tag(
     maps: dict[str, np.ndarray], settings: ClusterTagSettings, size: tuple[int, int]
 ) -> list[tuple]:
-    """Decode heatmaps and tags, (B, C, h, w) float32 each.
+    """Decode heatmaps (B, C, h, w) and tags (B, T * C, h, w), float32.
+
+    The tags may be those of T passes of the network, one after another.
 
     Args:
         maps (dict[str, np.ndarray]): ``heatmaps`` and ``tags``.
@@ -35,26 +37,40 @@ def decode_cluster_tag(
 
 
 def top_peaks(heatmaps: np.ndarray, tags: np.ndarray, number: int, kernel: int) -> np.ndarray:
-    """Take the highest local maxima of an image's maps (C, h, w): heatmap, tag, cell (C, k, 3)."""
+    """Take the highest local maxima of an image's maps, as :class:`~.people.PeopleFinder` does.
+
+    Args:
+        heatmaps (np.ndarray): (C, h, w).
+        tags (np.ndarray): (T * C, h, w).
+        number (int): Peaks a map.
+        kernel (int): Edge of the window in cells, odd.
+
+    Returns:
+        np.ndarray: (C, k, 2 + T), heatmap, cell and tags.
+    """
     reach = kernel // 2
     padded = np.pad(heatmaps, ((0, 0), (reach, reach), (reach, reach)), constant_values=-np.inf)
     highest = sliding_window_view(padded, (kernel, kernel), (1, 2)).max((-2, -1))
     peaks = (heatmaps * (heatmaps == highest)).reshape(len(heatmaps), -1)
     cells = np.argsort(-peaks, axis=1, kind='stable')[:, :number]
-    flat_tags = tags.reshape(len(tags), -1)
-    return np.stack(
-        [np.take_along_axis(peaks, cells, 1), np.take_along_axis(flat_tags, cells, 1), cells], -1
-    )
+    passes = tags.reshape(-1, *peaks.shape)
+    read = [np.take_along_axis(one, cells, 1) for one in passes]
+    return np.stack([np.take_along_axis(peaks, cells, 1), cells, *read], -1)
 
 
 class NumpyMaps:
-    """Reads a batch's maps, (B, C, h, w) each; see :class:`~.people.MapReader`."""
+    """Reads a batch's maps; see :func:`decode_cluster_tag` and :class:`~.people.MapReader`."""
 
     def __init__(self, heatmaps: np.ndarray, tags: np.ndarray, sigma: float) -> None:
-        h, w = heatmaps.shape[-2:]
+        batch, clusters, h, w = heatmaps.shape
         self.size = (w, h)
-        self.heatmaps, self.tags = heatmaps.reshape(-1, h * w), tags.reshape(-1, h * w)
+        self.heatmaps = heatmaps.reshape(-1, h * w)
+        passes = tags.reshape(batch, -1, clusters, h * w)
+        self.tags = passes.transpose(1, 0, 2, 3).reshape(-1, len(self.heatmaps), h * w)
         self.sigma = sigma
+
+    def _flat_tags(self) -> np.ndarray:
+        return self.tags.reshape(len(self.tags), -1)
 
     def best_cells(
         self, maps: np.ndarray, wanted: np.ndarray, unit: np.ndarray
@@ -62,7 +78,8 @@ class NumpyMaps:
         """See :meth:`~.people.MapReader.best_cells`."""
         cells = np.empty(len(maps), np.int64)
         for row, (chosen, tag, one) in enumerate(zip(maps, wanted, unit)):
-            cost = np.round(np.abs((self.tags[chosen] - tag) / one)) * np.float32(100)
+            difference = _rms((self.tags[:, chosen] - tag[:, None]) / one)
+            cost = np.round(difference) * np.float32(100)
             cells[row] = (cost - self.heatmaps[chosen]).argmin()
         return cells, self.heatmaps[maps, cells]
 
@@ -75,9 +92,9 @@ class NumpyMaps:
         steps = np.array([[-1, -w], [0, 0], [1, w]])[:, None]
         inside = np.stack([xy > 0, np.ones_like(xy, bool), xy < [w - 1, h - 1]])
         index = (maps * (h * w) + cells)[:, None] + steps * inside
-        values, around = self.heatmaps.reshape(-1)[index], self.tags.reshape(-1)[index]
+        values, around = self.heatmaps.reshape(-1)[index], self._flat_tags()[:, index]
         floor = np.finfo(np.float32).tiny
-        same = np.abs(around - around[1]) <= tolerance[:, None]
+        same = _rms(around - around[:, 1:2]) <= tolerance[:, None]
         own = inside & same & (values > floor)
         before, centre, after = np.log(np.maximum(values, floor))
         fall_before, fall_after = centre - before, centre - after
@@ -89,3 +106,10 @@ class NumpyMaps:
         shift = np.where(own[2], shift, self.sigma**2 * fall_before - 0.5)
         helps = own[1] & (own[0] | own[2])
         return xy + np.where(helps, shift.clip(-1, 1), 0.0)
+
+
+def _rms(differences: np.ndarray) -> np.ndarray:
+    """Root mean square over the first axis, the passes."""
+    if len(differences) == 1:
+        return np.abs(differences[0])
+    return np.sqrt(np.square(differences).mean(0))

@@ -38,22 +38,25 @@ def local_maxima(heatmaps: Tensor, kernel: int) -> Tensor:
     return heatmaps == highest
 
 
-def top_peaks(heatmaps: Tensor, tags: Tensor, number: int, kernel: int) -> tuple[Tensor, Tensor]:
+def top_peaks(heatmaps: Tensor, tags: Tensor, number: int, kernel: int) -> Tensor:
     """Take the highest local maxima of each map, and the tags there.
 
     Args:
         heatmaps (Tensor): (B, C, h, w).
-        tags (Tensor): (B, C, h, w).
+        tags (Tensor): (B, T * C, h, w), of T passes one after another.
         number (int): Peaks a map (at most its cells).
         kernel (int): See :func:`local_maxima`.
 
     Returns:
-        tuple: cells (B, C, k) int64, y * w + x; and (B, C, k, 2), the peaks' values, from the
-        highest down (0 where there are no further peaks), and tags.
+        Tensor: (B, C, k, 2 + T): the peaks' heatmaps, from the highest down (0 where there are no
+        further peaks), their cells y * w + x, and their tags.
     """
     peaks = (heatmaps * local_maxima(heatmaps, kernel)).flatten(2)
     scores, cells = peaks.topk(min(number, peaks.shape[2]))
-    return cells, torch.stack([scores, tags.flatten(2).gather(2, cells)], -1)
+    passes = tags.shape[1] // heatmaps.shape[1]
+    read = tags.flatten(2).gather(2, cells.repeat(1, passes, 1))
+    read = read.unflatten(1, (passes, -1)).movedim(1, -1)
+    return torch.cat([torch.stack([scores, cells.to(scores.dtype)], -1), read], -1)
 
 
 def refine_cells(
@@ -74,7 +77,7 @@ def refine_cells(
 
     Args:
         heatmaps (Tensor): (M, h, w).
-        tags (Tensor): (M, h, w).
+        tags (Tensor): (T, M, h, w), of T passes.
         maps (Tensor): (P,) int64, each keypoint's map.
         cells (Tensor): (P,) int64, y * w + x.
         tolerance (Tensor): (P,), up to which a neighbour's tag is the same.
@@ -91,9 +94,9 @@ def refine_cells(
     steps = torch.tensor([[-1, -w], [0, 0], [1, w]], device=cells.device)[:, None]
     inside = torch.stack([xy > 0, torch.ones_like(xy, dtype=torch.bool), xy < size - 1])
     index = (maps * (h * w) + cells)[:, None] + steps * inside
-    values, around = heatmaps.flatten()[index], tags.flatten()[index]
+    values, around = heatmaps.flatten()[index], tags.flatten(1)[:, index]
     floor = torch.finfo(values.dtype).tiny
-    own = inside & ((around - around[1]).abs() <= tolerance[:, None]) & (values > floor)
+    own = inside & (_rms(around - around[:, 1:2]) <= tolerance[:, None]) & (values > floor)
     before, centre, after = values.clamp(min=floor).log_()
     fall_before, fall_after = centre - before, centre - after
     bend = fall_before + fall_after
@@ -115,9 +118,9 @@ def best_cells(
 
     Args:
         heatmaps (Tensor): (M, h, w).
-        tags (Tensor): (M, h, w).
+        tags (Tensor): (T, M, h, w), of T passes.
         maps (Tensor): (P,) int64, the map to search for each keypoint.
-        wanted (Tensor): (P,), the keypoint's tag.
+        wanted (Tensor): (P, T), the keypoint's tags.
         unit (Tensor): (P,), the difference of tags that counts as one.
 
     Returns:
@@ -126,10 +129,10 @@ def best_cells(
     h, w = heatmaps.shape[1:]
     budget = CELLS_ON_CPU if heatmaps.device.type == 'cpu' else CELLS_ON_GPU
     found = []
-    rows = max(1, budget // (h * w))
+    rows = max(1, budget // (len(tags) * h * w))
     for chosen, tag, one in zip_equal(*(v.split(rows) for v in (maps, wanted, unit))):
-        difference = tags.index_select(0, chosen).sub_(tag[:, None, None]).div_(one[:, None, None])
-        difference = difference.abs_().round_()
+        each = tags.index_select(1, chosen).sub_(tag.T[..., None, None])
+        difference = _rms(each).div_(one[:, None, None]).round_()
         likely = heatmaps.index_select(0, chosen).sub_(difference, alpha=100)
         # the highest row, then its highest cell: on a CPU a third of argmax's time over all cells
         row = likely.amax(2).argmax(1)
@@ -137,3 +140,10 @@ def best_cells(
         found.append(row * w + inside)
     cells = torch.cat(found)
     return cells, heatmaps.flatten(1)[maps, cells]
+
+
+def _rms(differences: Tensor) -> Tensor:
+    """Root mean square over the first dimension, the passes; the differences are overwritten."""
+    if len(differences) == 1:
+        return differences[0].abs_()
+    return differences.square_().mean(0).sqrt_()

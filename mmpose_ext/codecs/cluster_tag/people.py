@@ -29,7 +29,7 @@ class MapReader(Protocol):
 
         Args:
             maps (np.ndarray): (P,) int64, the map to search for each keypoint.
-            wanted (np.ndarray): (P,) float32, the keypoint's tag.
+            wanted (np.ndarray): (P, T) float32, the keypoint's tag in each pass.
             unit (np.ndarray): (P,) float32, the difference of tags that counts as one.
 
         Returns:
@@ -60,13 +60,14 @@ class PeopleFinder:
 
     def __init__(self, settings: ClusterTagSettings) -> None:
         self.settings = settings
-        clusters, delta = settings.clusters, settings.delta
+        clusters, delta, threshold = settings.clusters, settings.delta, settings.tag_threshold
         #: (C,), joints a cluster; and (K,), by slot: cluster after cluster, place after place.
         self.sizes = np.array([len(cluster) for cluster in clusters])
         self.slot_cluster = np.repeat(np.arange(len(clusters)), self.sizes)
         self.slot_place = np.concatenate([np.arange(size) for size in self.sizes])
         #: (K,), the difference of tags that counts as one
-        self.unit = np.where(self.sizes[self.slot_cluster] > 1, delta, 1.0).astype(np.float32)
+        self.unit = np.where(self.sizes[self.slot_cluster] > 1, delta, threshold)
+        self.unit = self.unit.astype(np.float32)
         self.first_slot = np.cumsum(self.sizes) - self.sizes
         #: (K,), the slot of each keypoint
         self.slot_of = np.argsort(np.concatenate([np.array(c) for c in clusters]))
@@ -76,15 +77,16 @@ class PeopleFinder:
         """Find the people of a batch.
 
         Args:
-            peaks (np.ndarray): (B, C, k, 3), each map's peaks from the highest down: heatmap, tag
-                and cell y * w + x.
+            peaks (np.ndarray): (B, C, k, 2 + T), each map's peaks from the highest down: heatmap,
+                cell y * w + x, and the tags of T passes.
             reader (MapReader): Reads the maps.
 
         Returns:
             list[tuple]: For each image keypoints (N, K, 2) float32 in input pixels, scores (N, K),
             0 where a keypoint was not found, and people's scores (N,), from the highest down.
         """
-        return self.complete([self.group(*np.moveaxis(image, -1, 0)) for image in peaks], reader)
+        groups = [self.group(image[..., 0], image[..., 2:], image[..., 1]) for image in peaks]
+        return self.complete(groups, reader)
 
     def group(
         self, scores: np.ndarray, tags: np.ndarray, cells: np.ndarray
@@ -93,22 +95,24 @@ class PeopleFinder:
 
         Args:
             scores (np.ndarray): (C, k), the heatmaps at the peaks, from the highest down.
-            tags (np.ndarray): (C, k).
+            tags (np.ndarray): (C, k, T).
             cells (np.ndarray): (C, k), y * w + x.
 
         Returns:
             tuple: By slot the cells (N, K), -1 where a keypoint is missing, and the scores (N, K);
-            and the people's references (N,).
+            and the people's references (N, T).
         """
         s = self.settings
         allowed = np.arange(scores.shape[1]) < s.max_people * self.sizes[:, None]
-        good = np.isfinite(tags) & np.isfinite(scores) & (scores > s.score_threshold) & allowed
+        good = (
+            np.isfinite(tags).all(-1) & np.isfinite(scores) & (scores > s.score_threshold) & allowed
+        )
         cluster, _ = np.nonzero(good)
         scores, tags, cells = scores[good], tags[good], cells[good].astype(np.int64)
         person = group_by_tags(cluster, tags, scores, self.sizes, s.delta, s.tag_threshold, s.order)
         number = int(person.max(initial=-1)) + 1
         # one slot a peak: among those of its person and cluster in the order of the tags
-        by_tag = np.lexsort((tags, cluster, person))
+        by_tag = np.lexsort((tags.mean(1), cluster, person))
         key = person[by_tag] * len(self.sizes) + cluster[by_tag]
         numbers = np.arange(len(key))
         same = key[1:] == key[:-1]
@@ -146,7 +150,8 @@ class PeopleFinder:
         missing = (cells < 0).nonzero()
         if self.settings.fill_missing and len(missing[0]):
             slots = missing[1]
-            wanted = references[missing[0]] + self.slot_place[slots] * self.settings.delta
+            offsets = self.slot_place[slots] * self.settings.delta
+            wanted = references[missing[0]] + offsets[:, None]
             cells[missing], scores[missing] = reader.best_cells(
                 maps[missing], wanted.astype(np.float32), self.unit[slots]
             )
@@ -169,17 +174,19 @@ class PeopleFinder:
         Args:
             table (np.ndarray): (N, K), the peaks' numbers by slot, in a cluster's first slots and
                 in the order of their tags; -1 for none.
-            tags (np.ndarray): (P,), the peaks'.
+            tags (np.ndarray): (P, T), the peaks'.
 
         Returns:
-            tuple: The table with the peaks at their joints' slots, and the references (N,).
+            tuple: The table with the peaks at their joints' slots, and the references (N, T).
         """
         present = table >= 0
         if not len(table):
-            return table, np.zeros(0)
-        tags = np.where(present, tags[table], 0).astype(np.float64)
+            return table, np.zeros((0, tags.shape[1]))
+        vectors = np.where(present[..., None], tags[table], 0).astype(np.float64)
+        means = vectors.sum(1) / present.sum(1)[:, None]
         if self.sizes.max() == 1:
-            return table, tags.sum(1) / present.sum(1)
+            return table, means
+        tags = vectors.mean(-1)  # an offset moves the tags of all passes alike
         s, sizes = self.settings, self.sizes[self.slot_cluster]
         references = find_references(
             tags, present, sizes, self.slot_cluster, s.delta, s.reference_step
@@ -205,4 +212,4 @@ class PeopleFinder:
         found = np.full_like(table, -1)
         n, slot = present.nonzero()
         found[n, self.first_slot[self.slot_cluster[slot]] + places[n, slot]] = table[n, slot]
-        return found, references
+        return found, references[:, None] + means - means.mean(1, keepdims=True)

@@ -25,7 +25,9 @@ class ClusterTagSettings:
         max_people (int): Most people found in an image. Defaults to 30.
         score_threshold (float): Peaks must be higher. Defaults to 0.1.
         tag_threshold (float): How far a tag may lie from the tags that a person can have and still
-            be this person's. Defaults to 1, associative embedding's.
+            be this person's; also the difference of tags that counts as one where such differences
+            are rounded. Defaults to 4, the margin that the loss sets between people's references by
+            default. Associative embedding, whose margin is 0.707, has 1.
         nms_kernel (int): Edge of the window, in cells, whose maximum a peak must be; odd. Defaults
             to 3, associative embedding's.
         order (tuple[int, ...], optional): The order in which clusters are matched where tags alone
@@ -50,7 +52,7 @@ class ClusterTagSettings:
     delta: float = 0.03
     max_people: int = 30
     score_threshold: float = 0.1
-    tag_threshold: float = 1.0
+    tag_threshold: float = 4.0
     nms_kernel: int = 3
     order: tuple[int, ...] | None = None
     offset_tolerance: float | None = 0.5
@@ -79,7 +81,7 @@ class ClusterTagSettings:
                     f'ClusterTag: {name} must be two numbers [w, h] of at least 2, got '
                     f'{getattr(self, name)}.'
                 )
-        for name in ('sigma', 'delta', 'max_people'):
+        for name in ('sigma', 'delta', 'max_people', 'tag_threshold'):
             if not getattr(self, name) > 0:
                 raise ValueError(f'ClusterTag: {name} must be above 0, got {getattr(self, name)}.')
         if self.nms_kernel < 1 or self.nms_kernel % 2 == 0:

@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import math
 from typing import Dict, Sequence
 
+import numpy as np
 from mmengine.structures import InstanceData, PixelData
 from mmpose.models.heads import BaseHead
 from mmpose.registry import KEYPOINT_CODECS, MODELS
@@ -31,6 +33,11 @@ class _Setting(nn.Module):
 @MODELS.register_module()
 class ClusterTagHead(BaseHead):
     """Head of the cluster-wise network, without layers of its own.
+
+    With :class:`mmpose_ext.models.pose_estimators.MultiScaleBottomupEstimator` it tests at several
+    scales: heatmaps are averaged at the largest scale's size, and the tags of all passes, upright
+    and mirrored, are put beside each other to vectors, as Newell et al.
+    (NIPS 2017) do.
 
     Its input are the maps of :class:`mmpose_ext.models.backbones.BranchedHourglass`, which owns the
     prediction layers since predictions feed back between its stacks. Every branch of every stack is
@@ -59,6 +66,9 @@ class ClusterTagHead(BaseHead):
         ValueError: If there is no decoder, the branches have different numbers of stacks, or the
             last sparse clusters are not the decoder's.
     """
+
+    #: The frame of the maps: the input's edges are the maps' edges.
+    align_corners = False
 
     def __init__(
         self,
@@ -130,32 +140,56 @@ class ClusterTagHead(BaseHead):
         """Predict the people.
 
         Args:
-            feats: The backbone's maps, or with ``test_cfg.flip_test`` those of the input and of its
-                mirror image.
+            feats: The backbone's maps; with ``test_cfg.flip_test`` a list of those of the input and
+                of its mirror image; with ``test_cfg.input_sizes`` a list of either, one for each
+                scale.
             batch_data_samples (list[PoseDataSample]): Their ``flip_indices`` serve the flip test.
-            test_cfg (dict): ``flip_test`` and ``output_heatmaps`` are used.
+            test_cfg (dict): ``flip_test``, ``output_heatmaps``, ``scales``, ``full_size`` and
+                ``input_sizes`` (see
+                :class:`mmpose_ext.models.pose_estimators.MultiScaleBottomupEstimator`) and
+                ``tag_scales`` are used. The last are those of ``scales`` whose tags count: all by
+                default, as in the paper on associative embedding; its public code takes the tags of
+                the trained scale only.
 
         Returns:
-            list[InstanceData]: keypoints (N, K, 2) in input pixels, keypoint_scores (N, K) and
-            bbox_scores (N,), the people's scores; with ``output_heatmaps`` also a list of PixelData
-            with the heatmaps and tags (C, h, w).
+            list[InstanceData]: keypoints (N, K, 2) in pixels of the (unscaled) input,
+            keypoint_scores (N, K) and bbox_scores (N,), the people's scores; with
+            ``output_heatmaps`` also a list of PixelData with the heatmaps, merged, and the tags of
+            the first pass, (C, h, w).
 
         Raises:
-            ValueError: If ``test_cfg`` asks for several scales, or to shift the mirrored maps.
+            ValueError: If ``test_cfg`` asks for mmpose's own multi-scale testing, to shift the
+                mirrored maps, or for the tags of none of the scales.
         """
-        for name in ('multiscale_test', 'shift_heatmap'):
-            if test_cfg.get(name, False):
-                raise ValueError(f'ClusterTagHead: test_cfg.{name} is not supported; remove it.')
+        if test_cfg.get('multiscale_test', False):
+            raise ValueError(
+                'ClusterTagHead: test_cfg.multiscale_test is not supported; use '
+                "type='MultiScaleBottomupEstimator' with test_cfg.scales."
+            )
+        if test_cfg.get('shift_heatmap', False):
+            raise ValueError('ClusterTagHead: test_cfg.shift_heatmap is not supported; remove it.')
+        sizes = test_cfg.get('input_sizes')
+        scales = [feats] if sizes is None else feats
         if test_cfg.get('flip_test', False):
-            original, mirrored = (self.predict_maps(value) for value in feats)
             indices = batch_data_samples[0].metainfo['flip_indices']
-            maps = self.decoder.merge_flipped(original, mirrored, indices)
+            each = [
+                self.decoder.merge_flipped(*(self.predict_maps(value) for value in scale), indices)
+                for scale in scales
+            ]
         else:
-            maps = self.predict_maps(feats)
+            each = [self.predict_maps(scale) for scale in scales]
+        maps = each[0]
+        if sizes is not None:
+            maps = self.decoder.merge_scales(each, _scales_with_tags(test_cfg))
         preds = self.decode(maps)
+        if sizes is not None:
+            for pred in preds:
+                _bring_to_size(pred, max(sizes, key=math.prod), test_cfg['full_size'])
         if not test_cfg.get('output_heatmaps', False):
             return preds
-        fields = zip_equal(maps['heatmaps'].detach(), maps['tags'].detach())
+        fields = zip_equal(
+            maps['heatmaps'].detach(), maps['tags'][:, : self.decoder.num_clusters].detach()
+        )
         return preds, [PixelData(heatmaps=heatmaps, tags=tags) for heatmaps, tags in fields]
 
     def decode(self, batch_outputs: Maps) -> InstanceList:
@@ -223,6 +257,24 @@ def _build_codec(cfg: ConfigType, offset_span: float | None) -> ClusterTag:
         return codec
     largest = max(len(cluster) for cluster in codec.clusters)
     return KEYPOINT_CODECS.build(dict(cfg, delta=offset_span / largest))
+
+
+def _scales_with_tags(test_cfg: ConfigType) -> list[int]:
+    """Tell which of the scales, by their numbers, ``tag_scales`` asks the tags of."""
+    wanted = test_cfg.get('tag_scales')
+    numbers = [n for n, scale in enumerate(test_cfg['scales']) if not wanted or scale in wanted]
+    if not numbers or len(numbers) < len(set(wanted or ())):
+        raise ValueError(
+            f'ClusterTagHead: test_cfg.tag_scales {list(wanted)} must be some of '
+            f'test_cfg.scales {list(test_cfg["scales"])}.'
+        )
+    return numbers
+
+
+def _bring_to_size(pred: InstanceData, scaled: tuple[int, int], full: tuple[int, int]) -> None:
+    """Bring keypoints from an input of a size [w, h] to another, edge to edge."""
+    ratio = np.array(full, np.float32) / np.array(scaled, np.float32)
+    pred.keypoints = (pred.keypoints + 0.5) * ratio - 0.5
 
 
 def _plain(clusters: int | str | Sequence) -> int | str | list:

@@ -52,6 +52,8 @@ class DiskOffsetHead(BaseHead):
         ValueError: If there is no decoder.
     """
 
+    #: The frame of the maps: the input's corner pixels lie on the corner cells.
+    align_corners = True
     default_init_cfg = dict(type='Normal', layer='Conv2d', std=0.01)
 
     def __init__(

@@ -1,6 +1,8 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """Bottom-up estimator that tests at several scales of its input."""
 
+from __future__ import annotations
+
 from mmpose.models.pose_estimators import BottomupPoseEstimator
 from mmpose.registry import MODELS
 from mmpose.utils.typing import SampleList
@@ -10,16 +12,23 @@ from torch.nn.functional import interpolate
 
 @MODELS.register_module()
 class MultiScaleBottomupEstimator(BottomupPoseEstimator):
-    """mmpose's bottom-up estimator with test-time scales (StrongPose, Section IV).
+    """mmpose's bottom-up estimator with test-time scales.
+
+    StrongPose, Section IV; associative embedding, whose figures are those of scales 2, 1 and 0.5.
 
     mmpose's own ``multiscale_test`` needs an image pyramid, which its ``PackPoseInputs`` cannot
     pack (it stacks images of different sizes). Here the input is scaled on the model's device:
-    ``test_cfg=dict(scales=(0.5, 1.0, 2.0), flip_test=True)``. A scale of more than 1 shows no
+    ``test_cfg=dict(scales=(1.0, 0.5, 0.25), flip_test=True)``. A scale of more than 1 shows no
     detail that the input does not have: give ``BottomupResize`` the largest size, and scales of at
     most 1.
 
-    Corners stay corners, and sides are rounded to 16 n + 1 pixels. The head's ``predict`` gets a
-    list of the scales' features and, in ``test_cfg.input_sizes``, their [w, h]. Without ``scales``
+    How inputs are scaled depends on the head's frame. Where its ``align_corners`` is True
+    (:class:`mmpose_ext.models.heads.DiskOffsetHead`), corners stay corners and sides are rounded to
+    16 n + 1 pixels; else (:class:`mmpose_ext.models.heads.ClusterTagHead`) edges stay edges and
+    sides are rounded to multiples of the backbone's ``divisor``.
+
+    The head's ``predict`` gets a list of the scales' features and in ``test_cfg`` the [w, h] of the
+    whole batch's input, ``full_size``, and those of each scale, ``input_sizes``. Without ``scales``
     this is mmpose's estimator.
     """
 
@@ -36,28 +45,34 @@ class MultiScaleBottomupEstimator(BottomupPoseEstimator):
         scales = self.test_cfg.get('scales')
         if not scales:
             return super().predict(inputs, data_samples)
+        divisor = getattr(self.backbone, 'divisor', 16)
+        align_corners = getattr(self.head, 'align_corners', True)
         feats, sizes = [], []
         for scale in scales:
-            scaled = scale_input(inputs, scale)
-            sizes.append((scaled.shape[-1], scaled.shape[-2]))
+            scaled = scale_input(inputs, scale, divisor, align_corners)
+            sizes.append(_size(scaled))
             features = self.extract_feat(scaled)
             if self.test_cfg.get('flip_test', False):
                 features = [features, self.extract_feat(scaled.flip(-1))]
             feats.append(features)
-        preds = self.head.predict(
-            feats, data_samples, test_cfg=dict(self.test_cfg, input_sizes=sizes)
-        )
+        test_cfg = dict(self.test_cfg, input_sizes=sizes, full_size=_size(inputs))
+        preds = self.head.predict(feats, data_samples, test_cfg=test_cfg)
         preds, fields = preds if isinstance(preds, tuple) else (preds, None)
         return self.add_pred_to_datasample(preds, fields, data_samples)
 
 
-def scale_input(inputs: Tensor, scale: float, divisor: int = 16) -> Tensor:
-    """Scale images (B, C, H, W), corners on corners, to sides of ``divisor`` * n + 1 pixels.
+def scale_input(
+    inputs: Tensor, scale: float, divisor: int = 16, align_corners: bool = True
+) -> Tensor:
+    """Scale images (B, C, H, W).
 
     Args:
         inputs (Tensor): (B, C, H, W).
         scale (float): Factor of the sides; 1 leaves the images as they are.
         divisor (int): Defaults to 16.
+        align_corners (bool): Whether the corner pixels' centres stay in the corners, and sides
+            become ``divisor`` * n + 1 pixels; else the image's edges stay its edges, and sides
+            become multiples of ``divisor``. Defaults to True.
 
     Returns:
         Tensor: (B, C, h, w).
@@ -69,5 +84,12 @@ def scale_input(inputs: Tensor, scale: float, divisor: int = 16) -> Tensor:
         raise ValueError(f'test_cfg.scales must be above 0, got {scale}.')
     if scale == 1:
         return inputs
-    size = [max(1, round((side - 1) * scale / divisor)) * divisor + 1 for side in inputs.shape[-2:]]
-    return interpolate(inputs, size, mode='bilinear', align_corners=True)
+    odd = int(align_corners)
+    size = [
+        max(1, round((side - odd) * scale / divisor)) * divisor + odd for side in inputs.shape[-2:]
+    ]
+    return interpolate(inputs, size, mode='bilinear', align_corners=align_corners)
+
+
+def _size(inputs: Tensor) -> tuple[int, int]:
+    return inputs.shape[-1], inputs.shape[-2]

@@ -4,6 +4,13 @@
 import numpy as np
 import torch
 
+from mmpose_ext.codecs import ClusterTag
+
+NAMED = [['nose', 'left_eye', 'right_eye', 'left_ear', 'right_ear'], list(range(5, 17))]
+CLUSTERS = {'1': 1, '3': 3, '5': 5, '17': 17, 'named': NAMED}
+SIZE, MAPS = 256, 64
+FLIP = [0, 2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11, 14, 13, 16, 15]
+
 
 def perfect_maps(codec, people, references=None):
     """Heatmaps as drawn; in each cell the tag of the cluster's nearest keypoint.
@@ -42,3 +49,17 @@ def match_people(found, expected):
     """For each expected person (N, K, 2) the found one that is nearest to it."""
     distance = np.abs(found[None] - expected[:, None]).max((2, 3))
     return distance.argmin(1), distance.min(1)
+
+
+def make(clusters, **kwargs):
+    return ClusterTag((SIZE, SIZE), (MAPS, MAPS), clusters=clusters, **kwargs)
+
+
+def scattered_people(number, seed=0):
+    """People (N, 17, 3) whose keypoints lie at least 2 cells apart."""
+    rng = np.random.default_rng(seed)
+    spots = rng.permutation(21 * 21)[: number * 17]
+    points = (
+        np.stack([spots % 21, spots // 21], -1) * 12.0 + 6 + rng.uniform(-2, 2, (len(spots), 2))
+    )
+    return np.concatenate([points, np.ones((len(spots), 1))], -1).reshape(number, 17, 3)

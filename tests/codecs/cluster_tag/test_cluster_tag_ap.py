@@ -61,23 +61,27 @@ def synthetic_people(numbers):
     return data
 
 
-def decode_all(data, codec):
-    """COCO results of perfect maps of all images, whose longer side is scaled to the input."""
+def people_of_images(data):
+    """Each image's id, its people (N, 17, 3) scaled so that its longer side fits, the scale."""
     people = {image['id']: [] for image in data['images']}
     for annotation in data['annotations']:
         if annotation['num_keypoints']:
             keypoints = np.array(annotation['keypoints'], dtype=np.float64).reshape(-1, 3)
             people[annotation['image_id']].append(keypoints)
-    results = []
     for image in data['images']:
         scale = (SIZE - 1) / (max(image['width'], image['height']) - 1)
         persons = np.array(people[image['id']]).reshape(-1, 17, 3) * (scale, scale, 1)
+        yield image['id'], persons, scale
+
+
+def decode_all(data, codec):
+    """COCO results of perfect maps of all images."""
+    results = []
+    for image, persons, scale in people_of_images(data):
         keypoints, scores, person_scores = codec.batch_decode(perfect_maps(codec, [persons]))
         for person, score in zip_equal(keypoints[0] / scale, person_scores[0]):
             flat = np.concatenate([person, np.ones((17, 1))], 1).flatten().tolist()
-            results.append(
-                dict(image_id=image['id'], category_id=1, keypoints=flat, score=float(score))
-            )
+            results.append(dict(image_id=image, category_id=1, keypoints=flat, score=float(score)))
     return results
 
 

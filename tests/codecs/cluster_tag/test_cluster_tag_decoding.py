@@ -2,37 +2,26 @@
 import numpy as np
 import pytest
 import torch
-from cluster_tag_maps import match_people, perfect_maps
+from cluster_tag_maps import (
+    CLUSTERS,
+    MAPS,
+    SIZE,
+    make,
+    match_people,
+    perfect_maps,
+    scattered_people,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mmpose.codecs.associative_embedding import _group_keypoints_by_tags
 from scipy.optimize import linear_sum_assignment
 from torch.nn.functional import max_pool2d
 
-from mmpose_ext.codecs import ClusterTag
 from mmpose_ext.codecs.cluster_tag.grouping import group_by_tags, match_by_tags
 from mmpose_ext.codecs.cluster_tag.matching import match_rows
 from mmpose_ext.codecs.cluster_tag.peaks import best_cells, local_maxima, refine_cells
 from mmpose_ext.codecs.cluster_tag.places import match_places
 from mmpose_ext.utils.sequences import zip_equal
-
-NAMED = [['nose', 'left_eye', 'right_eye', 'left_ear', 'right_ear'], list(range(5, 17))]
-CLUSTERS = {'1': 1, '3': 3, '5': 5, '17': 17, 'named': NAMED}
-SIZE, MAPS = 256, 64
-
-
-def make(clusters, **kwargs):
-    return ClusterTag((SIZE, SIZE), (MAPS, MAPS), clusters=clusters, **kwargs)
-
-
-def scattered_people(number, seed=0):
-    """People (N, 17, 3) whose keypoints lie at least 2 cells apart."""
-    rng = np.random.default_rng(seed)
-    spots = rng.permutation(21 * 21)[: number * 17]
-    points = (
-        np.stack([spots % 21, spots // 21], -1) * 12.0 + 6 + rng.uniform(-2, 2, (len(spots), 2))
-    )
-    return np.concatenate([points, np.ones((len(spots), 1))], -1).reshape(number, 17, 3)
 
 
 @pytest.mark.parametrize('name', CLUSTERS)
@@ -155,13 +144,15 @@ def test_local_maxima(kernel):
     assert torch.equal(local_maxima(heatmaps, kernel), expected)
 
 
-def test_best_cells_as_the_slow_reference():
-    heatmaps, tags = torch.rand(3, 9, 8), torch.randn(3, 9, 8) * 3
+@pytest.mark.parametrize('passes', [1, 3])
+def test_best_cells_as_the_slow_reference(passes):
+    heatmaps, tags = torch.rand(3, 9, 8), torch.randn(passes, 3, 9, 8) * 3
     maps = torch.tensor([2, 0, 1, 1, 0] * 200)  # more than one chunk
-    wanted, unit = torch.randn(1000), torch.rand(1000) + 0.1
+    wanted, unit = torch.randn(1000, passes), torch.rand(1000) + 0.1
     cells, values = best_cells(heatmaps, tags, maps, wanted, unit)
     for p, m in enumerate(maps.tolist()):
-        cost = ((tags[m] - wanted[p]) / unit[p]).abs().round() * 100 - heatmaps[m]
+        distance = sum((tags[t, m] - wanted[p, t]) ** 2 for t in range(passes)) / passes
+        cost = (distance.sqrt() / unit[p]).round() * 100 - heatmaps[m]
         assert cost.flatten()[cells[p]] == cost.min()
         assert values[p] == heatmaps[m].flatten()[cells[p]]
 
@@ -177,8 +168,17 @@ def test_refinement_is_exact_beside_another_gaussian():
     cells = torch.tensor([4 * 12 + 5, 4 * 12 + 7, 8 * 12])
     maps = torch.zeros(3, dtype=torch.long)
     tolerance = torch.full((3,), 0.5)
-    found = refine_cells(heatmaps[None], owner[None].float(), maps, cells, tolerance, 2.0)
-    torch.testing.assert_close(found, torch.tensor(centres), atol=1e-4, rtol=0)
+    # in the second pass the first two people have the same tags
+    tags = torch.stack([owner, owner * (owner > 1)]).float()[:, None] * 2**0.5
+    for passes in (1, 2):
+        found = refine_cells(heatmaps[None], tags[:passes], maps, cells, tolerance, 2.0)
+        torch.testing.assert_close(found, torch.tensor(centres), atol=1e-4, rtol=0)
+
+
+def test_nothing_to_refine():
+    none = torch.zeros(0, dtype=torch.long)
+    found = refine_cells(torch.rand(1, 4, 4), torch.rand(2, 1, 4, 4), none, none, none.float(), 2.0)
+    assert found.shape == (0, 2)
 
 
 @pytest.mark.parametrize(

@@ -174,8 +174,19 @@ def test_refuses_another_backbones_maps():
         head.loss(make_maps(), make_samples())
 
 
-@pytest.mark.parametrize('name', ['multiscale_test', 'shift_heatmap'])
-def test_refuses_test_settings_that_would_be_ignored(name):
+@pytest.mark.parametrize(
+    'cfg, message',
+    [
+        (dict(multiscale_test=True), 'multiscale_test is not supported.*MultiScaleBottomup'),
+        (dict(shift_heatmap=True), 'shift_heatmap'),
+        (
+            dict(scales=(1.0, 0.5), tag_scales=(2.0,), input_sizes=[SIZE] * 2, full_size=SIZE),
+            'tag_scales .2.0. must be some of test_cfg.scales .1.0, 0.5.',
+        ),
+    ],
+)
+def test_refuses_test_settings_that_would_be_ignored(cfg, message):
     head = ClusterTagHead(CODEC, **CLUSTERS)
-    with pytest.raises(ValueError, match=name):
-        head.predict(make_maps(), make_samples(), {name: True})
+    feats = [make_maps()] * 2 if 'scales' in cfg else make_maps()
+    with pytest.raises(ValueError, match=message):
+        head.predict(feats, make_samples(), cfg)
