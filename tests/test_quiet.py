@@ -3,13 +3,16 @@
 
 from __future__ import annotations
 
+import logging
 import subprocess
 import sys
 import warnings
+from contextlib import nullcontext
 
 import pytest
+from mmengine.logging import MMLogger
 
-from mmpose_ext.utils.quiet import ignore_metainfo_note, quiet_imports
+from mmpose_ext.utils.quiet import ignore_metainfo_note, quiet_imports, quiet_log
 
 NOTES = ('OneDL', 'A matched config file', 'Warning')
 COMMANDS = """
@@ -60,6 +63,16 @@ def test_all_but_the_notes_is_printed(capsys):
         print('Could not import the rest.')
         raise ImportError('broken')
     assert capsys.readouterr().out == 'Could not import the rest.\n'
+    logger, told = MMLogger.get_current_instance(), []
+    handler = logging.Handler()
+    handler.emit = lambda record: told.append(record.getMessage())
+    logger.addHandler(handler)
+    for context in (quiet_log(), nullcontext()):
+        with context:
+            logger.warning('"FileClient" will be deprecated in future.')
+            logger.warning('a fault')
+    logger.removeHandler(handler)
+    assert told == ['a fault', '"FileClient" will be deprecated in future.', 'a fault']
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter('always')
         ignore_metainfo_note()

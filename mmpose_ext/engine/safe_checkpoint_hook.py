@@ -16,6 +16,7 @@ from mmengine.runner.checkpoint import _load_checkpoint
 from mmpose.registry import HOOKS
 
 from mmpose_ext.utils.atomic_files import ATOMIC_BACKEND, remove_leftovers, write_atomically
+from mmpose_ext.utils.quiet import quiet_log
 
 from .last_checkpoint import LAST_CHECKPOINT, repair_last_checkpoint
 
@@ -98,7 +99,8 @@ class SafeCheckpointHook(CheckpointHook):
 
     def before_train(self, runner) -> None:
         """Clean up after a killed run and catch up with a validation that it missed."""
-        super().before_train(runner)
+        with quiet_log():
+            super().before_train(runner)
         if is_main_process() and self._writes_locally:
             for folder in {str(self.out_dir), runner.work_dir}:
                 if removed := remove_leftovers(folder):

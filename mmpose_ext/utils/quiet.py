@@ -1,13 +1,16 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Without the notes of mmpose and mmdet that nobody can do anything about."""
+"""Without the notes of mmengine, mmpose and mmdet that nobody can do anything about."""
 
 from __future__ import annotations
 
 import io
+import logging
 import sys
 import warnings
 from contextlib import contextmanager, redirect_stdout
 from typing import Iterator
+
+from mmengine.logging import MMLogger
 
 # onedl-mmdetection: some of its data sets need a package that is not public
 _NOTES = ('Could not import OneDL. Skipping OneDL datasets.',)
@@ -23,6 +26,25 @@ def quiet_imports() -> Iterator[None]:
     finally:
         lines = printed.getvalue().splitlines(keepends=True)
         sys.stdout.write(''.join(line for line in lines if line.strip() not in _NOTES))
+
+
+# mmengine's own checkpoint hook calls what mmengine deprecates
+_LOG_NOTES = ('"FileClient" will be deprecated', '"HardDiskBackend" is the alias')
+
+
+@contextmanager
+def quiet_log() -> Iterator[None]:
+    """Keep known notes of mmengine out of its log in a ``with`` block."""
+
+    def keep(record: logging.LogRecord) -> bool:
+        return not record.getMessage().startswith(_LOG_NOTES)
+
+    logger = MMLogger.get_current_instance()
+    logger.addFilter(keep)
+    try:
+        yield
+    finally:
+        logger.removeFilter(keep)
 
 
 def ignore_metainfo_note() -> None:

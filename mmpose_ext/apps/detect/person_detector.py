@@ -12,13 +12,14 @@ import torch
 from mmengine.config import Config
 from mmengine.runner.checkpoint import _load_checkpoint_to_model
 
+from mmpose_ext.apps.shared.inferencers import PseudoCollateMixin
 from mmpose_ext.apps.shared.model_checks import default_scope, load_config, require_checkpoint_of
 from mmpose_ext.engine.checkpoint_loading import safely_loading
 from mmpose_ext.utils.mmdet_import import DATASETS, DetInferencer
 from mmpose_ext.utils.sequences import zip_equal
 
 
-class PersonDetector(DetInferencer):
+class PersonDetector(PseudoCollateMixin, DetInferencer):
     """mmdet's ``DetInferencer`` for one category, on batches of images.
 
     Args:

@@ -12,6 +12,7 @@ from mmengine.config import Config
 from mmengine.dataset import Compose
 from mmpose.structures import PoseDataSample
 
+from mmpose_ext.apps.shared.inferencers import PseudoCollateMixin
 from mmpose_ext.apps.shared.model_checks import default_scope, load_config, require_checkpoint_of
 from mmpose_ext.engine.checkpoint_loading import safely_loading
 from mmpose_ext.utils.quiet import quiet_imports
@@ -22,7 +23,7 @@ with quiet_imports():
     from mmpose.visualization import PoseLocalVisualizer
 
 
-class PoseInferencer(Pose2DInferencer):
+class PoseInferencer(PseudoCollateMixin, Pose2DInferencer):
     """mmpose's ``Pose2DInferencer`` for a config and its checkpoint.
 
     Unlike there, nothing is downloaded, people are batched over images, an image without boxes

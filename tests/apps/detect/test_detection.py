@@ -11,6 +11,7 @@ from mmpose.registry import DATASETS
 from mmpose_ext.apps.detect import detect
 from mmpose_ext.apps.detect.detection import detection_results
 from mmpose_ext.apps.detect.person_detector import PersonDetector
+from mmpose_ext.apps.predict import PoseInferencer
 from mmpose_ext.engine import CheckpointMismatchError
 from mmpose_ext.utils import mmdet_import
 from mmpose_ext.utils.sequences import zip_equal
@@ -21,6 +22,14 @@ def found(detector, pictures, tmp_path_factory):
     out = tmp_path_factory.mktemp('found') / 'boxes.json'
     arguments = (detector.config, detector.checkpoint, pictures.ann, pictures.images, out)
     return detect(*arguments, batch_size=1, device='cpu'), out
+
+
+def test_nothing_is_told_that_nobody_can_do_anything_about(detector, topdown, monkeypatch):
+    told = []
+    monkeypatch.setattr('mmengine.logging.print_log', lambda text, **kwargs: told.append(text))
+    PersonDetector(detector.config, detector.checkpoint, device='cpu')
+    PoseInferencer(topdown.config, topdown.checkpoint, device='cpu')
+    assert not [text for text in told if 'Failed to search registry' in text]
 
 
 def test_boxes_are_mmdets_own(found, detector, pictures):

@@ -1,0 +1,20 @@
+# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+"""What the inferencers of mmpose and mmdet have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from mmengine.config import Config
+from mmengine.dataset import pseudo_collate
+
+
+class PseudoCollateMixin:
+    """Takes mmengine's default collate function without a registry.
+
+    mmengine's inferencers look it up in a registry of functions that neither mmpose nor mmdet has,
+    and warn of that.
+    """
+
+    def _init_collate(self, cfg: Config) -> Callable:
+        return super()._init_collate(cfg) if 'collate_fn' in cfg.test_dataloader else pseudo_collate
