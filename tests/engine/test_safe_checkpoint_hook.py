@@ -7,11 +7,15 @@ import os
 import pytest
 import torch
 from mmengine.hooks import CheckpointHook
+from mmengine.logging import MessageHub
 from mmengine.runner import Runner, ValLoop
+from mmpose.evaluation.metrics import EPE
 
 from mmpose_ext.engine import SafeCheckpointHook, load_checkpoint_safely
 from mmpose_ext.engine.last_checkpoint import is_whole_checkpoint
 from mmpose_ext.utils.atomic_files import TEMPORARY_SUFFIX, AtomicLocalBackend
+
+NUM_IMAGES = 6  # of tiny_data, two a step
 
 
 def names(folder) -> set[str]:
@@ -20,6 +24,20 @@ def names(folder) -> set[str]:
 
 def hook_of(runner: Runner) -> SafeCheckpointHook:
     return next(hook for hook in runner.hooks if isinstance(hook, SafeCheckpointHook))
+
+
+@pytest.fixture
+def improving(monkeypatch):
+    """Each epoch is better by far than the one before it, so that rounding does not decide."""
+    measured = EPE.compute_metrics
+
+    def compute(self, results):
+        # iterations from 0; a resumed run's number is already that of the next one
+        iterations = MessageHub.get_current_instance().get_info('iter') + 1
+        epoch = round(iterations / (NUM_IMAGES / 2))
+        return dict(EPE=measured(self, results)['EPE'] - 1000 * epoch)
+
+    monkeypatch.setattr(EPE, 'compute_metrics', compute)
 
 
 def test_same_files_as_mmengine(make_config, undisturbed, tmp_path, assert_same_end):
@@ -186,8 +204,9 @@ def test_removal_that_a_kill_prevented(make_config, run_until, resume, tmp_path,
 
 
 def test_removal_of_the_best_that_a_kill_prevented(
-    make_config, run_until, resume, assert_same_end, undisturbed, tmp_path, monkeypatch
+    make_config, improving, resume, assert_same_end, tmp_path, monkeypatch
 ):
+    Runner.from_cfg(make_config(tmp_path / 'undisturbed')).train()
     config, work, original = make_config(), tmp_path / 'work', AtomicLocalBackend.remove
 
     def remove(self, path):
@@ -195,16 +214,15 @@ def test_removal_of_the_best_that_a_kill_prevented(
             raise StopIteration  # in the place of kill -9
         original(self, path)
 
-    monkeypatch.setattr(AtomicLocalBackend, 'remove', remove)
-    with pytest.raises(StopIteration):
+    with monkeypatch.context() as patch, pytest.raises(StopIteration):
+        patch.setattr(AtomicLocalBackend, 'remove', remove)
         Runner.from_cfg(config).train()
-    monkeypatch.undo()
     assert {'best_EPE_epoch_1.pth', 'best_EPE_epoch_2.pth'} <= names(work)
     resume(config)
-    assert_same_end(undisturbed, work)
+    assert_same_end(tmp_path / 'undisturbed', work)
 
 
-def test_files_of_another_run_stay(make_config, undisturbed, tmp_path):
+def test_files_of_another_run_stay(make_config, improving, undisturbed, tmp_path):
     """Resuming from another run's checkpoint: that run's best checkpoint is not this one's."""
     before = names(undisturbed)
     config = make_config(load_from=str(undisturbed / 'epoch_2.pth'), resume=True)
