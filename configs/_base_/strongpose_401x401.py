@@ -10,13 +10,18 @@ codec = dict(
     radius=16,
     draw_on_device=True,
 )
-# The paper does not tell its augmentation; rotation and flips are those of the authors' code.
+# The size that images are tested at: they fit into it by their longer side. Any of 16 n + 1 pixels;
+# several scales with (801, 801) and model.test_cfg.scales=(0.5, 0.75, 1.0).
+test_size = codec['input_size']
+# The paper does not tell its augmentation; rotation and flips are those of the authors' code. Scales
+# are drawn about that of testing: their median is an image whose longer side fits into the input.
 train_pipeline = [
     dict(type='LoadImage'),
     dict(
         type='BottomupRandomAffine',
         input_size=codec['input_size'],
-        scale_factor=(0.75, 1.5),
+        scale_type='long',
+        scale_factor=(0.5, 1.5),
         rotate_factor=30,
         shift_factor=0.1,
     ),
@@ -25,10 +30,9 @@ train_pipeline = [
     dict(type='GenerateTarget', encoder=codec),
     dict(type='PackPoseInputs'),
 ]
-# Several scales in testing: input_size=(801, 801) here and model.test_cfg.scales=(0.5, 0.75, 1.0).
 val_pipeline = [
     dict(type='LoadImage'),
-    dict(type='BottomupResize', input_size=codec['input_size'], size_factor=1, resize_mode='fit'),
+    dict(type='BottomupResize', input_size=test_size, size_factor=1, resize_mode='fit'),
     _base_.pack_inputs,
 ]
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))

@@ -75,7 +75,8 @@ def _paint_body(scene: Scene, body: np.ndarray) -> list[Tile]:
     weights = scene.maps.get('loss_weights')
     if weights is None or weights.all():
         return [Tile('body map', canvas.picture)]
-    canvas.blend(weights == 0, _frame(scene, weights), np.array([[60, 60, 230]]), smooth=False)
+    without = (weights == 0) & (body <= 0.5)  # on people without keypoints it has a loss
+    canvas.blend(without, _frame(scene, weights), np.array([[60, 60, 230]]), smooth=False)
     return [Tile('body map; without loss: red', canvas.picture)]
 
 

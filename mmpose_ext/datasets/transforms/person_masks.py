@@ -29,14 +29,15 @@ class PersonMasks(BaseTransform):
 
     For StrongPose (Sections III-B and III-E): its body heatmap and long offsets need to know which
     person a position belongs to, and positions in crowd regions and in people without keypoints are
-    left out of its loss. Stands after mmpose's ``BottomupRandomAffine`` and ``RandomFlip``, in this
-    order, and before ``GenerateTarget``.
+    left out of its loss. Only the body heatmap learns from people without keypoints, that they are
+    people, as in the authors' code. Stands after mmpose's ``BottomupRandomAffine`` and
+    ``RandomFlip``, in this order, and before ``GenerateTarget``.
 
     A person's segment is the COCO segmentation (polygons or RLE). **Where a person has keypoints
     but no segmentation, the hull of its limbs takes its place**: the trunk's quadrilateral and a
     capsule around each of the 16 edges whose ends are labelled, with a radius of 0.05 of the
     diagonal of the labelled keypoints' box, at least ``least_radius``. A crowd, or a person without
-    keypoints, that has no segmentation is left out by its whole box.
+    keypoints, that has no segmentation is left out by its whole box, in which nobody is drawn.
 
     Where segments overlap, the person with the smaller box has the cell. Ignore regions
     (PoseTrack's, with people who are not annotated) are left out of the loss as crowds are.
@@ -49,8 +50,10 @@ class PersonMasks(BaseTransform):
     flip_direction and ignore_regions (polygons (P, 2) in pixels of the image) where present. Added
     keys:
 
-    - ``instance_map`` (h, w) int16: 0 for nobody, n + 1 for person n in the keypoints' order.
-    - ``loss_mask`` (h, w) uint8: 0 where the loss is left out, else 1.
+    - ``instance_map`` (h, w) int16: 0 for nobody, n + 1 for person n in the keypoints' order, with
+      or without keypoints; crowds are nobody.
+    - ``loss_mask`` (h, w) uint8: 0 where keypoints are not annotated (crowds, people without
+      keypoints) and the loss is left out, else 1.
 
     Args:
         map_size (Sequence[int]): [w, h] of the maps.
@@ -96,10 +99,14 @@ class PersonMasks(BaseTransform):
         excluded = np.zeros((height, width), np.uint8)
         for number in _by_size(people):
             person, has_keypoints = people[number], labelled[number].any()
-            if person.get('iscrowd', 0) or not has_keypoints:
-                if not _draw_segmentation(excluded, 1, person.get('segmentation'), matrix):
-                    _draw_box(excluded, 1, person['bbox'], matrix)
-            elif not _draw_segmentation(instances, number + 1, person.get('segmentation'), matrix):
+            outline = person.get('segmentation')
+            unknown = person.get('iscrowd', 0) or not has_keypoints
+            if unknown and not _draw_segmentation(excluded, 1, outline, matrix):
+                _draw_box(excluded, 1, person['bbox'], matrix)
+            if person.get('iscrowd', 0):
+                continue
+            drawn = _draw_segmentation(instances, number + 1, outline, matrix)
+            if has_keypoints and not drawn:
                 _draw_limbs(
                     instances, number + 1, keypoints[number], labelled[number], self.least_radius
                 )

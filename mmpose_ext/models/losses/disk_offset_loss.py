@@ -15,7 +15,9 @@ class DiskOffsetLoss(nn.Module):
 
     - ``loss_heatmap``: "the average logistic loss based on the image position", over all K maps,
       without the positions that ``loss_weights`` leaves out (crowds, people without keypoints).
-    - ``loss_body``: the same for the body heatmap.
+    - ``loss_body``: the same for the body heatmap, with the positions of people without keypoints,
+      who are bodies too: left out are only those of ``loss_weights`` where nobody is known to be
+      (crowds). So the authors' code has it; the paper does not say.
     - ``loss_short``: "averaged and back-propagated only at the positions in D_R": the mean of
       ``|error| / R`` over the cells of the disks and over x and y; so of all offsets.
     - ``loss_mid``: where the edge's end is labelled, in the disk of its start.
@@ -79,7 +81,11 @@ class DiskOffsetLoss(nn.Module):
             loss_heatmap=self.heatmap_weight
             * logistic_loss(maps['heatmaps'], targets['heatmaps'], counted),
             loss_body=self.body_weight
-            * logistic_loss(maps['body_heatmaps'], targets['body_heatmaps'], counted),
+            * logistic_loss(
+                maps['body_heatmaps'],
+                targets['body_heatmaps'],
+                torch.maximum(counted, targets['body_heatmaps']),
+            ),
             loss_short=self.short_weight
             / radius
             * offset_loss(

@@ -4,11 +4,14 @@ import time
 import numpy as np
 import pycocotools.mask as coco_mask
 import pytest
+import torch
 from mmcv.transforms import Compose
 from mmengine.registry import init_default_scope
 from mmpose.registry import TRANSFORMS
 
+from mmpose_ext.codecs import DiskOffset
 from mmpose_ext.datasets import CheckedCocoDataset, PersonMasks
+from mmpose_ext.models.losses import DiskOffsetLoss
 
 W, H, K = 120, 100, 17
 STILL = dict(shift_prob=0.0, scale_prob=0.0, rotate_prob=0.0)
@@ -105,12 +108,12 @@ def test_masks_move_as_the_image_does(case, cells, kind):
     step = 96 // (cells - 1)
     seen = np.rint(results['img'][::step, ::step, 0] / 50).astype(int)
     pure = results['img'][::step, ::step, 0] % 50 == 0  # not between two regions
-    expected = np.where(seen <= 2, seen, 0)
+    expected = np.where(seen <= 3, seen, 0)  # the person without keypoints too, no crowd
     assert results['instance_map'].shape == results['loss_mask'].shape == (cells, cells)
     assert results['instance_map'].dtype == np.int16
     assert (results['instance_map'] == expected)[pure].mean() > 0.99
     assert (results['loss_mask'] == (seen <= 2))[pure].mean() > 0.99
-    for value in (1, 2):
+    for value in (1, 2, 3):
         assert (expected == value).sum() > 5
     assert (results['loss_mask'] == 0).sum() > 10
 
@@ -144,6 +147,29 @@ def test_one_keypoint_is_a_disk_and_empty_segmentations_count_as_none():
         y, x = np.nonzero(drawn)
         assert np.hypot(x - 50, y - 45).max() == pytest.approx(4, abs=0.6)
         assert len(x) == pytest.approx(np.pi * 16, rel=0.2)
+
+
+def test_people_without_keypoints_are_bodies_without_offsets():
+    """The codec draws their body and nothing else of them; the loss counts it and nothing else."""
+    results = PersonMasks(map_size=(W, H))(scene())
+    images = {name: results[name] for name in ('instance_map', 'loss_mask')}
+    codec = DiskOffset((W, H), (W, H))
+    maps = codec.encode(results['keypoints'], results['keypoints_visible'], **images)
+    unknown, crowd = (slice(80, 91), slice(28, 43)), (slice(70, 81), slice(80, 101))
+    for rows, columns in (unknown, crowd):
+        assert not maps['loss_weights'][:, rows, columns].any()
+        for name in ('heatmaps', 'long_weights', 'long_offsets', 'mid_weights'):
+            assert not maps[name][:, rows, columns].any()
+    assert maps['body_heatmaps'][0][unknown].all()
+    assert not maps['body_heatmaps'][0][crowd].any()
+
+    targets = {name: torch.from_numpy(value)[None] for name, value in maps.items()}
+    logits = torch.zeros_like(targets['body_heatmaps']).requires_grad_()
+    predicted = dict(targets, body_heatmaps=logits)
+    losses = DiskOffsetLoss()(predicted, predicted, targets, codec.radius)
+    losses['loss_body'].backward()
+    assert (logits.grad[0, 0][unknown] < 0).all()  # towards 1
+    assert (logits.grad[0, 0][crowd] == 0).all()
 
 
 def test_people_without_keypoints_and_segmentation_are_left_out_by_their_box():
