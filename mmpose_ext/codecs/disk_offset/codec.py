@@ -17,7 +17,7 @@ from mmpose_ext.utils.maps import Maps
 from mmpose_ext.utils.sequences import zip_equal
 
 from .decoding import DiskOffsetDecoder
-from .drawing import cell_positions, draw_disks, put, put_offsets
+from .drawing import cell_positions, disk_window, draw_disks, put, put_offsets
 from .kinematic_graph import COCO_EDGES, directed_edges, edges_from, mirrored_edges
 from .limb_hull import COCO_TRUNK, draw_limb_hulls
 from .sampling import cell_pitch
@@ -39,12 +39,13 @@ class DiskOffset(BaseTorchCodec):
       overlap, to the nearest one's.
     - ``mid_offsets`` (B, 2D, h, w): in the disks of an edge's start keypoint, to the same (nearest)
       person's end keypoint.
-    - ``body_heatmaps`` (B, 1, h, w): 1 on people with keypoints.
+    - ``body_heatmaps`` (B, 1, h, w): 1 on people, those without keypoints too.
     - ``long_offsets`` (B, 2K, h, w): on a person, to each of this person's keypoints.
     - ``mid_weights`` (B, D, h, w), ``long_weights`` (B, K, h, w): 1 where the offsets above are
       defined (both keypoints labelled) and ``loss_weights`` is 1. Those of the short offsets are
       the heatmaps.
     - ``loss_weights`` (B, 1, h, w): 0 in crowd regions and in people without keypoints, else 1.
+      The body heatmap's loss also counts where the body is 1.
     - ``keypoint_weights`` (B, N, K): 0 also for keypoints outside the image, which are not drawn.
 
     An offset that is not defined is 0.
@@ -66,10 +67,11 @@ class DiskOffset(BaseTorchCodec):
     1. Hough votes (:mod:`.voting`), of the whole batch on the maps' device: each position of
        a heatmap votes, by its value over pi R^2, for where its short offset leads; votes are
        smoothed, and local maxima are the candidates. The paper's "Gaussian filter with a threshold
-       value of 1.0" is read as one of sigma of about 1.0 cells of ``vote_step`` pixels.
-    2. Sampling (:mod:`.sampling`), there too: each candidate's mid offsets, their ends twice
-       refined by the short offsets of the keypoint they point to, its long offsets, its body value.
-       Only these leave the device.
+       value of 1.0" is read as one of sigma of about 1.0 cells of ``vote_step`` pixels: 4 px, with
+       maxima in windows of 25 px (the authors' code: 2 px on maps of the input's size, 20 px).
+    2. Sampling (:mod:`.sampling`), there too: where each candidate's mid and long offsets lead,
+       twice refined by the short offsets of the keypoint that they point to, as in training, and
+       its body value. Only these leave the device.
     3. Pose plotting (:class:`PosePlotter`), image by image: growth, suppression within
        ``seed_radius``, and what the body heatmap and the long offsets check, rescue and fill in.
     4. Confidence. A keypoint's score is the keypoint heatmap there (``keypoint_score='heatmap'``),
@@ -139,13 +141,42 @@ class DiskOffset(BaseTorchCodec):
         self.decoder = DiskOffsetDecoder(self.settings)
 
     def make_constants(self) -> Maps:
-        """The directed edges' ends (D,) and, for each keypoint, its edges, -1 to fill up (K, X)."""
+        """The frame, a disk's cells (S, 2), the directed edges' ends and each keypoint's edges.
+
+        Edges are (D,) ends, and (K, X) indices of those that start at a keypoint, -1 to fill up.
+        """
+        pitch = cell_pitch(self.input_size, self.map_size)
         return dict(
+            pitch=pitch,
+            window=disk_window(self.map_size, pitch, self.radius),
+            last=torch.tensor(self.input_size) - 0.5,
             edge_ends=torch.tensor([end for _, end in self.directed_edges]),
             edges_from=torch.tensor(edges_from(self.edges, self.num_keypoints)),
         )
 
     # -- drawing ----------------------------------------------------------------------------------
+
+    def encode(
+        self,
+        keypoints: np.ndarray,
+        keypoints_visible: np.ndarray | None = None,
+        **auxiliary: np.ndarray | None,
+    ) -> dict[str, np.ndarray]:
+        """Encode one sample, see :meth:`BaseTorchCodec.encode`.
+
+        Raises:
+            ValueError: Also if ``instance_map`` names a person that the sample does not have.
+                (Checked here, in the data worker: drawing on a device does not wait for it.)
+        """
+        instance_map = auxiliary.get('instance_map')
+        if instance_map is not None and np.size(instance_map):
+            highest = int(np.max(instance_map))
+            if highest > len(keypoints):
+                raise ValueError(
+                    f'{type(self).__name__}: instance_map names person {highest} but the sample '
+                    f'has {len(keypoints)}. Draw it after people were dropped from the sample.'
+                )
+        return super().encode(keypoints, keypoints_visible, **auxiliary)
 
     def draw(
         self,
@@ -168,25 +199,24 @@ class DiskOffset(BaseTorchCodec):
 
         Raises:
             ValueError: If there are other than K keypoints, or the images' size is not
-                ``map_size``, or the instance map names a person that the sample does not have.
+                ``map_size``.
         """
         self._check_drawing(keypoints, instance_map, loss_mask)
-        device = keypoints.device
-        last = torch.tensor(self.input_size, device=device) - 0.5
-        inside = ((keypoints >= -0.5) & (keypoints <= last)).all(-1)
+        fixed = self.constants(keypoints.device)
+        inside = ((keypoints >= -0.5) & (keypoints <= fixed['last'])).all(-1)
         weights = weights * inside
-        pitch = cell_pitch(self.input_size, self.map_size).to(device)
         if instance_map is None:
             parts = (*self.edges, COCO_TRUNK) if self.edges == COCO_EDGES else self.edges
+            pitch = fixed['pitch']
             instance_map = draw_limb_hulls(keypoints, weights > 0, self.map_size, pitch, parts)
         else:
             instance_map = instance_map[:, 0].long()
-        maps = self._blank(len(keypoints), device)
+        maps = self._blank(len(keypoints), keypoints.device)
         maps['loss_weights'].fill_(1.0)
         if loss_mask is not None:
             maps['loss_weights'].copy_(loss_mask > 0)
-        window = float((2 * self.radius / pitch + 1).prod())
-        step = max(1, int(CELLS_AT_ONCE / max(1.0, window * weights[0].numel())))
+        cells = len(fixed['window']) * keypoints.shape[1] * self.num_keypoints
+        step = max(1, CELLS_AT_ONCE // max(1, cells))
         for first in range(0, len(keypoints), step):
             part = slice(first, first + step)
             self._draw_part(
@@ -194,7 +224,6 @@ class DiskOffset(BaseTorchCodec):
                 weights[part] > 0,
                 instance_map[part],
                 {name: value[part] for name, value in maps.items()},
-                pitch,
             )
         return dict(maps, keypoint_weights=weights)
 
@@ -207,15 +236,14 @@ class DiskOffset(BaseTorchCodec):
             for name, number in channels.items()
         }
 
-    def _draw_part(
-        self, points: Tensor, labelled: Tensor, instances: Tensor, maps: Maps, pitch: Tensor
-    ) -> None:
+    def _draw_part(self, points: Tensor, labelled: Tensor, instances: Tensor, maps: Maps) -> None:
         """Write into blank maps all but ``loss_weights``, which is read."""
         fixed = self.constants(points.device)
         width = self.map_size[0]
         counts = maps['loss_weights'].flatten(1)
 
-        disks = draw_disks(points, labelled, self.map_size, pitch, self.radius)
+        pitch, window = fixed['pitch'], fixed['window']
+        disks = draw_disks(points, labelled, self.map_size, pitch, self.radius, window)
         here = cell_positions(disks.cell, width, pitch)
         put(maps['heatmaps'], disks.image, disks.keypoint, disks.cell, 1.0)
         offsets = points[disks.image, disks.person, disks.keypoint] - here
@@ -320,7 +348,7 @@ class DiskOffset(BaseTorchCodec):
     def _check_drawing(
         self, keypoints: Tensor, instance_map: Tensor | None, loss_mask: Tensor | None
     ) -> None:
-        num_people, num_keypoints = keypoints.shape[1:3]
+        num_keypoints = keypoints.shape[2]
         if num_keypoints != self.num_keypoints:
             raise ValueError(
                 f'{type(self).__name__}: the kinematic graph has {self.num_keypoints} keypoints '
@@ -332,11 +360,4 @@ class DiskOffset(BaseTorchCodec):
                     f'{type(self).__name__}: {name} must be of map_size {self.map_size} [w, h], '
                     f'got {tuple(value.shape[:0:-1])}. Give the transform that makes it the same '
                     'map_size.'
-                )
-        if instance_map is not None and instance_map.numel():
-            highest = int(instance_map.max())
-            if highest > num_people:
-                raise ValueError(
-                    f'{type(self).__name__}: instance_map names person {highest} but the sample '
-                    f'has {num_people}. Draw it after people were dropped from the sample.'
                 )

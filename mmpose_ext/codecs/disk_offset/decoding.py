@@ -14,7 +14,7 @@ from .plotting import Candidates, PosePlotter, Poses
 from .sampling import cell_pitch, nearest_cells, read, sample
 from .scoring import keypoint_spreads, rank
 from .settings import DiskOffsetSettings
-from .voting import Peaks, VoteMaps, Votes, accumulate, cast_votes, expected_oks, find_peaks
+from .voting import Peaks, Votes, accumulate, cast_votes, expected_oks, find_peaks
 
 
 class DiskOffsetDecoder:
@@ -56,7 +56,7 @@ class DiskOffsetDecoder:
         peaks = find_peaks(counts, self.settings.peak_threshold)
         images = self._candidates(maps, votes, peaks)
         poses = [self.plotter(candidates) for candidates in images]
-        scores = self._keypoint_scores(maps, counts, poses)
+        scores = self._keypoint_scores(maps, poses)
         results = [rank(pose, score, self.settings) for pose, score in zip_equal(poses, scores)]
         return tuple(list(values) for values in zip_equal(*results))
 
@@ -117,11 +117,9 @@ class DiskOffsetDecoder:
             images.append(candidates)
         return images
 
-    def _keypoint_scores(
-        self, maps: Maps, counts: VoteMaps, poses: list[Poses]
-    ) -> list[np.ndarray]:
+    def _keypoint_scores(self, maps: Maps, poses: list[Poses]) -> list[np.ndarray]:
         """Give the keypoints' scores, an array (N, K) an image."""
-        device = counts.raw.device
+        device = maps['heatmaps'].device
         h, w = maps['heatmaps'].shape[-2:]
         k = self.settings.num_keypoints
         people = [len(pose.keypoints) for pose in poses]
@@ -137,7 +135,16 @@ class DiskOffsetDecoder:
         cell, _ = nearest_cells(points, (w, h), pitch)
         scores = read(maps['heatmaps'].view(1, -1, h, w), torch.zeros_like(plane), plane, cell)
         if self.settings.keypoint_score == 'expected_oks':
-            scores = scores * expected_oks(counts, plane, points, spread, self.settings.radius)
+            scores = scores * expected_oks(
+                maps,
+                plane,
+                points,
+                spread,
+                cell_pitch(self.settings.input_size, (w, h)),
+                self.settings.radius,
+                self.settings.vote_threshold,
+                self.settings.vote_spacing,
+            )
         scores = scores.cpu().numpy().reshape(-1, k)
         scores = np.where(np.concatenate([pose.placed for pose in poses]), scores, 0)
         return np.split(scores, np.cumsum(people)[:-1])

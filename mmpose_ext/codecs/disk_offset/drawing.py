@@ -20,8 +20,26 @@ class Disks(NamedTuple):
     cell: Tensor  #: y * w + x
 
 
+def disk_window(size: tuple[int, int], pitch: Tensor, radius: float) -> Tensor:
+    """List the cells of a square that holds any disk, on the CPU: (S, 2) int64, x before y.
+
+    Args:
+        size (tuple[int, int]): Of the maps in cells, [w, h].
+        pitch (Tensor): (2,) float32 on the CPU, input pixels from cell to cell along x and y.
+        radius (float): In input pixels.
+    """
+    across = [min(int(2 * radius / step) + 1, n) for step, n in zip_equal(pitch.tolist(), size)]
+    ticks = [torch.arange(n) for n in across]
+    return torch.stack(torch.meshgrid(*ticks, indexing='xy'), -1).view(-1, 2)
+
+
 def draw_disks(
-    points: Tensor, labelled: Tensor, size: tuple[int, int], pitch: Tensor, radius: float
+    points: Tensor,
+    labelled: Tensor,
+    size: tuple[int, int],
+    pitch: Tensor,
+    radius: float,
+    window: Tensor,
 ) -> Disks:
     """List the cells within a radius of labelled keypoints; each is the nearest person's.
 
@@ -34,6 +52,7 @@ def draw_disks(
         size (tuple[int, int]): Of the maps in cells, [w, h].
         pitch (Tensor): (2,) float32, input pixels from cell to cell along x and y.
         radius (float): In input pixels.
+        window (Tensor): (S, 2), see :func:`disk_window`.
 
     Returns:
         Disks: The cells in no particular order.
@@ -41,17 +60,13 @@ def draw_disks(
     device = points.device
     w, h = size
     num_images, num_people, num_keypoints = labelled.shape
-    across = [min(int(2 * radius / step) + 1, n) for step, n in zip_equal(pitch.tolist(), size)]
-    ticks = [torch.arange(n, device=device) for n in across]
-    window = torch.stack(torch.meshgrid(*ticks, indexing='xy'), -1).view(-1, 2)
-
     image, person, keypoint = labelled.nonzero(as_tuple=True)
     centres = points[image, person, keypoint]
     first = ((centres - radius) / pitch).ceil().long().clamp(min=0)
     cells = first[:, None] + window
     distance = (cells * pitch - centres[:, None]).square_().sum(-1)
     inside = distance <= radius**2
-    inside &= (cells < torch.tensor(size, device=device)).all(-1)
+    inside &= (cells[..., 0] < w) & (cells[..., 1] < h)
     disk, place = inside.nonzero(as_tuple=True)
     x, y = cells[disk, place].unbind(-1)
     cell = y * w + x

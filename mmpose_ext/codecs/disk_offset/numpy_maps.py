@@ -63,10 +63,15 @@ class _Image:
         pose = PosePlotter(self.settings)(self._candidates(*self._peaks()))
         return rank(pose, self._scores(pose), self.settings)
 
+    def _skips(self) -> np.ndarray:
+        """Every n-th column and row votes: n for x and y (2,)."""
+        spacing = self.settings.vote_spacing
+        return np.array([max(1, round(spacing / float(step))) for step in self.pitch])
+
     def _votes(self) -> np.ndarray:
         """Votes (K, h, w) on a grid of ``vote_step`` pixels with an empty margin."""
         s = self.settings
-        skip_x, skip_y = (max(1, round(s.vote_spacing / float(p))) for p in self.pitch)
+        skip_x, skip_y = self._skips()
         sparse = self.maps['heatmaps'][:, ::skip_y, ::skip_x]
         kind, y, x = np.nonzero(sparse >= s.vote_threshold)
         area = skip_x * skip_y * float(self.pitch.prod()) / (math.pi * s.radius**2)
@@ -130,22 +135,24 @@ class _Image:
         edges = self.edges_from[kind]
         exists = edges >= 0
         edges = np.maximum(edges, 0)
-        offsets = self._offsets('mid_offsets', edges, x[:, None], y[:, None])
-        exists &= np.square(offsets).sum(-1) >= LEAST_OFFSET**2
-        ends, kinds = here[:, None] + offsets, self.edge_ends[edges]
+        every = np.broadcast_to(np.arange(self.kinds), (len(kind), self.kinds))
+        mid = self._offsets('mid_offsets', edges, x[:, None], y[:, None])
+        far = self._offsets('long_offsets', every, x[:, None], y[:, None])
+        exists &= np.square(mid).sum(-1) >= LEAST_OFFSET**2
+        known = np.square(far).sum(-1) >= LEAST_OFFSET**2
+        known |= every == kind[:, None]
+        kinds = np.concatenate([self.edge_ends[edges], every], 1)
+        ends = here[:, None] + np.concatenate([mid, far], 1)
         heatmaps = self.maps['heatmaps']
         for _ in range(REFINE_STEPS):
             end_x, end_y, end = self._nearest(ends)
             strong = heatmaps[kinds, end_y, end_x] >= self.settings.vote_threshold
             moved = end + self._offsets('short_offsets', kinds, end_x, end_y)
             ends = np.where(strong[..., None], moved, ends)
+        slots = edges.shape[1]
+        ends, far = ends[:, :slots], ends[:, slots:]
         end_x, end_y, _ = self._nearest(ends)
-        end_scores = heatmaps[kinds, end_y, end_x] * exists
-        every = np.arange(self.kinds)[None]
-        offsets = self._offsets('long_offsets', every, x[:, None], y[:, None])
-        known = np.square(offsets).sum(-1) >= LEAST_OFFSET**2
-        known |= every == kind[:, None]
-        far = here[:, None] + offsets
+        end_scores = heatmaps[kinds[:, :slots], end_y, end_x] * exists
         ends[~exists] = far[~known] = np.nan
         body_x, body_y, _ = self._nearest(position[:, None] + NEAR_BODY)
         body = self.maps['body_heatmaps'][0][body_y, body_x].max(1)
@@ -166,18 +173,22 @@ class _Image:
         self, kind: np.ndarray, position: np.ndarray, spread: np.ndarray
     ) -> np.ndarray:
         """The expected OKS (P,) of keypoints; see :func:`.voting.expected_oks`."""
-        step, radius = self.settings.vote_step, self.settings.radius
-        h, w = self.votes.shape[1:]
-        reach = min(math.ceil(radius / step), (min(h, w) - 1) // 2)
-        width = 2 * reach + 1
-        place = position / step + PAD
-        corner = np.clip(np.round(place).astype(np.int64) - reach, 0, [w - width, h - width])
-        ticks = np.arange(width)
-        windows = sliding_window_view(self.votes, (width, width), (1, 2))
-        votes = windows[kind, corner[:, 1], corner[:, 0]]
-        disk = np.square(ticks - reach)
-        votes = votes * ((disk[:, None] + disk) * step**2 <= radius**2)
-        distance = (corner[:, :, None] + ticks - place[:, :, None]) * step
-        kernel = np.exp(-0.5 * np.square(distance / np.maximum(spread, 1e-3)[:, None, None]))
-        inside = np.einsum('py,pyx,px->p', kernel[:, 1], votes, kernel[:, 0])
-        return inside / np.maximum(votes.sum((1, 2)), 1e-12)
+        s = self.settings
+        skips = self._skips()
+        step = (skips * self.pitch).astype(np.float32)
+        ticks = [np.arange(-math.ceil(s.radius / n), math.ceil(s.radius / n) + 1) for n in step]
+        window = np.stack(np.meshgrid(*ticks, indexing='ij'), -1).reshape(-1, 2)
+        cells = np.round(position / step).astype(np.int64)[:, None] + window  # (P, S, 2)
+        here = (cells * step).astype(np.float32)
+        votes = np.square(here - position[:, None]).sum(-1) <= s.radius**2
+        cells = cells * skips
+        votes &= (cells >= 0).all(-1) & (cells < self.cells).all(-1)
+        x, y = np.moveaxis(np.where(votes[..., None], cells, 0), -1, 0)
+        kind = kind[:, None]
+        weight = self.maps['heatmaps'][kind, y, x]
+        weight = np.where(votes & (weight >= s.vote_threshold), weight, 0)
+        there = here + self._offsets('short_offsets', kind, x, y)
+        distance = np.square(there - position[:, None]).sum(-1)
+        kernel = np.exp(-0.5 * distance / np.square(spread)[:, None])
+        inside = np.where(weight > 0, weight * kernel, 0).sum(1)
+        return inside / np.maximum(weight.sum(1), 1e-12)

@@ -60,7 +60,7 @@ def sample(
     edge_ends: Tensor,
     threshold: float,
 ) -> Samples:
-    """Follow all offsets from candidates; the ends of edges are refined by short offsets.
+    """Follow all offsets from candidates, refined by the short offsets where they end.
 
     Offsets are read at the nearest cell and start from that cell's position, so that maps of any
     size are read without blending two people's offsets where their disks meet.
@@ -81,25 +81,26 @@ def sample(
     edges = edges_from[keypoint]
     exists = edges >= 0
     edges = edges.clamp(min=0)
-    images = image[:, None].expand_as(edges)
-    offsets = read_offsets(maps['mid_offsets'], images, edges, cell[:, None].expand_as(edges))
-    exists &= offsets.square().sum(-1) >= LEAST_OFFSET**2
-    ends = here[:, None] + offsets
-    kinds = edge_ends[edges]
+    everyone = torch.arange(len(edges_from), device=points.device).expand(len(points), -1)
+    cells, images = cell[:, None], image[:, None]
+    mid = read_offsets(maps['mid_offsets'], images, edges, cells)
+    far = read_offsets(maps['long_offsets'], images, everyone, cells)
+    exists &= mid.square().sum(-1) >= LEAST_OFFSET**2
+    known = far.square().sum(-1) >= LEAST_OFFSET**2
+    known |= everyone == keypoint[:, None]
+    # mid and long offsets alike, as in training
+    kinds = torch.cat([edge_ends[edges], everyone], 1)
+    ends = here[:, None] + torch.cat([mid, far], 1)
     for _ in range(REFINE_STEPS):
         end_cell, position = nearest_cells(ends, size, pitch)
         strong = read(maps['heatmaps'], images, kinds, end_cell) >= threshold
         moved = position + read_offsets(maps['short_offsets'], images, kinds, end_cell)
         ends = torch.where(strong[..., None], moved, ends)
+    slots = edges.shape[1]
+    ends, far = ends[:, :slots], ends[:, slots:]
     end_cell, _ = nearest_cells(ends, size, pitch)
-    end_scores = read(maps['heatmaps'], images, kinds, end_cell) * exists
-    everyone = torch.arange(len(edges_from), device=points.device).expand(len(points), -1)
-    offsets = read_offsets(maps['long_offsets'], image[:, None], everyone, cell[:, None])
-    known = offsets.square().sum(-1) >= LEAST_OFFSET**2
-    known |= everyone == keypoint[:, None]
-    far = here[:, None] + offsets
+    end_scores = read(maps['heatmaps'], images, kinds[:, :slots], end_cell) * exists
     around = torch.tensor([[0, 0], [1, 0], [-1, 0], [0, 1], [0, -1]], device=points.device)
     body_cell, _ = nearest_cells(points[:, None] + BODY_REACH * around, size, pitch)
-    zero = torch.zeros_like(body_cell)
-    body = read(maps['body_heatmaps'], image[:, None] + zero, zero, body_cell).amax(1)
+    body = read(maps['body_heatmaps'], images, torch.zeros_like(body_cell), body_cell).amax(1)
     return Samples(ends, end_scores, far, body, exists, known)

@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 
 from .plotting import Poses
-from .settings import DiskOffsetSettings
+from .settings import LEAST_SPREAD, DiskOffsetSettings
 
 
 def rank(
@@ -41,10 +41,12 @@ def rank(
 def keypoint_spreads(pose: Poses, settings: DiskOffsetSettings) -> np.ndarray:
     """Give the standard deviations (F, K) in input pixels at which OKS has its width.
 
-    They are the person's size (the root of the found keypoints' box) times 2 sigma_k.
+    They are the person's size (the root of the found keypoints' box) times 2 sigma_k, at least
+    LEAST_SPREAD.
     """
     sizes = np.sqrt(box_areas(pose.keypoints, pose.found))
-    return sizes[:, None] * (2 * np.array(settings.sigmas, np.float32))
+    spreads = sizes[:, None] * (2 * np.array(settings.sigmas, np.float32))
+    return np.maximum(spreads, np.float32(LEAST_SPREAD))
 
 
 def box_areas(keypoints: np.ndarray, found: np.ndarray) -> np.ndarray:

@@ -23,8 +23,11 @@ PAD = 4
 #: An offset to another keypoint that is shorter than this leads nowhere: offsets are drawn as 0
 #: where nothing is known. In input pixels.
 LEAST_OFFSET = 0.5
-#: How often the end of a mid offset is moved by the short offset there.
+#: How often the end of a mid or long offset is moved by the short offset there.
 REFINE_STEPS = 2
+#: No keypoint is taken to be more precise than this, in input pixels: the box around a single found
+#: keypoint says nothing about the person's size.
+LEAST_SPREAD = 1.0
 #: The body heatmap is read at a candidate and this many input pixels up, down, left and right of
 #: it, because joints lie at the border of a segment.
 BODY_REACH = 4.0
@@ -44,7 +47,10 @@ class DiskOffsetSettings:
         vote_threshold (float): Positions with a lower heatmap do not vote. Defaults to 0.1.
         vote_spacing (float): Of maps with cells finer than this, in input pixels, every n-th row
             and column votes, n the nearest. Defaults to 4: 50 votes a disk.
-        vote_step (float): Input pixels between the cells in which votes are counted. Defaults to 2.
+        vote_step (float): Input pixels between the cells in which votes are counted. Smaller cells
+            tell people apart who are closer, larger ones keep a disk's votes together where short
+            offsets err. Defaults to 5, the best on maps with errors of 0 to 5 px
+            (docs/strongpose.md).
         peak_threshold (float): Least share of a whole disk's votes in a candidate. Defaults to
             0.02: where disks overlap a keypoint has only a part of its disk.
         max_candidates (int): Most candidates of an image and keypoint; the best are kept. Defaults
@@ -81,7 +87,7 @@ class DiskOffsetSettings:
     radius: float = 16.0
     vote_threshold: float = 0.1
     vote_spacing: float = 4.0
-    vote_step: float = 2.0
+    vote_step: float = 5.0
     peak_threshold: float = 0.02
     max_candidates: int = 128
     snap_radius: float = 32.0

@@ -9,6 +9,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from mmpose_ext.utils.maps import Maps
+
 from .settings import PAD
 
 
@@ -38,6 +40,12 @@ class Peaks(NamedTuple):
     score: Tensor  #: (P,) float32 smoothed votes; 1 where a whole disk votes for a cell's centre
 
 
+def voting_skips(pitch: Tensor, spacing: float) -> tuple[int, int]:
+    """Give n for each axis, every n-th column and row of a map voting: see :func:`cast_votes`."""
+    skip_x, skip_y = (max(1, round(spacing / step)) for step in pitch.tolist())
+    return skip_x, skip_y
+
+
 def cast_votes(
     heatmaps: Tensor,
     short_offsets: Tensor,
@@ -57,7 +65,7 @@ def cast_votes(
         spacing (float): In input pixels. Of maps that are finer, every n-th row and column votes.
     """
     num_keypoints, h, w = heatmaps.shape[1:]
-    skip_x, skip_y = (max(1, round(spacing / step)) for step in pitch.tolist())
+    skip_x, skip_y = voting_skips(pitch, spacing)
     sparse = heatmaps[..., ::skip_y, ::skip_x].contiguous()
     rows = sparse.shape[-2:]
     index = (sparse.view(-1) >= threshold).nonzero().squeeze(1)
@@ -172,37 +180,55 @@ def find_peaks(maps: VoteMaps, threshold: float) -> Peaks:
 
 
 def expected_oks(
-    maps: VoteMaps, plane: Tensor, position: Tensor, spread: Tensor, radius: float
+    maps: Maps,
+    plane: Tensor,
+    position: Tensor,
+    spread: Tensor,
+    pitch: Tensor,
+    radius: float,
+    threshold: float,
+    spacing: float,
 ) -> Tensor:
-    """Give the mean of exp(-d^2 / (2 spread^2)) over the votes around points (Section III-D).
+    """Give the mean of exp(-d^2 / (2 spread^2)) over the votes of disks (Section III-D).
 
-    This is the OKS that a keypoint can expect where the votes in its disk, normalised, are the
-    distribution of the true position (PersonLab's Expected-OKS, of which the paper tells no more).
-    The disk is that of the cells within R of the nearest cell.
+    This is the OKS that a keypoint can expect where the votes of the positions within R of it,
+    normalised, are the distribution of the true position (PersonLab's Expected-OKS, of which the
+    paper tells no more). The votes are taken where they fall, not by the cells that count them.
 
     Args:
-        maps (VoteMaps): The votes before smoothing.
+        maps (dict[str, Tensor]): ``heatmaps`` and ``short_offsets``, contiguous.
         plane (Tensor): (P,) image * K + keypoint.
         position (Tensor): (P, 2) in input pixels.
         spread (Tensor): (P,) the person's size times the keypoint's precision T_k, input pixels.
+        pitch (Tensor): (2,) on the CPU, input pixels from cell to cell.
         radius (float): R in input pixels.
+        threshold (float): Positions below this value of the heatmap do not vote.
+        spacing (float): See :func:`cast_votes`.
 
     Returns:
         Tensor: (P,) in [0, 1]; 0 where there are no votes.
     """
-    planes, h, w = maps.raw.shape
-    reach = min(math.ceil(radius / maps.step), (min(h, w) - 1) // 2)
-    width = 2 * reach + 1
-    place = position / maps.step + PAD
-    last = torch.tensor([w - width, h - width], device=position.device)
-    corner = (place.round().long() - reach).clamp(min=0).minimum(last)
-    ticks = torch.arange(width, device=position.device)
-    windows = maps.raw.unfold(1, width, 1).unfold(2, width, 1)
-    votes = windows[plane, corner[:, 1], corner[:, 0]]  # (P, width, width)
-    disk = (ticks - reach).square()
-    disk = (disk[:, None] + disk) * maps.step**2 <= radius**2
-    votes = votes * disk
-    distance = (corner[:, :, None] + ticks - place[:, :, None]) * maps.step
-    kernel = distance.square_().mul_(-0.5 / spread.clamp(min=1e-3).square()[:, None, None]).exp_()
-    inside = (kernel[:, 1:] @ votes @ kernel[:, 0, :, None])[:, 0, 0]
-    return inside / votes.sum((1, 2)).clamp(min=1e-12)
+    h, w = maps['heatmaps'].shape[-2:]
+    device = position.device
+    skips = voting_skips(pitch, spacing)
+    steps = [skip * step for skip, step in zip(skips, pitch.tolist())]
+    window = [torch.arange(-math.ceil(radius / s), math.ceil(radius / s) + 1) for s in steps]
+    window = torch.stack(torch.meshgrid(*window, indexing='ij'), -1).view(-1, 2).to(device)
+    step = torch.tensor(steps, device=device)
+    cells = (position / step).round().long()[:, None] + window  # (P, S, 2)
+    here = cells * step
+    x, y = (cells * torch.tensor(skips, device=device)).unbind(-1)
+    votes = (here - position[:, None]).square().sum(-1) <= radius**2
+    votes &= (x >= 0) & (y >= 0) & (x < w) & (y < h)
+    cell = torch.where(votes, y * w + x, 0)
+    plane = plane[:, None]
+    weight = maps['heatmaps'].view(-1)[plane * (h * w) + cell]
+    weight = torch.where(votes & (weight >= threshold), weight, 0.0)
+    # channel 2k of image b is plane 2 * (b * K + k)
+    source = 2 * plane * (h * w) + cell
+    offsets = maps['short_offsets'].view(-1)
+    there = here + torch.stack([offsets[source], offsets[source + h * w]], -1)
+    distance = (there - position[:, None]).square().sum(-1)
+    kernel = (-0.5 * distance / spread.square()[:, None]).exp()
+    inside = torch.where(weight > 0, weight * kernel, 0.0).sum(1)
+    return inside / weight.sum(1).clamp(min=1e-12)

@@ -121,23 +121,42 @@ def test_equal_neighbours_count_once():
     assert len(find_peaks(accumulate(votes, 1, SIZE, 1.0), 0.001).plane) == 1
 
 
-def test_expected_oks_equals_plain_loops():
-    heatmaps, offsets = noisy_maps((37, 29))
-    votes = cast_votes(heatmaps, offsets, torch.ones(2), RADIUS, 0.1, 1.0)
-    maps = accumulate(votes, 6, SIZE, 2.0)
+# every cell of a pixel votes; every second; cells of 4 px
+@pytest.mark.parametrize(('cells', 'spacing'), [((37, 29), 1.0), ((37, 29), 2.0), ((10, 8), 1.0)])
+def test_expected_oks_equals_plain_loops(cells, spacing):
+    heatmaps, offsets = noisy_maps(cells)
+    pitch, skip = pitch_of(cells), int(spacing)
     torch.manual_seed(1)
     plane = torch.randint(6, (20,))
-    position = torch.rand(20, 2) * 20 + 6
+    position = torch.rand(20, 2) * torch.tensor(SIZE)  # also at the border
     spread = torch.rand(20) * 8 + 0.5
-    got = expected_oks(maps, plane, position, spread, RADIUS)
+    maps = dict(heatmaps=heatmaps, short_offsets=offsets)
+    got = expected_oks(maps, plane, position, spread, pitch, RADIUS, 0.1, spacing)
+    heatmaps = heatmaps.flatten(0, 1).numpy()
+    offsets = offsets.view(6, 2, *offsets.shape[2:]).numpy()
     for i in range(20):
-        centre = (position[i] / 2 + PAD).numpy()
-        cell = np.rint(centre)
         total = inside = 0.0
-        for row, column in np.ndindex(*maps.raw.shape[1:]):
-            if np.square(cell - (column, row)).sum() * 4 <= RADIUS**2:
-                vote = float(maps.raw[plane[i], row, column])
-                distance = np.square(centre - (column, row)).sum() * 4
-                total += vote
-                inside += vote * math.exp(-distance / (2 * float(spread[i]) ** 2))
-        assert float(got[i]) == pytest.approx(inside / total, rel=1e-4)
+        point = position[i].numpy()
+        for y, x in np.ndindex(*heatmaps.shape[1:]):
+            here = np.array([x, y]) * pitch.numpy()
+            vote = float(heatmaps[plane[i], y, x])
+            if x % skip or y % skip or vote < 0.1 or np.hypot(*(here - point)) > RADIUS:
+                continue
+            distance = np.square(here + offsets[plane[i], :, y, x] - point).sum()
+            total += vote
+            inside += vote * math.exp(-float(distance) / (2 * float(spread[i]) ** 2))
+        assert float(got[i]) == pytest.approx(inside / max(total, 1e-12), rel=1e-3, abs=1e-6)
+
+
+def test_expected_oks_does_not_depend_on_where_cells_lie():
+    """A keypoint on which all votes fall is certain, however small the person."""
+    y, x = torch.meshgrid(torch.arange(61.0), torch.arange(61.0), indexing='ij')
+    for point in ((30.0, 28.5), (31.3, 27.7)):
+        offsets = torch.stack([point[0] - x, point[1] - y])[None]
+        heatmaps = (offsets.square().sum(1, keepdim=True) <= 16**2).float()
+        maps = dict(heatmaps=heatmaps, short_offsets=offsets)
+        at = torch.tensor([point])
+        got = expected_oks(
+            maps, torch.zeros(1).long(), at, torch.ones(1), torch.ones(2), 16.0, 0.1, 4.0
+        )
+        assert float(got) == pytest.approx(1, abs=1e-4)

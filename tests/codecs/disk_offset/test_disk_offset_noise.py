@@ -1,0 +1,135 @@
+# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+"""Decoding of maps that err as networks do, and that drawing waits for nothing."""
+
+import numpy as np
+import pytest
+import torch
+from torch.nn.functional import interpolate
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from mmpose_ext.apps.benchmark import Settings, run_benchmark
+from mmpose_ext.apps.benchmark.noise_errors import NoisyMaps
+from mmpose_ext.apps.benchmark.noise_scenes import made_up_scenes
+from mmpose_ext.codecs import DiskOffset
+from mmpose_ext.codecs.disk_offset.sampling import cell_pitch, sample
+
+SIZE, CELLS, KINDS = (401, 401), (51, 51), 17
+
+
+def drawn(codec, points):
+    encoded = codec.encode(points)
+    return {name: torch.from_numpy(encoded[name])[None] for name in codec.decoded_names}
+
+
+def people(number, seed=0):
+    return made_up_scenes(SIZE, (number,), 1, seed)[0].points
+
+
+def test_long_offsets_are_followed_refined():
+    """An error that leaves the offset within the keypoint's disk is gone, a larger one stays."""
+    codec = DiskOffset(SIZE, CELLS)
+    points = people(1)
+    maps = drawn(codec, points)
+    keypoint = torch.arange(KINDS)
+    at = dict(
+        image=torch.zeros(KINDS, dtype=torch.long),
+        keypoint=keypoint,
+        points=torch.from_numpy(points[0]),
+        pitch=cell_pitch(SIZE, CELLS),
+        threshold=0.1,
+        **{name: codec.constants('cpu')[name] for name in ('edges_from', 'edge_ends')},
+    )
+    true = torch.from_numpy(points[0]).expand(KINDS, -1, -1)
+    for error, exact in (((6.0, -5.0), True), ((60.0, 0.0), False)):
+        wrong = maps['long_offsets'].unflatten(1, (-1, 2)) + torch.tensor(error)[:, None, None]
+        found = sample(dict(maps, long_offsets=wrong.flatten(1, 2).contiguous()), **at)
+        distance = (found.far - true).norm(dim=-1)
+        assert (distance < 1e-3).all() if exact else distance.median() == pytest.approx(60, abs=1)
+
+
+def test_parts_whose_long_offsets_err_are_one_person():
+    """Nobody's neck: without the shoulders only long offsets join the face to the rest."""
+    codec = DiskOffset(SIZE, CELLS)
+    points = people(1)
+    visible = np.ones((1, KINDS), np.float32)
+    visible[:, [5, 6]] = 0
+    encoded = codec.encode(points, visible)
+    maps = {name: torch.from_numpy(encoded[name])[None] for name in codec.decoded_names}
+    maps['long_offsets'][:, 0::2] += 10.0 * (maps['long_offsets'][:, 0::2] != 0)
+    (found,) = codec.batch_decode(maps)[0]
+    assert len(found) == 1
+    labelled = visible[0] > 0
+    np.testing.assert_allclose(found[0, labelled], points[0, labelled], atol=0.1)
+
+
+@pytest.mark.parametrize(
+    ('kind', 'cells'), [('smooth', CELLS), ('independent', CELLS), ('independent', SIZE)]
+)
+def test_as_many_people_are_found_as_there_are(kind, cells):
+    """One disk gives one candidate at errors of 3 px, also on maps resized to the input's size."""
+    codec = DiskOffset(SIZE, CELLS)
+    for number in (1, 20):
+        maps = NoisyMaps(drawn(codec, people(number)), kind, SIZE, number).at(3.0)
+        if cells != CELLS:
+            maps = {
+                name: interpolate(value, cells[::-1], mode='bilinear', align_corners=True)
+                for name, value in maps.items()
+            }
+        assert len(codec.batch_decode(maps)[0][0]) == number
+
+
+def test_beside_associative_embedding(root):
+    """At the errors of a trained network: people within 3 %, and AP no lower than mmpose's."""
+    config = root / 'configs' / 'strongpose_resnet101_401x401.py'
+    settings = Settings(people=(5, 30), batch=1, strengths=(3.0,), errors=('smooth',))
+    rows, _ = run_benchmark(config, settings, 'noise')
+    found = {(row.measure.split(',')[0], row.contestant.split(',')[0]): row.median for row in rows}
+    assert found['found', 'DiskOffset'] == pytest.approx(35, rel=0.03)
+    assert found['AP', 'DiskOffset'] >= found['AP', 'AssociativeEmbedding']
+    assert found['AR', 'DiskOffset'] >= found['AR', 'AssociativeEmbedding']
+
+
+@pytest.mark.long
+@pytest.mark.parametrize('variant', ['vote_step=4.0', 'vote_step=6.0'])
+def test_default_is_the_best_of_its_neighbours(root, shared_data, variant):
+    """Over errors of 0 to 5 px, by the mean of AP and AR less the share of people too many."""
+    config = root / 'configs' / 'strongpose_resnet101_401x401.py'
+    file = shared_data / 'coco-real' / 'val.json'
+    settings = Settings(strengths=(0.0, 3.0, 5.0), annotations=str(file), vary=(variant,))
+    rows, _ = run_benchmark(config, settings, 'noise')
+    merit = {}
+    for row in rows:
+        truth = 206
+        gain = -abs(row.median - truth) / truth if row.unit == 'people' else row.median
+        merit[row.contestant] = merit.get(row.contestant, 0.0) + gain
+    assert merit['DiskOffset, 51x51'] > merit[variant]
+
+
+class Waits(TorchDispatchMode):
+    """Counts what would wait for a device to hand over a number."""
+
+    def __init__(self):
+        super().__init__()
+        self.number = 0
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        self.number += 'local_scalar_dense' in str(function)
+        return function(*args, **(kwargs or {}))
+
+
+def test_drawing_reads_no_number_from_the_device():
+    codec = DiskOffset(SIZE, CELLS)
+    points = torch.from_numpy(people(3))[None]
+    weights = torch.ones(points.shape[:-1])
+    masks = dict(
+        instance_map=torch.ones(1, 1, *CELLS, dtype=torch.int16),
+        loss_mask=torch.ones(1, 1, *CELLS, dtype=torch.uint8),
+    )
+    for given in ({}, masks):
+        codec.draw(points, weights, **given)  # fills the constants
+        with Waits() as waits:
+            codec.draw(points, weights, **given)
+        assert waits.number == 0
+    with Waits() as waits:
+        int(masks['instance_map'].max())
+    assert waits.number == 1
