@@ -3,7 +3,11 @@
 # that COCO's checkpoint fits; the channels that mean another keypoint learn it anew. An epoch is 1000
 # steps, as on COCO.
 # The metric needs `pip install poseval`.
-_base_ = ['./_base_/cluster_hourglass.py']
+_base_ = [
+    './_base_/schedule_cluster.py',
+    './_base_/bottomup_pack.py',
+    './_base_/cluster_hourglass.py',
+]
 
 dataset_type = 'PoseTrack18Dataset'
 data_mode = 'bottomup'
@@ -25,6 +29,10 @@ train_pipeline = [
     *_base_.train_pipeline[:-2],
     dict(type='GenerateTarget', encoder=codec),
     dict(type='PackPoseInputs'),
+]
+val_pipeline = [
+    *_base_.load_and_resize,
+    dict(type='PackPoseInputs', meta_keys=_base_.shared_meta_keys),
 ]
 model = dict(backbone=dict(metainfo=metainfo), head=dict(decoder=codec))
 
@@ -55,7 +63,7 @@ val_dataloader = dict(
         ann_file='annotations/posetrack18_val.json',
         data_prefix=dict(img=''),
         test_mode=True,
-        pipeline=_base_.val_pipeline,
+        pipeline=val_pipeline,
     ),
 )
 test_dataloader = val_dataloader

@@ -1,7 +1,7 @@
 # The cluster-wise network for training your own model: the last row of Table 1 with what ended the
 # collapse of the tags and raised the AP in our small trainings. No row of the paper, and not trained
 # at this size.
-_base_ = ['./cluster_hourglass4_512x512.py']
+_base_ = ['./_base_/schedule_cluster.py', './_base_/cluster_coco_512x512.py']
 
 margin = 4.0
 model = dict(

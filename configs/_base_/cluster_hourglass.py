@@ -1,10 +1,4 @@
-# The cluster-wise network at 512x512 and its training: Sections 3 and 4.2. A child config adds the
-# data set. Maps at 128x128; Adam 2e-4, from epoch 150 of 200 on 1e-5; batches of 8. An epoch is 1000
-# steps ("1000 training steps and 10 evaluation steps are alternatively carried on"), as in the code
-# of associative embedding. For passes over the data instead:
-# --cfg-options train_dataloader.sampler.samples=None
-_base_ = ['./default_runtime.py', './bottomup_pack.py']
-
+# The cluster-wise network at 512x512: Section 3; maps at 128x128.
 codec = dict(
     type='ClusterTag',
     input_size=(512, 512),
@@ -24,7 +18,7 @@ train_pipeline = [
     dict(type='GenerateTarget', encoder=codec),
     dict(type='PackPoseInputs'),
 ]
-val_pipeline = [
+load_and_resize = [
     dict(type='LoadImage'),
     dict(
         type='BottomupResize',
@@ -32,10 +26,7 @@ val_pipeline = [
         size_factor=64,
         resize_mode='expand',
     ),
-    dict(type='PackPoseInputs', meta_keys=_base_.shared_meta_keys),
 ]
-
-train_sampler = dict(_delete_=True, type='SubsetSampler', samples=8 * 1000)
 
 # 17 clusters of one joint beside one of all (Cluster-2), in- and cross-branch aggregation
 sparse_clusters = (17, 17, 17, 17)
@@ -68,10 +59,3 @@ model = dict(
     ),
     test_cfg=dict(flip_test=True),
 )
-
-train_cfg = dict(max_epochs=200, val_interval=10)
-optim_wrapper = dict(optimizer=dict(type='Adam', lr=2e-4))
-param_scheduler = [
-    dict(type='MultiStepLR', begin=0, end=200, milestones=[150], gamma=0.05, by_epoch=True)
-]
-auto_scale_lr = dict(base_batch_size=8)  # scales the rate only with --auto-scale-lr

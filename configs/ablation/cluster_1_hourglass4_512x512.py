@@ -1,5 +1,5 @@
 # Cluster-1 of Table 1: clusters that get smaller from stack to stack, no aggregation.
-_base_ = ['../cluster_hourglass4_512x512.py']
+_base_ = ['../_base_/schedule_cluster.py', '../_base_/cluster_coco_512x512.py']
 
 sparse_clusters = (5, 5, 5, 17)
 dense_clusters = (1, 1, 1, 3)

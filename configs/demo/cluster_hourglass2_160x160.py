@@ -1,6 +1,11 @@
 # `make demo-cluster`: the cluster-wise network with two narrow stacks, on synthetic images of one
 # to three people, small enough for two CPU cores in half an hour.
-_base_ = ['../_base_/synthetic_bottomup.py', '../_base_/cluster_hourglass.py']
+_base_ = [
+    '../_base_/schedule_cluster.py',
+    '../_base_/bottomup_pack.py',
+    '../_base_/synthetic_bottomup.py',
+    '../_base_/cluster_hourglass.py',
+]
 
 data_root = 'build/demo-cluster/data/'
 codec = dict(
@@ -31,7 +36,7 @@ train_pipeline = [
 val_pipeline = [
     dict(type='LoadImage'),
     dict(type='BottomupResize', input_size=codec['input_size']),
-    _base_.val_pipeline[-1],
+    dict(type='PackPoseInputs', meta_keys=_base_.shared_meta_keys),
 ]
 train_dataloader = dict(
     batch_size=4, dataset=dict(data_root=data_root, pipeline=train_pipeline), drop_last=True
