@@ -19,7 +19,7 @@ from mmpose_ext.utils.maps import Maps
 
 from .codecs import network_map_size
 from .contestants import Contestant
-from .noise_errors import NoisyMaps
+from .noise_errors import TAG_STEP, NoisyMaps
 from .noise_scenes import Scene, annotated_scenes, made_up_scenes
 from .noise_scores import Found, score_people
 from .peers import ORDER
@@ -28,8 +28,8 @@ from .suite import Settings
 
 PART = 'noise'
 TRUTH = 'annotated'
-#: Between two people's tags where the codec does not set it: twice the margin that is trained.
-TAG_STEP = 8.0
+#: The margin that mmpose's loss of associative embedding trains: it is exp(-d^2) between people.
+PEERS_MARGIN = 0.5**0.5
 
 
 @dataclass
@@ -39,10 +39,13 @@ class Source:
     Attributes:
         draw (Callable): Gives the perfect maps (1, C, h, w) of a scene.
         decoders (dict[str, object]): Codecs by name.
+        tag_step (float): Between two people's tags, where there are tags: twice the margin that is
+            trained, so that tags of any scale err alike.
     """
 
     draw: Callable[[Scene], Maps]
     decoders: dict[str, Any] = field(default_factory=dict)
+    tag_step: float = TAG_STEP
 
 
 def measure_noise(
@@ -107,7 +110,7 @@ def _decode_all(
     for number, scene in enumerate(scenes):
         tell(f'{kind} errors, image {number + 1} of {len(scenes)}')
         for source in sources:
-            noisy = NoisyMaps(source.draw(scene), kind, size, number)
+            noisy = NoisyMaps(source.draw(scene), kind, size, number, source.tag_step)
             for strength in strengths:
                 maps = noisy.at(strength)
                 for name, codec in source.decoders.items():
@@ -151,25 +154,21 @@ def disk_offset_sources(ours: Contestant, variants: Sequence[str]) -> list[Sourc
         sources[0].decoders[variant] = _varied(dict(settings, map_size=network), variant)
     stride_4 = tuple(-(-side // 4) for side in size)
     peer = associative_embedding(size, stride_4, sigma=2)
-    name = f'AssociativeEmbedding, {stride_4[0]}x{stride_4[1]}'
-    draw = _tagged(peer, [[k] for k in range(len(ORDER))])
-    return [*sources, Source(draw, {name: peer})]
+    return [*sources, _peer_source(peer)]
 
 
 def cluster_tag_sources(ours: Contestant, variants: Sequence[str]) -> list[Source]:
     """Tagged heatmaps of the config's clusters, and of AssociativeEmbedding."""
     settings = {k: v for k, v in ours.decoder_cfg.items() if k != 'draw_on_device'}
     codec = KEYPOINT_CODECS.build(settings)
-    own = Source(
-        draw=_tagged(codec, codec.clusters, codec.delta, codec.reference_step or TAG_STEP),
-        decoders={'ClusterTag': codec},
-    )
+    margin = ours.model['head'].get('loss', {}).get('margin', TAG_STEP / 2)
+    step = codec.reference_step or 2 * margin
+    draw = _tagged(codec, codec.clusters, codec.delta, step)
+    own = Source(draw, {'ClusterTag': codec}, step)
     for variant in variants:
         own.decoders[variant] = _varied(settings, variant)
     cells = codec.heatmap_size
-    peer = associative_embedding(ours.input_size, cells, codec.sigma)
-    draw = _tagged(peer, [[k] for k in range(len(ORDER))])
-    return [own, Source(draw, {f'AssociativeEmbedding, {cells[0]}x{cells[1]}': peer})]
+    return [own, _peer_source(associative_embedding(ours.input_size, cells, codec.sigma))]
 
 
 def associative_embedding(
@@ -185,6 +184,13 @@ def associative_embedding(
         decode_topk=30,
         decode_max_instances=30,
     )
+
+
+def _peer_source(codec: AssociativeEmbedding) -> Source:
+    step = 2 * PEERS_MARGIN
+    draw = _tagged(codec, [[k] for k in range(len(ORDER))], step=step)
+    w, h = codec.heatmap_size
+    return Source(draw, {f'AssociativeEmbedding, {w}x{h}': codec}, step)
 
 
 def _drawn(codec: Any, scene: Scene) -> Maps:

@@ -26,8 +26,10 @@ CORRELATION_OF_VALUES = 32.0
 SHARE_OF_LENGTH = 0.05
 #: Heatmaps err by this share of their value, and by this amount, where short offsets err by 1 px.
 SHARE_OF_VALUE, BACKGROUND = 0.1, 0.005
-#: Tags err by this much where short offsets err by 1 px: by 0.8 where they err by 3 px.
-TAG_ERROR = 0.8 / 3
+#: Between the tags of two people, unless the training asks for another distance.
+TAG_STEP = 8.0
+#: Tags err by this share of that distance where short offsets err by 1 px: by 0.8 of 8 at 3 px.
+SHARE_OF_STEP = 0.1 / 3
 
 #: Of the x and y of an error whose length has a mean square of 1.
 EACH_AXIS = 0.5**0.5
@@ -82,18 +84,26 @@ class NoisyMaps:
     | mid and long offsets | r px, and a twentieth of their length for each pixel of r |
     | disks, body | a tenth of their value for each pixel of r, and 0.005 r; within 0 to 1 |
     | Gaussian heatmaps | the same; where errors are smooth they also lie r px beside the keypoint |
-    | tags | 0.8 r / 3 |
+    | tags | a tenth of the distance of two people's, times r / 3 |
 
-    So at r = 3 long offsets err by 15 % of their length, tags by 0.8, and heatmaps by 30 %.
+    So at r = 3 long offsets err by 15 % of their length, tags by 0.8 of 8, and heatmaps by 30 %.
 
     Args:
         maps (dict[str, Tensor]): (1, C, h, w) each, by the names of the codecs' maps.
         kind (str): One of ERRORS.
         size (tuple[int, int]): The input's [w, h].
         seed (int): Of the errors.
+        tag_step (float): Between the tags of two people. Defaults to 8.
     """
 
-    def __init__(self, maps: Maps, kind: str, size: tuple[int, int], seed: int) -> None:
+    def __init__(
+        self,
+        maps: Maps,
+        kind: str,
+        size: tuple[int, int],
+        seed: int,
+        tag_step: float = TAG_STEP,
+    ) -> None:
         self.maps = maps
         self.errors = {}
         self.shift = None
@@ -108,7 +118,7 @@ class NoisyMaps:
             elif name == 'short_offsets':
                 self.errors[name] = (field(value.shape).mul_(EACH_AXIS),)
             elif name == 'tags':
-                self.errors[name] = (field(value.shape).mul_(TAG_ERROR),)
+                self.errors[name] = (field(value.shape).mul_(SHARE_OF_STEP * tag_step),)
             else:
                 of_value = field(value.shape, CORRELATION_OF_VALUES).mul_(SHARE_OF_VALUE)
                 self.errors[name] = (of_value, field(value.shape).mul_(BACKGROUND))
