@@ -80,6 +80,7 @@ lint: setup
 	ruff check .
 	ruff format --check .
 	lint-imports
+	mypy
 	vermin -t=3.8- --no-tips --no-parse-comments --violations mmpose_ext tests tools setup.py
 
 clean:

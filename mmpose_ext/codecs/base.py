@@ -149,7 +149,7 @@ class BaseTorchCodec(BaseKeypointCodec):
     @property
     def label_mapping_table(self) -> dict:
         """What PackPoseInputs packs as instance labels."""
-        names = ('keypoint_weights',)
+        names: tuple[str, ...] = ('keypoint_weights',)
         if self.draw_on_device:
             names += ('target_keypoints', *self._people_names)
         else:
@@ -218,6 +218,7 @@ class BaseTorchCodec(BaseKeypointCodec):
             # NaN and infinity survive a sum: one number to copy, after the coordinates.
             total = self.finite_sum(maps, scores)
             if isinstance(keypoints, Tensor):
+                assert isinstance(scores, Tensor)
                 found = torch.cat([keypoints, scores[..., None]], -1).cpu().numpy()
                 results = [list(found[..., :2]), list(found[..., 2])]
             else:

@@ -43,4 +43,4 @@ def decode(outputs: list[np.ndarray], metadata: dict, size: tuple[int, int]) -> 
     if decoding is None:
         raise ValueError("a top-down model's keypoints must be decoded in the graph: export it so")
     kind, decode_maps = BOTTOM_UP[decoding['codec']]
-    return decode_maps(named, kind(**decoding['settings']), size)
+    return decode_maps(named, kind(**decoding['settings']), size)  # type: ignore[operator]

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Container, Sequence
+from typing import Any
 
 import torch
 from mmpose.structures import PoseDataSample
@@ -36,7 +37,7 @@ def stack_pixels(fields: Sequence, name: str, device: torch.device | str | None)
     return torch.stack([field.get(name) for field in fields]).to(device, non_blocking=True)
 
 
-def pixel_fields(sample: PoseDataSample, level: int | None):
+def pixel_fields(sample: PoseDataSample, level: int | None) -> Any:
     """Give a sample's pixel data, of one of several encoders, or an empty dict."""
     if 'gt_fields' not in sample:
         return {}

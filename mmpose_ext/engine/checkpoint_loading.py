@@ -9,6 +9,7 @@ import pickle
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import RLock
+from typing import Any
 
 import numpy as np
 import torch
@@ -37,7 +38,7 @@ _installed = False
 def _named(function: Callable, module: str, name: str) -> Callable:
     """``function`` under the name that stands for it in pickles."""
 
-    def call(*args):
+    def call(*args: Any) -> Any:
         return function(*args)
 
     call.__module__, call.__name__, call.__qualname__ = module, name, name
@@ -51,7 +52,7 @@ def _mmengine_method(owner: type, name: str) -> Callable:
     return getattr(owner, name)
 
 
-def _empty_bytes(*args) -> bytes:
+def _empty_bytes(*args: object) -> bytes:
     """All that is left of ``bytes`` in pickles: what an array without elements is written as."""
     if args:
         raise pickle.UnpicklingError(f'GLOBAL bytes{args} was not an allowed global')
@@ -154,7 +155,7 @@ def load_from_local(filename: str, map_location: object = None) -> dict:
     return load_checkpoint_safely(filename, map_location)
 
 
-load_from_local.loads_weights_only = True
+setattr(load_from_local, 'loads_weights_only', True)  # noqa: B010  mypy knows no attributes of functions
 
 
 def name_of_loaded(checkpoint: dict) -> str | None:
@@ -168,13 +169,13 @@ def _weights_only(loader: Callable) -> Callable:
     """``loader`` with its calls of ``torch.load``, however made, held to weights only."""
 
     @functools.wraps(loader)
-    def load(filename: str, *args, **kwargs):
+    def load(filename: str, *args: Any, **kwargs: Any) -> dict:
         allowed = allowed_globals(allowed_classes())
         with explained(filename), _full_unpickling_forbidden(), allowed:
             checkpoint = loader(filename, *args, **kwargs)
         return _checked(checkpoint, filename)
 
-    load.loads_weights_only = True
+    setattr(load, 'loads_weights_only', True)  # noqa: B010  mypy knows no attributes of functions
     return load
 
 

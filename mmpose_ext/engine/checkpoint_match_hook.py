@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from mmengine.hooks import Hook
 from mmengine.model import BaseTTAModel, is_model_wrapper
+from mmengine.runner import Runner
 from mmengine.runner.base_loop import BaseLoop
 from mmpose.registry import HOOKS
 from torch import nn
@@ -154,7 +155,7 @@ class CheckpointMatchHook(Hook):
     def __init__(self, allowed_keys: Sequence[str] = ()) -> None:
         self.allowed_keys = tuple(allowed_keys)
 
-    def after_load_checkpoint(self, runner, checkpoint: dict) -> None:
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Compare the checkpoint with the runner's model."""
         match = match_checkpoint(runner.model, checkpoint, self.allowed_keys)
         name = name_of_loaded(checkpoint) or 'the checkpoint'

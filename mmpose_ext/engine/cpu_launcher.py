@@ -3,6 +3,7 @@
 
 import functools
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from mmengine.device import get_device
@@ -23,23 +24,25 @@ def install_cpu_launcher() -> None:
         return
 
     @functools.wraps(launch)
-    def init(backend: str, init_backend: str = 'torch', **kwargs) -> None:
+    def init(backend: str, init_backend: str = 'torch', **kwargs: Any) -> None:
         if get_device() != 'cpu' or init_backend != 'torch':
             launch(backend, init_backend=init_backend, **kwargs)
         else:
             torch.distributed.init_process_group(backend='gloo', **kwargs)
             MMDistributedDataParallel.__init__ = _without_devices(MMDistributedDataParallel)
 
-    init.runs_on_cpu = True
+    setattr(init, 'runs_on_cpu', True)  # noqa: B010  mypy knows no attributes of functions
     utils._init_dist_pytorch = init
 
 
-def _without_devices(wrapper: type) -> Callable:
+def _without_devices(wrapper: Any) -> Callable:
     """The constructor of a distributed wrapper, for modules on the CPU."""
     construct = wrapper.__init__
 
     @functools.wraps(construct)
-    def init(self, module: torch.nn.Module, *args, device_ids=None, **kwargs) -> None:
+    def init(
+        self: Any, module: torch.nn.Module, *args: Any, device_ids: Any = None, **kwargs: Any
+    ) -> None:
         construct(self, module, *args, **kwargs)
 
     return init

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from mmengine.hooks import Hook
-from mmengine.runner import IterBasedTrainLoop
+from mmengine.runner import IterBasedTrainLoop, Runner
 from mmpose.registry import HOOKS
 from torch.utils.data import DataLoader
 
@@ -38,7 +38,7 @@ class EpochSeedHook(Hook):
     def __init__(self) -> None:
         self._seeds: SampleSeeds | None = None
 
-    def before_train(self, runner) -> None:
+    def before_train(self, runner: Runner) -> None:
         """Take the sampler's seed from a resumed run and attach the seeds to the data loader."""
         loader = runner.train_dataloader
         same_for_all_ranks = not runner._randomness_cfg.get('diff_rank_seed', False)
@@ -49,7 +49,7 @@ class EpochSeedHook(Hook):
             self._seeds = SampleSeeds(runner.seed)
             self._seeds.attach(loader)
 
-    def before_train_epoch(self, runner) -> None:
+    def before_train_epoch(self, runner: Runner) -> None:
         """Seed this process, and tell the data workers the epoch."""
         if self._seeds is not None:
             self._seeds.set_epoch(runner.epoch)

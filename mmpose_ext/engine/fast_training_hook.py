@@ -6,11 +6,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from types import MethodType
+from typing import Any
 
 import torch
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
 from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
 from mmpose.datasets.transforms import LoadImage
 from mmpose.registry import HOOKS
 from torch import nn
@@ -56,7 +58,7 @@ class FastTrainingHook(Hook):
         ImportError: If ``turbojpeg=True`` is asked for and it is not installed.
     """
 
-    def before_train(self, runner) -> None:
+    def before_train(self, runner: Runner) -> None:
         """Prepare the model and the training's data set."""
         settings = runner.cfg.get('fast_training')
         if settings is None:
@@ -129,7 +131,7 @@ def use_bfloat16(model: nn.Module, device: torch.device) -> None:
 def _in_bfloat16(name: str, device_type: str) -> Callable:
     """A method in the place of ``name``; bound to a module, so that a copied module has a copy."""
 
-    def call(self, *args, **kwargs):
+    def call(self: Any, *args: Any, **kwargs: Any) -> Any:
         method = getattr(type(self), name)
         if not self.training:
             return method(self, *args, **kwargs)
@@ -140,7 +142,7 @@ def _in_bfloat16(name: str, device_type: str) -> Callable:
     return call
 
 
-def _float32(maps):
+def _float32(maps: Any) -> Any:
     """Widen all tensors in nested dicts and rows."""
     if isinstance(maps, torch.Tensor):
         return maps.float()
@@ -149,7 +151,7 @@ def _float32(maps):
     return type(maps)(map(_float32, maps))
 
 
-def use_turbojpeg(dataset) -> None:
+def use_turbojpeg(dataset: Any) -> None:
     """Let ``LoadTurboJpegImage`` load the images of a data set, or of those that it is made of.
 
     Transforms that are exactly mmpose's ``LoadImage`` are replaced, with their settings.
@@ -169,5 +171,5 @@ def use_turbojpeg(dataset) -> None:
                 )
 
 
-def _decide(asked: bool | None, by_machine) -> bool:
+def _decide(asked: bool | None, by_machine: Callable[[], bool]) -> bool:
     return by_machine() if asked is None else asked

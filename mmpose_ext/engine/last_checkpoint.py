@@ -37,13 +37,13 @@ def newest_whole_checkpoint(folders: Iterable[str | Path], filename_tmpl: str) -
     """
     before, after = filename_tmpl.split('{}')
     pattern = re.compile(re.escape(before) + r'(\d+)' + re.escape(after))
-    steps = {}
+    steps: dict[Path, int] = {}
     for folder in map(Path, folders):
         with suppress(OSError):
             for path in folder.iterdir():
                 if found := pattern.fullmatch(path.name):
                     steps[path] = int(found.group(1))
-    candidates = sorted(steps, key=steps.get, reverse=True)
+    candidates = sorted(steps, key=steps.__getitem__, reverse=True)
     return next((path for path in candidates if is_whole_checkpoint(path)), None)
 
 

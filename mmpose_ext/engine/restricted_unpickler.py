@@ -14,7 +14,7 @@ import pickle
 import threading
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from types import SimpleNamespace
 from typing import BinaryIO
 
@@ -182,7 +182,7 @@ def _allowed_in_this_thread(allowed: Iterable[Callable]) -> Iterator[None]:
         vars(_thread).update(before)
 
 
-def allowed_globals(allowed: Iterable[Callable]) -> object:
+def allowed_globals(allowed: Iterable[Callable]) -> AbstractContextManager:
     """Context in which ``torch.load(weights_only=True)`` also takes these classes and functions.
 
     Args:

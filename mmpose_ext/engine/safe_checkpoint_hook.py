@@ -7,10 +7,11 @@ import hashlib
 import os
 import pickle
 from collections.abc import Callable, Iterable
+from typing import Any
 
 from mmengine.dist import barrier, is_main_process
 from mmengine.hooks import CheckpointHook
-from mmengine.runner import save_checkpoint
+from mmengine.runner import Runner, save_checkpoint
 from mmengine.runner.base_loop import BaseLoop
 from mmengine.runner.checkpoint import _load_checkpoint
 from mmpose.registry import HOOKS
@@ -24,11 +25,11 @@ from .last_checkpoint import LAST_CHECKPOINT, repair_last_checkpoint
 class _RemovalsLater:
     """A file backend whose removals wait until :meth:`carry_out`."""
 
-    def __init__(self, backend: object) -> None:
+    def __init__(self, backend: Any) -> None:
         self._backend = backend
         self._waiting: list[tuple[Callable[[str], None], str]] = []
 
-    def __getattr__(self, name: str):
+    def __getattr__(self, name: str) -> Any:
         return getattr(self._backend, name)
 
     def remove(self, path: str) -> None:
@@ -73,7 +74,10 @@ class SafeCheckpointHook(CheckpointHook):
             no whole checkpoint.
     """
 
-    def __init__(self, validate_on_resume: bool = True, **kwargs) -> None:
+    backend_args: dict | None
+    file_backend: Any
+
+    def __init__(self, validate_on_resume: bool = True, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.validate_on_resume = validate_on_resume
         is_local = self.out_dir is None or '://' not in str(self.out_dir)
@@ -83,7 +87,7 @@ class SafeCheckpointHook(CheckpointHook):
         if self._writes_locally:
             self.backend_args = dict(backend=ATOMIC_BACKEND)
 
-    def before_run(self, runner) -> None:
+    def before_run(self, runner: Runner) -> None:
         """Before an automatic ``--resume`` looks for it: mend ``last_checkpoint``."""
         resumes_by_itself = runner._resume and runner._load_from is None
         trains = isinstance(runner._train_loop, BaseLoop)
@@ -97,7 +101,7 @@ class SafeCheckpointHook(CheckpointHook):
                 runner.logger.warning(repaired)
         barrier()
 
-    def before_train(self, runner) -> None:
+    def before_train(self, runner: Runner) -> None:
         """Clean up after a killed run and catch up with a validation that it missed."""
         with quiet_log():
             super().before_train(runner)
@@ -112,12 +116,12 @@ class SafeCheckpointHook(CheckpointHook):
             self.last_ckpt = runner.message_hub.runtime_info.get('last_ckpt')
             runner.val_loop.run()
 
-    def after_val_epoch(self, runner, metrics=None) -> None:
+    def after_val_epoch(self, runner: Runner, metrics: dict | None = None) -> None:
         """Note in the message hub that this was validated; save the best checkpoint."""
         runner.message_hub.update_info('validated_iter', runner.iter)
         super().after_val_epoch(runner, metrics)
 
-    def _save_checkpoint_with_step(self, runner, step: int, meta: dict) -> None:
+    def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict) -> None:
         outdated = self._note_kept_steps(runner, step)
         filename = self.filename_tmpl.format(step)
         self.last_ckpt = self.file_backend.join_path(self.out_dir, filename)
@@ -138,7 +142,7 @@ class SafeCheckpointHook(CheckpointHook):
             write_atomically(record, os.fsencode(self.last_ckpt))
             self._remove_steps(outdated)
 
-    def _save_best_checkpoint(self, runner, metrics: dict) -> None:
+    def _save_best_checkpoint(self, runner: Runner, metrics: dict) -> None:
         wanted = [key for key in self.save_best or [] if key != 'auto']
         if unknown := [key for key in wanted if key not in metrics]:
             raise KeyError(
@@ -154,7 +158,7 @@ class SafeCheckpointHook(CheckpointHook):
             self.file_backend = backend
         delayed.carry_out(keep=self._best_paths(), folder=str(self.out_dir))
 
-    def _publish_model(self, runner, ckpt_path: str) -> None:
+    def _publish_model(self, runner: Runner, ckpt_path: str) -> None:
         if not is_main_process():
             return
         checkpoint = _load_checkpoint(ckpt_path)
@@ -164,7 +168,7 @@ class SafeCheckpointHook(CheckpointHook):
         save_checkpoint(published, path, backend_args=self.backend_args)
         runner.logger.info(f'The checkpoint {ckpt_path} is published to {path}')
 
-    def _note_kept_steps(self, runner, step: int) -> list[int]:
+    def _note_kept_steps(self, runner: Runner, step: int) -> list[int]:
         """Update what ``max_keep_ckpts`` keeps; return the steps to remove after saving.
 
         Both lists go into the checkpoint, so that a run killed before it could remove the outdated
@@ -204,7 +208,7 @@ class SafeCheckpointHook(CheckpointHook):
         paths = [*several.values(), getattr(self, 'best_ckpt_path', None)]
         return [str(path) for path in paths if path is not None]
 
-    def _folders(self, runner) -> list[str]:
+    def _folders(self, runner: Runner) -> list[str]:
         """Where this run's checkpoints are, also before ``before_train`` has joined the path."""
         if self.out_dir is None:
             return [runner.work_dir]
@@ -212,7 +216,7 @@ class SafeCheckpointHook(CheckpointHook):
         return [os.path.join(self.out_dir, name), runner.work_dir]
 
     @staticmethod
-    def _missed_validation(runner) -> bool:
+    def _missed_validation(runner: Runner) -> bool:
         """Whether training goes on from a checkpoint that was due for validation and had none."""
         loop = runner.train_loop
         if runner.val_loop is None or runner.iter == 0:

@@ -124,7 +124,7 @@ def _seeded(owner: type) -> type:
             """A batch; a data set's own way to draw one would not seed its samples."""
             return [self[index] for index in indices]
 
-        def __reduce_ex__(self, protocol: int) -> tuple:
+        def __reduce_ex__(self, protocol: Any) -> tuple:
             """Copies and pickles are of the data set's own class, which others can find."""
             state = {key: value for key, value in vars(self).items() if key != '_sample_seeds'}
             return owner.__new__, (owner,), state

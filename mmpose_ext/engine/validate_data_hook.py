@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from mmengine.dist import master_only
 from mmengine.hooks import Hook
+from mmengine.runner import Runner
 from mmpose.datasets.datasets.base import BaseCocoStyleDataset
 from mmpose.registry import HOOKS
 
@@ -51,7 +52,7 @@ class ValidateDataHook(Hook):
         self.depth, self.stop_on, self.workers = depth, stop_on, workers
 
     @master_only
-    def before_train(self, runner) -> None:
+    def before_train(self, runner: Runner) -> None:
         """Validate each annotation file of the training data once."""
         done = set()
         for dataset in coco_style_datasets(runner.train_dataloader.dataset):
@@ -70,7 +71,7 @@ class ValidateDataHook(Hook):
                 continue
             self._tell(runner, report, len(done))
 
-    def _tell(self, runner, report: Report, number: int) -> None:
+    def _tell(self, runner: Runner, report: Report, number: int) -> None:
         if not report.findings:
             runner.logger.info(f'Training data {report.headline()}')
             return

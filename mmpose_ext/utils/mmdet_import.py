@@ -29,7 +29,7 @@ class _Missing(ModuleType):
         if name.startswith('__'):
             raise AttributeError(name)
 
-        def refuse(*args, **kwargs):
+        def refuse(*args: object, **kwargs: object) -> None:
             raise ImportError(f'{self.__name__}.{name} needs imgaug: pip install imaug')
 
         return type(name, (), {'__new__': refuse})

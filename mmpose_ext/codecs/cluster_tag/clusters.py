@@ -84,8 +84,10 @@ def mirror_clusters(
         flipped.
     """
     numbers = {frozenset(cluster): c for c, cluster in enumerate(clusters)}
-    mirrored = [numbers.get(frozenset(flip_indices[k] for k in cluster)) for cluster in clusters]
-    return None if None in mirrored else mirrored
+    partners = [frozenset(flip_indices[k] for k in cluster) for cluster in clusters]
+    if any(partner not in numbers for partner in partners):
+        return None
+    return [numbers[partner] for partner in partners]
 
 
 def _preset(number: int, names: list[str]) -> list[list[int]]:

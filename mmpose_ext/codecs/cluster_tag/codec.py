@@ -129,9 +129,9 @@ class ClusterTag(BaseTorchCodec):
         info = parse_pose_metainfo(dict(from_file=metainfo))
         names = [info['keypoint_id2name'][k] for k in range(info['num_keypoints'])]
         self.clusters = make_clusters(clusters, names)
-        self.settings = ClusterTagSettings(
-            self.input_size, tuple(heatmap_size), tuple(map(tuple, self.clusters)), **settings
-        )
+        size: Any = tuple(heatmap_size)
+        members = tuple(map(tuple, self.clusters))
+        self.settings = ClusterTagSettings(self.input_size, size, members, **settings)
         self.heatmap_size = self.settings.heatmap_size
         self.sigma = self.settings.sigma
         self.delta = self.settings.delta
@@ -302,7 +302,8 @@ class ClusterTag(BaseTorchCodec):
                 f'ClusterTag: heatmaps {tuple(heatmaps.shape)} and tags {tuple(tags.shape)} must '
                 f'both be (B, {self.num_clusters}, h, w), one channel a cluster (tags: and a pass).'
             )
-        return tuple(list(part) for part in zip_equal(*self.decoder(heatmaps, tags)))
+        parts = zip_equal(*self.decoder(heatmaps, tags))
+        return tuple(map(list, parts))  # type: ignore[return-value]
 
 
 def _resized(maps: Tensor, size: Sequence[int]) -> Tensor:

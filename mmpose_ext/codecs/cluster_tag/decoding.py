@@ -76,5 +76,5 @@ class DeviceMaps:
         """See :meth:`~.people.MapReader.refine_cells`."""
         chosen = torch.from_numpy(np.stack([maps, cells])).to(self.heatmaps.device)
         tolerance = torch.from_numpy(tolerance).to(self.heatmaps.device)
-        points = refine_cells(self.heatmaps, self.tags, *chosen, tolerance, self.sigma)
+        points = refine_cells(self.heatmaps, self.tags, chosen[0], chosen[1], tolerance, self.sigma)
         return points.cpu().numpy()

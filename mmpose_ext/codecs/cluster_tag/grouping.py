@@ -101,7 +101,9 @@ def match_by_tags(
         if number:
             bounds = np.sort([low[:number], high[:number]], axis=0) / clusters[:number]
             beside = _apart(rests[rows], rest[:number] / peaks[:number])
-            person[rows] = _match(tags[rows], scores[rows], *bounds, beside, size, width, threshold)
+            person[rows] = _match(
+                tags[rows], scores[rows], bounds[0], bounds[1], beside, size, width, threshold
+            )
         free = rows[person[rows] < 0]
         if size == 1:
             person[free] = number + np.arange(len(free))

@@ -103,6 +103,7 @@ class PeopleFinder:
             and the people's references (N, T).
         """
         s = self.settings
+        assert s.order is not None
         allowed = np.arange(scores.shape[1]) < s.max_people * self.sizes[:, None]
         good = (
             np.isfinite(tags).all(-1) & np.isfinite(scores) & (scores > s.score_threshold) & allowed

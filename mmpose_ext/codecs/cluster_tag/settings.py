@@ -75,6 +75,7 @@ class ClusterTagSettings:
         return int(self.max_people * max(len(cluster) for cluster in self.clusters))
 
     def _check(self) -> None:
+        assert self.order is not None  # __post_init__ has set it
         for name in ('input_size', 'heatmap_size'):
             if len(getattr(self, name)) != 2 or min(getattr(self, name)) < 2:
                 raise ValueError(

@@ -128,7 +128,8 @@ class DiskOffset(BaseTorchCodec):
         **settings: Any,
     ) -> None:
         super().__init__(input_size, draw_on_device)
-        self.map_size = self.input_size if map_size is None else tuple(int(n) for n in map_size)
+        size: Any = self.input_size if map_size is None else tuple(int(n) for n in map_size)
+        self.map_size: tuple[int, int] = size
         if len(self.map_size) != 2 or min(self.map_size) < 1:
             raise ValueError(
                 f'DiskOffset: map_size must be [w, h] of 1 or more, got {self.map_size}.'

@@ -58,7 +58,7 @@ class DiskOffsetDecoder:
         poses = [self.plotter(candidates) for candidates in images]
         scores = self._keypoint_scores(maps, poses)
         results = [rank(pose, score, self.settings) for pose, score in zip_equal(poses, scores)]
-        return tuple(list(values) for values in zip_equal(*results))
+        return tuple(map(list, zip_equal(*results)))  # type: ignore[return-value]
 
     def _candidates(self, maps: Maps, votes: Votes, peaks: Peaks) -> list[Candidates]:
         """Sample what the candidates predict, and bring it to the CPU in one copy."""

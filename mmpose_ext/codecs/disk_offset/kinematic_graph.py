@@ -63,7 +63,7 @@ def edges_from(edges: Sequence[Edge], num_keypoints: int) -> list[list[int]]:
     Returns:
         list[list[int]]: K lists of one length, filled up with -1.
     """
-    lists = [[] for _ in range(num_keypoints)]
+    lists: list[list[int]] = [[] for _ in range(num_keypoints)]
     for index, (start, _) in enumerate(directed_edges(edges)):
         lists[start].append(index)
     longest = max(len(indices) for indices in lists)

@@ -94,7 +94,9 @@ def _part_interval(
     return left, right
 
 
-def _capsule_interval(start: Tensor, end: Tensor, radius: Tensor, rows: Tensor):
+def _capsule_interval(
+    start: Tensor, end: Tensor, radius: Tensor, rows: Tensor
+) -> tuple[Tensor, Tensor]:
     """Give a capsule's interval in each row: start and end (..., 2), rows (h,) -> two (..., h).
 
     The capsule is two disks and the rectangle between them; the rectangle's ends in a row are

@@ -116,6 +116,7 @@ class DiskOffsetSettings:
         return len(self.edges) + 1
 
     def _check(self) -> None:
+        assert self.sigmas is not None  # __post_init__ has set it
         check_tree(self.edges)
         for name, allowed in (('keypoint_score', KEYPOINT_SCORES), ('nms', NMS_KINDS)):
             if getattr(self, name) not in allowed:

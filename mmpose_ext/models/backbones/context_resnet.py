@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from mmpose.registry import MODELS
 from torch import Tensor
@@ -40,7 +40,7 @@ class ContextResNet(PluginResNet):
     """
 
     def __init__(
-        self, depth: int, context: dict = dict(type='GlobalContextBlock'), **kwargs
+        self, depth: int, context: dict = dict(type='GlobalContextBlock'), **kwargs: Any
     ) -> None:
         plugins = [*(kwargs.pop('plugins', None) or ()), dict(cfg=context)]
         super().__init__(depth, plugins=plugins, **kwargs)

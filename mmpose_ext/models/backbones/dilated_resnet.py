@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from mmpose.models.backbones import ResNet
 from mmpose.registry import MODELS
 from torch import Tensor, nn
@@ -49,7 +51,7 @@ class DilatedResNet(ResNet):
         test_stride: int = 8,
         intermediate: bool = True,
         norm_eval: bool = True,
-        **kwargs,
+        **kwargs: Any,
     ) -> None:
         refused = {'strides', 'dilations', 'out_indices', 'avg_down'} & set(kwargs)
         if refused:

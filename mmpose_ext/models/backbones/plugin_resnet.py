@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from mmcv.cnn import build_plugin_layer
 from mmpose.models.backbones import ResNet
@@ -38,7 +39,7 @@ class PluginResNet(ResNet):
         ValueError: if a plugin's position, stages or name don't fit, naming the setting.
     """
 
-    def __init__(self, depth: int, plugins: Sequence[dict] | None = None, **kwargs):
+    def __init__(self, depth: int, plugins: Sequence[dict] | None = None, **kwargs: Any) -> None:
         super().__init__(depth, **kwargs)
         self.plugin_names: list[list[str]] = [[] for _ in self.res_layers]
         for index, plugin in enumerate(plugins or ()):

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from mmcv.cnn import ConvModule
 from mmengine.model import BaseModule
@@ -19,7 +20,7 @@ STEM_STRIDE = 4
 
 
 def residual(
-    in_channels: int, channels: int, blocks: int = 1, norm_cfg: dict = BATCH_NORM
+    in_channels: int, channels: int, blocks: int = 1, norm_cfg: dict | None = BATCH_NORM
 ) -> ResLayer:
     """Newell's residual module: 1x1 to half of the channels, 3x3, 1x1."""
     return ResLayer(Bottleneck, blocks, in_channels, channels, expansion=2, norm_cfg=norm_cfg)
@@ -132,7 +133,7 @@ class StackedHourglass(BaseBackbone):
         blocks: int = 1,
         out_stride: int = 16,
         with_cp: bool = False,
-        init_cfg: dict | list[dict] | None = (
+        init_cfg: dict | Sequence[dict] | None = (
             dict(type='Kaiming', layer='Conv2d', mode='fan_in'),
             dict(type='Constant', layer='BatchNorm2d', val=1),
         ),

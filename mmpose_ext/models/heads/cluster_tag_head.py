@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import math
-from typing import Dict, Sequence
+from typing import Any, Dict, Sequence
 
 import numpy as np
 from mmengine.structures import InstanceData, PixelData
@@ -104,7 +104,7 @@ class ClusterTagHead(BaseHead):
         self.settings = nn.ModuleList()
         known = []
         #: For each stack, each branch's index in ``settings``.
-        self.stacks = [dict() for _ in branches['sparse']]
+        self.stacks: list[dict[str, int]] = [dict() for _ in branches['sparse']]
         for name, values in branches.items():
             for stack, value in zip_equal(self.stacks, values):
                 if _plain(value) not in known:
@@ -133,7 +133,7 @@ class ClusterTagHead(BaseHead):
 
     def predict(
         self,
-        feats: Stacks | list[Stacks],
+        feats: Any,
         batch_data_samples: OptSampleList,
         test_cfg: ConfigType = {},
     ) -> InstanceList | tuple[InstanceList, list[PixelData]]:
@@ -173,7 +173,9 @@ class ClusterTagHead(BaseHead):
         if test_cfg.get('flip_test', False):
             indices = batch_data_samples[0].metainfo['flip_indices']
             each = [
-                self.decoder.merge_flipped(*(self.predict_maps(value) for value in scale), indices)
+                self.decoder.merge_flipped(
+                    self.predict_maps(scale[0]), self.predict_maps(scale[1]), indices
+                )
                 for scale in scales
             ]
         else:

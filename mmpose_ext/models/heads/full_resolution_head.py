@@ -143,6 +143,7 @@ class FullResolutionHead(BaseHead):
         if test_cfg.get('flip_test', False):
             maps, mirrored = (self.predict_maps(value) for value in feats)
             flip_indices = batch_data_samples[0].metainfo['flip_indices']
+            assert self.decoder is not None  # mmpose's test needs one
             maps = self.decoder.merge_flipped(maps, mirrored, flip_indices)
         else:
             maps = self.predict_maps(feats)
@@ -168,6 +169,7 @@ class FullResolutionHead(BaseHead):
             dict[str, Tensor]: ``loss_kpt``, and ``acc_pose`` by :func:`heatmap_accuracy`.
         """
         heatmaps = self.forward(feats)
+        assert self.decoder is not None  # mmpose's training needs one
         targets = self.decoder.targets(batch_data_samples, heatmaps.device)
         weights = targets['keypoint_weights'][:, 0]
         losses = dict(loss_kpt=self.loss_module(heatmaps, targets['heatmaps'], weights))

@@ -8,6 +8,8 @@ Wang et al., CVPR 2018. Parameters, their names and the result are those of mmcv
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from mmcv.cnn import NonLocal2d
@@ -72,6 +74,7 @@ class GaussianNonLocal2d(NonLocal2d):
     """
 
     _abbr_ = 'gaussian_non_local'
+    g: nn.Module
 
     def __init__(
         self,
@@ -80,8 +83,8 @@ class GaussianNonLocal2d(NonLocal2d):
         sub_sample: bool = False,
         float32_logits: bool = True,
         norm_cfg: dict | None = None,
-        **kwargs,
-    ):
+        **kwargs: Any,
+    ) -> None:
         super().__init__(
             in_channels,
             sub_sample=sub_sample,
@@ -94,7 +97,8 @@ class GaussianNonLocal2d(NonLocal2d):
 
     def init_weights(self, std: float = 0.01, zeros_init: bool = True) -> None:
         """Initialise as mmcv does; with ``sub_sample`` too, where mmcv's own method fails."""
-        g, self.g = self.g, self.g[0] if isinstance(self.g, nn.Sequential) else self.g
+        g = self.g
+        self.g = g[0] if isinstance(g, nn.Sequential) else g
         super().init_weights(std, zeros_init)
         self.g = g
 

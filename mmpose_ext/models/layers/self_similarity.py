@@ -9,6 +9,8 @@ kept and 7 with ``scaled_dot_product_attention``, which must also pad v to C cha
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
@@ -40,7 +42,7 @@ def _blocks(length: int, block: int) -> list[tuple[slice, slice]]:
 
 class _SelfSimilarityAttention(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, x: Tensor, value: Tensor, block: int) -> Tensor:
+    def forward(ctx: Any, x: Tensor, value: Tensor, block: int) -> Tensor:
         out = torch.zeros_like(value)
         total = x.new_zeros(x.shape[:2])
         largest = x.new_full(x.shape[:2], -torch.inf)
@@ -68,7 +70,7 @@ class _SelfSimilarityAttention(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, grad: Tensor) -> tuple[Tensor, Tensor, None]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None]:
         x, value, out, log_total = ctx.saved_tensors
         grad = grad.contiguous()
         grad_x, grad_value = torch.zeros_like(x), torch.zeros_like(value)
