@@ -34,6 +34,8 @@ def unscaled_attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     """
     if _VERSION >= '2.2':
         return F.scaled_dot_product_attention(query, key, value, scale=1.0)
+    if torch.onnx.is_in_onnx_export():
+        return (query @ key.transpose(-2, -1)).softmax(-1) @ value
     return F.scaled_dot_product_attention(query * query.shape[-1] ** 0.5, key, value)
 
 

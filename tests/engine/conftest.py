@@ -100,6 +100,7 @@ def tiny_config(data: Path, work_dir: Path, **overrides) -> Config:
     config = Config(
         dict(
             default_scope='mmpose',
+            env_cfg=dict(dist_cfg=dict(backend='nccl')),  # mmengine 0.8 has no default
             custom_imports=dict(imports=['mmpose_ext', *STEPS]),
             work_dir=str(work_dir),
             # mmengine's message hubs live on under a name that else has the time in seconds only

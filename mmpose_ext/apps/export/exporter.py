@@ -15,6 +15,8 @@ from pathlib import Path
 import numpy as np
 import torch
 from mmengine.config import Config
+from torch.onnx import symbolic_opset13
+from torch.onnx.symbolic_helper import parse_args
 
 from mmpose_ext.apps.predict.pose_inferencer import PoseInferencer
 from mmpose_ext.utils.atomic_files import write_atomically
@@ -136,7 +138,7 @@ def _trace(
         for name in names:
             axes[name].update({2: 'map_height', 3: 'map_width'})
     buffer = io.BytesIO()
-    with torch.no_grad(), _quiet(), _threshold_exported():
+    with torch.no_grad(), _quiet(), _missing_operators():
         torch.onnx.export(
             graph,
             (example,),
@@ -159,15 +161,35 @@ def _quiet() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _threshold_exported() -> Iterator[None]:
-    """With an ONNX form of ``torch.nn.functional.threshold``, which torch has for 0 alone."""
+def _missing_operators() -> Iterator[None]:
+    """With ONNX forms of what the tracing exporter lacks.
+
+    ``threshold`` is there for 0 alone, ``unflatten`` from torch 2.1 on.
+    """
 
     def threshold(graph, values, limit, replacement):
         above = graph.op('Greater', values, graph.op('CastLike', limit, values))
         return graph.op('Where', above, values, graph.op('CastLike', replacement, values))
 
-    torch.onnx.register_custom_op_symbolic('aten::threshold', threshold, OPSET)
+    @parse_args('v', 'i', 'is')
+    def unflatten(graph, values, dim, sizes):
+        shape = graph.op('Shape', values)
+
+        def part(start, end):
+            bounds = (graph.op('Constant', value_t=torch.tensor([at])) for at in (start, end))
+            return graph.op('Slice', shape, *bounds)
+
+        inner = graph.op('Constant', value_t=torch.tensor(sizes))
+        sizes = graph.op('Concat', part(0, dim), inner, part(dim + 1, 2**31), axis_i=0)
+        return graph.op('Reshape', values, sizes)
+
+    forms = {'aten::threshold': threshold}
+    if not hasattr(symbolic_opset13, 'unflatten'):
+        forms['aten::unflatten'] = unflatten
+    for name, form in forms.items():
+        torch.onnx.register_custom_op_symbolic(name, form, OPSET)
     try:
         yield
     finally:
-        torch.onnx.unregister_custom_op_symbolic('aten::threshold', OPSET)
+        for name in forms:
+            torch.onnx.unregister_custom_op_symbolic(name, OPSET)
