@@ -14,7 +14,7 @@ train_pipeline = [
     dict(type='ColorJitter', brightness=0.4, contrast=0.4, saturation=0.4),
     dict(type='BottomupRandomAffine', input_size=codec['input_size']),
     dict(type='RandomFlip', direction='horizontal'),
-    dict(type='PersonMasks', map_size=codec['heatmap_size']),
+    dict(type='PersonMasks', map_size=codec['heatmap_size'], instance_map=False),
     dict(type='GenerateTarget', encoder=codec),
     dict(type='PackPoseInputs'),
 ]

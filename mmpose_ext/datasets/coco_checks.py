@@ -6,6 +6,8 @@ The checks themselves are those of :mod:`mmpose_ext.datasets.validation`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from mmpose_ext.utils.errors import DataError
 from mmpose_ext.utils.reading import read_json
 
@@ -14,7 +16,9 @@ from .validation import by_kind, check_detections, check_for_training, problem_t
 __all__ = ['DataError', 'annotation_problems', 'detection_problems', 'read_json']
 
 
-def annotation_problems(content: object, num_keypoints: int, needs_people: bool) -> list[str]:
+def annotation_problems(
+    content: object, num_keypoints: int, needs_people: bool, keypoint_names: Sequence[str] = ()
+) -> list[str]:
     """List what makes a COCO keypoint file unusable; empty if it is fine.
 
     Keypoints outside the image and images without people are fine.
@@ -23,14 +27,17 @@ def annotation_problems(content: object, num_keypoints: int, needs_people: bool)
         content (object): The parsed file.
         num_keypoints (int): The K that the dataset's metainfo tells.
         needs_people (bool): Whether at least one labelled keypoint must be there.
+        keypoint_names (Sequence[str]): The metainfo's K names, to compare with the file's.
     """
-    findings = check_for_training(content, num_keypoints, needs_people)
+    findings = check_for_training(content, num_keypoints, needs_people, keypoint_names)
     return [problem_text(group) for group in by_kind(findings)]
 
 
-def detection_problems(content: object, known_images: set, ann_file: str) -> list[str]:
+def detection_problems(
+    content: object, known_images: set, ann_file: str, annotations: object = None
+) -> list[str]:
     """List what makes a person-detection file unusable; see
     :func:`mmpose_ext.datasets.validation.check_detections`.
     """
-    findings = check_detections(content, known_images, ann_file)
+    findings = check_detections(content, known_images, ann_file, annotations)
     return [problem_text(group) for group in by_kind(findings)]

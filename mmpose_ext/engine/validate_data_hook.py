@@ -4,15 +4,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 
 from mmengine.dist import master_only
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
-from mmpose.datasets.datasets.base import BaseCocoStyleDataset
 from mmpose.registry import HOOKS
 
 from mmpose_ext.datasets.validation import DEPTHS, DataError, Report, validate
+
+from .evaluation_checks import check_evaluation, coco_style_datasets
 
 STOPS = ('never', 'error', 'warning')
 
@@ -20,6 +20,9 @@ STOPS = ('never', 'error', 'warning')
 @HOOKS.register_module()
 class ValidateDataHook(Hook):
     """Validate the annotation files of the training data; one summary each in the log.
+
+    What would stop the first validation stops training before its first step, and testing before
+    its first image (:func:`.evaluation_checks.check_evaluation`).
 
     The main process reads each file once more when training starts: about 10 s for COCO
     train2017. Whatever is found is listed by annotation id in ``data_faults_N.json`` in the run's
@@ -36,7 +39,7 @@ class ValidateDataHook(Hook):
             at most.
 
     Raises:
-        DataError: As ``stop_on`` says.
+        DataError: As ``stop_on`` says, and on annotations that cannot be evaluated.
     """
 
     priority = 'VERY_LOW'
@@ -50,10 +53,25 @@ class ValidateDataHook(Hook):
                 f'of {STOPS}'
             )
         self.depth, self.stop_on, self.workers = depth, stop_on, workers
+        self._checked = False
+
+    def before_train(self, runner: Runner) -> None:
+        """Check what validation will need, and validate each file of the training data once."""
+        check_evaluation(runner.val_loop)
+        self._checked = True
+        self._validate_training_data(runner)
+
+    def before_val(self, runner: Runner) -> None:
+        """Check what the evaluation will need."""
+        if not self._checked:  # before_train has
+            check_evaluation(runner.val_loop)
+
+    def before_test(self, runner: Runner) -> None:
+        """Check what the evaluation will need."""
+        check_evaluation(runner.test_loop)
 
     @master_only
-    def before_train(self, runner: Runner) -> None:
-        """Validate each annotation file of the training data once."""
+    def _validate_training_data(self, runner: Runner) -> None:
         done = set()
         for dataset in coco_style_datasets(runner.train_dataloader.dataset):
             key = dataset.ann_file, dataset.data_prefix.get('img', '')
@@ -64,6 +82,7 @@ class ValidateDataHook(Hook):
                 *key,
                 depth=self.depth,
                 num_keypoints=dataset.metainfo.get('num_keypoints'),
+                keypoint_names=[*dataset.metainfo.get('keypoint_id2name', {}).values()],
                 workers=self.workers,
             )
             if 'format' in {finding.kind for finding in report.findings}:
@@ -85,12 +104,3 @@ class ValidateDataHook(Hook):
                 f'training data {report.headline()}. They are listed in {path}; mend them, or set '
                 "ValidateDataHook.stop_on='never'"
             )
-
-
-def coco_style_datasets(dataset: object) -> Iterator[BaseCocoStyleDataset]:
-    """The data sets of mmpose's annotation files in a data set and below its wrappers."""
-    if isinstance(dataset, BaseCocoStyleDataset):
-        yield dataset
-    for part in [*getattr(dataset, 'datasets', []), getattr(dataset, 'dataset', None)]:
-        if part is not None:
-            yield from coco_style_datasets(part)

@@ -25,7 +25,9 @@ def start(make_config, tmp_path, caplog):
             dataset = make_config().train_dataloader.dataset
         loader = SimpleNamespace(dataset=DATASETS.build(dataset))
         logger = logging.getLogger('validate')
-        runner = SimpleNamespace(train_dataloader=loader, logger=logger, log_dir=str(tmp_path))
+        runner = SimpleNamespace(
+            train_dataloader=loader, val_loop=None, logger=logger, log_dir=str(tmp_path)
+        )
         HOOKS.build(dict(type='ValidateDataHook', **settings)).before_train(runner)
         return caplog.text
 

@@ -11,8 +11,9 @@ import numpy as np
 from mmengine.config import Config
 
 from mmpose_ext.apps.shared.batches import chunks, progress_bar, write_results
-from mmpose_ext.apps.shared.image_ids import images_of
+from mmpose_ext.apps.shared.image_ids import read_annotations
 from mmpose_ext.apps.shared.inputs import Failure, Source, read_frames
+from mmpose_ext.datasets.validation import person_category
 from mmpose_ext.utils.sequences import zip_equal
 
 
@@ -21,8 +22,8 @@ class Detections:
     """What :func:`detect` found.
 
     Attributes:
-        results (list[dict]): ``bbox`` (x, y, w, h in pixels), ``category_id`` 1, ``image_id`` and
-            ``score``; image by image, best first.
+        results (list[dict]): ``bbox`` (x, y, w, h in pixels), ``category_id`` (the
+            annotation file's), ``image_id`` and ``score``; image by image, best first.
         failures (list[Failure]): The images that could not be read.
     """
 
@@ -50,10 +51,10 @@ def detect(
     Args:
         config: An mmdet config.
         checkpoint: Its checkpoint; loaded with weights only.
-        ann_file: A COCO-format file; only its ``images`` are read.
+        ann_file: A COCO-format file: the images and the category of people.
         image_dir: The folder that its file names start from.
         out_file: The detection file to write, whole or not at all; none without it.
-        category: The detector's class to take; written as category 1, which is COCO's person.
+        category: The detector's class to take; written as the annotation file's people.
         score_thr: Boxes need a score above it; the detector's own ``test_cfg`` comes before.
         max_per_image: The best boxes of an image to keep; all by default.
         batch_size: Images at once.
@@ -68,9 +69,10 @@ def detect(
     """
     from .person_detector import PersonDetector  # imports mmdet
 
-    images = images_of(ann_file)
+    content = read_annotations(ann_file)
+    category_id = person_category(content, f'--ann {ann_file}')
     ids = {}
-    for image in images:
+    for image in content['images']:
         path = str(Path(image_dir) / image['file_name'])
         ids[Source('image', path, path)] = image['id']
     detector = PersonDetector(config, checkpoint, category, device, options)
@@ -81,19 +83,19 @@ def detect(
             boxes = detector.boxes([frame.pixels for frame in batch])
             for frame, found_boxes in zip_equal(batch, boxes):
                 kept = found_boxes[found_boxes[:, 4] > score_thr][:max_per_image]
-                found.results += detection_results(ids[frame.source], kept)
+                found.results += detection_results(ids[frame.source], kept, category_id)
             bar.advance(task, len(batch))
     if out_file is not None:
         write_results(out_file, found.results)
     return found
 
 
-def detection_results(image_id: int, boxes: np.ndarray) -> list[dict]:
+def detection_results(image_id: int, boxes: np.ndarray, category_id: int = 1) -> list[dict]:
     """Entries of a COCO-format detection file from (N, 5) x1, y1, x2, y2 and the score."""
     boxes = np.asarray(boxes, float)
     boxes[:, 2:4] -= boxes[:, :2]
     return [
-        dict(bbox=box[:4].tolist(), category_id=1, image_id=image_id, score=float(box[4]))
+        dict(bbox=box[:4].tolist(), category_id=category_id, image_id=image_id, score=float(box[4]))
         for box in boxes
         if box[2:4].min() > 0
     ]

@@ -61,8 +61,15 @@ def match_people(
         ValueError: If the results are of other images or have another number of keypoints.
     """
     _check_results(truth, results, len(sigmas))
-    truth = dict(truth, annotations=[_completed(a) for a in truth['annotations']])
-    results = [dict(r, category_id=_person_id(truth)) for r in results]
+    people = [a for a in truth['annotations'] if a.get('keypoints')]
+    _check_boxes(people)
+    originals = dict(enumerate(people, 1))  # COCO's matching takes the id 0 for none
+    truth = dict(
+        images=truth['images'],
+        categories=[dict(id=1, name='person')],  # whatever theirs is: all that have keypoints
+        annotations=[_completed(person, number) for number, person in originals.items()],
+    )
+    results = [dict(r, category_id=1) for r in results]
     with contextlib.redirect_stdout(io.StringIO()):  # it prints its progress
         annotations = COCO()
         annotations.dataset = truth
@@ -72,21 +79,19 @@ def match_people(
         evaluation.params.iouThrs = np.array([match_thr])
         evaluation.params.maxDets = [MAX_PEOPLE]
         evaluation.params.areaRng, evaluation.params.areaRngLbl = [[0, 1e10]], ['all']
-        evaluation.params.catIds = [_person_id(truth)]
         evaluation.evaluate()
     cases = []
     for image in evaluation.evalImgs:
         if image is not None:
-            cases += _cases(evaluation, image)
+            cases += _cases(evaluation, image, originals)
     return cases
 
 
-def _cases(evaluation: COCOeval, image: dict) -> list[Case]:
-    """One image's people, from COCOeval's matches."""
+def _cases(evaluation: COCOeval, image: dict, people: dict[int, dict]) -> list[Case]:
+    """One image's people, from COCOeval's matches; ``people`` by the numbers that it knows."""
     key = (image['image_id'], image['category_id'])
     oks = np.asarray(evaluation.ious[key])
     columns = {annotation['id']: n for n, annotation in enumerate(evaluation._gts[key])}
-    people = {annotation['id']: annotation for annotation in evaluation._gts[key]}
     results = {result['id']: result for result in evaluation._dts[key]}
     rows = {result: n for n, result in enumerate(image['dtIds'])}  # ordered as in oks
     cases = []
@@ -110,19 +115,25 @@ def _cases(evaluation: COCOeval, image: dict) -> list[Case]:
     return cases
 
 
-def _completed(annotation: dict) -> dict:
+def _completed(annotation: dict, number: int) -> dict:
     """A copy with what the evaluation asks for and COCO's format lets out."""
     visible = annotation['keypoints'][2::3]
     defaults = dict(iscrowd=0, num_keypoints=sum(v > 0 for v in visible))
-    return {**defaults, **annotation}
+    if 'area' not in annotation:  # as CocoMetric with use_area=False
+        defaults['area'] = 0.53 * annotation['bbox'][2] * annotation['bbox'][3]
+    return {**defaults, **annotation, 'id': number, 'category_id': 1}
 
 
-def _person_id(truth: dict) -> int:
-    return truth['categories'][0]['id']
+def _check_boxes(people: Sequence[dict]) -> None:
+    for person in people:
+        if len(person.get('bbox') or ()) != 4:
+            raise ValueError(
+                f'annotation {person.get("id")} has no bbox [x, y, w, h]: see mmpose-ext validate'
+            )
 
 
 def _check_results(truth: dict, results: Sequence[dict], num_keypoints: int) -> None:
-    for name in ('images', 'annotations', 'categories'):
+    for name in ('images', 'annotations'):
         if not isinstance(truth, dict) or name not in truth:
             raise ValueError(f'the annotation file has no {name!r}: it is not of COCO format')
     if not isinstance(results, (list, tuple)):

@@ -15,7 +15,7 @@ import numpy as np
 from mmpose.datasets.datasets.utils import parse_pose_metainfo
 
 from mmpose_ext.apps.look.matched_people import Case, match_people
-from mmpose_ext.datasets.validation import read_json
+from mmpose_ext.datasets.coco_checks import DataError, annotation_problems, read_json
 from mmpose_ext.utils.atomic_files import write_atomically
 from mmpose_ext.visualization.canvas import Canvas
 from mmpose_ext.visualization.contact_sheet import Tile, contact_sheet, join_rows, write_png
@@ -83,6 +83,9 @@ def write_worst_cases(
     results = read_json(str(results_file), 'results')
     if isinstance(results, list):
         results = [r for r in results if not isinstance(r, dict) or r.get('score', 1) > score_thr]
+    problems = annotation_problems(truth, info['num_keypoints'], needs_people=False)
+    if problems:
+        raise DataError(f'--ann {ann_file} cannot be used: {"; ".join(problems)}')
     cases = match_people(truth, results, np.asarray(info['sigmas']), match_thr)
     people = sorted((c for c in cases if c.truth), key=_badness)
     wrong = sorted((c for c in cases if not c.truth), key=lambda case: -case.score)

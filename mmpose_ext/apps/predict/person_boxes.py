@@ -16,6 +16,7 @@ from mmpose_ext.apps.shared.arguments import ArgumentError
 from mmpose_ext.apps.shared.image_ids import ImageIds
 from mmpose_ext.apps.shared.inputs import Frame
 from mmpose_ext.datasets.coco_checks import detection_problems
+from mmpose_ext.datasets.validation import detected_category
 from mmpose_ext.utils.errors import DataError
 from mmpose_ext.utils.reading import read_json
 
@@ -62,7 +63,8 @@ class FileBoxes:
     """Boxes of a COCO-format detection file, as ``mmpose-ext detect`` writes it.
 
     Args:
-        path (str | os.PathLike): The file; its people are category 1.
+        path (str | os.PathLike): The file; its people are of the annotation file's
+            category, or of COCO's, 1.
         image_ids (ImageIds): The names' ids.
         score_thr (float): Boxes need a score above it. Defaults to -1: all, as in testing.
         nms_thr (float, optional): Of two boxes with a larger IoU the better one stays.
@@ -86,9 +88,9 @@ class FileBoxes:
             checked = (
                 [dict(d, image_id=numbers[d['image_id']]) for d in content] if ids else content
             )
-            problems = detection_problems(checked, set(numbers.values()), '')
+            problems = detection_problems(checked, set(numbers.values()), '', image_ids.content)
         else:
-            problems = detection_problems(content, ids, '')
+            problems = detection_problems(content, ids, '', image_ids.content)
         if problems:
             raise DataError(f'detection file {path} cannot be used: {"; ".join(problems)}')
         if image_ids.table is None and not all(isinstance(key, str) for key in ids):
@@ -99,8 +101,9 @@ class FileBoxes:
                 path=path,
             )
         by_image = defaultdict(list)
+        category = detected_category(content, image_ids.content)
         for detection in content:
-            if detection['category_id'] == 1:
+            if detection['category_id'] == category:
                 x, y, w, h = detection['bbox'][:4]
                 box = [x, y, x + w, y + h, detection['score']]
                 by_image[detection['image_id']].append(box)

@@ -39,7 +39,8 @@ class Predictions:
     """What :func:`predict` found.
 
     Attributes:
-        results (list[dict]): COCO-format results: ``image_id``, ``category_id`` 1, ``keypoints``
+        results (list[dict]): COCO-format results: ``image_id``, ``category_id`` (the
+            annotation file's, 1 without one), ``keypoints``
             (x, y, score for each of K, flat), ``score`` and, where the model has one, ``bbox``
             (x, y, w, h).
         failures (list[Failure]): The inputs that could not be used.
@@ -109,7 +110,9 @@ def predict(
 
     def finish(frame: Frame, people: list[Person]) -> bool:
         found.num_frames += 1
-        found.results += [coco_result(image_ids.of(frame), person) for person in people]
+        found.results += [
+            coco_result(image_ids.of(frame), person, image_ids.category_id) for person in people
+        ]
         if writer is None and not drawing.show_window:
             return True
         drawn = [person for person in people if person.score > drawing.draw_thr]
@@ -168,11 +171,11 @@ def _run(
         frames.close()
 
 
-def coco_result(image_id: int | str, person: Person) -> dict:
+def coco_result(image_id: int | str, person: Person, category_id: int = 1) -> dict:
     """One entry of a COCO-format keypoint results file."""
     result = dict(
         image_id=image_id,
-        category_id=1,
+        category_id=category_id,
         keypoints=[round(float(value), 4) for value in person.keypoints.flat],
         score=float(person.score),
     )

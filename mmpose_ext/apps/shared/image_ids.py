@@ -7,6 +7,7 @@ import os
 from collections import Counter
 from pathlib import PurePath
 
+from mmpose_ext.datasets.validation import person_category
 from mmpose_ext.utils.errors import DataError
 from mmpose_ext.utils.reading import read_json
 
@@ -14,21 +15,26 @@ from .inputs import Failure, Frame, Source
 
 
 class ImageIds:
-    """Image ids by file name.
+    """Image ids by file name, and the category of the people.
 
     Args:
         ann_file (str | os.PathLike, optional): A COCO-format file with ``images``. Without it an
-            image's id is its name, a video frame's ``name#index``.
+            image's id is its name, a video frame's ``name#index``, and people are of category 1.
+
+    Attributes:
+        category_id (int): The file's category of people.
 
     Raises:
-        DataError: If the file cannot be read or holds no images.
+        DataError: If the file cannot be read, holds no images, or people of several categories.
     """
 
     def __init__(self, ann_file: str | os.PathLike | None = None) -> None:
         self.ann_file = ann_file
         self.table: dict[str, int] | None = None
+        self.content = read_annotations(ann_file) if ann_file is not None else {}
+        self.category_id = person_category(self.content, f'--ann {ann_file}')
         if ann_file is not None:
-            images = images_of(ann_file)
+            images = self.content['images']
             self.table = {PurePath(i['file_name']).as_posix(): i['id'] for i in images}
             bases = Counter(PurePath(name).name for name in self.table)
             for name, image_id in list(self.table.items()):  # where it is clear, without folders
@@ -61,14 +67,15 @@ class ImageIds:
         return None
 
 
-def images_of(ann_file: str | os.PathLike) -> list[dict]:
-    """The ``images`` of a COCO-format file, each with ``id`` and ``file_name``.
+def read_annotations(ann_file: str | os.PathLike) -> dict:
+    """A COCO-format file's content, with ``images`` that have ``id`` and ``file_name``.
 
     Raises:
         DataError: If the file cannot be read or holds no such images.
     """
     content = read_json(str(ann_file), 'annotation file')
     images = content.get('images') if isinstance(content, dict) else None
-    if not images or not all({'id', 'file_name'} <= set(image) for image in images):
+    keys = {'id', 'file_name'}
+    if not images or not all(isinstance(image, dict) and keys <= set(image) for image in images):
         raise DataError(f'annotation file {ann_file} holds no list of images with id and file_name')
-    return images
+    return content

@@ -18,6 +18,7 @@ from mmpose.datasets.datasets.utils import parse_pose_metainfo
 from mmpose.registry import DATASETS, MODELS
 from torch import nn
 
+from mmpose_ext.datasets.coco_checks import annotation_problems
 from mmpose_ext.engine.checkpoint_loading import safely_loading
 from mmpose_ext.engine.checkpoint_match_hook import match_checkpoint
 from mmpose_ext.utils.atomic_files import write_atomically
@@ -85,12 +86,12 @@ def label_small_people(
     people = [person for person in content['annotations'] if _is_taken(person, max_area)]
     cfg = Config.fromfile(config)
     init_default_scope(cfg.get('default_scope', 'mmpose'))
-    metainfo = parse_pose_metainfo(DATASETS.get(cfg.test_dataloader.dataset.type).METAINFO)
-    wrong = [p['id'] for p in people if len(p['keypoints']) != 3 * metainfo['num_keypoints']]
-    if wrong:
+    dataset = cfg.test_dataloader.dataset
+    metainfo = parse_pose_metainfo(dataset.get('metainfo') or DATASETS.get(dataset.type).METAINFO)
+    problems = annotation_problems(content, metainfo['num_keypoints'], needs_people=False)
+    if problems:
         raise DataError(
-            f'ann_file {ann_file}: the model has {metainfo["num_keypoints"]} keypoints but '
-            f'{len(wrong)} people have other numbers, the first one with id {wrong[0]}'
+            f'ann_file {ann_file} cannot be used by config {config}: {"; ".join(problems)}'
         )
     model = _load_model(cfg, checkpoint, device)
     files = {image['id']: Path(image_dir) / image['file_name'] for image in content['images']}

@@ -85,9 +85,9 @@ def run(args: argparse.Namespace) -> int:
 
 def _detection_findings(ann_file: str, detections: str) -> list[Finding]:
     try:
-        images = read_json(ann_file, 'ann_file')['images']
-        known = {image['id'] for image in images if is_id(image['id'])}
-        return check_detections(read_json(detections, 'bbox_file'), known, ann_file)
+        content = read_json(ann_file, 'ann_file')
+        known = {image['id'] for image in content['images'] if is_id(image['id'])}
+        return check_detections(read_json(detections, 'bbox_file'), known, ann_file, content)
     except DataError as error:
         return [Finding('file-unreadable', detail=str(error))]
     except (KeyError, TypeError):

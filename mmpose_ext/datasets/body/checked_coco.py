@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+import os
+
+import numpy as np
 from mmpose.datasets import CocoDataset
 from mmpose.registry import DATASETS
 
@@ -10,7 +13,10 @@ from mmpose_ext.datasets.coco_checks import annotation_problems, detection_probl
 from mmpose_ext.datasets.validation import (
     NO_USABLE_PERSON,
     DataError,
+    detected_category,
+    metainfo_problem,
     missing_files,
+    person_category,
     read_json,
     require_file,
     some,
@@ -28,9 +34,12 @@ class CheckedCocoDataset(CocoDataset):
 
     Checked once, when the annotations are loaded: the files are there and valid JSON, ids are
     known and not repeated, boxes and keypoints have the right counts and are finite, there is
-    something to learn or test, and the image files exist. The checks are those of
-    :mod:`mmpose_ext.datasets.validation` whose findings stop training; ``mmpose-ext validate``
+    something to learn or test, the metainfo fits, and the image files exist. The checks are those
+    of :mod:`mmpose_ext.datasets.validation` whose findings stop training; ``mmpose-ext validate``
     lists all of them.
+
+    In testing the results carry the file's own category of people, which need not be 1: of
+    bottom-up samples and of detections too (mmpose's have 1, whatever the file says, and AP 0).
 
     Args:
         check_images (bool): Look for the image files of the samples (one listing a folder; remote
@@ -44,7 +53,32 @@ class CheckedCocoDataset(CocoDataset):
 
     def __init__(self, *args, check_images: bool = True, **kwargs) -> None:
         self.check_images = check_images
+        #: The file's category of people, where samples are of no annotation (bottom-up testing,
+        #: detections); else None.
+        self.category_id: int | None = None
         super().__init__(*args, **kwargs)
+
+    @classmethod
+    def _load_metainfo(cls, metainfo: dict | None = None) -> dict:
+        name = (metainfo or {}).get('from_file', f'of {cls.__name__}')
+        try:
+            parsed = super()._load_metainfo(metainfo)
+        except KeyError as error:
+            raise DataError(
+                f"metainfo {name}: a 'swap' or a 'link' names keypoint {error}, which its "
+                'keypoint_info does not have'
+            ) from None
+        problem = metainfo_problem(parsed)
+        if problem:
+            raise DataError(f'metainfo {name}: {problem}')
+        return parsed
+
+    def prepare_data(self, idx: int) -> object:
+        """As ``CocoDataset``; results of people without annotation get the file's category."""
+        item = super().prepare_data(idx)
+        if self.category_id is not None and isinstance(item, dict) and 'data_samples' in item:
+            item['data_samples'].set_metainfo(dict(category_id=self.category_id))
+        return item
 
     def _load_annotations(self) -> tuple[list[dict], list[dict]]:
         require_file(self.ann_file, 'ann_file')
@@ -56,13 +90,13 @@ class CheckedCocoDataset(CocoDataset):
             failure = error
             content = read_json(self.ann_file, 'ann_file')
         tests_bottom_up = self.test_mode and self.data_mode == 'bottomup'
-        problems = annotation_problems(
-            content, self.metainfo['num_keypoints'], needs_people=not tests_bottom_up
-        )
-        self._raise_problems('ann_file', self.ann_file, problems, failure)
+        self._check_annotations(content, not tests_bottom_up, failure)
+        if tests_bottom_up:
+            self.category_id = person_category(content, f'ann_file {self.ann_file}')
         return lists
 
     def _load_detection_results(self) -> list[dict]:
+        """As ``CocoDataset``, for a file whose people are of any category."""
         require_file(self.ann_file, 'ann_file')
         require_file(self.bbox_file, 'bbox_file')
         if not str(self.bbox_file).endswith('.json'):
@@ -70,22 +104,41 @@ class CheckedCocoDataset(CocoDataset):
                 f'bbox_file {self.bbox_file} is not a .json file: other kinds are refused, since '
                 'loading a pickle can run code'
             )
-        failure = None
-        try:
-            data_list = super()._load_detection_results()
-            content = None
-        except Exception as error:  # explained below
-            failure = error
-            content = read_json(self.ann_file, 'ann_file')
-            problems = annotation_problems(
-                content, self.metainfo['num_keypoints'], needs_people=False
-            )
-            self._raise_problems('ann_file', self.ann_file, problems)
+        content = read_json(self.ann_file, 'ann_file')
+        self._check_annotations(content, needs_people=False)
         detections = read_json(self.bbox_file, 'bbox_file')
-        images = content['images'] if content else self.coco.dataset['images']
-        problems = detection_problems(detections, {i['id'] for i in images}, self.ann_file)
-        self._raise_problems('bbox_file', self.bbox_file, problems, failure)
-        return data_list
+        images = {image['id']: image for image in content['images']}
+        problems = detection_problems(detections, set(images), self.ann_file, content)
+        self._raise_problems('bbox_file', self.bbox_file, problems)
+        if 'categories' in content:
+            self._metainfo['CLASSES'] = content['categories']
+        self.category_id = person_category(content, f'ann_file {self.ann_file}')
+        category = detected_category(detections, content)
+        people = [d for d in detections if d['category_id'] == category]
+        return [self._detected_person(i, d, images) for i, d in enumerate(people)]
+
+    def _detected_person(self, number: int, detection: dict, images: dict) -> dict:
+        """The sample of a detection: its box, with keypoints that stand for none."""
+        image, num_keypoints = images[detection['image_id']], self.metainfo['num_keypoints']
+        x, y, w, h = detection['bbox'][:4]
+        return dict(
+            img_id=detection['image_id'],
+            img_path=os.path.join(self.data_prefix['img'], image['file_name']),
+            img_shape=(image['height'], image['width']),
+            bbox=np.array([[x, y, x + w, y + h]], np.float32),
+            bbox_score=np.array([detection['score']], np.float32),
+            keypoints=np.zeros((1, num_keypoints, 2), np.float32),
+            keypoints_visible=np.ones((1, num_keypoints), np.float32),
+            id=number,
+        )
+
+    def _check_annotations(
+        self, content: object, needs_people: bool, failure: Exception | None = None
+    ) -> None:
+        info = self.metainfo
+        names = [info['keypoint_id2name'][k] for k in range(info['num_keypoints'])]
+        problems = annotation_problems(content, len(names), needs_people, names)
+        self._raise_problems('ann_file', self.ann_file, problems, failure)
 
     def filter_data(self) -> list[dict]:
         """Filter as ``CocoDataset`` does, then check that something is left and has its image."""

@@ -36,8 +36,10 @@ class PersonMasks(BaseTransform):
     A person's segment is the COCO segmentation (polygons or RLE). **Where a person has keypoints
     but no segmentation, the hull of its limbs takes its place**: the trunk's quadrilateral and a
     capsule around each of the 16 edges whose ends are labelled, with a radius of 0.05 of the
-    diagonal of the labelled keypoints' box, at least ``least_radius``. A crowd, or a person without
-    keypoints, that has no segmentation is left out by its whole box, in which nobody is drawn.
+    diagonal of the labelled keypoints' box, at least ``least_radius``. The trunk and the 16 edges
+    are COCO's; for other keypoints the limbs are ``limbs``, or the skeleton of the data set's
+    metainfo (``skeleton_links``), without a trunk. A crowd, or a person without keypoints, that has
+    no segmentation is left out by its whole box, in which nobody is drawn.
 
     Where segments overlap, the person with the smaller box has the cell. Ignore regions
     (PoseTrack's, with people who are not annotated) are left out of the loss as crowds are.
@@ -46,31 +48,46 @@ class PersonMasks(BaseTransform):
     lies at input pixel i * (W - 1) / (w - 1), and takes the segment of the nearest pixel. COCO's
     polygons put the first pixel's centre at 0.5, its keypoints at 0.
 
+    Behind mmpose's ``KeypointConverter`` the metainfo's skeleton is of other keypoints: give
+    ``limbs``, as for the codec's ``edges``.
+
     Required keys: img, raw_ann_info, keypoints, keypoints_visible, flip_indices; warp_mat, flip,
-    flip_direction and ignore_regions (polygons (P, 2) in pixels of the image) where present. Added
-    keys:
+    flip_direction, dataset_name, skeleton_links and ignore_regions (polygons (P, 2) in pixels of
+    the image) where present. Added keys:
 
     - ``instance_map`` (h, w) int16: 0 for nobody, n + 1 for person n in the keypoints' order, with
-      or without keypoints; crowds are nobody.
+      or without keypoints; crowds are nobody. Not with ``instance_map=False``.
     - ``loss_mask`` (h, w) uint8: 0 where keypoints are not annotated (crowds, people without
       keypoints) and the loss is left out, else 1.
 
     Args:
         map_size (Sequence[int]): [w, h] of the maps.
         least_radius (float): Least radius of a limb in input pixels. Defaults to 4.
+        limbs (Sequence[tuple[int, int]], optional): Pairs of the sample's keypoints; empty for
+            disks around keypoints only. Defaults to COCO's or the metainfo's.
+        instance_map (bool): Whether to draw ``instance_map``; without it no limbs are needed.
+            Defaults to True.
 
     Raises:
-        ValueError: On a map of fewer than 2 cells; and, with the sample, on a perspective warp, a
-            flip that is not horizontal, ``BottomupResize`` (which moves no keypoints), and where
-            the keypoints have not moved as the image has.
+        ValueError: On a map of fewer than 2 cells; and, with the sample, where there are no limbs,
+            on a perspective warp, a flip that is not horizontal, ``BottomupResize`` (which moves no
+            keypoints), and where the keypoints have not moved as the image has.
     """
 
-    def __init__(self, map_size: Sequence[int], least_radius: float = 4.0) -> None:
+    def __init__(
+        self,
+        map_size: Sequence[int],
+        least_radius: float = 4.0,
+        limbs: Sequence[tuple[int, int]] | None = None,
+        instance_map: bool = True,
+    ) -> None:
         super().__init__()
         if len(map_size) != 2 or min(map_size) < 2:
             raise ValueError(f'PersonMasks: map_size must be [w, h] of 2 or more, got {map_size}.')
         self.map_size = (int(map_size[0]), int(map_size[1]))
         self.least_radius = least_radius
+        self.limbs = None if limbs is None else [tuple(limb) for limb in limbs]
+        self.instance_map = instance_map
 
     def transform(self, results: dict) -> dict:
         """Add ``instance_map`` and ``loss_mask``.
@@ -84,7 +101,8 @@ class PersonMasks(BaseTransform):
         img = results['img']
         height, width = (img[0] if isinstance(img, list) else img).shape[:2]
         people = results.get('raw_ann_info') or []
-        keypoints = np.asarray(results.get('keypoints', np.zeros((0, len(LIMBS) + 1, 2))))
+        num_keypoints = len(results.get('flip_indices', range(len(LIMBS) + 1)))
+        keypoints = np.asarray(results.get('keypoints', np.zeros((0, num_keypoints, 2))))
         labelled = np.asarray(results.get('keypoints_visible', np.zeros(keypoints.shape[:2]))) > 0
         if labelled.ndim == 3:
             labelled = labelled[..., 0]
@@ -93,6 +111,7 @@ class PersonMasks(BaseTransform):
                 f'PersonMasks: {len(people)} annotations but keypoints of {len(keypoints)} people. '
                 "Use a bottom-up data set (data_mode='bottomup') and leave its people as they are."
             )
+        limbs, trunk = self._limbs(results, keypoints.shape[1]) if self.instance_map else ((), ())
         matrix = self._image_to_input(results, width)
         self._check_matrix(matrix, people, keypoints, labelled, results)
         instances = np.zeros((height, width), np.int16)
@@ -103,21 +122,50 @@ class PersonMasks(BaseTransform):
             unknown = person.get('iscrowd', 0) or not has_keypoints
             if unknown and not _draw_segmentation(excluded, 1, outline, matrix):
                 _draw_box(excluded, 1, person['bbox'], matrix)
-            if person.get('iscrowd', 0):
+            if person.get('iscrowd', 0) or not self.instance_map:
                 continue
             drawn = _draw_segmentation(instances, number + 1, outline, matrix)
             if has_keypoints and not drawn:
                 _draw_limbs(
-                    instances, number + 1, keypoints[number], labelled[number], self.least_radius
+                    instances,
+                    number + 1,
+                    keypoints[number],
+                    labelled[number],
+                    self.least_radius,
+                    limbs,
+                    trunk,
                 )
         for region in results.get('ignore_regions', ()):
             _fill(excluded, 1, _transform(region, matrix))
         cells = np.ix_(
             _cell_pixels(self.map_size[1], height), _cell_pixels(self.map_size[0], width)
         )
-        results['instance_map'] = instances[cells]
+        if self.instance_map:
+            results['instance_map'] = instances[cells]
         results['loss_mask'] = 1 - excluded[cells]
         return results
+
+    def _limbs(self, results: dict, num_keypoints: int) -> tuple[Sequence, Sequence]:
+        """The limbs and the trunk's corners of a sample's keypoints."""
+        limbs = self.limbs
+        is_coco = results.get('dataset_name', 'coco') == 'coco'
+        if limbs is None and is_coco and num_keypoints == len(LIMBS) + 1:
+            return LIMBS, TRUNK
+        if limbs is None and num_keypoints > 1 and _annotated_keypoints(results) == num_keypoints:
+            limbs = results.get('skeleton_links')
+        if any(max(limb) >= num_keypoints for limb in limbs or ()):
+            raise ValueError(
+                f'PersonMasks: the limbs {limbs} are of more than the {num_keypoints} keypoints of '
+                'the sample. Set limbs to pairs of its keypoints.'
+            )
+        if not limbs and self.limbs is None and num_keypoints > 1:
+            raise ValueError(
+                f'PersonMasks: the limbs of these {num_keypoints} keypoints are not known, since '
+                'the metainfo has no skeleton or KeypointConverter changed the keypoints. Set '
+                "limbs to pairs of keypoints, such as the codec's edges (limbs=[]: only disks "
+                'around keypoints), or instance_map=False where the codec takes loss_mask only.'
+            )
+        return limbs or (), ()
 
     def _image_to_input(self, results: dict, width: int) -> np.ndarray:
         """Pixels of the image file -> pixels of the input, (3, 3) float64."""
@@ -156,7 +204,10 @@ class PersonMasks(BaseTransform):
         if not labelled.any():
             return
         original = np.array([person['keypoints'] for person in people], np.float64)
-        original = original.reshape(len(people), -1, 3)[..., :2]
+        original = original.reshape(len(people), -1, 3)
+        if self.limbs is not None and original.shape[1] != keypoints.shape[1]:
+            return  # KeypointConverter's, whose mapping is not known here
+        original = original[..., :2]
         if results.get('flip', False):
             original = original[:, results['flip_indices']]
         moved = _transform(original[labelled], matrix)
@@ -168,6 +219,13 @@ class PersonMasks(BaseTransform):
                 'flip take the annotation. Place it after BottomupRandomAffine and RandomFlip, in '
                 'this order; where an input is not square, mmpose mirrors keypoints wrongly.'
             )
+
+
+def _annotated_keypoints(results: dict) -> int:
+    """K of the annotations as they are in the file; of a sample without people the metainfo's."""
+    for person in results.get('raw_ann_info') or ():
+        return len(person['keypoints']) // 3
+    return len(results.get('flip_indices', ()))
 
 
 def _by_size(people: list[dict]) -> list[int]:
@@ -215,16 +273,22 @@ def _draw_box(canvas: np.ndarray, value: int, box: Sequence[float], matrix: np.n
 
 
 def _draw_limbs(
-    canvas: np.ndarray, value: int, keypoints: np.ndarray, labelled: np.ndarray, least: float
+    canvas: np.ndarray,
+    value: int,
+    keypoints: np.ndarray,
+    labelled: np.ndarray,
+    least: float,
+    limbs: Sequence[Sequence[int]],
+    trunk: Sequence[int],
 ) -> None:
     """Draw the hull of a person's limbs; keypoints (K, 2) in input pixels, labelled (K,)."""
     points = keypoints[labelled]
     diagonal = float(np.linalg.norm(points.max(0) - points.min(0)))
     radius = min(max(least, 0.05 * diagonal), _MOST_RADIUS)
-    trunk = [corner for corner in TRUNK if labelled[corner]]
+    trunk = [corner for corner in trunk if labelled[corner]]
     if len(trunk) > 2:
         _fill(canvas, value, keypoints[trunk])
-    limbs = [limb for limb in LIMBS if labelled[list(limb)].all()]
+    limbs = [limb for limb in limbs if labelled[list(limb)].all()]
     thickness = max(1, round(2 * radius))
     for start, end in limbs:
         line = _fixed_point(keypoints[[start, end]])

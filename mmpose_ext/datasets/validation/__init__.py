@@ -4,9 +4,12 @@
 from mmpose_ext.utils.errors import DataError
 from mmpose_ext.utils.reading import read_json, require_file
 
+from .categories import detected_category, person_categories, person_category
 from .detections import check_detections
+from .evaluation import check_for_evaluation
 from .image_files import DEPTHS, missing_files
 from .kinds import KINDS, Finding, Kind
+from .metainfo import metainfo_problem
 from .report import Report, by_kind, problem_text, some
 from .validator import FORMATS, NO_USABLE_PERSON, check_for_training, validate
 
@@ -21,8 +24,13 @@ __all__ = [
     'Report',
     'by_kind',
     'check_detections',
+    'check_for_evaluation',
     'check_for_training',
+    'detected_category',
+    'metainfo_problem',
     'missing_files',
+    'person_categories',
+    'person_category',
     'problem_text',
     'read_json',
     'require_file',

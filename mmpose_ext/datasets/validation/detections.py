@@ -3,20 +3,25 @@
 
 from __future__ import annotations
 
+from .categories import detected_category
 from .kinds import Finding
 from .values import is_number, is_row, shorten
 
 KEYS = ('image_id', 'category_id', 'bbox', 'score')
 
 
-def check_detections(content: object, known_images: set, ann_file: str) -> list[Finding]:
+def check_detections(
+    content: object, known_images: set, ann_file: str, annotations: object = None
+) -> list[Finding]:
     """Check a person-detection file.
 
     Args:
         content (object): The parsed file: a list of dicts with image_id, category_id,
-            bbox [x, y, w, h] and score. Only category 1, persons, is looked at.
+            bbox [x, y, w, h] and score. Only people are looked at.
         known_images (set): The image ids of the annotation file.
         ann_file (str): The annotation file's name, for the message.
+        annotations (object): The parsed annotation file, whose categories tell which detections
+            are people (:func:`detected_category`). Defaults to those of category 1, COCO's.
     """
     if not isinstance(content, list) or not all(isinstance(item, dict) for item in content):
         text = f'it holds a {type(content).__name__}, not a list of detections'
@@ -29,10 +34,10 @@ def check_detections(content: object, known_images: set, ann_file: str) -> list[
     ]
     if findings:
         return findings
-    people = [(index, d) for index, d in enumerate(content) if d['category_id'] == 1]
-    if not people:
-        text = f'none of its {len(content)} detections is a person (category_id 1)'
-        return [Finding('no-detected-person', detail=text)]
+    category = detected_category(content, annotations)
+    if isinstance(category, Finding):
+        return [category]
+    people = [(index, d) for index, d in enumerate(content) if d['category_id'] == category]
     unknown: dict = {}
     for _, person in people:
         image_id = person['image_id']

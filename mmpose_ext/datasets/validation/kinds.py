@@ -61,11 +61,19 @@ _TABLE = (
     ('no-people', FATAL, 'no annotation has both a bbox and keypoints'),
     ('all-unlabelled', FATAL, '{first}'),
     ('no-usable-person', FATAL, '{first}'),
-    ('categories', WARNING, '{first}'),
+    ('categories', ERROR, '{first}'),
+    ('person-categories', WARNING, '{first}'),
+    ('keypoint-order', FATAL, '{first}'),
     # entries and ids
     ('not-a-dict', FATAL, '{count} {item}(s) that are no dict: {ids}'),
     ('key-missing', FATAL, '{count} {item}(s) without {what}: {ids}'),
     ('id-malformed', FATAL, '{count} {item}(s) whose id is no whole number: {first}'),
+    (
+        'annotation-id-zero',
+        WARNING,
+        "{count} annotation(s) with the id 0, which COCO's API takes for no match: number the "
+        'annotations from 1 (testing here does)',
+    ),
     ('id-repeated', FATAL, '{count} repeated {item} id(s): {ids}'),
     ('image-unknown', FATAL, '{count} annotation(s) of images that are not in it: {ids}'),
     ('category-unknown', ERROR, '{count} annotation(s) of categories that are not in it: {ids}'),
@@ -82,9 +90,20 @@ _TABLE = (
     ('bbox-malformed', FATAL, '{count} annotation(s) whose bbox is not 4 finite numbers: {ids}'),
     ('bbox-empty', ERROR, '{count} annotation(s) whose bbox has no area: {ids}'),
     ('bbox-outside', ERROR, '{count} annotation(s) whose bbox is outside the image: {ids}'),
+    (
+        'normalised',
+        FATAL,
+        'all boxes are smaller than a pixel, the first {first}: they are fractions of the image; '
+        'multiply boxes and keypoints by width and height',
+    ),
     ('bbox-partly-outside', WARNING, '{count} annotation(s) whose bbox is partly outside: {ids}'),
     # keypoints
-    ('keypoints-missing', WARNING, '{count} annotation(s) without keypoints: {ids}'),
+    (
+        'keypoints-missing',
+        ERROR,
+        '{count} annotation(s) without keypoints, at which testing stops: {ids}. Leave them out, '
+        'or give each K times 0, 0, 0',
+    ),
     (
         'keypoint-count',
         FATAL,
@@ -112,6 +131,12 @@ _TABLE = (
     ),
     # the rest of an annotation
     ('area-malformed', FATAL, '{count} annotation(s) whose area is no finite number: {ids}'),
+    (
+        'area-missing',
+        ERROR,
+        '{count} annotation(s) without area, which AP needs: {ids}. Add it (of the segment or the '
+        'box), or set use_area=False for CocoMetric',
+    ),
     ('area-empty', ERROR, '{count} annotation(s) with labelled keypoints but no area: {ids}'),
     ('iscrowd', ERROR, '{count} annotation(s) whose iscrowd is neither 0 nor 1: {ids}'),
     ('segmentation', ERROR, '{count} annotation(s) with a malformed segmentation: {ids} ({first})'),

@@ -37,6 +37,10 @@ def check_boxes(entries: Entries) -> list[Finding]:
             detail = shorten(boxes[index])
             findings.append(entries.finding('bbox-malformed', index, detail=detail))
     values, indices = values[good], np.flatnonzero(fine)
+    if _is_normalised(values[:, 2:], entries):
+        findings.append(
+            entries.finding('normalised', indices[0], detail=shorten(boxes[indices[0]]))
+        )
     empty, outside, partly = box_faults(values, entries.annotation_sizes()[indices])
     sizes = entries.annotation_sizes()
     for kind, mask in (
@@ -48,6 +52,13 @@ def check_boxes(entries: Entries) -> list[Finding]:
             detail = f'{shorten(boxes[index])}{_in_image(sizes[index])}'
             findings.append(entries.finding(kind, index, detail=detail))
     return findings
+
+
+def _is_normalised(extents: np.ndarray, entries: Entries) -> bool:
+    """Whether boxes of extents (N, 2) are fractions of images: all between 0 and 1 pixel."""
+    positive = extents[(extents > 0).all(1)]
+    small = len(positive) > 0 and (positive <= 1).all()
+    return bool(small and not (entries.sizes < 16).any())
 
 
 def box_faults(boxes: np.ndarray, sizes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -147,8 +158,18 @@ def is_outside(positions: np.ndarray, sizes: np.ndarray) -> np.ndarray:
     return ((positions < -_ROUNDING) | (positions > sizes - 1 + _ROUNDING)).any(-1)
 
 
-def check_areas_and_crowds(entries: Entries, keypoints: tuple) -> list[Finding]:
-    """Check area (finite; positive for people with labelled keypoints) and iscrowd (0 or 1)."""
+def check_areas_and_crowds(
+    entries: Entries, keypoints: tuple, needs_area: bool = True
+) -> list[Finding]:
+    """Check area (there, finite; positive for people with labelled keypoints) and iscrowd (0, 1).
+
+    Args:
+        entries (Entries): The annotations.
+        keypoints (tuple): Their :func:`keypoint_rows`.
+        needs_area (bool): Whether people with labelled keypoints must have an area. CrowdPose's
+            need none.
+    """
+    needs_area = needs_area and not any('crowdIndex' in image for image in entries.images)
     has_label = np.zeros(len(entries.annotations), bool)
     has_label[keypoints[0]] = (keypoints[1][..., 2] > 0).any(1)
     findings = []
@@ -158,6 +179,8 @@ def check_areas_and_crowds(entries: Entries, keypoints: tuple) -> list[Finding]:
             findings.append(entries.finding('area-malformed', index, detail=shorten(area)))
         elif area <= 0 and has_label[index]:
             findings.append(entries.finding('area-empty', index, detail=f'area {area}'))
+        elif needs_area and has_label[index] and 'area' not in annotation:
+            findings.append(entries.finding('area-missing', index))
         if not isinstance(crowd, (bool, int, float)) or crowd not in (0, 1):
             findings.append(entries.finding('iscrowd', index, detail=shorten(crowd)))
     return findings

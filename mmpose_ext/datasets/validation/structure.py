@@ -106,7 +106,10 @@ def check_categories(entries: Entries, content: dict) -> list[Finding]:
     if not isinstance(categories, list) or not all(
         isinstance(c, dict) and is_id(c.get('id')) for c in categories
     ):
-        text = 'its categories are missing or malformed: evaluation on detections needs them'
+        text = (
+            'its categories are missing or malformed, and testing reads them: add "categories": '
+            '[{"id": 1, "name": "person"}], with the annotations\' category_id'
+        )
         return [Finding('categories', detail=text)]
     known = {category['id'] for category in categories}
     return [
@@ -148,6 +151,9 @@ def _keys_and_ids(items: list[dict], labels: list, item: str, keys: tuple) -> li
     for position, (value, label) in enumerate(zip_equal(items, labels)):
         if isinstance(label, str) and 'id' in value:
             findings.append(finding('id-malformed', position, detail=shorten(value['id'])))
+        elif item == 'image' and isinstance(label, float):  # COCO's API looks up none of them
+            detail = f'{label!r}: write {int(label)}'
+            findings.append(finding('id-malformed', position, detail=detail))
     if len(set(labels)) < len(labels):
         seen: set = set()
         repeated = [i for i, label in enumerate(labels) if label in seen or seen.add(label)]

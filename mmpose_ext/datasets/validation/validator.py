@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -12,6 +13,8 @@ from mmpose_ext.utils.errors import DataError
 from mmpose_ext.utils.reading import read_json
 from mmpose_ext.utils.sequences import zip_equal
 
+from .categories import check_keypoint_order
+from .evaluation import check_zero_ids, several_categories
 from .formats import LSP_KEYPOINTS, MPII_KEYPOINTS, lsp_to_coco, most_common_count, mpii_to_coco
 from .image_files import DEPTHS, check_image_files
 from .joints_file import load_joints
@@ -45,6 +48,7 @@ def validate(
     num_keypoints: int | None = None,
     needs_people: bool = True,
     workers: int | None = None,
+    keypoint_names: Sequence[str] | None = None,
 ) -> Report:
     """List everything that is wrong with a keypoint file.
 
@@ -60,6 +64,7 @@ def validate(
             annotations have; 16 for MPII and 14 for joints.mat.
         needs_people: Whether a file without a usable person is at fault.
         workers: Threads that read images. Defaults to the number of processors, 16 at most.
+        keypoint_names: The metainfo's K names, in order, to compare with the file's.
 
     Returns:
         Report: The findings. A file that cannot be read is a finding too.
@@ -88,8 +93,12 @@ def validate(
         findings += found
     if isinstance(content, dict):
         findings += check_categories(entries, content)
+        findings += check_keypoint_order(content, keypoint_names or ())
+    if is_coco:
+        findings += check_zero_ids(entries)
+        findings += several_categories(content)
     keypoints = keypoint_rows(entries)
-    findings += _annotation_findings(entries, keypoints, needs_people)
+    findings += _annotation_findings(entries, keypoints, needs_people, needs_area=is_coco)
     if report.format == 'mpii':  # its boxes are drawn from a centre and a scale
         findings = [f for f in findings if f.kind != 'bbox-partly-outside']
     report.people = int(usable_people(entries, keypoints).sum())
@@ -102,7 +111,10 @@ def validate(
 
 
 def check_for_training(
-    content: object, num_keypoints: int, needs_people: bool = True
+    content: object,
+    num_keypoints: int,
+    needs_people: bool = True,
+    keypoint_names: Sequence[str] = (),
 ) -> list[Finding]:
     """The findings that stop training: those of severity 'fatal' on a parsed COCO file.
 
@@ -110,14 +122,17 @@ def check_for_training(
         content (object): The parsed file.
         num_keypoints (int): The K that the dataset's metainfo tells.
         needs_people (bool): Whether at least one labelled keypoint must be there.
+        keypoint_names (Sequence[str]): The metainfo's K names, to compare with the file's.
     """
     entries, findings = check_structure(content, num_keypoints)
     keypoints = keypoint_rows(entries)
     findings += check_boxes(entries)
     findings += check_keypoint_values(entries, keypoints)
     findings += check_areas_and_crowds(entries, keypoints)
-    if needs_people and isinstance(content, dict):
-        findings += check_emptiness(entries, keypoints)
+    if isinstance(content, dict):
+        findings += check_keypoint_order(content, keypoint_names)
+        if needs_people:
+            findings += check_emptiness(entries, keypoints)
     return [finding for finding in findings if finding.severity == 'fatal']
 
 
@@ -144,11 +159,13 @@ def usable_people(entries: Entries, keypoints: tuple) -> np.ndarray:
     return usable
 
 
-def _annotation_findings(entries: Entries, keypoints: tuple, needs_people: bool) -> list[Finding]:
+def _annotation_findings(
+    entries: Entries, keypoints: tuple, needs_people: bool, needs_area: bool
+) -> list[Finding]:
     findings = check_boxes(entries)
     findings += check_keypoint_values(entries, keypoints)
     findings += check_labels(entries, keypoints)
-    findings += check_areas_and_crowds(entries, keypoints)
+    findings += check_areas_and_crowds(entries, keypoints, needs_area)
     findings += check_segmentations(entries)
     if needs_people:
         findings += check_emptiness(entries, keypoints)

@@ -114,7 +114,7 @@ def test_missing_images_are_named_and_the_rest_is_drawn(run, capsys):
     [
         ('results.json', '[{"image_id": 9, "keypoints": [], "score": 1}]', 'image 9'),
         ('results.json', '{"a"', 'not valid JSON'),
-        ('ann.json', '[]', 'COCO format'),
+        ('ann.json', '[]', 'ann.json cannot be used: it holds a list'),
         ('ann.json', None, 'ann.json'),
     ],
 )

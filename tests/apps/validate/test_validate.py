@@ -20,6 +20,7 @@ def folder(tmp_path):
                 image_id=i,
                 category_id=1,
                 bbox=[5, 5, 50, 50],
+                area=1250,
                 num_keypoints=17,
                 keypoints=keypoints,
             )

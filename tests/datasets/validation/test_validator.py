@@ -146,6 +146,7 @@ def test_changed_value(look, content, items, position, key, value, kind, number)
         ('annotations', 'category_id', 'key-missing'),
         ('annotations', 'bbox', 'bbox-missing'),
         ('annotations', 'keypoints', 'keypoints-missing'),
+        ('annotations', 'area', 'area-missing'),
     ],
 )
 def test_missing_key(look, content, items, key, kind):
@@ -154,7 +155,7 @@ def test_missing_key(look, content, items, key, kind):
     assert (kind, label) in kinds(look(content))
 
 
-@pytest.mark.parametrize('key', ['area', 'iscrowd', 'num_keypoints', 'segmentation'])
+@pytest.mark.parametrize('key', ['iscrowd', 'num_keypoints', 'segmentation'])
 def test_optional_key(look, content, key):
     del content['annotations'][1][key]
     assert look(content).findings == []

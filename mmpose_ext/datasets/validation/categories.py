@@ -1,0 +1,125 @@
+# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+"""Which of a file's categories are people, the things that have keypoints."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mmpose_ext.utils.reading import DataError
+
+from .kinds import Finding
+from .values import is_id, is_row
+
+COCO_PERSON = 1
+
+
+def person_categories(content: object) -> list:
+    """Ids of the categories whose annotations have keypoints, the smallest first.
+
+    Where no annotation has any, the categories that list their keypoints; else those with the name
+    'person'; else COCO's, 1.
+
+    Args:
+        content (object): A parsed COCO file.
+    """
+    content = content if isinstance(content, dict) else {}
+    annotations, categories = _dicts(content.get('annotations')), _dicts(content.get('categories'))
+    candidates = (
+        [a.get('category_id') for a in annotations if a.get('keypoints')],
+        [category.get('id') for category in categories if category.get('keypoints')],
+        [category.get('id') for category in categories if category.get('name') == 'person'],
+    )
+    for ids in candidates:
+        found = {number for number in ids if is_id(number)}
+        if found:
+            return sorted(found)
+    return [COCO_PERSON]
+
+
+def person_category(content: object, file: str) -> int:
+    """The one category of a file's people.
+
+    Args:
+        content (object): A parsed COCO file.
+        file (str): What to call it in the message.
+
+    Raises:
+        DataError: If its people are of several categories.
+    """
+    ids = person_categories(content)
+    if len(ids) > 1:
+        raise DataError(
+            f'{file} has annotations with keypoints of the categories '
+            f'{", ".join(map(str, ids))}: bottom-up models and detections know one kind of people. '
+            'Give all the same category_id, or write a file for each'
+        )
+    return int(ids[0])
+
+
+def detected_category(detections: Sequence[dict], content: object) -> int | Finding:
+    """The category of the people in a detection file that stands beside an annotation file.
+
+    The annotation file's own; where the detections have none of it, COCO's person (1), unless 1 is
+    another category of the annotation file.
+
+    Args:
+        detections (Sequence[dict]): With ``category_id``.
+        content (object): The parsed annotation file.
+
+    Returns:
+        int | Finding: The category, or what keeps the files from fitting.
+    """
+    known = {c.get('id') for c in _dicts(_get(content, 'categories')) if is_id(c.get('id'))}
+    own, found = set(person_categories(content)), {str(d['category_id']) for d in detections}
+    ids = own | ({COCO_PERSON} - known)
+    fitting = sorted(number for number in ids if str(number) in found)
+    if len(fitting) == 1:
+        return fitting[0]
+    wanted = ' or '.join(map(str, sorted(own)))
+    if fitting:
+        text = (
+            f'it holds detections of the categories {", ".join(map(str, fitting))}: keep the '
+            f'people, with category_id {wanted}, as in the annotation file'
+        )
+    else:
+        text = (
+            f'none of its {len(detections)} detections is a person (category_id {wanted}, as in '
+            'the annotation file): give the people this category_id'
+        )
+    return Finding('no-detected-person', detail=text)
+
+
+def check_keypoint_order(content: dict, names: Sequence[str]) -> list[Finding]:
+    """Check that the file's categories list their keypoints as the data set's metainfo does.
+
+    Only the same names in another order are at fault: other names may mean the same.
+
+    Args:
+        content (dict): A parsed COCO file.
+        names (Sequence[str]): The metainfo's K names.
+    """
+    expected = [_plain(name) for name in names]
+    for category in _dicts(content.get('categories')):
+        listed = category.get('keypoints')
+        listed = [_plain(name) for name in listed] if is_row(listed) else []
+        if sorted(listed) == sorted(expected) and listed != expected:
+            first = next(k for k in range(len(expected)) if listed[k] != expected[k])
+            text = (
+                f"its category {category.get('id')} has the metainfo's keypoints in another order: "
+                f"keypoint {first} is {listed[first]!r}, the metainfo's {expected[first]!r}. Order "
+                "the metainfo's keypoint_info and sigmas as the file does"
+            )
+            return [Finding('keypoint-order', detail=text)]
+    return []
+
+
+def _plain(name: object) -> str:
+    return str(name).strip().lower().replace(' ', '_').replace('-', '_')
+
+
+def _get(content: object, key: str) -> object:
+    return content.get(key) if isinstance(content, dict) else None
+
+
+def _dicts(values: object) -> list[dict]:
+    return [v for v in values if isinstance(v, dict)] if is_row(values) else []

@@ -1,0 +1,72 @@
+# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+"""What is harmless in training but stops, or falsifies, COCO's evaluation."""
+
+from __future__ import annotations
+
+from .categories import person_categories
+from .kinds import Finding
+from .structure import Entries, check_categories, check_structure
+from .values import is_row
+
+
+def check_for_evaluation(
+    content: object,
+    num_keypoints: int | None,
+    *,
+    use_area: bool = True,
+    needs_count: bool = False,
+    one_category: bool = False,
+) -> list[Finding]:
+    """List what stops ``CocoMetric`` on an annotation file, or makes its AP wrong.
+
+    Args:
+        content (object): The parsed file.
+        num_keypoints (int, optional): K of the model; not checked without it.
+        use_area (bool): The metric's. Defaults to True.
+        needs_count (bool): Whether ``num_keypoints`` must be there, as for ``iou_type``
+            'keypoints_crowd'. Defaults to False.
+        one_category (bool): Whether all results get one category, as those of bottom-up models.
+            Defaults to False.
+    """
+    entries, findings = check_structure(content, num_keypoints or 0)
+    findings = [finding for finding in findings if finding.severity == 'fatal']
+    if not isinstance(content, dict):
+        return findings
+    unknown = check_categories(entries, content)
+    findings += [f for f in unknown if f.kind in ('categories', 'category-unknown')]
+    for index, annotation in enumerate(entries.annotations):
+        keypoints = annotation.get('keypoints')
+        if keypoints is None:
+            findings.append(entries.finding('keypoints-missing', index))
+        elif num_keypoints and not is_row(keypoints, 3 * num_keypoints):
+            detail = f'{len(keypoints) if is_row(keypoints) else 0} numbers'
+            what = str(num_keypoints)
+            findings.append(entries.finding('keypoint-count', index, what=what, detail=detail))
+        if 'bbox' not in annotation:
+            findings.append(entries.finding('bbox-missing', index))
+        if use_area and 'area' not in annotation:
+            findings.append(entries.finding('area-missing', index))
+        if needs_count and 'num_keypoints' not in annotation:
+            findings.append(entries.finding('key-missing', index, what="'num_keypoints'"))
+    return findings + (several_categories(content) if one_category else [])
+
+
+def check_zero_ids(entries: Entries) -> list[Finding]:
+    """Check that no annotation has the id 0, which COCO's evaluation takes for 'no match'."""
+    return [
+        entries.finding('annotation-id-zero', index)
+        for index, annotation_id in enumerate(entries.annotation_ids)
+        if annotation_id == 0
+    ]
+
+
+def several_categories(content: object) -> list[Finding]:
+    """Check that all people are of one category."""
+    ids = person_categories(content)
+    if len(ids) < 2:
+        return []
+    text = (
+        f'its people are of several categories ({", ".join(map(str, ids))}), which bottom-up '
+        'models cannot tell apart: give all the same category_id'
+    )
+    return [Finding('person-categories', detail=text)]
