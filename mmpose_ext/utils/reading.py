@@ -25,6 +25,10 @@ def read_json(path: str, setting: str) -> object:
         text = get_text(path)
         if not text.strip():
             raise DataError(f'{setting} {path} is empty: write or download it anew')
+        if text.startswith('\ufeff'):  # COCO's API reads none of them
+            raise DataError(
+                f'{setting} {path} starts with a byte-order mark: save it as UTF-8 without one'
+            )
         return json.loads(text)
     except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
         raise DataError(

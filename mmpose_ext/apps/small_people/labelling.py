@@ -83,7 +83,6 @@ def label_small_people(
         isinstance(content.get(key), list) for key in ('images', 'annotations')
     ):
         raise DataError(f'ann_file {ann_file} is no COCO file: it has no images and annotations')
-    people = [person for person in content['annotations'] if _is_taken(person, max_area)]
     cfg = Config.fromfile(config)
     init_default_scope(cfg.get('default_scope', 'mmpose'))
     dataset = cfg.test_dataloader.dataset
@@ -93,6 +92,7 @@ def label_small_people(
         raise DataError(
             f'ann_file {ann_file} cannot be used by config {config}: {"; ".join(problems)}'
         )
+    people = [person for person in content['annotations'] if _is_taken(person, max_area)]
     model = _load_model(cfg, checkpoint, device)
     files = {image['id']: Path(image_dir) / image['file_name'] for image in content['images']}
     number = 0

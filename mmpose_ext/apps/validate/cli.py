@@ -9,6 +9,8 @@ from __future__ import annotations
 import argparse
 import sys
 
+from mmpose.datasets.datasets.utils import parse_pose_metainfo
+
 from mmpose_ext.apps.shared.arguments import command_line_message
 from mmpose_ext.datasets.validation import (
     DEPTHS,
@@ -17,6 +19,7 @@ from mmpose_ext.datasets.validation import (
     Finding,
     Report,
     check_detections,
+    metainfo_problem,
     read_json,
     validate,
 )
@@ -42,6 +45,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar='K',
         help="keypoints of a person (default: as the file's category says)",
     )
+    parser.add_argument(
+        '--metainfo',
+        metavar='FILE',
+        help="the data set's, in mmpose's configs or a file: its K keypoints in their order",
+    )
     parser.add_argument('--detections', metavar='FILE', help='person detections to check as well')
     parser.add_argument(
         '--no-people', action='store_true', help='a file without usable people is no fault'
@@ -60,14 +68,16 @@ def run(args: argparse.Namespace) -> int:
         counts = [n for n in (args.workers, args.num_keypoints) if n is not None]
         if args.limit < 0 or any(n < 1 for n in counts):
             raise ValueError('--limit must be 0 or more, --workers and --num-keypoints 1 or more')
+        names = _keypoint_names(args.metainfo) if args.metainfo else None
         report = validate(
             args.file,
             args.images,
             args.depth,
             args.format,
-            args.num_keypoints,
+            args.num_keypoints or (len(names) if names else None),
             needs_people=not args.no_people,
             workers=args.workers,
+            keypoint_names=names,
         )
         if args.detections:
             report.findings += _detection_findings(args.file, args.detections)
@@ -81,6 +91,14 @@ def run(args: argparse.Namespace) -> int:
         return 130
     _show(report, args.limit)
     return 0 if report.is_ok(args.strict) else 1
+
+
+def _keypoint_names(metainfo: str) -> list[str]:
+    info = parse_pose_metainfo(dict(from_file=metainfo))
+    problem = metainfo_problem(info)
+    if problem:
+        raise DataError(f'metainfo {metainfo}: {problem}')
+    return [info['keypoint_id2name'][k] for k in range(info['num_keypoints'])]
 
 
 def _detection_findings(ann_file: str, detections: str) -> list[Finding]:

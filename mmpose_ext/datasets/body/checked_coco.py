@@ -149,9 +149,12 @@ class CheckedCocoDataset(CocoDataset):
         if self.check_images:
             missing = missing_files(sample['img_path'] for sample in data_list)
             if missing:
+                remedy = "Check data_root and data_prefix['img'] in the config"
+                if any('\\' in path for path in missing):
+                    remedy = 'Write / for the \\ of Windows in file_name'
                 raise DataError(
                     f'{len(missing)} image file(s) named by ann_file {self.ann_file} are missing: '
-                    f"{some(missing)}. Check data_root and data_prefix['img'] in the config"
+                    f'{some(missing)}. {remedy}'
                 )
         return data_list
 

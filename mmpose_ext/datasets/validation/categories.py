@@ -29,8 +29,10 @@ def person_categories(content: object) -> list:
         [category.get('id') for category in categories if category.get('keypoints')],
         [category.get('id') for category in categories if category.get('name') == 'person'],
     )
+    listed = {category.get('id') for category in categories if is_id(category.get('id'))}
     for ids in candidates:
         found = {number for number in ids if is_id(number)}
+        found = found & listed or found  # what is not listed is another fault
         if found:
             return sorted(found)
     return [COCO_PERSON]
