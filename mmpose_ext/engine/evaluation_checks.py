@@ -62,7 +62,9 @@ def _check_metric(metric: CocoMetric, datasets: list[BaseCocoStyleDataset]) -> N
         _number_from_one(metric.coco)
     known = {image['id'] for image in content['images']}
     for dataset in datasets:
-        if dataset.ann_file == file:
+        # of several data sets those that the metric is for, as MultiDatasetEvaluator tells them
+        is_other = dataset.metainfo.get('dataset_name') != info.get('dataset_name')
+        if is_other or dataset.ann_file == file:
             continue
         ids = {dataset.get_data_info(index)['img_id'] for index in range(len(dataset))}
         if ids - known:
