@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -21,7 +22,7 @@ class OracleEstimator(BaseModel):
         self.weight = torch.nn.Parameter(torch.zeros(1))
         self.bottomup = bottomup
         self.people: dict = {}
-        for person in json.load(open(ann_file))['annotations']:
+        for person in json.loads(Path(ann_file).read_text('utf-8-sig'))['annotations']:
             if person.get('keypoints'):
                 self.people.setdefault(person['image_id'], []).append(person)
 

@@ -15,6 +15,7 @@ from mmengine.runner import Runner
 from mmpose.datasets.datasets.utils import parse_pose_metainfo
 from reported_files import H, W, write_images
 
+from mmpose_ext.apps.export import export_onnx
 from mmpose_ext.apps.main import main
 from mmpose_ext.datasets import PersonMasks
 
@@ -152,7 +153,9 @@ def training_config(paper, num_keypoints: int, folder: Path) -> Config:
     )
 
 
-@pytest.mark.parametrize('num_keypoints', SETS)
+@pytest.mark.parametrize(
+    'num_keypoints', [3, *(pytest.param(k, marks=pytest.mark.long) for k in (14, 21, 133))]
+)
 @pytest.mark.parametrize('paper', [strongpose, cluster])
 def test_train_test_predict_export(paper, num_keypoints, tmp_path, capsys):
     cfg = training_config(paper, num_keypoints, tmp_path)
@@ -167,7 +170,8 @@ def test_train_test_predict_export(paper, num_keypoints, tmp_path, capsys):
     assert main(['predict', *files, *arguments, '--quiet']) == 0
     for result in json.loads((tmp_path / 'out' / 'results.json').read_text()):
         assert len(result['keypoints']) == 3 * num_keypoints
-    assert main(['export', *files, '--out', str(tmp_path / 'model.onnx')]) == 0
+    # a few steps leave maps too flat to decide keypoints by: the maps are compared
+    assert export_onnx(*files, tmp_path / 'model.onnx').verification.map_difference < 1e-4
     assert main(['browse', *files[:1], '--out', str(tmp_path / 'seen'), '--number', '1']) == 0
 
 

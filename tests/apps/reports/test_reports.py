@@ -292,7 +292,7 @@ def test_byte_order_mark(tmp_path, capsys):
     file = tmp_path / 'people.json'
     file.write_bytes(b'\xef\xbb\xbf' + json.dumps(sound_content()).encode())
     with pytest.raises(DataError, match=r'people\.json starts with a byte-order mark'):
-        run(run_config(file, model=dict(type='OracleEstimator', ann_file=None)), 'train')
+        run(run_config(file), 'train')
     assert main(['validate', str(file)]) == 1
     assert 'byte-order mark' in capsys.readouterr().out
 
