@@ -70,7 +70,7 @@ def detect(
     from .person_detector import PersonDetector  # imports mmdet
 
     content = read_annotations(ann_file)
-    category_id = person_category(content, f'--ann {ann_file}')
+    category_id = person_category(content, f'annotation file {ann_file}')
     ids = {}
     for image in content['images']:
         path = str(Path(image_dir) / image['file_name'])

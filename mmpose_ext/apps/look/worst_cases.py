@@ -85,7 +85,7 @@ def write_worst_cases(
         results = [r for r in results if not isinstance(r, dict) or r.get('score', 1) > score_thr]
     problems = annotation_problems(truth, info['num_keypoints'], needs_people=False)
     if problems:
-        raise DataError(f'--ann {ann_file} cannot be used: {"; ".join(problems)}')
+        raise DataError(f'annotation file {ann_file} cannot be used: {"; ".join(problems)}')
     cases = match_people(truth, results, np.asarray(info['sigmas']), match_thr)
     people = sorted((c for c in cases if c.truth), key=_badness)
     wrong = sorted((c for c in cases if not c.truth), key=lambda case: -case.score)

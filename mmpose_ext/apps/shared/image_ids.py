@@ -32,7 +32,7 @@ class ImageIds:
         self.ann_file = ann_file
         self.table: dict[str, int] | None = None
         self.content = read_annotations(ann_file) if ann_file is not None else {}
-        self.category_id = person_category(self.content, f'--ann {ann_file}')
+        self.category_id = person_category(self.content, f'annotation file {ann_file}')
         if ann_file is not None:
             images = self.content['images']
             self.table = {PurePath(i['file_name']).as_posix(): i['id'] for i in images}

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mmpose_ext.utils.reading import DataError
+from mmpose_ext.utils.errors import DataError
 
 from .kinds import Finding
 from .values import is_id, is_row

@@ -172,7 +172,7 @@ KINDS = {
         several_categories,
         {
             **_stops(r'categories.* 1, 2.* same category_id', *BOTTOM_UP),
-            'predict': r'--ann .*1, 2.* same category_id',
+            'predict': r'annotation file .*1, 2.* same category_id',
         },
     ),
     'category unknown': (
@@ -223,7 +223,7 @@ KINDS = {
             **_stops(r'2 image file.*missing.*Write /', *LOAD),
             'validate': r'2 image file.*missing',
             'worst': r'is missing or no image',
-            'predict': r'not among the images of --ann',
+            'predict': r'not among the images of the annotation file',
         },
     ),
     'images without size': (_each('images', width=None), _stops(r'2 image.*width is no positive')),
