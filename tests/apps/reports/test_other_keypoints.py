@@ -153,9 +153,8 @@ def training_config(paper, num_keypoints: int, folder: Path) -> Config:
     )
 
 
-@pytest.mark.parametrize(
-    'num_keypoints', [3, *(pytest.param(k, marks=pytest.mark.long) for k in (14, 21, 133))]
-)
+@pytest.mark.long
+@pytest.mark.parametrize('num_keypoints', SETS)
 @pytest.mark.parametrize('paper', [strongpose, cluster])
 def test_train_test_predict_export(paper, num_keypoints, tmp_path, capsys):
     cfg = training_config(paper, num_keypoints, tmp_path)
