@@ -22,6 +22,7 @@ default_hooks = dict(
     batch_size=dict(type='BatchSizeHook'),  # warns where the rate is for another batch
     validate_data=dict(type='ValidateDataHook'),  # what is wrong with the training data, in the log
     fast_training=dict(type='FastTrainingHook'),  # does nothing without configs/_base_/fast.py
+    fast_data=dict(type='FastDataHook'),  # does nothing without configs/_base_/fast_data.py
 )
 custom_hooks = [dict(type='SyncBuffersHook')]
 

@@ -1,5 +1,14 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 from .body import CheckedCocoDataset, IgnoreRegionPoseTrack18Dataset, LspDataset
+from .fast import (
+    FastBottomupRandomAffine,
+    FastLoadImage,
+    FastPackPoseInputs,
+    FastRandomBBoxTransform,
+    FastRandomFlip,
+    FastTopdownAffine,
+    speed_up_dataset,
+)
 from .subset_sampler import SubsetSampler
 from .transforms import (
     ClippedNormalBBoxTransform,
@@ -16,10 +25,17 @@ __all__ = [
     'ColorJitter',
     'DataError',
     'IgnoreRegionPoseTrack18Dataset',
+    'FastBottomupRandomAffine',
+    'FastLoadImage',
+    'FastPackPoseInputs',
+    'FastRandomBBoxTransform',
+    'FastRandomFlip',
+    'FastTopdownAffine',
     'LoadTurboJpegImage',
     'LspDataset',
     'PersonMasks',
     'RandomShear',
     'SubsetSampler',
+    'speed_up_dataset',
     'validate',
 ]

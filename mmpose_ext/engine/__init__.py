@@ -16,7 +16,9 @@ from .checkpoint_loading import (
 )
 from .checkpoint_match_hook import CheckpointMatchHook, match_checkpoint
 from .cpu_launcher import install_cpu_launcher
+from .deferred_log import DeferredRuntimeInfoHook
 from .epoch_seed_hook import EpochSeedHook
+from .fast_data_hook import FastData, FastDataHook
 from .fast_training_hook import FastTraining, FastTrainingHook
 from .safe_checkpoint_hook import SafeCheckpointHook
 from .sample_seeds import SampleSeeds, seed_everything
@@ -28,7 +30,10 @@ __all__ = [
     'CheckpointError',
     'CheckpointMatchHook',
     'CheckpointMismatchError',
+    'DeferredRuntimeInfoHook',
     'EpochSeedHook',
+    'FastData',
+    'FastDataHook',
     'FastTraining',
     'FastTrainingHook',
     'SafeCheckpointHook',

@@ -42,7 +42,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="'config': what --what names (default); 'attention-block' and 'step-memory': time and "
         "memory, each in a process of its own; 'people': bottom-up codecs by number of people; "
         "'noise': people found, AP and AR of bottom-up codecs on maps with errors; "
-        "'fast-training': the step with each of its settings",
+        "'fast-training': the step with each of its settings; 'loading': a training sample by "
+        'transform, plain, read faster and from crops',
     )
     parser.add_argument(
         '--what', nargs='+', choices=MEASURES, default=MEASURES, metavar='MEASURE',
@@ -91,6 +92,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--vary', nargs='+', default=(), metavar='SETTING=VALUE',
         help="of the part 'noise': the codec with one other setting each",
     )  # fmt: skip
+    parser.add_argument(
+        '--rate', type=int, nargs='+', default=(1000, 3000), metavar='N',
+        help="of the part 'loading': images a second whose cores are counted (1000 3000)",
+    )  # fmt: skip
     parser.add_argument('--data-root', help="of the config's own data set, for the loaders")
     parser.add_argument('--csv', metavar='FILE', help='the figures with versions and hardware')
     parser.add_argument('--plot', metavar='FILE.png', help='the figures as bars or lines')
@@ -116,6 +121,7 @@ def run(args: argparse.Namespace) -> int:
         images=args.images,
         data_root=args.data_root,
         variants=tuple(args.variants),
+        rates=tuple(args.rate),
         clock=args.clock,
         errors=tuple(args.errors),
         strengths=tuple(args.rms),

@@ -23,9 +23,11 @@ from .noise import PART as NOISE
 from .noise import measure_noise
 from .peers import peers_of
 from .rows import Row
+from .sample_steps import PART as LOADING
+from .sample_steps import measure_loading
 from .suite import ConfigBenchmark, Settings
 
-PARTS = ('config', *PROCESS_PARTS, 'people', NOISE, FAST_STEPS)
+PARTS = ('config', *PROCESS_PARTS, 'people', NOISE, FAST_STEPS, LOADING)
 
 
 def run_benchmark(
@@ -43,7 +45,8 @@ def run_benchmark(
         settings (Settings): How to measure.
         part (str): One of PARTS: 'config' is all of ``settings.measures``; for the others see
             :func:`.memory.measure_in_processes`, :func:`.crowds.measure_crowds`,
-            :func:`.noise.measure_noise` and :func:`.fast_steps.measure_fast_steps`.
+            :func:`.noise.measure_noise` and :func:`.fast_steps.measure_fast_steps`; 'loading' is
+            :func:`.sample_steps.measure_loading`.
         peers (Sequence[str], optional): Configs to measure beside it, in place of mmpose's nearest.
         options (dict, optional): Merged into the config, as ``--cfg-options``.
         tell (Callable): Told what is measured now.
@@ -85,6 +88,9 @@ def run_benchmark(
             )
         elif part == NOISE:
             rows = measure_noise(ours, ours.name, settings, tell)
+        elif part == LOADING:
+            rows, more = measure_loading(contestants, ours.name, settings, tell)
+            notes += more
         elif part == FAST_STEPS:
             rows = measure_fast_steps(ours, ours.name, settings, tell)
         else:

@@ -51,6 +51,7 @@ class Settings:
         data_root (str, optional): Of the config's own data set, for the loaders.
         variants (Sequence[str]): Of the part 'fast-training', of
             :data:`.fast_steps.VARIANTS`; all of them if empty.
+        rates (Sequence[int]): Of the part 'loading': images a second whose cores are counted.
         clock (str): Of encoding and decoding, see :data:`.timing.CLOCKS`.
         errors (Sequence[str]): Of the part 'noise', of :data:`.noise_errors.ERRORS`.
         strengths (Sequence[float]): Of the errors in input pixels.
@@ -70,6 +71,7 @@ class Settings:
     images: int = 96
     data_root: str | None = None
     variants: Sequence[str] = ()
+    rates: Sequence[int] = (1000, 3000)
     clock: str = 'wall'
     errors: Sequence[str] = ERRORS
     strengths: Sequence[float] = STRENGTHS

@@ -7,6 +7,9 @@ from mmcv.transforms import BaseTransform
 from mmcv.transforms.utils import cache_randomness
 from mmpose.registry import TRANSFORMS
 
+#: What blue, green and red weigh in a grey.
+GRAY = np.array([0.114, 0.587, 0.299])
+
 
 @TRANSFORMS.register_module()
 class ColorJitter(BaseTransform):
@@ -44,13 +47,12 @@ class ColorJitter(BaseTransform):
         return np.random.uniform(1 - strengths, 1 + strengths).astype(np.float32)
 
     def transform(self, results: dict) -> dict:
-        """Change ``img``; all three steps are one affine function of the colours."""
+        """Change ``img``; the three steps are one affine function of the colours."""
         image = results['img']
         brightness, contrast, saturation = self._factors()
-        gray = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
         scale = brightness * contrast
-        shift = brightness * (1 - contrast) * np.float32(cv2.mean(gray)[0])
-        coloured = image.astype(np.float32) * (scale * saturation)
-        coloured += (gray.astype(np.float32) * (scale * (1 - saturation)) + shift)[..., None]
-        results['img'] = np.clip(np.rint(coloured), 0, 255).astype(np.uint8)
+        shift = brightness * (1 - contrast) * np.dot(GRAY, cv2.mean(image)[:3])
+        matrix = np.full((3, 4), shift)
+        matrix[:, :3] = scale * ((1 - saturation) * GRAY + saturation * np.eye(3))
+        results['img'] = cv2.transform(image, matrix)  # rounds and clips
         return results

@@ -1,0 +1,149 @@
+# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+"""What preparing a sample takes, transform by transform: plain, faster, from crops."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import cv2
+import numpy as np
+from mmengine.dataset import pseudo_collate
+
+from mmpose_ext.apps.pack import PackJob, fill_pack, prepare_pack
+from mmpose_ext.datasets.fast import speed_up_dataset
+from mmpose_ext.datasets.pack import packable, reach_of, use_pack
+
+from .contestants import Contestant
+from .loading import build_dataset, fits_synthetic_people, loader_measure, synthetic_set
+from .rows import Row, make_rows
+from .suite import Settings
+from .timing import take_turns
+
+PART = 'loading'
+FASTER, CROPS = 'reading faster', 'from crops'
+
+
+def measure_loading(
+    contestants: Sequence[Contestant],
+    config: str,
+    settings: Settings,
+    tell: Callable[[str], None],
+) -> tuple[list[Row], list[str]]:
+    """Samples of the peers, of the config, of it reading faster and from crops, in turns.
+
+    Time is what the thread computes; opening a pack and its preparation don't count.
+
+    Args:
+        contestants (Sequence[Contestant]): The config's first, then its peers.
+        config (str): The config's name in the rows.
+        settings (Settings): How to measure.
+        tell (Callable): Told what is measured now.
+
+    Returns:
+        tuple[list[Row], list[str]]: The figures, and what was not measured and why.
+
+    Raises:
+        ValueError: If the keypoints are not COCO's and no data set is given.
+    """
+    # As mmengine does for workers. The clock is one thread's, and workers that are forked beside
+    # threads of OpenCV hang.
+    cv2.setNumThreads(0)
+    ours, *others = contestants
+    others = [c for c in others if 'loader' in c.measures and c.model and not c.shares]
+    if not settings.data_root and not fits_synthetic_people(ours):
+        raise ValueError("synthetic people have COCO's 17 keypoints: give --data-root")
+    notes, rows = [], []
+    with contextlib.ExitStack() as stack:
+        given = settings.data_root or stack.enter_context(synthetic_set(settings.images))
+        datasets = {c.name: build_dataset(c, given) for c in [*others, ours]}
+        datasets[FASTER] = build_dataset(ours, given)
+        speed_up_dataset(datasets[FASTER])
+        try:
+            folder = Path(stack.enter_context(TemporaryDirectory()))
+            datasets[CROPS] = _from_crops(build_dataset(ours, given), folder, tell)
+        except (ValueError, ImportError) as error:
+            notes.append(f'{CROPS}: not measured: {error}')
+        tell(f'{PART}: ' + '; '.join(datasets))
+        samples = settings.batch * settings.batches
+        runs = {name: _Samples(dataset, samples) for name, dataset in datasets.items()}
+        timings = take_turns({name: run.measure for name, run in runs.items()}, settings.runs)
+        rows += _rows_of_steps(timings, config, settings)
+        measures = {
+            (workers, name): loader_measure(dataset, workers, settings.batch, settings.batches)
+            for workers in settings.workers
+            for name, dataset in datasets.items()
+        }
+        waited = take_turns(measures, settings.runs, warmup=0)
+        for workers in settings.workers:
+            values = {name: waited[workers, name] for name in datasets}
+            case = f'{workers} worker' + 's' * (workers != 1)
+            rows += make_rows(values, PART, config, 'loader', 'ms a sample', settings.batch, case)
+    return rows, notes
+
+
+class _Samples:
+    """The same people of a data set over and over, with a clock at each transform."""
+
+    def __init__(self, dataset: Any, samples: int) -> None:
+        self.dataset = dataset
+        self.order = np.random.default_rng(0).permutation(len(dataset))
+        self.order = np.resize(self.order, samples).tolist()
+        self.spent: dict[str, float] = {}
+
+    def measure(self) -> dict[str, float]:
+        """Seconds of a sample by step, and ``all`` of them."""
+        self.spent = {}
+        np.random.seed(0)
+        start = time.thread_time()
+        items = [self._sample(index) for index in self.order]
+        self._timed('collating', partial(pseudo_collate, items))
+        self.spent['all'] = time.thread_time() - start
+        return {name: spent / len(self.order) for name, spent in self.spent.items()}
+
+    def _sample(self, index: int) -> dict:
+        results = self._timed('annotation', partial(self.dataset.get_data_info, index))
+        results['dataset'] = self.dataset
+        for step in self.dataset.pipeline.transforms:
+            name = type(step).__name__
+            name = name[4:] if name.startswith('Fast') else name
+            results = self._timed(name, partial(step, results))
+        return results
+
+    def _timed(self, name: str, call: Callable[[], Any]) -> Any:
+        start = time.thread_time()
+        result = call()
+        self.spent[name] = self.spent.get(name, 0.0) + time.thread_time() - start
+        return result
+
+
+def _from_crops(dataset: Any, folder: Path, tell: Callable[[str], None]) -> Any:
+    """A data set that reads from a pack made in a folder."""
+    tell('packing')
+    speed_up_dataset(dataset)
+    ((part, steps),) = packable(dataset)
+    job = PackJob(folder / 'people.pack', part, reach_of(steps))
+    fill_pack(job, prepare_pack(job))
+    use_pack(dataset, job.path)
+    return dataset
+
+
+def _rows_of_steps(timings: dict[str, list], config: str, settings: Settings) -> list[Row]:
+    """The whole sample, each of its steps, and the cores that a rate takes."""
+    whole = {name: [run['all'] for run in runs] for name, runs in timings.items()}
+    rows = make_rows(whole, PART, config, 'sample', 'ms a sample')
+    for rate in settings.rates:
+        cores = {name: [rate * value for value in values] for name, values in whole.items()}
+        rows += make_rows(cores, PART, config, f'for {rate:,} images a second', 'cores')
+    steps = dict.fromkeys(s for runs in timings.values() for s in runs[0] if s != 'all')
+    for step in steps:
+        values = {
+            name: [run[step] for run in runs] for name, runs in timings.items() if step in runs[0]
+        }
+        rows += make_rows(values, PART, config, 'step', 'ms a sample', case=step)
+    return rows

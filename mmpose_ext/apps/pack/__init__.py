@@ -1,0 +1,6 @@
+# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+"""Cutting people out of images once, for training."""
+
+from .writer import PackJob, check_pack, fill_pack, plan_packs, prepare_pack
+
+__all__ = ['PackJob', 'check_pack', 'fill_pack', 'plan_packs', 'prepare_pack']

@@ -1,0 +1,85 @@
+# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+"""Cut the people of a config's training set out of their images, once: docs/data-loading.md.
+
+Writes a pack beside each annotation file (annotations/NAME.json, annotations/NAME.pack). It goes on
+where it was stopped, and may run several times at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import multiprocessing
+import sys
+
+import cv2
+from mmengine.config import DictAction
+
+from mmpose_ext.apps.pack.writer import PackJob, check_pack, fill_pack, plan_packs, prepare_pack
+from mmpose_ext.apps.shared.batches import progress_bar
+from mmpose_ext.datasets.pack import Meta
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the command's options to a parser."""
+    parser.add_argument(
+        'configs', nargs='+', metavar='CONFIG',
+        help='top-down configs of mmpose or of this package that are to train from the pack',
+    )  # fmt: skip
+    parser.add_argument('--size', type=int, default=384, help='longest side of a crop (384)')
+    parser.add_argument('--quality', type=int, default=95, help='of the JPEGs (95)')
+    parser.add_argument('--workers', type=int, default=1, help='processes (1)')
+    parser.add_argument('--anew', action='store_true', help='throw away what there is')
+    parser.add_argument(
+        '--check', action='store_true', help='write nothing; read all of the pack and all images'
+    )
+    parser.add_argument(
+        '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='config settings'
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Writes or checks; returns the exit status: 1 where a check found faults, 2 on errors."""
+    cv2.setNumThreads(1)
+    try:
+        if args.size < 1 or not 1 <= args.quality <= 100 or args.workers < 1:
+            raise ValueError('--size and --workers must be 1 or more, --quality 1 to 100')
+        with contextlib.redirect_stdout(None):  # pycocotools talks
+            jobs = plan_packs(args.configs, args.cfg_options)
+        if args.check:
+            return max(_check(job) for job in jobs)
+        for job in jobs:
+            _write(job, args)
+    except (ValueError, OSError, ImportError) as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 2
+    return 0
+
+
+def _check(job: PackJob) -> int:
+    wrong = check_pack(job)
+    for what in wrong[:20]:
+        print(what)
+    print(f'{job.path}: {len(job.dataset)} people, {len(wrong)} fault(s)')
+    return 1 if wrong else 0
+
+
+def _write(job: PackJob, args: argparse.Namespace) -> None:
+    meta = prepare_pack(job, args.size, args.quality, args.anew)
+    fork = multiprocessing.get_context('fork')
+    others = [fork.Process(target=_fill_quietly, args=(job, meta)) for _ in range(args.workers - 1)]
+    for process in others:
+        process.start()
+    with progress_bar(sys.stderr.isatty()) as bar:
+        task = bar.add_task(f'packing {job.path}', total=None)
+        fill_pack(job, meta, lambda done, total: bar.update(task, completed=done, total=total))
+    for process in others:
+        process.join()
+    size = (job.path / 'data.mdb').stat().st_size
+    print(f'{job.path}: {meta.samples} people, {size / 2**20:.1f} MiB')
+
+
+def _fill_quietly(job: PackJob, meta: Meta) -> None:
+    """Fill; what goes wrong the first process meets as well, and reports."""
+    with contextlib.suppress(ValueError, OSError, KeyboardInterrupt):
+        fill_pack(job, meta)

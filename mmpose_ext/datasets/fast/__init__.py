@@ -1,0 +1,28 @@
+# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+"""Preparing samples in less time: what ``fast_data`` of a config switches on."""
+
+from .deferred_image import DeferredImage, EncodedImage
+from .draws import truncated_normal
+from .pack_inputs import FastPackPoseInputs
+from .pipeline import datasets_in, speed_up_dataset
+from .transforms import (
+    FastBottomupRandomAffine,
+    FastLoadImage,
+    FastRandomBBoxTransform,
+    FastRandomFlip,
+    FastTopdownAffine,
+)
+
+__all__ = [
+    'DeferredImage',
+    'EncodedImage',
+    'FastBottomupRandomAffine',
+    'FastLoadImage',
+    'FastPackPoseInputs',
+    'FastRandomBBoxTransform',
+    'FastRandomFlip',
+    'FastTopdownAffine',
+    'datasets_in',
+    'speed_up_dataset',
+    'truncated_normal',
+]

@@ -1,0 +1,258 @@
+# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+"""Images that are decoded when the affine knows which pixels, and how many of them, it needs."""
+
+from __future__ import annotations
+
+import io
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+from PIL import Image
+
+try:
+    import simplejpeg
+except ImportError:
+    simplejpeg = None
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+#: What libjpeg and OpenCV scale by while they decode, with OpenCV's flags.
+REDUCTIONS = {
+    2: cv2.IMREAD_REDUCED_COLOR_2,
+    4: cv2.IMREAD_REDUCED_COLOR_4,
+    8: cv2.IMREAD_REDUCED_COLOR_8,
+}
+#: Rows of the largest block (MCU) of usual JPEGs.
+BLOCK = 16
+
+
+class DeferredImage(ABC):
+    """Pixels that are not there yet: stands in ``results['img']`` between loading and the affine.
+
+    Attributes:
+        size (tuple[int, int]): [w, h] of the image that the annotation speaks of.
+        direction (str, optional): How the image is flipped: 'horizontal', 'vertical', 'diagonal'.
+    """
+
+    def __init__(self, size: tuple[int, int]) -> None:
+        self.size = size
+        self.direction: str | None = None
+
+    def flip(self, direction: str) -> DeferredImage:
+        """Note a flip for :meth:`warp`; an image is flipped once at most."""
+        if self.direction is not None:
+            raise ValueError(f'the image is flipped already ({self.direction})')
+        self.direction = direction
+        return self
+
+    def warp(self, matrix: np.ndarray, size: Sequence[int]) -> np.ndarray:
+        """Flip the image and move its pixels by an affine function, bilinearly, 0 outside.
+
+        Args:
+            matrix (np.ndarray): (2, 3), from pixels of the flipped image to those of the result.
+            size (Sequence[int]): [w, h] of the result.
+
+        Returns:
+            np.ndarray: (h, w, 3) uint8, BGR.
+        """
+        matrix = _homogeneous(matrix)
+        if self.direction is not None:
+            matrix = matrix @ _mirror(self.size, self.direction)
+        pixels, to_image = self.pixels(largest_scale(matrix), lowest_row(matrix, size))
+        matrix = matrix if to_image is None else matrix @ to_image
+        return cv2.warpAffine(pixels, matrix[:2], (int(size[0]), int(size[1])))
+
+    @abstractmethod
+    def pixels(
+        self, scale: float = 1.0, rows: int | None = None
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        """Decode.
+
+        Args:
+            scale (float): Pixels of the result for each pixel of the image. Below 1, an image
+                reduced to no less than that will do. Defaults to 1.
+            rows (int, optional): How many of the image's rows, from the top, are needed; the result
+                may have more. Defaults to all.
+
+        Returns:
+            tuple: Pixels (h, w, 3) uint8, BGR, and the matrix (3, 3) from them to pixels of the
+            image; None where they are the image's.
+        """
+
+
+class EncodedImage(DeferredImage):
+    """The bytes of an image file.
+
+    A JPEG is decoded at half, a quarter or an eighth of its size where that leaves a pixel or more
+    for each of the result; the decoder then averages what a bilinear warp would skip. Where
+    simplejpeg is installed, it decodes baseline JPEGs without EXIF data, down to the last row that
+    is needed. Everything else is decoded by OpenCV, as mmcv does it, and turned as its EXIF data
+    say.
+
+    Args:
+        content (bytes): Of the file.
+        name (str): Of the file, for the errors.
+
+    Raises:
+        ValueError: If it is empty or no image.
+    """
+
+    def __init__(self, content: bytes, name: str = '') -> None:
+        self.content = content
+        self.name = name
+        self._decoded: np.ndarray | None = None
+        self._jpeg, self._plain = False, False
+        super().__init__(self._read_size())
+
+    def pixels(
+        self, scale: float = 1.0, rows: int | None = None
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        """Decode; see :meth:`DeferredImage.pixels`."""
+        if self._decoded is not None:
+            return self._decoded, None
+        by = reduction(scale) if self._jpeg else 1
+        width, height = self.size
+        decoded = self._decode_by_simplejpeg(by, rows) if self._plain else None
+        if decoded is None:  # what is damaged but little, OpenCV reads
+            decoded = _opencv(self.content, REDUCTIONS.get(by, cv2.IMREAD_COLOR))
+            expected = (-(-height // by), -(-width // by))
+            if decoded is None:
+                raise ValueError(
+                    f'{self.name}: the image is cut short or damaged: replace the file'
+                )
+            if decoded.shape[:2] != expected:
+                raise ValueError(
+                    f'{self.name}: decoded to {decoded.shape[1::-1]}, expected {expected[::-1]} by '
+                    'its header: save the image anew'
+                )
+        return decoded, None if by == 1 else enlargement(by)
+
+    def _read_size(self) -> tuple[int, int]:
+        """[w, h], turned as the EXIF data say; decodes what is no JPEG."""
+        content = self.content
+        self._jpeg = content.startswith(b'\xff\xd8')
+        if self._jpeg and simplejpeg is not None and b'Exif\0' not in content[:65536]:
+            try:
+                height, width, colours, _ = simplejpeg.decode_jpeg_header(content)
+                self._plain = colours in ('YCbCr', 'Gray', 'RGB')
+                return width, height
+            except ValueError:
+                self._jpeg = False
+        elif self._jpeg:
+            try:
+                with Image.open(io.BytesIO(content)) as image:
+                    turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
+                    width, height = image.size
+                return (height, width) if turned else (width, height)
+            except (OSError, ValueError, SyntaxError):
+                self._jpeg = False
+        self._decoded = _opencv(content, cv2.IMREAD_COLOR)
+        if self._decoded is None:
+            raise ValueError(
+                f'{self.name}: empty, cut short or no image that OpenCV reads: replace the file'
+            )
+        return self._decoded.shape[1], self._decoded.shape[0]
+
+    def _decode_by_simplejpeg(self, by: int, rows: int | None) -> np.ndarray | None:
+        width, height = self.size
+        content, strict = self.content, True
+        whole = b'\xff\xd9' in content[-64:]  # else let it fail as the whole image does
+        if rows is not None and rows + BLOCK < height and whole:
+            shorter = cut_below(content, rows)
+            if shorter is not None:  # the decoder finds more data than its header speaks of
+                content, height, strict = shorter[0], shorter[1], False
+        least = dict(min_width=-(-width // by), min_height=-(-height // by), min_factor=by)
+        try:
+            decoded = simplejpeg.decode_jpeg(
+                content, 'BGR', strict=strict, **(least if by > 1 else {})
+            )
+        except ValueError:
+            return None
+        return decoded if decoded.shape[:2] == (-(-height // by), -(-width // by)) else None
+
+
+def cut_below(content: bytes, rows: int) -> tuple[bytes, int] | None:
+    """Make a JPEG's header end the image below some rows, so that no decoder reads on.
+
+    Args:
+        content (bytes): Of the file.
+        rows (int): To keep, at least.
+
+    Returns:
+        tuple[bytes, int] | None: The file with another header, and the number of rows in it, a
+        multiple of the largest block with a margin for the colours' interpolation. None for
+        progressive JPEGs, which hold all rows in each scan, and what has no such header.
+    """
+    at = 2
+    while at + 9 < len(content) and content[at] == 0xFF:
+        marker = content[at + 1]
+        if marker in (0xC0, 0xC1):
+            height = int.from_bytes(content[at + 5 : at + 7], 'big')
+            kept = min(height, (rows // BLOCK + 2) * BLOCK)
+            return content[: at + 5] + kept.to_bytes(2, 'big') + content[at + 7 :], kept
+        if marker in (0xC2, 0xDA):
+            return None
+        at += 2 + int.from_bytes(content[at + 2 : at + 4], 'big')
+    return None
+
+
+def reduction(scale: float) -> int:
+    """The largest of 1, 2, 4 and 8 that leaves a source pixel or more for each of the result.
+
+    Args:
+        scale (float): Pixels of the result for each pixel of the source.
+    """
+    return next((by for by in sorted(REDUCTIONS, reverse=True) if by * scale <= 1), 1)
+
+
+def enlargement(by: float) -> np.ndarray:
+    """Matrix (3, 3) from pixels of an image reduced by ``by`` to those of the image."""
+    middle = (by - 1) / 2
+    return np.array([[by, 0, middle], [0, by, middle], [0, 0, 1]])
+
+
+def largest_scale(matrix: np.ndarray) -> float:
+    """The larger of the two scales of an affine matrix, its largest singular value.
+
+    Args:
+        matrix (np.ndarray): (3, 3) or (2, 3).
+    """
+    (a, b), (c, d) = matrix[:2, :2]
+    half, cross = (a * a + b * b + c * c + d * d) / 2, a * d - b * c
+    return float(np.sqrt(half + np.sqrt(max(half * half - cross * cross, 0.0))))
+
+
+def lowest_row(matrix: np.ndarray, size: Sequence[int]) -> int:
+    """How many rows of the source, from the top, a warp reads; 0 or more.
+
+    Args:
+        matrix (np.ndarray): (3, 3), from the source's pixels to the result's.
+        size (Sequence[int]): [w, h] of the result.
+    """
+    inverse = cv2.invertAffineTransform(matrix[:2])
+    x, y, shift = inverse[1]
+    lowest = max(x * (size[0] - 1), 0) + max(y * (size[1] - 1), 0) + shift
+    return max(int(lowest) + 3, 0)
+
+
+def _homogeneous(matrix: np.ndarray) -> np.ndarray:
+    whole = np.eye(3)
+    whole[:2] = matrix
+    return whole
+
+
+def _mirror(size: tuple[int, int], direction: str) -> np.ndarray:
+    """Matrix (3, 3) from pixels of an image [w, h] to those of the flipped one."""
+    matrix = np.eye(3)
+    if direction in ('horizontal', 'diagonal'):
+        matrix[0] = (-1, 0, size[0] - 1)
+    if direction in ('vertical', 'diagonal'):
+        matrix[1] = (0, -1, size[1] - 1)
+    return matrix
+
+
+def _opencv(content: bytes, flags: int) -> np.ndarray | None:
+    return cv2.imdecode(np.frombuffer(content, np.uint8), flags) if content else None

@@ -1,0 +1,139 @@
+# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+"""A data set's pipeline with its transforms replaced by faster ones."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any, Iterator
+
+from mmpose.datasets.transforms import (
+    BottomupRandomAffine,
+    GetBBoxCenterScale,
+    LoadImage,
+    PackPoseInputs,
+    RandomBBoxTransform,
+    RandomFlip,
+    RandomHalfBody,
+    TopdownAffine,
+)
+
+from .pack_inputs import FastPackPoseInputs
+from .transforms import (
+    FastBottomupRandomAffine,
+    FastLoadImage,
+    FastRandomBBoxTransform,
+    FastRandomFlip,
+    FastTopdownAffine,
+)
+
+#: mmpose's transforms, and what takes their places. None of them has settings of its own.
+FASTER = {
+    RandomFlip: FastRandomFlip,
+    RandomBBoxTransform: FastRandomBBoxTransform,
+    TopdownAffine: FastTopdownAffine,
+    BottomupRandomAffine: FastBottomupRandomAffine,
+    PackPoseInputs: FastPackPoseInputs,
+}
+#: Methods that move boxes and leave ``img`` alone: an image may stay undecoded through them.
+LEAVE_PIXELS = (
+    GetBBoxCenterScale.transform,
+    RandomHalfBody.transform,
+    FastRandomFlip.transform,
+    RandomBBoxTransform.transform,
+)
+#: Meta information that ``get_data_info`` copies for each sample.
+_COPIED = ('upper_body_ids', 'lower_body_ids', 'flip_pairs', 'flip_indices', 'skeleton_links')
+
+
+class SharedList(list):
+    """A list that is its own deep copy, and pickles as a list: for what no one changes."""
+
+    def __deepcopy__(self, memo: dict) -> SharedList:
+        return self
+
+    def __reduce__(self) -> tuple:
+        return list, (list(self),)
+
+
+def datasets_in(dataset: Any) -> Iterator[Any]:
+    """A data set and those that it is made of, at any depth."""
+    yield dataset
+    inner = getattr(dataset, 'datasets', None) or [getattr(dataset, 'dataset', None)]
+    for part in inner:
+        if part is not None:
+            yield from datasets_in(part)
+
+
+def speed_up_dataset(dataset: Any) -> list[str]:
+    """Replace transforms of a data set, and of those that it is made of, by faster ones.
+
+    Only transforms that are exactly mmpose's are replaced, with their settings. For one state of
+    the random generators the samples are the same, but for the pixels of people larger than the
+    input (see :class:`.EncodedImage`), of flipped images (the warp's rounding) and the strides of
+    ``inputs``.
+
+    Args:
+        dataset (Dataset): Of mmpose, or a wrapper of such.
+
+    Returns:
+        list[str]: The names of the transforms that were replaced, each once.
+    """
+    replaced = []
+    for part in datasets_in(dataset):
+        _share_metainfo(part)
+        pipeline = getattr(part, 'pipeline', None)
+        steps = getattr(pipeline, 'transforms', None)
+        if not steps:
+            continue
+        for i, step in enumerate(steps):
+            if type(step) in FASTER:
+                replaced.append(type(step).__name__)
+                steps[i] = as_type(step, FASTER[type(step)])
+        loader = first_loader(steps)
+        if loader is not None and type(steps[loader]) is LoadImage and decodes_late(steps, loader):
+            replaced.append('LoadImage')
+            steps[loader] = as_type(steps[loader], FastLoadImage)
+    return list(dict.fromkeys(replaced))
+
+
+def first_loader(steps: list[Any]) -> Any:
+    """The number of the first step that is mmpose's ``LoadImage``; None if there is none."""
+    return next((i for i, s in enumerate(steps) if type(s) in (LoadImage, FastLoadImage)), None)
+
+
+def decodes_late(steps: list[Any], loader: int) -> bool:
+    """Whether the loader's image is a plain one and not looked at before the top-down affine."""
+    step = steps[loader]
+    if step.to_float32 or step.color_type != 'color' or step.imdecode_backend != 'cv2':
+        return False
+    return not steps_that_look(steps, loader)
+
+
+def steps_that_look(steps: list[Any], loader: int) -> list[str]:
+    """Names of the transforms between loading and the top-down affine that may look at pixels.
+
+    All of the rest where there is no such affine.
+    """
+    looking = []
+    for step in steps[loader + 1 :]:
+        if isinstance(step, FastTopdownAffine):
+            return looking
+        if type(step).transform not in LEAVE_PIXELS:
+            looking.append(type(step).__name__)
+    return looking or ['no TopdownAffine']
+
+
+def as_type(step: Any, kind: type) -> Any:
+    """A copy of a transform as one of a subclass that has no settings of its own."""
+    step = copy.copy(step)
+    step.__class__ = kind
+    return step
+
+
+def _share_metainfo(dataset: Any) -> None:
+    """Spare each sample its own copy of skeleton and flip pairs."""
+    metainfo = getattr(dataset, '_metainfo', None)
+    if isinstance(metainfo, dict):
+        for name in _COPIED:
+            if type(metainfo.get(name)) is list:
+                metainfo[name] = SharedList(metainfo[name])

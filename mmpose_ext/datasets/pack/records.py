@@ -1,0 +1,209 @@
+# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+"""What a pack holds: a person's crop, what is known of its image, and what it was made of.
+
+A pack is an LMDB environment, a folder with ``data.mdb``: one memory-mapped file that all workers
+read through the page cache without a copy each, read at random, written by several processes in
+transactions that a kill leaves whole.
+
+| key | value |
+| --- | --- |
+| ``meta`` | JSON: :class:`Meta` |
+| ``p:ID`` | a person by the annotation's id: :class:`Crop`, with a checksum |
+| ``i:NAME`` | an image by its path below the image folder: :class:`ImageState` |
+| ``d:N`` | a batch of images that is done |
+| ``c:N`` | a batch that a process works on |
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import struct
+import zlib
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from .reach import Reach
+
+VERSION = 1
+META = b'meta'
+#: Addresses set aside for the file, which is no longer than what is in it.
+MAP_SIZE = 2**40
+_CROP = struct.Struct('<I6i')
+_STATE = struct.Struct('<QqI')
+
+
+class PackError(ValueError):
+    """A pack that is missing, damaged or stale; the message says what to run."""
+
+
+@dataclass(frozen=True)
+class Meta:
+    """What a pack was made of.
+
+    Args:
+        ann_sha256 (str): Of the annotation file.
+        samples (int): People.
+        batches (int): Of images.
+        size (int): Longest side of a crop, in pixels.
+        quality (int): Of the JPEGs.
+        reach (Reach): What of a person's surroundings is there.
+        version (int): Of this layout.
+    """
+
+    ann_sha256: str
+    samples: int
+    batches: int
+    size: int
+    quality: int
+    reach: Reach = field(default_factory=Reach)
+    version: int = VERSION
+
+    def to_bytes(self) -> bytes:
+        """As JSON."""
+        return json.dumps(asdict(self)).encode()
+
+    @classmethod
+    def from_bytes(cls, content: bytes) -> Meta:
+        """From JSON.
+
+        Raises:
+            ValueError: If it isn't this.
+        """
+        try:
+            values = json.loads(bytes(content))
+            return cls(**{**values, 'reach': Reach(**values['reach'])})
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f'not the description of a pack: {error}') from error
+
+
+@dataclass(frozen=True)
+class Crop:
+    """A person's surroundings.
+
+    Args:
+        region (tuple[int, int, int, int]): x1, y1, x2, y2 of it in the image.
+        image_size (tuple[int, int]): [w, h] of the whole image.
+        jpeg (bytes): Its pixels, possibly reduced.
+    """
+
+    region: tuple[int, int, int, int]
+    image_size: tuple[int, int]
+    jpeg: bytes
+
+    def to_bytes(self) -> bytes:
+        """With a checksum before it."""
+        body = _CROP.pack(0, *self.region, *self.image_size)[4:] + self.jpeg
+        return struct.pack('<I', zlib.crc32(body)) + body
+
+    @classmethod
+    def from_bytes(cls, content: bytes) -> Crop:
+        """Check and read.
+
+        Raises:
+            ValueError: If the checksum doesn't match.
+        """
+        if len(content) < _CROP.size or zlib.crc32(content[4:]) != _CROP.unpack_from(content)[0]:
+            raise ValueError('the checksum does not match')
+        _, x1, y1, x2, y2, w, h = _CROP.unpack_from(content)
+        return cls((x1, y1, x2, y2), (w, h), bytes(content[_CROP.size :]))
+
+
+@dataclass(frozen=True)
+class ImageState:
+    """How an image file was when its people were cut out.
+
+    Args:
+        size (int): In bytes.
+        mtime (int): Time of its last change, in ns.
+        crc32 (int): Of its content.
+    """
+
+    size: int
+    mtime: int
+    crc32: int
+
+    def to_bytes(self) -> bytes:
+        """In 20 bytes."""
+        return _STATE.pack(self.size, self.mtime, self.crc32)
+
+    @classmethod
+    def from_bytes(cls, content: bytes) -> ImageState:
+        """Read."""
+        return cls(*_STATE.unpack(content))
+
+    @classmethod
+    def of(cls, path: str | Path, content: bytes) -> ImageState:
+        """Of a file whose content was just read."""
+        return cls(len(content), os.stat(path).st_mtime_ns, zlib.crc32(content))
+
+    def describes(self, path: str | Path) -> bool:
+        """Whether the file is still the same: by size and time, by its content if the time differs.
+
+        A file that is not there is taken to be the same: the pack is in its place.
+        """
+        try:
+            now = os.stat(path)
+        except OSError:
+            return True
+        if now.st_size != self.size or now.st_mtime_ns == self.mtime:
+            return now.st_size == self.size
+        return zlib.crc32(Path(path).read_bytes()) == self.crc32
+
+
+def sha256_of(path: str | Path) -> str:
+    """Of a file's content."""
+    digest = hashlib.sha256()
+    with open(path, 'rb') as file:
+        for block in iter(lambda: file.read(1 << 20), b''):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def default_path(ann_file: str | Path) -> Path:
+    """Where the pack of an annotation file is: beside it, with the suffix ``.pack``."""
+    return Path(ann_file).with_suffix('.pack')
+
+
+def person_key(info: dict[str, Any]) -> bytes:
+    """The key of a person, from ``get_data_info``."""
+    return f'p:{info["id"]}'.encode()
+
+
+def image_key(dataset: Any, path: str) -> bytes:
+    """The key of an image: its path below the data set's image folder.
+
+    LMDB takes 511 bytes at most: longer names are hashed.
+    """
+    folder = dataset.data_prefix.get('img', '')
+    name = os.path.relpath(path, folder) if folder else path
+    key = f'i:{name}'.encode()
+    return key if len(key) <= 511 else b'i:' + hashlib.sha256(key).hexdigest().encode()
+
+
+def open_environment(path: str | Path, **settings: Any):
+    """An LMDB environment.
+
+    Raises:
+        ImportError: If lmdb is not installed.
+        PackError: If the file is no LMDB environment.
+    """
+    try:
+        import lmdb
+    except ImportError:
+        raise ImportError('packs need lmdb: pip install lmdb  (or mmpose_ext[pack])') from None
+    try:
+        environment = lmdb.open(str(path), map_size=MAP_SIZE, meminit=False, **settings)
+    except lmdb.Error as error:
+        if 'already open' in str(error):
+            raise PackError(f'{path} is in use by this process: end it first') from None
+        raise PackError(f'{path} is damaged or no pack ({error})') from error
+    # reading beyond the end of a mapped file would end the process
+    needed = (environment.info()['last_pgno'] + 1) * environment.stat()['psize']
+    size = os.path.getsize(Path(path) / 'data.mdb')
+    if size < needed:
+        environment.close()
+        raise PackError(f'{path} is cut short: {size} of {needed} bytes')
+    return environment

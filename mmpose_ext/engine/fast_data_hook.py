@@ -1,0 +1,134 @@
+# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+"""Training data prepared in less time, for any config."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+import torch
+from mmengine.hooks import Hook
+from mmengine.logging import print_log
+from mmengine.model import is_model_wrapper
+from mmpose.registry import HOOKS
+
+from mmpose_ext.datasets.fast import speed_up_dataset
+from mmpose_ext.datasets.pack import use_pack
+
+from .deferred_log import defer_log
+
+
+@dataclass(frozen=True)
+class FastData:
+    """What to do with the training data.
+
+    Args:
+        reading (bool): Whether to replace transforms by faster ones, see
+            :func:`mmpose_ext.datasets.fast.speed_up_dataset`. Defaults to True.
+        pack (bool | str): Whether to train from people's crops that ``mmpose-ext pack`` prepared:
+            True for the pack beside each annotation file, or the path of one. Defaults to False.
+        check_images (bool): Whether to look, with a pack, at the images' sizes and times, and at
+            the content of those whose time has changed. Defaults to True.
+        pin_memory (bool, optional): Whether batches lie in pinned memory, from which a GPU copies
+            while it calculates. None: where there is a GPU.
+        wait_for_device (bool, optional): Whether a training step waits for the device: mmengine
+            reads each loss at each iteration, mmpose's heatmap heads compute their accuracy on the
+            CPU. False reads losses once a logging interval and leaves that accuracy out of the
+            log. None: False where there is a GPU.
+        prefetch_factor (int, optional): Batches that each worker prepares ahead. None leaves the
+            data loader's setting.
+    """
+
+    reading: bool = True
+    pack: bool | str = False
+    check_images: bool = True
+    pin_memory: bool | None = None
+    wait_for_device: bool | None = None
+    prefetch_factor: int | None = None
+
+
+@HOOKS.register_module()
+class FastDataHook(Hook):
+    """Prepares the training data in less time as its arguments or the config's ``fast_data`` say.
+
+    Without either it does nothing. All configs of this package have the hook, and
+    ``configs/_base_/fast_data.py`` switches it on. A config of mmpose's own takes one line::
+
+        default_hooks = dict(fast_data=dict(type='mmpose_ext.engine.FastDataHook', reading=True))
+
+    Args:
+        **settings: Of :class:`FastData`; those of the config's ``fast_data`` go before them.
+
+    Raises:
+        ValueError: If a setting is unknown.
+        PackError: Before training, if a pack is missing, damaged or stale.
+    """
+
+    def __init__(self, **settings: Any) -> None:
+        self.settings = settings
+        read_settings(settings)
+
+    def before_train(self, runner: Any) -> None:
+        """Prepare the training's data set and loader."""
+        chosen = runner.cfg.get('fast_data')
+        if chosen is None and not self.settings:
+            return
+        settings = read_settings({**self.settings, **(chosen or {})})
+        loader = runner.train_dataloader
+        done = speed_up_dataset(loader.dataset) if settings.reading else []
+        if settings.pack:
+            command = f'mmpose-ext pack {runner.cfg.filename or "CONFIG"}'
+            path = None if settings.pack is True else settings.pack
+            done += use_pack(loader.dataset, path, command, settings.check_images)
+        pin = torch.cuda.is_available() if settings.pin_memory is None else settings.pin_memory
+        if pin:
+            loader.pin_memory = True
+            _unwrapped(runner.model).data_preprocessor._non_blocking = True
+            done.append('pinned memory')
+        wait = settings.wait_for_device
+        if not (not torch.cuda.is_available() if wait is None else wait):
+            done += stop_waiting(runner)
+        if settings.prefetch_factor is not None and loader.num_workers > 0:
+            loader.prefetch_factor = settings.prefetch_factor
+        restart_workers(runner.train_loop)
+        print_log(f'Fast data: {", ".join(done) or "nothing to do"}.', logger='current')
+
+
+def read_settings(settings: dict) -> FastData:
+    """Check ``fast_data`` of a config.
+
+    Raises:
+        ValueError: If a key is unknown.
+    """
+    known = [field.name for field in fields(FastData)]
+    unknown = sorted(set(settings) - set(known))
+    if unknown:
+        raise ValueError(
+            f'fast_data: {", ".join(unknown)} is unknown; there are {", ".join(known)}.'
+        )
+    return FastData(**settings)
+
+
+def stop_waiting(runner: Any) -> list[str]:
+    """Leave out of a training step what waits for the device.
+
+    Returns:
+        list[str]: What was done.
+    """
+    done = ['losses read when logged'] if defer_log(runner) else []
+    model = _unwrapped(runner.model)
+    if type(getattr(model, 'head', None)).__module__.startswith('mmpose.'):
+        model.train_cfg = {**model.train_cfg, 'compute_acc': False}
+        done.append('no accuracy in training')
+    return done
+
+
+def _unwrapped(model: Any) -> Any:
+    return model.module if is_model_wrapper(model) else model
+
+
+def restart_workers(loop: Any) -> None:
+    """Let a loop by iterations, which starts its workers when it is built, start them anew."""
+    iterator = getattr(loop, 'dataloader_iterator', None)
+    if iterator is not None:
+        loop.dataloader_iterator = type(iterator)(loop.dataloader)

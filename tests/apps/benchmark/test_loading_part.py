@@ -1,0 +1,36 @@
+# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+"""The part 'loading': samples of a config, read faster, and from crops, step by step."""
+
+import pytest
+
+from mmpose_ext.apps.benchmark import Settings, run_benchmark
+
+SETTINGS = Settings(runs=1, batch=2, batches=2, images=4, workers=(0,), rates=(500,))
+
+
+def figures(rows, name):
+    return {(row.measure, row.case): row.median for row in rows if row.contestant == name}
+
+
+def test_topdown(root):
+    pytest.importorskip('lmdb')
+    config = root / 'configs' / 'demo' / 'attention_resnet18_128x96.py'
+    rows, notes = run_benchmark(str(config), SETTINGS, 'loading')
+    for name in ('attention_resnet18_128x96', 'reading faster', 'from crops'):
+        of = figures(rows, name)
+        steps = [value for (measure, _), value in of.items() if measure == 'step']
+        assert {'annotation', 'LoadImage', 'TopdownAffine', 'PackPoseInputs', 'collating'} <= {
+            case for measure, case in of if measure == 'step'
+        }
+        assert 0 < sum(steps) <= of['sample', '']
+        assert of['for 500 images a second', ''] == pytest.approx(0.5 * of['sample', ''])
+        assert of['loader', '0 workers'] > 0
+    assert ('step', 'LoadPackedPerson') in figures(rows, 'from crops')
+
+
+def test_bottomup_has_no_crops(root):
+    config = root / 'configs' / 'demo' / 'cluster_hourglass2_160x160.py'
+    rows, notes = run_benchmark(str(config), SETTINGS, 'loading')
+    names = list(dict.fromkeys(row.contestant for row in rows))
+    assert names == ['AE config (HRNet-W32)', 'cluster_hourglass2_160x160', 'reading faster']
+    assert any('from crops: not measured: ' in note and 'only top-down' in note for note in notes)

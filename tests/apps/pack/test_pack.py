@@ -1,0 +1,322 @@
+# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+"""Packs: written, resumed, by several processes, stale, damaged; and training samples from them."""
+
+import gc
+import json
+import multiprocessing
+import os
+import shutil
+import subprocess
+import sys
+import time
+
+import cv2
+import numpy as np
+import pytest
+from mmengine.config import Config
+from mmpose.registry import DATASETS
+
+from mmpose_ext.apps.main import main
+from mmpose_ext.apps.pack import writer
+from mmpose_ext.apps.pack.writer import _is_alive, cut_crop
+from mmpose_ext.datasets.pack import PackedImage, PackError, PackReader, use_pack
+
+lmdb = pytest.importorskip('lmdb')
+SPEAKS = 'mmpose-ext pack'
+
+
+def pack(config, *options):
+    gc.collect()  # data sets that hold the pack open
+    return main(['pack', str(config), *options])
+
+
+def build(config, **settings):
+    cfg = Config.fromfile(config).train_dataloader.dataset
+    cfg.update(settings)
+    return DATASETS.build(cfg)
+
+
+def path_of(config):
+    return config.parent / 'people.pack'
+
+
+def people_of(config):
+    """All crops of a pack, by key."""
+    gc.collect()
+    with lmdb.open(str(path_of(config))) as environment, environment.begin() as transaction:
+        return {bytes(k): bytes(v) for k, v in transaction.cursor() if k.startswith(b'p:')}
+
+
+def test_samples_are_those_of_the_images(config):
+    """The same draws; pixels within what JPEG 95 costs, and half of that again for the warp."""
+    assert pack(config, '--size', '200') == 0
+    plain, packed = build(config), build(config)
+    assert use_pack(packed) == [str(path_of(config))]
+    errors = []
+    for seed in range(2):
+        for index in range(len(plain)):
+            np.random.seed(1000 * seed + index)
+            expected = plain[index]
+            np.random.seed(1000 * seed + index)
+            item = packed[index]
+            errors.append((item['inputs'].float() - expected['inputs'].float()).abs().mean())
+            one, other = item['data_samples'], expected['data_samples']
+            np.testing.assert_allclose(one.gt_fields.heatmaps, other.gt_fields.heatmaps, atol=1e-4)
+            assert one.flip == other.flip and one.img_shape == other.img_shape
+    small, large = np.mean(errors[1::2]), np.mean(errors[::2])
+    assert small < 3 and large < 3
+    assert max(errors) < 8  # a region that is missing would be black
+
+
+def error_from(config, plain):
+    packed = build(config)
+    use_pack(packed)
+    differences = []
+    for index in range(20):
+        np.random.seed(index)
+        expected = plain[index]['inputs'].float()
+        np.random.seed(index)
+        differences.append((packed[index]['inputs'].float() - expected).abs().mean())
+    return np.mean(differences)
+
+
+def test_smaller_crops_keep_less(config):
+    errors = {}
+    for size in (160, 40):
+        assert pack(config, '--size', str(size)) == 0
+        errors[size] = error_from(config, build(config))
+        gc.collect()
+    assert errors[160] < 0.6 * errors[40]
+
+
+def test_second_run_changes_nothing(config):
+    assert pack(config) == 0
+    before = people_of(config)
+    assert len(before) == 70
+    assert pack(config) == 0
+    assert people_of(config) == before
+    assert pack(config, '--check') == 0
+
+
+FORK = multiprocessing.get_context('fork')
+
+
+def pack_slowly(config):
+    cut = writer.cut_crop
+
+    def slow(*args):
+        time.sleep(0.02)
+        return cut(*args)
+
+    writer.cut_crop = slow
+    os._exit(pack(config))
+
+
+def has_keys(config, *prefixes):
+    """Whether the pack has a key with each of the prefixes."""
+    if not (path_of(config) / 'data.mdb').is_file():
+        return False
+    with lmdb.open(str(path_of(config))) as environment, environment.begin() as transaction:
+        keys = [bytes(key) for key, _ in transaction.cursor()]
+    return all(any(key.startswith(prefix) for key in keys) for prefix in prefixes)
+
+
+@pytest.mark.parametrize('processes', [1, 2])
+def test_killed_preparation_goes_on(config, processes):
+    running = [FORK.Process(target=pack_slowly, args=(config,)) for _ in range(processes)]
+    for process in running:
+        process.start()
+    deadline = time.time() + 120
+    while not has_keys(config, b'd:', b'c:') and time.time() < deadline:
+        time.sleep(0.02)
+    for process in running:
+        process.kill()
+        process.join()
+    done = people_of(config)
+    assert 0 < len(done) < 70
+    with pytest.raises(PackError, match=rf'people\.pack holds .* so far: run `{SPEAKS}'):
+        use_pack(build(config))
+    assert pack(config) == 0
+    after = people_of(config)
+    assert len(after) == 70 and all(after[key] == value for key, value in done.items())
+    assert pack(config, '--check') == 0
+
+
+def test_two_processes_share_the_work(config):
+    running = [FORK.Process(target=pack_slowly, args=(config,)) for _ in range(2)]
+    for process in running:
+        process.start()
+    for process in running:
+        process.join()
+    assert [process.exitcode for process in running] == [0, 0]
+    assert len(people_of(config)) == 70
+    assert pack(config, '--check') == 0
+
+
+def test_workers_share_the_work(config):
+    assert pack(config, '--workers', '2') == 0
+    assert pack(config, '--check') == 0
+
+
+def change_annotation(config):
+    file = config.parent / 'people.json'
+    content = json.loads(file.read_text())
+    content['annotations'][3]['bbox'][2] += 5
+    file.write_text(json.dumps(content))
+
+
+def change_image(config):
+    """The same size and another time: its content tells."""
+    file = config.parent / 'images' / '7.jpg'
+    content = bytearray(file.read_bytes())
+    content[-40] ^= 1
+    file.write_bytes(content)
+    os.utime(file, ns=(1, 1))
+
+
+@pytest.mark.parametrize(
+    'change, text',
+    [
+        (change_annotation, r'people\.json has changed since'),
+        (change_image, r'1 image\(s\) have changed since, .*7\.jpg'),
+    ],
+)
+def test_stale_pack_is_refused_and_mended(config, change, text):
+    assert pack(config) == 0
+    before = people_of(config)
+    change(config)
+    with pytest.raises(PackError, match=rf'people\.pack is stale: .*{text}.*Run `{SPEAKS}'):
+        use_pack(build(config))
+    assert pack(config, '--check') == 1
+    assert pack(config) == 0
+    use_pack(build(config))
+    changed = [key for key, value in people_of(config).items() if value != before[key]]
+    assert changed in ([b'p:1004'], [b'p:1007'], [])  # of an image, the pixels may be the same
+
+
+def test_image_of_another_time_is_the_same(config):
+    assert pack(config) == 0
+    os.utime(config.parent / 'images' / '7.jpg', ns=(1, 1))
+    (config.parent / 'images' / '8.jpg').unlink()  # the pack is in its place
+    dataset = build(config)
+    use_pack(dataset)
+    dataset[7]
+
+
+def test_larger_augmentation_needs_another_pack(config):
+    assert pack(config) == 0
+    wider = config.with_name('wider.py')
+    wider.write_text(
+        config.read_text().replace(
+            "'RandomBBoxTransform'", "'RandomBBoxTransform', scale_factor=(0.5, 2.0)"
+        )
+    )
+    with pytest.raises(PackError, match='smaller augmentation'):
+        use_pack(build(wider))
+    assert main(['pack', str(config), str(wider)]) == 0
+    for file in (config, wider):
+        use_pack(build(file))
+
+
+def test_missing_pack(config):
+    with pytest.raises(PackError, match=rf'people\.pack is missing: run `{SPEAKS} here\.py`'):
+        use_pack(build(config), command=f'{SPEAKS} here.py')
+
+
+@pytest.mark.parametrize('size', [0, 100, 5000])
+def test_file_cut_short(config, size):
+    assert pack(config) == 0
+    os.truncate(path_of(config) / 'data.mdb', size)
+    with pytest.raises(PackError, match=rf'people\.pack .*run `{SPEAKS}'):
+        dataset = build(config)
+        use_pack(dataset)
+        for index in range(len(dataset)):
+            dataset[index]
+    assert pack(config, '--anew') == 0
+    assert pack(config, '--check') == 0
+
+
+def test_damaged_crop(config, capsys):
+    assert pack(config) == 0
+    with lmdb.open(str(path_of(config))) as environment, environment.begin(write=True) as t:
+        value = bytearray(t.get(b'p:1005'))
+        value[-30] ^= 255
+        t.put(b'p:1005', bytes(value))
+    dataset = build(config)
+    use_pack(dataset)
+    dataset[3]  # its neighbour is whole
+    text = rf'people\.pack is damaged \(person 1005: .*run `{SPEAKS} .*--anew`'
+    with pytest.raises(PackError, match=text):
+        dataset[4]
+    del dataset
+    assert pack(config, '--check') == 1
+    assert 'person 1005' in capsys.readouterr().out
+
+
+def test_unreadable_image_is_named(config, capsys):
+    (config.parent / 'images' / '40.jpg').write_bytes(b'')
+    assert pack(config) == 2
+    assert 'images/40.jpg is empty' in capsys.readouterr().err
+    shutil.copy(config.parent / 'images' / '41.jpg', config.parent / 'images' / '40.jpg')
+    assert pack(config) == 0
+
+
+def test_pipeline_that_needs_the_whole_image(config):
+    assert pack(config) == 0
+    pipeline = list(Config.fromfile(config).pipeline)
+    pipeline.insert(1, dict(type='PhotometricDistortion'))
+    with pytest.raises(ValueError, match='PhotometricDistortion needs the whole image'):
+        use_pack(build(config, pipeline=pipeline))
+
+
+def test_bottomup_is_refused(config, capsys):
+    assert pack(config, '--cfg-options', 'train_dataloader.dataset.data_mode=bottomup') == 2
+    assert 'only top-down' in capsys.readouterr().err
+
+
+def test_works_in_workers(config):
+    from mmengine.runner import Runner
+
+    assert pack(config) == 0
+    dataset = build(config)
+    use_pack(dataset)
+    dataset[0]  # opened here as well
+    loader = Runner.build_dataloader(
+        dict(batch_size=10, num_workers=2, sampler=dict(type='DefaultSampler'), dataset=dataset)
+    )
+    assert sum(len(batch['inputs']) for batch in loader) == 70
+
+
+def test_crop_lies_where_the_image_has_it():
+    rng = np.random.default_rng(0)
+    noise = rng.integers(0, 255, (15, 20, 1), dtype=np.uint8)
+    image = np.repeat(cv2.resize(noise, (400, 300), interpolation=cv2.INTER_CUBIC)[..., None], 3, 2)
+    crop = cut_crop(image, (-20, 35, 203, 290), size=150, quality=100)
+    assert crop.region == (0, 35, 203, 290) and crop.image_size == (400, 300)
+    packed = PackedImage(crop).warp(np.eye(3)[:2], (400, 300))
+    inside = np.s_[40:280, 5:198]
+    assert np.abs(packed[inside].astype(int) - image[inside]).mean() < 2
+    for axis in (0, 1):  # half a pixel of the crop would show
+        assert np.abs(np.roll(packed, 1, axis)[inside].astype(int) - image[inside]).mean() > 3
+    assert not packed[:, 210:].any()
+
+
+def test_claims_of_the_dead_do_not_count():
+    import socket
+
+    host = socket.gethostname()
+    dead = subprocess.Popen([sys.executable, '-c', ''])
+    dead.wait()
+    assert not _is_alive(None)
+    assert not _is_alive(json.dumps([host, dead.pid, time.time()]).encode())
+    assert _is_alive(json.dumps([host, os.getppid(), 0]).encode())
+    assert _is_alive(json.dumps(['elsewhere', 1, time.time()]).encode())
+    assert not _is_alive(json.dumps(['elsewhere', 1, time.time() - 1000]).encode())
+
+
+def test_reader_pickles_without_its_file(config):
+    import pickle
+
+    assert pack(config) == 0
+    reader = pickle.loads(pickle.dumps(PackReader(path_of(config))))
+    assert reader.crop(b'p:1001').image_size == (160, 120)

@@ -1,0 +1,143 @@
+# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+"""Late decoding against mmcv's decoding of the whole image."""
+
+import cv2
+import mmcv
+import numpy as np
+import pytest
+
+from mmpose_ext.datasets.fast import EncodedImage, deferred_image
+from mmpose_ext.datasets.fast.deferred_image import (
+    cut_below,
+    enlargement,
+    largest_scale,
+    lowest_row,
+    reduction,
+)
+
+from .conftest import KINDS, encode, make_picture
+
+ALL_KINDS = [*KINDS, *(f'exif{n}' for n in (2, 4, 5, 7))]
+
+
+@pytest.fixture(params=['with', 'without'])
+def _simplejpeg(request, monkeypatch):
+    """Where simplejpeg is installed, and where it isn't."""
+    if request.param == 'without':
+        monkeypatch.setattr(deferred_image, 'simplejpeg', None)
+    elif deferred_image.simplejpeg is None:
+        pytest.skip('simplejpeg is not installed')
+
+
+@pytest.mark.usefixtures('_simplejpeg')
+@pytest.mark.parametrize('kind', ALL_KINDS)
+def test_size_and_pixels_are_mmcvs(kind):
+    content = encode(make_picture(0), kind)
+    expected = mmcv.imfrombytes(content)
+    image = EncodedImage(content)
+    pixels, matrix = image.pixels()
+    assert image.size == expected.shape[1::-1] and matrix is None
+    assert np.abs(pixels.astype(int) - expected).max() <= 1
+
+
+@pytest.mark.usefixtures('_simplejpeg')
+@pytest.mark.parametrize('kind', ALL_KINDS)
+@pytest.mark.parametrize('direction', [None, 'horizontal', 'vertical', 'diagonal'])
+def test_warp_is_mmposes(kind, direction):
+    """A turned part of the image, enlarged: no reduction."""
+    content = encode(make_picture(1), kind)
+    whole = mmcv.imfrombytes(content)
+    image = EncodedImage(content)
+    matrix = cv2.getRotationMatrix2D((70.0, 50.0), 25, 1.3)
+    if direction is not None:
+        whole = mmcv.imflip(whole, direction)
+        image.flip(direction)
+    expected = cv2.warpAffine(whole, matrix, (90, 70))
+    result = image.warp(matrix, (90, 70))
+    error = np.abs(result.astype(int) - expected)
+    assert error.max() <= 40 and error.mean() < 0.7  # 1/32 of a pixel, at edges
+
+
+@pytest.mark.usefixtures('_simplejpeg')
+@pytest.mark.parametrize('kind', sorted(set(ALL_KINDS) - {'png', 'webp'}))
+@pytest.mark.parametrize('by', [2, 4, 8])
+def test_reduced_image_is_an_area_average(kind, by):
+    content = encode(cv2.GaussianBlur(make_picture(2), (0, 0), 2), kind)
+    image = EncodedImage(content)
+    w, h = image.size
+    matrix = np.array([[1 / by, 0, 0.5 / by - 0.5], [0, 1 / by, 0.5 / by - 0.5]])
+    result = image.warp(matrix, (w // by, h // by))
+    expected = cv2.resize(
+        mmcv.imfrombytes(content), (w // by, h // by), interpolation=cv2.INTER_AREA
+    )
+    inside = np.s_[2:-2, 2:-2]
+    assert np.abs(result.astype(int) - expected)[inside].mean() < 2
+
+
+def test_reduces_only_where_a_pixel_is_left():
+    assert [reduction(scale) for scale in (2, 1, 0.51, 0.5, 0.26, 0.25, 0.125, 0.01)] == [
+        1, 1, 1, 2, 2, 4, 8, 8,
+    ]  # fmt: skip
+
+
+def test_scale_and_row_of_a_matrix():
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        matrix = np.eye(3)
+        matrix[:2] = rng.normal(0, 1, (2, 3)) * (1, 1, 50)
+        assert np.isclose(largest_scale(matrix), np.linalg.svd(matrix[:2, :2])[1][0])
+        corners = np.array([[0, 0, 1], [63, 0, 1], [0, 47, 1], [63, 47, 1]])
+        rows = (np.linalg.inv(matrix) @ corners.T)[1]
+        assert lowest_row(matrix, (64, 48)) >= rows.max() + 1
+        assert lowest_row(matrix, (64, 48)) <= max(rows.max() + 4, 0)
+
+
+def test_enlargement_keeps_the_middle_of_a_block():
+    assert np.allclose(enlargement(4) @ (0, 0, 1), (1.5, 1.5, 1))
+
+
+@pytest.mark.parametrize('quality, sampling', [(92, '4:2:0'), (75, '4:4:4'), (95, '4:2:2')])
+@pytest.mark.parametrize('rows', [0, 1, 40, 100, 200, 239])
+def test_rows_above_a_cut_are_the_same(rows, quality, sampling, tmp_path):
+    simplejpeg = pytest.importorskip('simplejpeg')
+    content = simplejpeg.encode_jpeg(
+        make_picture(3), quality, 'BGR', colorsubsampling=sampling.replace(':', '')
+    )
+    image = EncodedImage(content)
+    whole, cut = image.pixels()[0], image.pixels(rows=rows)[0]
+    assert len(cut) >= rows
+    if rows < 200:
+        assert len(cut) < len(whole)
+    assert np.array_equal(cut[: rows + 1], whole[: rows + 1])
+
+
+def test_progressive_images_are_not_cut():
+    assert cut_below(encode(make_picture(3), 'progressive'), 40) is None
+
+
+@pytest.mark.usefixtures('_simplejpeg')
+@pytest.mark.parametrize('content', [b'', b'no image', b'\xff\xd8 no image', b'\xff\xd8\xff\xe0'])
+def test_what_is_no_image_is_refused(content):
+    with pytest.raises(ValueError, match=r'here\.jpg.*replace the file'):
+        EncodedImage(content, 'here.jpg').pixels()
+
+
+@pytest.mark.usefixtures('_simplejpeg')
+@pytest.mark.parametrize('rows', [None, 40])
+def test_image_cut_short_reads_as_by_opencv(rows):
+    """OpenCV 5 refuses it, OpenCV 4 gives what there is."""
+    content = encode(make_picture(4), 'jpg')
+    content = content[: len(content) // 2]
+    expected = mmcv.imfrombytes(content)
+    image = EncodedImage(content, 'here.jpg')
+    if expected is None:
+        with pytest.raises(ValueError, match=r'here\.jpg: the image is cut short'):
+            image.pixels(rows=rows)
+    else:
+        assert np.array_equal(image.pixels(rows=rows)[0], expected)
+
+
+def test_flips_once():
+    image = EncodedImage(encode(make_picture(5), 'jpg')).flip('horizontal')
+    with pytest.raises(ValueError, match='flipped already'):
+        image.flip('vertical')

@@ -1,0 +1,189 @@
+# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+"""Samples of the faster pipeline beside those of mmpose's, for one state of the generators."""
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.dataset import ConcatDataset, RepeatDataset
+from mmpose.datasets.transforms import LoadImage
+
+from mmpose_ext.datasets import FastLoadImage, speed_up_dataset
+from mmpose_ext.datasets.fast import datasets_in
+from mmpose_ext.datasets.fast.pipeline import SharedList
+
+from .conftest import build, topdown_pipeline
+
+BOTTOMUP = [
+    dict(type='LoadImage'),
+    dict(type='ColorJitter'),
+    dict(type='BottomupRandomAffine', input_size=(128, 128)),
+    dict(type='RandomFlip', direction='horizontal'),
+    dict(type='PersonMasks', map_size=(32, 32)),
+    dict(
+        type='GenerateTarget',
+        encoder=dict(
+            type='ClusterTag', input_size=(128, 128), heatmap_size=(32, 32), clusters=17, sigma=2
+        ),
+    ),
+    dict(type='PackPoseInputs'),
+]
+
+
+def sample(dataset, index, seed):
+    np.random.seed(seed)
+    item = dataset[index]
+    return item, np.random.rand()  # the state that the sample leaves behind
+
+
+def assert_same(one, other):
+    """All that is packed, but for the image."""
+    one, other = one['data_samples'], other['data_samples']
+    assert set(one.all_keys()) == set(other.all_keys())
+    assert set(one.metainfo_keys()) == set(other.metainfo_keys())
+    for key in one.metainfo_keys():
+        compare = one.get(key), other.get(key)
+        if isinstance(compare[0], np.ndarray) and compare[0].dtype.kind == 'f':
+            np.testing.assert_allclose(*compare, rtol=1e-5)
+        else:
+            np.testing.assert_equal(*compare)
+    for key in one.keys():
+        held, others = one.get(key), other.get(key)
+        assert type(held) is type(others) and set(held.keys()) == set(others.keys())
+        for name in held.keys():
+            assert type(held.get(name)) is type(others.get(name)), name
+            np.testing.assert_allclose(
+                held.get(name), others.get(name), rtol=1e-5, atol=2e-3, err_msg=name
+            )
+
+
+@pytest.mark.parametrize('affine', [dict(), dict(use_udp=True)])
+def test_topdown_samples_are_mmposes(people, affine):
+    plain = build(people, topdown_pipeline(**affine))
+    fast = build(people, topdown_pipeline(**affine))
+    assert set(speed_up_dataset(fast)) == {
+        'LoadImage', 'RandomFlip', 'RandomBBoxTransform', 'TopdownAffine', 'PackPoseInputs',
+    }  # fmt: skip
+    flips, errors = set(), []
+    for seed in range(3):
+        for index in range(len(plain)):
+            (expected, state), (item, fast_state) = (
+                sample(dataset, index, 100 * seed + index) for dataset in (plain, fast)
+            )
+            assert state == fast_state
+            assert_same(expected, item)
+            assert item['inputs'].shape == (3, 128, 96) and item['inputs'].dtype == torch.uint8
+            errors.append((item['inputs'].float() - expected['inputs'].float()).abs().mean())
+            flips.add(item['data_samples'].flip_direction)
+    assert flips == {None, 'horizontal', 'vertical'}
+    assert np.median(errors) < 0.5 and max(errors) < 12  # large people are averaged, not skipped
+
+
+def test_bottomup_samples_are_mmposes(people):
+    plain, fast = build(people, BOTTOMUP, 'bottomup'), build(people, BOTTOMUP, 'bottomup')
+    assert set(speed_up_dataset(fast)) == {'BottomupRandomAffine', 'RandomFlip', 'PackPoseInputs'}
+    for seed in range(3):
+        for index in range(len(plain)):
+            (expected, state), (item, fast_state) = (
+                sample(dataset, index, 100 * seed + index) for dataset in (plain, fast)
+            )
+            assert state == fast_state
+            assert_same(expected, item)
+            assert torch.equal(item['inputs'], expected['inputs'])
+
+
+@pytest.mark.parametrize(
+    'step, number, late',
+    [
+        (dict(type='PhotometricDistortion'), 2, False),  # looks at the whole image
+        (dict(type='PhotometricDistortion'), 6, True),  # at the input only
+        (dict(type='GetBBoxCenterScale', padding=1.0), 1, True),
+    ],
+)
+def test_image_that_is_looked_at_is_decoded_first(people, step, number, late):
+    pipeline = topdown_pipeline()
+    pipeline.insert(number, step)
+    dataset = build(people, pipeline)
+    speed_up_dataset(dataset)
+    assert type(dataset.pipeline.transforms[0]) is (FastLoadImage if late else LoadImage)
+    assert dataset[0]['inputs'].shape == (3, 128, 96)
+
+
+@pytest.mark.parametrize(
+    'settings',
+    [dict(to_float32=True), dict(color_type='grayscale'), dict(imdecode_backend='pillow')],
+)
+def test_other_loaders_stay(people, settings):
+    pipeline = topdown_pipeline()
+    pipeline[0].update(settings)
+    dataset = build(people, pipeline)
+    assert 'LoadImage' not in speed_up_dataset(dataset)
+    assert type(dataset.pipeline.transforms[0]) is LoadImage
+
+
+def test_data_sets_in_data_sets(people):
+    parts = [build(people, topdown_pipeline()) for _ in range(3)]
+    for whole in (ConcatDataset(parts[:2]), RepeatDataset(parts[2], 2)):
+        assert len(list(datasets_in(whole))) >= 2
+        speed_up_dataset(whole)
+    assert all(type(part.pipeline.transforms[0]) is FastLoadImage for part in parts)
+
+
+def test_config_of_mmposes_own(people):
+    from mmengine.hub import get_config
+
+    cfg = get_config(
+        'mmpose::body_2d_keypoint/topdown_heatmap/coco/td-hm_res50_8xb64-210e_coco-256x192.py'
+    )
+    pipeline = Config(dict(p=cfg.train_dataloader.dataset.pipeline)).to_dict()['p']
+    plain, fast = build(people, copy.deepcopy(pipeline)), build(people, pipeline)
+    assert 'LoadImage' in speed_up_dataset(fast)
+    for index in range(len(plain)):
+        (expected, _), (item, _) = (sample(dataset, index, index) for dataset in (plain, fast))
+        assert_same(expected, item)
+
+
+def test_twice_changes_nothing_more(people):
+    dataset = build(people, topdown_pipeline())
+    speed_up_dataset(dataset)
+    kinds = [type(step) for step in dataset.pipeline.transforms]
+    assert speed_up_dataset(dataset) == []
+    assert [type(step) for step in dataset.pipeline.transforms] == kinds
+
+
+def test_shared_metainfo_is_a_list_elsewhere():
+    shared = SharedList([1, 2])
+    assert copy.deepcopy(shared) is shared
+    assert type(pickle.loads(pickle.dumps(shared))) is list
+
+
+def test_inputs_are_a_view_of_the_image(people):
+    dataset = build(people, topdown_pipeline())
+    speed_up_dataset(dataset)
+    assert dataset[0]['inputs'].stride() == (1, 96 * 3, 3)
+
+
+def test_draws_of_this_package_are_known(people):
+    pipeline = topdown_pipeline()
+    pipeline[4] = dict(type='ClippedNormalBBoxTransform')
+    pipeline.insert(6, dict(type='RandomShear', prob=1.0))
+    plain, fast = build(people, copy.deepcopy(pipeline)), build(people, pipeline)
+    assert 'LoadImage' in speed_up_dataset(fast)
+    for index in range(len(plain)):
+        (expected, _), (item, _) = (sample(dataset, index, index) for dataset in (plain, fast))
+        assert_same(expected, item)
+
+
+@pytest.mark.parametrize('rotation', [0.0, 33.3, -170.0])
+def test_matrix_is_mmposes(rotation):
+    from mmpose.structures.bbox import get_warp_matrix
+
+    from mmpose_ext.datasets.fast.transforms import warp_matrix
+
+    centre, scale, size = np.array([301.5, 77.25]), np.array([150.0, 200.0]), (192, 256)
+    expected = get_warp_matrix(centre, scale, rotation, output_size=size)
+    matrix = warp_matrix(centre.tolist(), scale[0], rotation, size)
+    np.testing.assert_allclose(matrix, expected, rtol=1e-5, atol=1e-3)

@@ -1,0 +1,96 @@
+# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.runner import Runner
+from mmpose.datasets.transforms import LoadImage
+
+from mmpose_ext.datasets import FastLoadImage
+from mmpose_ext.engine import FastDataHook
+
+
+@pytest.fixture
+def train(make_config):
+    """Train with a hook's settings and a config's ``fast_data``; gives the runner."""
+
+    def run(hook, fast_data=None, **options):
+        cfg = make_config(**{'train_cfg.max_epochs': 1} | options)
+        cfg.default_hooks.fast_data = dict(type='mmpose_ext.engine.FastDataHook', **hook)
+        if fast_data is not None:
+            cfg.fast_data = fast_data
+        runner = Runner.from_cfg(cfg)
+        runner.train()
+        return runner
+
+    return run
+
+
+def loader_of(runner):
+    return type(runner.train_dataloader.dataset.pipeline.transforms[0])
+
+
+def weights(runner):
+    return torch.cat([p.detach().flatten() for p in runner.model.parameters()])
+
+
+def test_nothing_without_settings(train):
+    assert loader_of(train({})) is LoadImage
+
+
+@pytest.mark.parametrize('hook, fast_data', [(dict(reading=True), None), ({}, {})])
+def test_learns_the_same(train, hook, fast_data):
+    """The images are PNGs smaller than the input, so that only the warp's rounding differs."""
+    fast = train(hook, fast_data)
+    assert loader_of(fast) is FastLoadImage
+    plain = weights(train({}))
+    assert (plain - weights(fast)).norm() / plain.norm() < 0.05
+
+
+def test_key_of_the_config_goes_first(train):
+    assert loader_of(train(dict(reading=True), dict(reading=False))) is LoadImage
+
+
+@pytest.mark.parametrize('workers', [0, 1])
+def test_loop_by_iterations(make_config, workers):
+    """Its workers are started when it is built, with the plain pipeline."""
+    cfg = make_config()
+    cfg.train_cfg = dict(by_epoch=False, max_iters=2, val_interval=2)
+    cfg.param_scheduler = []
+    cfg.default_hooks.checkpoint.by_epoch = False
+    cfg.train_dataloader.num_workers = workers
+    cfg.train_dataloader.sampler = dict(type='InfiniteSampler')
+    cfg.default_hooks.fast_data = dict(type='FastDataHook', reading=True)
+    runner = Runner.from_cfg(cfg)
+    strides = []
+
+    def look(module, inputs):
+        strides.append(inputs[0]['inputs'][0].stride()[0])
+
+    runner.model.data_preprocessor.register_forward_pre_hook(look)
+    runner.train()
+    assert strides[:2] == [1, 1]  # the fast packing's
+
+
+def test_loader_settings(make_config, monkeypatch):
+    cfg = make_config(**{'train_cfg.max_epochs': 1, 'train_dataloader.num_workers': 1})
+    cfg.default_hooks.fast_data = dict(type='FastDataHook', prefetch_factor=3)
+    runner = Runner.from_cfg(cfg)
+    runner.train()
+    assert runner.train_dataloader.prefetch_factor == 3
+    assert runner.train_dataloader.pin_memory == torch.cuda.is_available()
+
+
+def test_misspelled_key_is_told():
+    with pytest.raises(ValueError, match='redaing is unknown; there are reading'):
+        FastDataHook(redaing=True)
+
+
+@pytest.mark.parametrize('name', ['fast', 'fast_data'])
+def test_base_config(root, name, tmp_path):
+    """Inherited beside any config here."""
+    config = tmp_path / 'config.py'
+    bases = [root / 'configs' / 'frsbn_resnet34_256x192.py', root / f'configs/_base_/{name}.py']
+    config.write_text(f'_base_ = {[str(base) for base in bases]}\n')
+    cfg = Config.fromfile(config)
+    assert cfg.fast_data.reading
+    assert cfg.default_hooks.fast_data.type == 'FastDataHook'
