@@ -26,7 +26,7 @@ DEMO = Path(mmpose.__file__).parent / '.mim' / 'demo'
 BOXES = [[10.0, 5.0, 70.0, 90.0], [60.0, 20.0, 150.0, 115.0]]
 
 
-def predicted(model, picture, **boxes) -> np.ndarray:
+def predicted(model, picture, ann_file=None, **boxes) -> np.ndarray:
     """(N, 17, 3) of x, y, score by ``mmpose-ext predict``, with the best person first."""
     found = predict(
         model.config,
@@ -34,6 +34,7 @@ def predicted(model, picture, **boxes) -> np.ndarray:
         str(picture),
         boxes=BoxSource(**boxes),
         drawing=Drawing(draw=False),
+        ann_file=ann_file,
         device='cpu',
     )
     assert not found.failures
