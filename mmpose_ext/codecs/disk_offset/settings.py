@@ -60,7 +60,7 @@ class DiskOffsetSettings:
         seed_radius (float): No person starts within this distance of the same keypoint of another,
             in input pixels. Defaults to 10.
         join_radius (float): How far from a keypoint a long offset may lead to agree with it, in
-            input pixels. Defaults to 8.
+            input pixels. Defaults to 28, the best on maps with errors (docs/strongpose.md).
         body_threshold (float): Least mean of the body heatmap at a person's candidates; 0 switches
             the check off. Defaults to 0.1.
         rescue (bool): Whether to join parts of people by long offsets. Defaults to True.
@@ -92,7 +92,7 @@ class DiskOffsetSettings:
     max_candidates: int = 128
     snap_radius: float = 32.0
     seed_radius: float = 10.0
-    join_radius: float = 8.0
+    join_radius: float = 28.0
     body_threshold: float = 0.1
     rescue: bool = True
     max_people: int = 200
