@@ -94,3 +94,13 @@ def test_base_config(root, name, tmp_path):
     cfg = Config.fromfile(config)
     assert cfg.fast_data.reading
     assert cfg.default_hooks.fast_data.type == 'FastDataHook'
+
+
+def test_losses_read_late_are_the_same(train):
+    histories = []
+    for wait in (True, False):
+        runner = train(dict(reading=False, wait_for_device=wait))
+        logged = runner.message_hub.log_scalars
+        histories.append(logged['train/loss'].data[0].tolist())
+        assert ('train/acc_pose' in logged) == wait  # mmpose's, on the CPU
+    assert len(histories[0]) == 3 and histories[0] == histories[1]
