@@ -198,6 +198,7 @@ def test_amp(train, root, tmp_path, monkeypatch):
     data = ('data_root=build/demo/data/', 'ann_file=annotations/person_keypoints_train.json')
     options = [f'train_dataloader.dataset.{option}' for option in data]
     options += ['train_dataloader.batch_size=1', 'train_dataloader.num_workers=0']
+    options += ['train_dataloader.persistent_workers=False']
     options += ['train_cfg.max_epochs=1', 'default_hooks.logger.interval=1', 'visualizer.name=amp']
     args = (root / STRONGPOSE, '--amp', '--no-validate', '--work-dir', tmp_path, '--cfg-options')
     train(*args, *options, 'optim_wrapper.dtype=bfloat16')
