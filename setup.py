@@ -1,7 +1,7 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """Packaging; what is declarative stands in pyproject.toml.
 
-mim looks for ``mmpose_ext/.mim`` (configs, tools, model-index.yml) beside the installed package:
+mim looks for ``mmpose_ext/.mim`` (configs, tools, model-index.yml) next to the installed package:
 
 - a wheel carries copies;
 - an editable install gets links in the source tree, and, since mim looks in site-packages, a

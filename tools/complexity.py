@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Print parameters and GFLOPs of configs beside the papers' figures.
+"""Print parameters and GFLOPs of configs next to the papers' figures.
 
 Usage: python tools/complexity.py CONFIG [CONFIG ...]      (no CONFIG: every row of the papers)
 

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Sum up a demo run: print its AP and draw the people found beside the true ones.
+"""Sum up a demo run: print its AP and draw the people found next to the true ones.
 
 Usage: python tools/demo_report.py FOLDER
 

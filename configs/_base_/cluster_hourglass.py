@@ -28,7 +28,7 @@ load_and_resize = [
     ),
 ]
 
-# 17 clusters of one joint beside one of all (Cluster-2), in- and cross-branch aggregation
+# 17 clusters of one joint and one of all (Cluster-2), in- and cross-branch aggregation
 sparse_clusters = (17, 17, 17, 17)
 dense_clusters = (1, 1, 1, 1)
 model = dict(

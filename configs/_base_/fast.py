@@ -1,4 +1,4 @@
-# Faster training: inherit it beside a config, or set single keys by --cfg-options.
+# Faster training: inherit it along with a config, or set single keys by --cfg-options.
 # The data are prepared faster as well.
 # None leaves the decision to the machine; see FastTrainingHook.
 _base_ = ['./fast_data.py']

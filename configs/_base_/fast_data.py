@@ -1,4 +1,4 @@
-# Training data prepared in less time: inherit it beside a config, or set single keys by
+# Faster training data: inherit it along with a config, or set single keys by
 # --cfg-options; see FastDataHook and docs/data-loading.md.
 fast_data = dict(
     reading=True,  # late decoding and cheaper transforms, with the same draws

@@ -3,7 +3,7 @@ dataset_type = 'CheckedCocoDataset'
 data_mode = 'topdown'
 data_root = 'build/demo/data/'
 
-# little beside flips: the people differ enough; the boxes vary as a detector's do
+# little besides flips: the people differ enough; the boxes vary as a detector's do
 augmentation = [
     dict(type='LoadImage'),
     dict(type='GetBBoxCenterScale'),

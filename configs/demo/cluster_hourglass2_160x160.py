@@ -19,7 +19,7 @@ codec = dict(
     score_threshold=0.3,  # a small model's maps are not quite dark between people
     draw_on_device=True,
 )
-# little beside flips: the people differ enough
+# little besides flips: the people differ enough
 train_pipeline = [
     dict(type='LoadImage'),
     dict(

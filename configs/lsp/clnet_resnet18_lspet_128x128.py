@@ -1,4 +1,4 @@
-# CLNet-ResNet-18 on LSPET in a short budget, beside simplebaseline_resnet18_lspet_128x128.py.
+# CLNet-ResNet-18 on LSPET with a short budget, versus simplebaseline_resnet18_lspet_128x128.py.
 _base_ = ['../_base_/default_runtime.py', '../_base_/lspet_128x128.py']
 
 codec = dict(

@@ -1,4 +1,4 @@
-# mmpose's SimpleBaseline-ResNet-18 on LSPET in a short budget, beside
+# mmpose's SimpleBaseline-ResNet-18 on LSPET with a short budget, to compare with
 # clnet_resnet18_lspet_128x128.py.
 _base_ = ['../_base_/default_runtime.py', '../_base_/lspet_128x128.py']
 

@@ -1,5 +1,5 @@
-# SimpleBaseline-ResNet-18 on LSPET in a short budget, beside frsbn_*_resnet18_lspet_64x64.py; its
-# Gaussians are as wide as theirs, 4 input pixels.
+# SimpleBaseline-ResNet-18 on LSPET with a short budget, to compare with
+# frsbn_*_resnet18_lspet_64x64.py. Its Gaussians are as wide as theirs, 4 input pixels.
 _base_ = ['../_base_/default_runtime.py', '../_base_/lspet_64x64.py']
 
 codec = dict(type='MSRAHeatmap', input_size=_base_.input_size, heatmap_size=(16, 16), sigma=1)

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""The one contract of all codecs here: drawn once, in torch, wherever the model is."""
+"""The contract that all codecs here share: targets are drawn in torch, on the model's device."""
 
 from __future__ import annotations
 
@@ -18,49 +18,50 @@ from .sample_checks import clean_auxiliary, clean_keypoints, refuse_non_finite
 
 
 class BaseTorchCodec(BaseKeypointCodec):
-    """A keypoint codec whose targets are drawn, and whose maps are decoded, by batched torch code.
+    """A keypoint codec that draws targets and decodes maps in batched torch code.
 
-    A subclass writes two methods, each for a batch on any device:
+    A subclass implements two methods. Both take a batch on any device:
 
     - :meth:`draw`: keypoints (B, N, K, 2) in input pixels and weights (B, N, K) -> a dict of
       target tensors, named in ``map_names`` and ``label_names``.
-    - :meth:`locate`: the model's maps -> keypoints (B, N, K, 2) and scores (B, N, K); where an
-      image holds several people, also one score a person (B, N).
+    - :meth:`locate`: the model's maps -> keypoints (B, N, K, 2) and scores (B, N, K). For
+      multi-person codecs it also returns one score per person (B, N).
 
-    and gets all of mmpose's codec interface from them (:meth:`encode`, :meth:`decode`,
-    :meth:`batch_decode`), so that the worker's targets and the device's cannot drift apart.
+    All of mmpose's codec interface (:meth:`encode`, :meth:`decode`, :meth:`batch_decode`) is built
+    on these two, so the targets of the data worker and of the device cannot drift apart.
 
-    Where the target is drawn is one switch in the training pipeline's codec::
+    One switch in the training pipeline's codec decides where the target is drawn::
 
         GenerateTarget(encoder=dict(type=..., draw_on_device=False))  # the data worker draws
         GenerateTarget(encoder=dict(type=..., draw_on_device=True))   # only points leave the worker
 
     A head asks its own codec for the targets (:meth:`targets`) and gets the same tensors either
-    way: what the samples carry decides. Since the points are enough for any codec, a model with
-    several codecs needs only one ``GenerateTarget`` with a single ``draw_on_device=True`` encoder.
+    way: the contents of the samples decide. The points are enough for any codec, so a model with
+    several codecs needs only one ``GenerateTarget`` with a ``draw_on_device=True`` encoder.
 
-    Besides the keypoints a codec may draw from auxiliary inputs, named in mmpose's
-    ``auxiliary_encode_keys``: arrays of one row a person, (N, ...), and images (h, w) or (C, h, w),
-    such as a map of instances; the latter are named in ``pixel_names`` too. With ``draw_on_device``
-    the former travel as instance labels (padded to the batch's largest N), the latter as pixel
-    fields. An auxiliary input that the sample lacks (None) is not passed to :meth:`draw`.
+    In addition to the keypoints, a codec may draw from auxiliary inputs, named in mmpose's
+    ``auxiliary_encode_keys``. These are arrays with one row per person, (N, ...), and images
+    (h, w) or (C, h, w), such as a map of instances. Images are also named in ``pixel_names``. With
+    ``draw_on_device`` the arrays travel as instance labels (padded to the batch's largest N) and
+    the images as pixel fields. An auxiliary input that the sample lacks (None) is not passed to
+    :meth:`draw`.
 
     Frames: input pixels outside, map cells inside; x before y. A pixel's coordinate is its centre.
 
     Args:
         input_size (tuple[int, int]): Size of the network's input in [w, h].
         draw_on_device (bool): Whether :meth:`encode` passes on only the keypoints and their weights
-            (12 bytes a keypoint), for the head to draw the target on its device. Defaults to False,
-            mmpose's practice: the data worker draws.
+            (12 bytes per keypoint), so that the head draws the target on its device. Defaults to
+            False, as in mmpose: the data worker draws.
     """
 
     #: Drawn tensors of shape (B, C, h, w), which must share one size (h, w).
     map_names: tuple[str, ...] = ()
-    #: Those of ``map_names`` that only training needs: where a loss counts. Not decoded.
+    #: Names in ``map_names`` that only training needs, to mask the loss. They are not decoded.
     mask_names: tuple[str, ...] = ()
     #: Drawn tensors of shape (B, N, ...) other than ``keypoint_weights``.
     label_names: tuple[str, ...] = ()
-    #: Those of ``auxiliary_encode_keys`` that are images (h, w) or (C, h, w), not rows of people.
+    #: Names in ``auxiliary_encode_keys`` that are images (h, w) or (C, h, w), not rows of people.
     pixel_names: tuple[str, ...] = ()
 
     def __init__(self, input_size: Sequence[int], draw_on_device: bool = False) -> None:
@@ -74,7 +75,7 @@ class BaseTorchCodec(BaseKeypointCodec):
         self.draw_on_device = draw_on_device
         self._constants: dict[torch.device, Maps] = {}
 
-    # -- what a subclass writes -------------------------------------------------------------------
+    # -- a subclass implements these ---------------------------------------------------------------
 
     @abstractmethod
     def draw(self, keypoints: Tensor, weights: Tensor, **auxiliary: Tensor) -> Maps:
@@ -85,7 +86,7 @@ class BaseTorchCodec(BaseKeypointCodec):
             weights (Tensor): (B, N, K) float32; 0 for an unlabelled keypoint and for the rows
                 that pad an image with fewer than N people.
             **auxiliary (Tensor): Those of ``auxiliary_encode_keys`` that the samples have:
-                (B, N, ...) for people's arrays, (B, C, h, w) for images (C = 1 where the sample's
+                (B, N, ...) for per-person arrays, (B, C, h, w) for images (C = 1 where the sample's
                 is (h, w)).
 
         Returns:
@@ -102,31 +103,31 @@ class BaseTorchCodec(BaseKeypointCodec):
 
         Returns:
             tuple: keypoints (B, N, K, 2) in input pixels and scores (B, N, K), as tensors, or as
-            lists of B tensors (or arrays) where N differs from image to image. Codecs for several
-            people may add the people's scores (B, N), by which the people are ranked.
+            lists of B tensors (or arrays) where N differs between images. Multi-person codecs may
+            add the scores of the people (B, N), by which the people are ranked.
         """
 
     def make_constants(self) -> Maps:
-        """Build on the CPU the fixed tensors that :meth:`draw` and :meth:`locate` use."""
+        """Build on the CPU the constant tensors that :meth:`draw` and :meth:`locate` use."""
         return {}
 
     def finite_sum(self, maps: Maps, scores: Tensor | list) -> Tensor:
-        """Sum what :meth:`locate` reads of the maps: one number that any NaN or infinity spoils.
+        """Sum the maps that :meth:`locate` reads, so that one number shows any NaN or infinity.
 
-        A codec may sum less: one whose :meth:`locate` only reads small parts of large maps, or
-        whose ``scores`` (B, K) are the maps' maxima, which NaN and infinity reach.
+        A codec may sum fewer values, if its :meth:`locate` reads only small parts of large maps or
+        if its ``scores`` (B, K) are the maps' maxima, which NaN and infinity reach.
         """
         return sum(value.sum() for value in maps.values())
 
     def flip(self, maps: Maps, flip_indices: Sequence[int]) -> Maps:
         """Turn the maps of a mirrored input back into the frame of the original.
 
-        This one suits maps of K channels or groups of K channels that hold no directions: it
+        This default suits maps of K channels, or groups of K channels, that hold no directions. It
         mirrors them and swaps the left and right keypoints.
 
         Args:
             maps (dict[str, Tensor]): (B, C, h, w) each, C a multiple of K.
-            flip_indices (Sequence[int]): K, each keypoint's partner.
+            flip_indices (Sequence[int]): K indices, the left-right partner of each keypoint.
 
         Returns:
             dict[str, Tensor]: Maps of the same shapes.
@@ -168,13 +169,13 @@ class BaseTorchCodec(BaseKeypointCodec):
             keypoints (np.ndarray): (N, K, D) in input pixels; only x and y are used.
             keypoints_visible (np.ndarray, optional): (N, K), above 0 where labelled, else 0.
                 Defaults to all ones.
-            **auxiliary (np.ndarray, optional): (N, ...) for people's arrays, (h, w) or (C, h, w)
-                for images, see :meth:`draw`; None is the same as nothing.
+            **auxiliary (np.ndarray, optional): (N, ...) for per-person arrays, (h, w) or (C, h, w)
+                for images, see :meth:`draw`. None means that the input is missing.
 
         Returns:
-            dict[str, np.ndarray]: What :meth:`draw` gives, without the batch dimension; with
+            dict[str, np.ndarray]: The result of :meth:`draw` without the batch dimension. With
             ``draw_on_device`` instead ``target_keypoints`` (N, K, 2), ``keypoint_weights`` (N, K)
-            and the auxiliary arrays, images as (C, h, w).
+            and the auxiliary arrays, with images as (C, h, w).
 
         Raises:
             ValueError: If the shapes do not match, a labelled keypoint is not finite, or a
@@ -196,17 +197,17 @@ class BaseTorchCodec(BaseKeypointCodec):
         return encoded
 
     def batch_decode(self, *batch_encoded: Tensor | Maps) -> tuple[list, ...]:
-        """Decode a batch of maps on their device; only coordinates and scores leave it.
+        """Decode a batch of maps on their device. Only coordinates and scores are copied off it.
 
         Args:
             *batch_encoded: A dict of maps (B, C, h, w), or the maps in the order of
                 ``decoded_names``.
 
         Returns:
-            tuple: Lists of B arrays, keypoints (N, K, 2) in input pixels and scores (N, K); a third
-            list with the people's scores (N,) where :meth:`locate` gives them (as mmpose's
-            AssociativeEmbedding does). ``BaseHead.decode`` only knows two: the head of such a codec
-            packs the third itself, as ``bbox_scores``, for CocoMetric.
+            tuple: Lists of B arrays, keypoints (N, K, 2) in input pixels and scores (N, K). A third
+            list holds the scores of the people (N,) if :meth:`locate` returns them (as in mmpose's
+            AssociativeEmbedding). ``BaseHead.decode`` only handles two lists, so the head of such a
+            codec packs the third itself, as ``bbox_scores``, for CocoMetric.
 
         Raises:
             ValueError: If a map is missing, or holds NaN or infinite values.
@@ -215,7 +216,7 @@ class BaseTorchCodec(BaseKeypointCodec):
         with torch.no_grad(), torch.autocast(_first(maps).device.type, enabled=False):
             maps = {name: value.detach().float() for name, value in maps.items()}
             keypoints, scores, *people = self.locate(maps)
-            # NaN and infinity survive a sum: one number to copy, after the coordinates.
+            # NaN and infinity survive a sum: one number to check, after the coordinates
             total = self.finite_sum(maps, scores)
             if isinstance(keypoints, Tensor):
                 assert isinstance(scores, Tensor)
@@ -232,19 +233,19 @@ class BaseTorchCodec(BaseKeypointCodec):
         """Decode one sample (mmpose's interface).
 
         Args:
-            encoded (np.ndarray | dict[str, np.ndarray]): The map (C, h, w), or a dict of maps such
-                as :meth:`encode` gives; other entries are ignored.
+            encoded (np.ndarray | dict[str, np.ndarray]): The map (C, h, w), or a dict of maps as
+                returned by :meth:`encode`. Other entries are ignored.
 
         Returns:
-            tuple: keypoints (N, K, 2) in input pixels, scores (N, K) and, where :meth:`locate`
-            gives them, the people's scores (N,).
+            tuple: keypoints (N, K, 2) in input pixels, scores (N, K) and, if :meth:`locate`
+            returns them, the scores of the people (N,).
         """
         if not isinstance(encoded, dict):
             encoded = {self.map_names[0]: encoded}
         maps = {k: torch.as_tensor(encoded[k])[None] for k in self.decoded_names if k in encoded}
         return tuple(values[0] for values in self.batch_decode(maps))
 
-    # -- what a head uses -------------------------------------------------------------------------
+    # -- a head uses these ------------------------------------------------------------------------
 
     def targets(
         self,
@@ -252,22 +253,22 @@ class BaseTorchCodec(BaseKeypointCodec):
         device: torch.device | str | None = None,
         level: int | None = None,
     ) -> Maps:
-        """Give the training targets of a batch, stacked as drawn by the workers or drawn here.
+        """Return the training targets of a batch, stacked from the workers' or drawn here.
 
         Args:
             batch_data_samples (Sequence[PoseDataSample]): B samples packed by PackPoseInputs.
-            device (torch.device | str, optional): Where the targets are wanted (and drawn).
-                Defaults to where the samples are.
-            level (int, optional): Which of several worker-side encoders' maps to take where
-                GenerateTarget ran with ``multilevel=True``.
+            device (torch.device | str, optional): Device on which the targets are drawn and
+                returned. Defaults to the device of the samples.
+            level (int, optional): Which worker-side encoder's maps to take if GenerateTarget
+                ran with ``multilevel=True``.
 
         Returns:
             dict[str, Tensor]: The tensors of :meth:`draw` with ``keypoint_weights``, on ``device``,
             float32. Images with fewer people are padded with people of weight 0.
 
         Raises:
-            KeyError: If the samples carry neither points nor this codec's targets, or if some carry
-                an auxiliary input that others lack.
+            KeyError: If the samples carry neither points nor this codec's targets, or if some
+                samples carry an auxiliary input that others lack.
         """
         codec, samples = type(self).__name__, batch_data_samples
         labels = [sample.gt_instance_labels for sample in samples]
@@ -303,7 +304,7 @@ class BaseTorchCodec(BaseKeypointCodec):
         return {name: (value + flipped[name]) * 0.5 for name, value in maps.items()}
 
     def constants(self, device: torch.device) -> Maps:
-        """Give :meth:`make_constants`' tensors on a device, copied there once."""
+        """Return the tensors of :meth:`make_constants` on a device, copied there once."""
         if device not in self._constants:
             with torch.inference_mode(False):  # they serve outside encode as well
                 constants = self.make_constants()
@@ -314,7 +315,7 @@ class BaseTorchCodec(BaseKeypointCodec):
 
     @property
     def _people_names(self) -> tuple[str, ...]:
-        """The auxiliary inputs of one row a person."""
+        """The auxiliary inputs with one row per person."""
         return tuple(sorted(set(self.auxiliary_encode_keys) - set(self.pixel_names)))
 
     def _draw(self, points: Tensor, weights: Tensor, auxiliary: Maps) -> Maps:

@@ -25,34 +25,34 @@ class CompositeLocalization(BaseTorchCodec):
     Drawn and decoded maps, with [w, h] = ``input_size`` / ``stride`` cells:
 
     - ``heatmaps`` (B, K, h, w): Eq. 1, 1 where the keypoint lies on the cell's centre.
-    - ``offsets`` (B, 2K, h, w): Eq. 3, from the cell's centre to the keypoint in cells; as in the
-      paper the first K channels hold y, the last K hold x. Only this class knows that order.
-    - ``keypoint_weights`` (B, 1, K): 0 also for keypoints outside the image.
+    - ``offsets`` (B, 2K, h, w): Eq. 3, from the cell's centre to the keypoint in cells. As in the
+      paper, the first K channels hold y and the last K hold x. Only this class knows that order.
+    - ``keypoint_weights`` (B, 1, K): also 0 for keypoints outside the image.
 
-    The centre convention: cell i covers the pixels i * S to (i + 1) * S - 1, so that its centre
-    lies at (i + C) * S - 0.5 with C = 0.5. This is Eq. 2 with cells counted from 0 and with a
-    pixel's coordinate at the pixel's centre; only so is the mirror image of a centre a centre
-    again, which the flip test needs.
+    The centre convention: cell i covers the pixels i * S to (i + 1) * S - 1, so its centre lies at
+    (i + C) * S - 0.5 with C = 0.5. This is Eq. 2 with cells counted from 0 and with a pixel's
+    coordinate at the pixel's centre. Under this convention the mirror image of a centre is again a
+    centre, which the flip test needs.
 
-    The norm in Eq. 1 is not squared there. ``norm='squared'``, the usual Gaussian, is the default
-    because only it gives the paper's sigma = 16 and tau = 0.6 a meaning: the cells at tau or above
-    are those within 16.2 px of the keypoint, about one cell around it at S = 16. With the norm
-    as printed (``norm='plain'``) they are those within 261 px, the whole 256x256 input.
+    The paper does not square the norm in Eq. 1. ``norm='squared'``, the usual Gaussian, is the
+    default because only it gives a meaning to the paper's sigma = 16 and tau = 0.6: the cells at
+    tau or above are those within 16.2 px of the keypoint, about one cell around it at S = 16. With
+    the norm as printed (``norm='plain'``) they are those within 261 px, the whole 256x256 input.
 
-    Decoding (Section 3.4): the heatmap's cells at tau or above each point to the keypoint by
-    their offsets; the keypoint is the mean of these, weighted by the heatmap. Where no cell reaches
-    tau the best cell alone points. The score is the heatmap's maximum.
+    Decoding (Section 3.4): each heatmap cell at tau or above points to the keypoint by its offset.
+    The keypoint is the mean of these points, weighted by the heatmap. If no cell reaches tau, only
+    the best cell is used. The score is the heatmap's maximum.
 
     Args:
         input_size (tuple[int, int]): Size of the network's input in [w, h], multiples of stride.
-        stride (int): S, input pixels a cell: 4, 8, 16 or 32. Defaults to 16.
+        stride (int): S, input pixels per cell: 4, 8, 16 or 32. Defaults to 16.
         sigma (float): Standard deviation of the heatmaps in input pixels. Defaults to 16.
         tau (float): The cells with at least this heatmap value point to the keypoint. In (0, 1).
             Defaults to 0.6.
         norm (str): ``'squared'`` or ``'plain'``, how Eq. 1 is read. Defaults to ``'squared'``.
         decode_from (str): ``'region'`` (Section 3.4), or ``'peak'`` for models whose offsets are
-            only trained at the heatmap's peak (Section 4.3): the best cell alone points. Defaults
-            to ``'region'``.
+            only trained at the heatmap's peak (Section 4.3), so that only the best cell is used.
+            Defaults to ``'region'``.
         draw_on_device (bool): See :class:`BaseTorchCodec`.
 
     Raises:
@@ -76,7 +76,7 @@ class CompositeLocalization(BaseTorchCodec):
         self.stride = stride
         self.sigma = sigma
         self.tau = tau
-        #: The largest float32 below tau: torch's threshold passes what is above it.
+        #: The largest float32 below tau: torch's threshold passes values above it.
         self.below_tau = float(np.nextafter(np.float32(tau), np.float32(0)))
         self.norm = norm
         self.decode_from = decode_from
@@ -97,7 +97,7 @@ class CompositeLocalization(BaseTorchCodec):
         )
 
     def draw(self, keypoints: Tensor, weights: Tensor) -> Maps:
-        """Draw heatmaps, offsets and keypoint_weights of one person an image (Eq. 1 to 3).
+        """Draw heatmaps, offsets and keypoint_weights of one person per image (Eq. 1 to 3).
 
         Raises:
             ValueError: If there is more than one person in an image.
@@ -119,7 +119,7 @@ class CompositeLocalization(BaseTorchCodec):
         return dict(heatmaps=heatmaps, offsets=offsets.flatten(1, 2), keypoint_weights=weights)
 
     def _heat(self, y: Tensor, x: Tensor) -> Tensor:
-        """Give Eq. 1 at all cells (B, K, h, w) for distances in cells (B, K, h) and (B, K, w)."""
+        """Evaluate Eq. 1 at all cells (B, K, h, w); distances in cells: (B, K, h) and (B, K, w)."""
         factor = -0.5 / self.sigma**2
         if self.norm == 'plain':
             distance = torch.hypot(y.unsqueeze(3), x.unsqueeze(2))
@@ -149,16 +149,16 @@ class CompositeLocalization(BaseTorchCodec):
         return points.flip(1).transpose(1, 2)[:, None], scores[:, None, :, 0]
 
     def flip(self, maps: Maps, flip_indices: Sequence[int]) -> Maps:
-        """Turn the maps of a mirrored input back: mirror, swap left and right, negate x-offsets."""
+        """Flip maps of a mirrored input back: mirror, swap left and right, negate x-offsets."""
         heatmaps = flip_channels(maps['heatmaps'], flip_indices)
         y, x = flip_channels(maps['offsets'], flip_indices).chunk(2, 1)
         return dict(heatmaps=heatmaps, offsets=torch.cat([y, -x], 1))
 
     def check_maps(self, maps: Maps) -> None:
-        """Check that a model's maps are of this codec's size.
+        """Check that a model's maps have this codec's size.
 
         Raises:
-            ValueError: If not, with the likely setting at fault.
+            ValueError: If they do not; the message names the setting that is likely wrong.
         """
         h, w = maps['heatmaps'].shape[-2:]
         if (w, h) != self.map_size:

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Gaussian heatmaps of the input's own size (Full-Resolution Encoder-Decoder Networks)."""
+"""Gaussian heatmaps of the same size as the input (Full-Resolution Encoder-Decoder Networks)."""
 
 from __future__ import annotations
 
@@ -14,42 +14,42 @@ from mmpose_ext.utils.maps import Maps
 
 from .base import BaseTorchCodec
 
-#: Points an axis of the window that is fitted around a map's maximum.
+#: Points per axis of the window that is fitted around a map's maximum.
 FIT_POINTS = 9
-#: Below this a factor of the Gaussian is 0: products of two stay above float32's smallest normal
-#: number, since a CPU multiplies subnormal numbers a hundred times slower.
+#: Below this a factor of the Gaussian is set to 0, so that products of two factors stay above
+#: float32's smallest normal number. A CPU multiplies subnormal numbers a hundred times slower.
 SMALLEST = 1.1e-19
 
 
 @KEYPOINT_CODECS.register_module()
 class FullResolutionHeatmap(BaseTorchCodec):
-    """One Gaussian heatmap a keypoint, with one cell for each input pixel (Section 3.4, Eq. 1).
+    """One Gaussian heatmap per keypoint, with one cell per input pixel (Section 3.4, Eq. 1).
 
     Drawn and decoded map, with [w, h] = ``input_size``:
 
     - ``heatmaps`` (B, K, h, w): exp(-((x - x_k)^2 + (y - y_k)^2) / (2 sigma^2)) at every cell;
-      0 throughout for a keypoint of weight 0.
-    - ``keypoint_weights`` (B, 1, K): 0 also for keypoints more than 3 sigma outside the input, of
-      which no visible part would be drawn (mmpose's and SimpleBaseline's rule).
+      0 everywhere for a keypoint of weight 0.
+    - ``keypoint_weights`` (B, 1, K): also 0 for keypoints more than 3 sigma outside the input, of
+      which no visible part would be drawn (the rule of mmpose and SimpleBaseline).
 
     Frame: cell (x, y) is input pixel (x, y) and holds the Gaussian at that pixel's centre. The
     mirror image of a map is therefore the map of the mirror image, cell by cell, and the flip test
     needs no shift.
 
-    A Gaussian is the outer product of one along x and one along y: w + h exponentials and one
-    multiplication a cell are needed.
+    A Gaussian is the outer product of one along x and one along y, so it takes w + h exponentials
+    and one multiplication per cell.
 
-    Decoding: the score is the map's maximum. Around it the logarithm of the map is fitted by a
-    quadratic (least squares over a window that reaches ``round(sigma)`` pixels to each side and is
-    moved inwards at the border); the keypoint is the quadratic's maximum. This is exact for a
-    Gaussian, and the wide window averages a prediction's noise. Where the fit has no maximum near
-    by, or the map is not positive, the keypoint is the arg-max.
+    Decoding: the score is the map's maximum. A quadratic is fitted to the logarithm of the map
+    around it (least squares over a window that reaches ``round(sigma)`` pixels to each side and is
+    moved inwards at the border). The keypoint is the quadratic's maximum. This is exact for a
+    Gaussian, and the wide window averages out a prediction's noise. If the fit has no maximum
+    nearby, or the map is not positive, the keypoint is the arg-max.
 
     Args:
         input_size (tuple[int, int]): Size of the network's input, and of the maps, in [w, h].
         sigma (float): Standard deviation in input pixels. Defaults to 8, the paper's for 256x192
             (12 for 384x288).
-        refine (bool): Whether to decode to sub-pixels; else to the arg-max. Defaults to True.
+        refine (bool): Whether to decode to sub-pixels instead of the arg-max. Defaults to True.
         draw_on_device (bool): See :class:`BaseTorchCodec`.
 
     Raises:
@@ -76,7 +76,7 @@ class FullResolutionHeatmap(BaseTorchCodec):
         self.reach = min(max(1, round(sigma)), (min(self.input_size) - 1) // 2) if refine else 0
 
     def make_constants(self) -> Maps:
-        """Pixels' coordinates (w + h) and each one's axis; the window's cells and its solver."""
+        """Coordinates of the pixels (w + h) with their axes; the window's cells and its solver."""
         w, h = self.input_size
         fixed = dict(
             pixels=torch.cat([torch.arange(w), torch.arange(h)]).float(),
@@ -93,7 +93,7 @@ class FullResolutionHeatmap(BaseTorchCodec):
         return fixed
 
     def draw(self, keypoints: Tensor, weights: Tensor) -> Maps:
-        """Draw heatmaps and keypoint_weights of one person an image (Eq. 1).
+        """Draw heatmaps and keypoint_weights of one person per image (Eq. 1).
 
         Raises:
             ValueError: If there is not exactly one person in each image.
@@ -119,7 +119,7 @@ class FullResolutionHeatmap(BaseTorchCodec):
         """Decode maps (B, K, h, w) to the maxima, refined to sub-pixels.
 
         Raises:
-            ValueError: If the maps are not of the input's size.
+            ValueError: If the maps do not have the input's size.
         """
         heatmaps = maps['heatmaps']
         self.check_maps(heatmaps)
@@ -128,14 +128,14 @@ class FullResolutionHeatmap(BaseTorchCodec):
         return keypoints[:, None], scores[:, None]
 
     def finite_sum(self, maps: Maps, scores: Tensor) -> Tensor:
-        """Sum the maxima (B, K), which NaN and infinity reach, in the place of all cells.
+        """Sum the maxima (B, K), which NaN and infinity reach, instead of all cells.
 
-        Negative infinity in some of a map's cells changes nothing and is let through.
+        Negative infinity in some cells of a map has no effect and is accepted.
         """
         return scores.sum()
 
     def check_maps(self, heatmaps: Tensor) -> None:
-        """Check that maps (B, K, h, w) have one cell for each pixel.
+        """Check that maps (B, K, h, w) have one cell per pixel.
 
         Raises:
             ValueError: If not.
@@ -179,8 +179,8 @@ class FullResolutionHeatmap(BaseTorchCodec):
 def find_maximum(maps: Tensor) -> tuple[Tensor, Tensor]:
     """Find each map's maximum, the first one in reading order.
 
-    The maxima of all rows come first, which torch computes at the memory's speed (arg-max over
-    whole maps is several times slower on a CPU); the rest is one row a map.
+    The maxima of all rows come first, which torch computes at memory speed (arg-max over whole maps
+    is several times slower on a CPU). Then only one row per map is left to search.
 
     Args:
         maps (Tensor): (B, K, h, w).

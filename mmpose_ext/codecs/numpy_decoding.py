@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""From an exported model's outputs to people, with numpy only."""
+"""From an exported model's outputs to people, in pure numpy."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .cluster_tag.settings import ClusterTagSettings
 from .disk_offset.numpy_maps import decode_disk_offset
 from .disk_offset.settings import DiskOffsetSettings
 
-#: By the codec's name: the class of its settings, and the decoder.
+#: The settings class and the decoder, by codec name.
 BOTTOM_UP = {
     DiskOffsetSettings.codec: (DiskOffsetSettings, decode_disk_offset),
     ClusterTagSettings.codec: (ClusterTagSettings, decode_cluster_tag),
@@ -18,20 +18,20 @@ BOTTOM_UP = {
 
 
 def decode(outputs: list[np.ndarray], metadata: dict, size: tuple[int, int]) -> list[tuple]:
-    """Give the people of a batch, in input pixels.
+    """Return the people of a batch, in input pixels.
 
     Args:
-        outputs (list[np.ndarray]): What ``session.run(None, {'images': images})`` gives.
+        outputs (list[np.ndarray]): The result of ``session.run(None, {'images': images})``.
         metadata (dict): See :func:`read_metadata`.
         size (tuple[int, int]): The images' [w, h].
 
     Returns:
         list[tuple]: For each image keypoints (N, K, 2) in input pixels, their scores (N, K) and the
-        people's scores (N,), from the highest down. N = 1 for a top-down model.
+        scores of the people (N,), in descending order. N = 1 for a top-down model.
 
     Raises:
-        ValueError: If the file holds a top-down model without decoding, or the outputs are other
-            than its.
+        ValueError: If the file holds a top-down model without decoding, or the outputs do not match
+            the file.
     """
     if len(outputs) != len(metadata['outputs']):
         raise ValueError(f'{len(outputs)} outputs for the names {list(metadata["outputs"])}')

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""What samples packed by PackPoseInputs carry, stacked to a batch."""
+"""Read the contents of samples packed by PackPoseInputs, stacked to a batch."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ def stack_people(
     """Stack instance labels (N_i, ...) to (B, max N_i, ...), padded with 0.
 
     Args:
-        samples (Sequence[PoseDataSample]): B of them.
-        name (str): Of the label.
-        device (torch.device | str, optional): Where it is wanted; where it is if None.
+        samples (Sequence[PoseDataSample]): B samples.
+        name (str): Name of the label.
+        device (torch.device | str, optional): Target device. None keeps the current one.
         level (int, optional): Which of several encoders' labels to take.
     """
     values = [sample.gt_instance_labels.get(name) for sample in samples]
@@ -38,14 +38,14 @@ def stack_pixels(fields: Sequence, name: str, device: torch.device | str | None)
 
 
 def pixel_fields(sample: PoseDataSample, level: int | None) -> Any:
-    """Give a sample's pixel data, of one of several encoders, or an empty dict."""
+    """Return a sample's pixel data, of one of several encoders, or an empty dict."""
     if 'gt_fields' not in sample:
         return {}
     return sample.gt_fields if level is None else sample.gt_fields[level]
 
 
 def carried_by_all(codec: str, holders: Sequence[Container[str]], name: str) -> bool:
-    """Tell whether all samples of a batch carry an input.
+    """Return whether all samples of a batch carry an input.
 
     Raises:
         KeyError: If some do and others do not.

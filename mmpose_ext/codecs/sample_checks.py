@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""What codecs accept: a sample's keypoints and auxiliary inputs, and a model's maps."""
+"""Checks of codec inputs: a sample's keypoints and auxiliary inputs, and a model's maps."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch import Tensor
 def clean_keypoints(
     codec: str, keypoints: np.ndarray, keypoints_visible: np.ndarray | None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Check a sample; copy it to float32 with the unlabelled keypoints at 0, 0.
+    """Check a sample and copy it to float32, with unlabelled keypoints at 0, 0.
 
     Args:
         codec (str): The codec's name, for the message.
@@ -56,15 +56,15 @@ def clean_keypoints(
 def clean_auxiliary(
     codec: str, auxiliary: Mapping[str, np.ndarray | None], pixel_names: Sequence[str]
 ) -> dict[str, np.ndarray]:
-    """Leave out what is None; bring images to (C, h, w).
+    """Drop inputs that are None, and reshape images to (C, h, w).
 
     Args:
         codec (str): The codec's name, for the message.
-        auxiliary (Mapping[str, np.ndarray | None]): People's arrays (N, ...) and images.
+        auxiliary (Mapping[str, np.ndarray | None]): Per-person arrays (N, ...) and images.
         pixel_names (Sequence[str]): Which of them are images (h, w) or (C, h, w).
 
     Raises:
-        ValueError: If an image is neither.
+        ValueError: If an image has neither shape.
     """
     given = {name: np.asarray(v) for name, v in auxiliary.items() if v is not None}
     for name in pixel_names:

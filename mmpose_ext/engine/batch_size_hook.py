@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Say when a training starts that its batch is not the one that the learning rate is for."""
+"""Warn at the start of training if the batch does not fit the learning rate."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class BatchSizeHook(Hook):
 
     A step uses batch size x processes x accumulated batches. The papers train with 128 samples a
     step at a rate of 1e-3; eight GPUs with 128 each use 1024 at the same rate. The hook warns once,
-    before the first step, and names what mends it. It is silent where ``--auto-scale-lr`` adapts
+    before the first step, and says how to fix it. It is silent where ``--auto-scale-lr`` adapts
     the rate, or where the config has no ``auto_scale_lr``.
     """
 

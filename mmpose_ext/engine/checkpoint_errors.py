@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""What is wrong with a checkpoint: an unknown class, an unreadable file, or the libraries."""
+"""Explain why a checkpoint fails: an unknown class, an unreadable file, or the libraries."""
 
 from __future__ import annotations
 

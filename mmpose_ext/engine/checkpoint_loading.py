@@ -61,7 +61,7 @@ def _empty_bytes(*args: object) -> bytes:
 
 @functools.lru_cache(maxsize=None)
 def allowed_classes() -> tuple[Callable, ...]:
-    """What a checkpoint may hold beside tensors and plain Python values.
+    """What a checkpoint may hold in addition to tensors and plain Python values.
 
     These are what mmengine's own training checkpoints hold: the message hub's history buffers,
     parts of configs (in the data set's metainfo), the one-cycle scheduler's curve, numpy arrays

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Is a config text that came inside a checkpoint only data, or does it hold code?"""
+"""Check whether a config text from a checkpoint is only data or holds code."""
 
 import ast
 

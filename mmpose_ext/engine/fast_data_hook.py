@@ -26,7 +26,7 @@ class FastData:
         reading (bool): Whether to replace transforms by faster ones, see
             :func:`mmpose_ext.datasets.fast.speed_up_dataset`. Defaults to True.
         pack (bool | str): Whether to train from people's crops that ``mmpose-ext pack`` prepared:
-            True for the pack beside each annotation file, or the path of one. Defaults to False.
+            True for the pack next to each annotation file, or a path. Defaults to False.
         check_images (bool): Whether to look, with a pack, at the images' sizes and times, and at
             the content of those whose time has changed. Defaults to True.
         pin_memory (bool, optional): Whether batches lie in pinned memory, from which a GPU copies
@@ -49,7 +49,7 @@ class FastData:
 
 @HOOKS.register_module()
 class FastDataHook(Hook):
-    """Prepares the training data in less time as its arguments or the config's ``fast_data`` say.
+    """Prepares the training data faster, as its arguments or the config's ``fast_data`` say.
 
     Without either it does nothing. All configs of this package have the hook, and
     ``configs/_base_/fast_data.py`` switches it on. A config of mmpose's own takes one line::

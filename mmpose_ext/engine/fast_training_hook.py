@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Training in less time: memory format, mixed precision, compilation, decoding of JPEGs."""
+"""Faster training: memory format, mixed precision, compilation, decoding of JPEGs."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class FastTrainingHook(Hook):
     """Speeds up training as the config's ``fast_training`` says; without that it does nothing.
 
     All configs of this package have the hook. ``configs/_base_/fast.py`` switches it on for a
-    config that inherits it beside another; so do options on the command line:
+    config that inherits it along with another. Command-line options do the same:
     ``--cfg-options fast_training.mixed_precision=True``. Checkpoints are those of plain training.
     Targets are drawn on the device by ``draw_on_device`` of the codec, which the configs have set.
 

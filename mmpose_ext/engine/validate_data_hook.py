@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""What is wrong with the training data, told in the log before training starts."""
+"""Report faults in the training data in the log before training starts."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class ValidateDataHook(Hook):
     Args:
         depth (str): ``'annotations'``, ``'files'``, ``'headers'`` or ``'images'``, as for
             :func:`mmpose_ext.datasets.validation.validate`. Defaults to 'files'.
-        stop_on (str): ``'error'`` or ``'warning'`` stops training at findings at least as grave;
+        stop_on (str): ``'error'`` or ``'warning'`` stops training at findings at least as severe;
             ``'never'`` leaves it to the data sets, which refuse what cannot be used. Defaults to
             'never'.
         workers (int, optional): Threads that read images. Defaults to the number of processors, 16

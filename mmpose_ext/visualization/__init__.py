@@ -1,7 +1,7 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """Pictures without a display: targets and predicted maps, training curves, worst cases.
 
-One painter a codec, in the module of the codec's own name; :func:`paint` finds it.
+There is one painter per codec, in the module with the codec's name; :func:`paint` finds it.
 """
 
 from . import (

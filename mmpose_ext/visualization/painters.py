@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Which painter draws the maps of which codec."""
+"""Find the painter for the maps of a codec."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Scene:
         image (np.ndarray): (H, W, 3) uint8, BGR: the network's input, before normalisation.
         codec (BaseKeypointCodec): The maps' codec.
         maps (dict[str, np.ndarray]): (C, h, w) float32 each.
-        labels (dict[str, np.ndarray]): (N, ...) each, what is drawn beside maps.
+        labels (dict[str, np.ndarray]): (N, ...) each, drawn in addition to the maps.
         names (tuple[str, ...]): K keypoint names.
         zoom (int): Picture pixels an input pixel.
     """

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Time a config's codec, network and loader beside mmpose's nearest, in one run: docs/benchmark.md.
+"""Time a config's codec, network and loader, and mmpose's nearest, in one run: docs/benchmark.md.
 
 Prints Markdown tables: medians, and in brackets the median of the ratios to the config's own.
 """

@@ -20,7 +20,7 @@ from .samples import build_worker_codec, person_masks
 
 #: What codecs of mmpose decode, where it is not heatmaps alone, by the names of what they encode.
 DECODED = {'SimCCLabel': ('keypoint_x_labels', 'keypoint_y_labels')}
-#: Those that decode tags beside heatmaps.
+#: Codecs that decode tags in addition to heatmaps.
 WITH_TAGS = ('AssociativeEmbedding', 'ClusterTag')
 
 

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Bottom-up codecs beside AssociativeEmbedding, for different numbers of people in the image."""
+"""Compare bottom-up codecs with AssociativeEmbedding for different numbers of people."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""What a measurement depends on beside the code: versions, device, threads."""
+"""What a measurement depends on besides the code: versions, device, threads."""
 
 from __future__ import annotations
 

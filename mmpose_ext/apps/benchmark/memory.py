@@ -33,7 +33,7 @@ def measure_in_processes(
 ) -> list[Row]:
     """Forward and backward passes, and Adam, of blocks or of whole networks.
 
-    'attention-block' is the non-local block after C2 of the config's network, beside mmcv's with
+    'attention-block' is the non-local block after C2 of the config's network, against mmcv's with
     the same settings. 'step-memory' is the network of the config and of its peers, without targets:
     the mean of its squared outputs takes the place of the loss. On a CPU the memory is the growth
     of the process (resident set) from before the first forward pass to its peak; on a GPU what the

@@ -69,7 +69,7 @@ def measure_noise(
         tell (Callable): Told what is measured now.
 
     Returns:
-        list[Row]: For each kind and strength the number of people found, beside that of those
+        list[Row]: For each kind and strength the number of people found, and that of those
         annotated, AP and AR.
 
     Raises:

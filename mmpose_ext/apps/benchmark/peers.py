@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""mmpose's nearest of a config's own: which codec, and which network, it is measured beside."""
+"""Find mmpose's nearest codec and network, with which a config is compared."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ def run_benchmark(
     options: dict | None = None,
     tell: Callable[[str], None] = lambda text: None,
 ) -> tuple[list[Row], list[str]]:
-    """Measure a config beside its peers.
+    """Measure a config and its peers.
 
     Args:
         config: A config of mmpose or of this package.
@@ -47,7 +47,7 @@ def run_benchmark(
             :func:`.memory.measure_in_processes`, :func:`.crowds.measure_crowds`,
             :func:`.noise.measure_noise` and :func:`.fast_steps.measure_fast_steps`; 'loading' is
             :func:`.sample_steps.measure_loading`.
-        peers (Sequence[str], optional): Configs to measure beside it, in place of mmpose's nearest.
+        peers (Sequence[str], optional): Configs to compare with, in place of mmpose's nearest.
         options (dict, optional): Merged into the config, as ``--cfg-options``.
         tell (Callable): Told what is measured now.
 

@@ -30,7 +30,7 @@ def make_people(
 
 
 def person_masks(codec_cfg: dict, points: np.ndarray) -> dict[str, np.ndarray]:
-    """The images that a codec draws from beside keypoints, as ``PersonMasks`` would give them.
+    """The images that a codec needs besides keypoints, as ``PersonMasks`` would return them.
 
     Args:
         codec_cfg (dict): Config of any codec.

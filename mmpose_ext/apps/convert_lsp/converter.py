@@ -27,7 +27,7 @@ def convert_lsp(
 ) -> int:
     """Convert images ``first`` to ``last`` of LSP or LSPET, one person each.
 
-    The set is told by the array's shape: LSP's ``joints`` is (3, 14, N), whose third row marks
+    The array's shape identifies the set: LSP's ``joints`` is (3, 14, N), whose third row marks
     occluded joints, all of which have a position (written with COCO's visibility 1); LSPET's is
     (14, 3, N), whose third column marks labelled joints (the others are written 0, 0, 0).
     MATLAB counts pixels from 1: 1 is subtracted. The box is that of the labelled joints,

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""The folder beside an ONNX file that decodes, with numpy only, what the exported model gives.
+"""The folder next to an ONNX file that decodes the exported model's outputs in pure numpy.
 
 It holds copies of this package's own numpy modules: the codecs' decoding, and frames of images.
 """

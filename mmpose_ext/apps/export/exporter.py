@@ -38,7 +38,7 @@ class Exported:
     """What :func:`export_onnx` did."""
 
     path: Path  #: the file
-    verification: Verification  #: its results beside PyTorch's
+    verification: Verification  #: its results compared with PyTorch's
     metadata: dict  #: what the file tells about itself
 
 
@@ -53,7 +53,7 @@ def export_onnx(
     tolerance: float = 1e-3,
     options: dict | None = None,
 ) -> Exported:
-    """Write a trained model as an ONNX file, and run it beside PyTorch's.
+    """Write a trained model as an ONNX file, and compare its results with PyTorch's.
 
     The folder ``pose_decoding`` comes with it: it brings images to the model's input and its
     outputs to people with numpy only (see :mod:`~.decoder_file`).

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""An ONNX graph's results beside those of PyTorch's own path."""
+"""Compare an ONNX graph's results with those of PyTorch's own path."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def random_images(size: Sequence[int], images: Sequence[np.ndarray] = ()) -> lis
 def verify(
     session: object, graph: ExportGraph, batches: Sequence[Sequence[np.ndarray]], tolerance: float
 ) -> Verification:
-    """Run a graph in onnxruntime and beside it the model in PyTorch.
+    """Run a graph in onnxruntime and compare it with the model in PyTorch.
 
     At the codec's input size the model's own preprocessing, network and head (``predict`` without
     flip test) are the reference. At other sizes, which only graphs without decoding take, it is the

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""A bottom-up ONNX graph and the numpy decoder beside PyTorch's own path."""
+"""Compare a bottom-up ONNX graph and the numpy decoder with PyTorch's own path."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def verify_people(
     tolerance: float,
     metadata: dict,
 ) -> Verification:
-    """Run graph and numpy decoder, and beside them the model's own path in PyTorch.
+    """Run graph and numpy decoder, and compare them with the model's own path in PyTorch.
 
     Two comparisons, both in input pixels, each person with the most alike of the other side:
 

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""The worst cases of a test run, truth beside prediction."""
+"""The worst cases of a test run, with ground truth and prediction."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def write_worst_cases(
 
 
 def draw_case(image: np.ndarray, case: Case, others: Sequence[Case], skeleton: Skeleton) -> Tile:
-    """Draw the truth (left) beside the prediction (right), cut around the person.
+    """Draw the ground truth (left) and the prediction (right), cropped around the person.
 
     Args:
         image (np.ndarray): (H, W, 3) uint8, BGR.

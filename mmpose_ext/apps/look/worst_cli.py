@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Draw the worst people and false positives of a test run, truth beside prediction."""
+"""Draw the worst people and false positives of a test run, ground truth and prediction."""
 
 import argparse
 import sys

@@ -1,8 +1,8 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """Cut the people of a config's training set out of their images, once: docs/data-loading.md.
 
-Writes a pack beside each annotation file (annotations/NAME.json, annotations/NAME.pack). It goes on
-where it was stopped, and may run several times at once.
+Writes a pack next to each annotation file (annotations/NAME.json, annotations/NAME.pack).
+It resumes where it was stopped, and several runs may work at once.
 """
 
 from __future__ import annotations

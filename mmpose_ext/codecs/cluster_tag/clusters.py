@@ -6,10 +6,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-#: Partitions of COCO's 17 keypoints along the body, each of clusters that mirror onto clusters.
-#: A keypoint's place in its cluster is d_k of Eq. 4. A person's tags do not tell a shift of all
-#: places, unless a keypoint at the first and one at the last place of some cluster are present;
-#: so the places at the ends go to keypoints that are labelled often, and the left and right
+#: Partitions of COCO's 17 keypoints along the body. Each cluster's mirror image is a cluster too.
+#: A keypoint's place in its cluster is d_k of Eq. 4. A person's tags cannot reveal a shift of all
+#: places, unless keypoints at the first and at the last place of some cluster are both present.
+#: So the places at the ends go to keypoints that are labelled often, and the left and right
 #: clusters run in opposite directions.
 PRESETS = {
     1: (
@@ -35,22 +35,22 @@ PRESETS = {
 def make_clusters(
     clusters: int | Sequence[Sequence[str | int]], names: Sequence[str]
 ) -> list[list[int]]:
-    """Give a partition of the keypoints as lists of keypoint indices.
+    """Return a partition of the keypoints as lists of keypoint indices.
 
     Args:
-        clusters: 3 or 5, the paper's partitions of COCO's keypoints (5, 6, 6 and 3, 3, 3, 4, 4
-            joints); 1, all keypoints in one cluster; K, the number of keypoints, each keypoint for
-            itself; or a list of clusters, each a list of keypoint names or indices. The order
-            within a cluster is the keypoint's place d_k (Eq. 4).
+        clusters: 3 or 5 for the paper's partitions of COCO's keypoints (5, 6, 6 and 3, 3, 3, 4, 4
+            joints); 1 for all keypoints in one cluster; K, the number of keypoints, for one cluster
+            per keypoint; or a list of clusters, each a list of keypoint names or indices. The order
+            within a cluster gives the keypoints' places d_k (Eq. 4).
         names (Sequence[str]): The data set's K keypoint names.
 
     Returns:
-        list[list[int]]: For each cluster the indices of its keypoints, in the order of their
+        list[list[int]]: For each cluster, the indices of its keypoints in the order of their
         places.
 
     Raises:
-        ValueError: If there is no such preset, a name or an index is not the data set's, a cluster
-            is empty, or a keypoint is missing or repeated.
+        ValueError: If there is no such preset, a name or an index is not in the data set, a
+            cluster is empty, or a keypoint is missing or repeated.
     """
     names = list(names)
     if isinstance(clusters, int):
@@ -72,16 +72,16 @@ def make_clusters(
 def mirror_clusters(
     clusters: Sequence[Sequence[int]], flip_indices: Sequence[int]
 ) -> list[int] | None:
-    """Find each cluster's mirror image.
+    """Find the mirror image of each cluster.
 
     Args:
         clusters (Sequence[Sequence[int]]): C clusters of keypoint indices.
-        flip_indices (Sequence[int]): K, each keypoint's left-right partner.
+        flip_indices (Sequence[int]): K indices, the left-right partner of each keypoint.
 
     Returns:
-        list[int] | None: C, the cluster that holds the partners of the cluster's keypoints. None
-        where the partners of some cluster's keypoints do not form a cluster: such maps cannot be
-        flipped.
+        list[int] | None: C indices, for each cluster the cluster that holds the partners of its
+        keypoints. None if the partners of some cluster's keypoints do not form a cluster: such maps
+        cannot be flipped.
     """
     numbers = {frozenset(cluster): c for c, cluster in enumerate(clusters)}
     partners = [frozenset(flip_indices[k] for k in cluster) for cluster in clusters]

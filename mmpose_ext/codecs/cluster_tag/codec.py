@@ -27,73 +27,74 @@ COCO = 'configs/_base_/datasets/coco.py'
 
 @KEYPOINT_CODECS.register_module()
 class ClusterTag(BaseTorchCodec):
-    """People as one multi-peak Gaussian heatmap and one tag map a cluster (Sections 3.2 and 3.3).
+    """People as one multi-peak Gaussian heatmap and one tag map per cluster (Sec. 3.2 and 3.3).
 
-    Drawn, with [w, h] = ``heatmap_size``, C clusters, N people and K keypoints:
+    Drawn maps, with [w, h] = ``heatmap_size``, C clusters, N people and K keypoints:
 
-    - ``heatmaps`` (B, C, h, w) float32: the largest Gaussian of all people and of all the
-      cluster's keypoints at each cell. A Gaussian's centre is the keypoint itself, not its cell;
-      it reaches 3 sigma beyond the cell (as mmpose's UDP heatmaps).
+    - ``heatmaps`` (B, C, h, w) float32: at each cell, the largest Gaussian of all people and of all
+      keypoints in the cluster. A Gaussian is centred on the keypoint itself, not on its cell. It
+      reaches 3 sigma beyond the cell (as in mmpose's UDP heatmaps).
     - ``keypoint_indices`` (B, N, K) int64: the keypoint's cell y * w + x in the map of its
       cluster, where the tag is trained; 0 where ``keypoint_weights`` is 0.
-    - ``keypoint_weights`` (B, N, K): 0 also for a keypoint whose cell lies outside the map. Its
-      Gaussian is drawn as far as it reaches into the map.
-    - ``heatmap_weights`` (B, 1, h, w) float32: 0 where the detection loss is left out, else 1. From
-      the auxiliary input ``loss_mask`` of :class:`PersonMasks` (crowds and people without
-      keypoints), resized where it has another size; 1 throughout without it.
+    - ``keypoint_weights`` (B, N, K): also 0 for a keypoint whose cell lies outside the map. The
+      part of its Gaussian that reaches into the map is still drawn.
+    - ``heatmap_weights`` (B, 1, h, w) float32: 0 where the detection loss is left out, else 1. It
+      comes from the auxiliary input ``loss_mask`` of :class:`PersonMasks` (crowds and people
+      without keypoints), resized if its size differs. Without that input it is 1 everywhere.
 
-    All people are drawn, also more than ``max_people``.
+    All people are drawn, even if there are more than ``max_people``.
 
-    Predicted: ``heatmaps`` and ``tags``, (B, C, h, w) each. With K clusters of one joint these are
-    associative embedding's.
+    Predicted maps: ``heatmaps`` and ``tags``, (B, C, h, w) each. With K clusters of one joint these
+    are the maps of associative embedding.
 
-    Frame: a cell's centre is that of the S x S pixels below it, S the stride: cell i is input pixel
-    (i + 0.5) * S - 0.5. The mirror image of a map is then the map of the mirror image, and maps of
-    any size are decoded with the same stride. (UDP's frame, in which the corners agree, would be
-    off by 1.5 px to either side at the borders for a network that treats all places alike.) Use
-    mmpose's ``BottomupResize`` and ``BottomupRandomAffine`` as they are, without UDP.
+    Frame: a cell's centre is the centre of the S x S pixels that it covers, where S is the stride:
+    cell i is input pixel (i + 0.5) * S - 0.5. The mirror image of a map is then the map of the
+    mirror image, and maps of any size are decoded with the same stride. (UDP's frame, in which the
+    corners agree, would be off by 1.5 px to either side at the borders for a network that treats
+    all places alike.) Use mmpose's ``BottomupResize`` and ``BottomupRandomAffine`` as they are,
+    without UDP.
 
-    The reading of Eq. 4: the tag of keypoint k is its person's reference embedding plus
-    d_k * delta, d_k being the keypoint's place in its cluster. As printed, Eq. 4 adds the offset to
-    the mean of the cluster's tags, which gives all keypoints of a cluster the same gradient, so
-    that nothing would tell them apart.
+    How Eq. 4 is read here: the tag of keypoint k is its person's reference embedding plus
+    d_k * delta, where d_k is the keypoint's place in its cluster. As printed, Eq. 4 adds the offset
+    to the mean of the cluster's tags. All keypoints of a cluster then get the same gradient, and
+    nothing distinguishes them.
 
-    Decoding, on the maps' device up to the peaks and again from 5:
+    Decoding runs on the maps' device up to the peaks, and again from step 5:
 
-    1. The highest local maxima of each map, ``max_people`` times the cluster's joints (Section
-       3.2), above ``score_threshold``, and their tags.
-    2. Peaks are grouped into people across clusters by their tags
+    1. Find the highest local maxima of each map above ``score_threshold``, up to ``max_people``
+       times the cluster's joints (Section 3.2), and read their tags.
+    2. Group peaks into people across clusters by their tags
        (:func:`.grouping.group_by_tags`).
-    3. Each person's reference embedding is the one that the tags of all its peaks fit best. Each
-       peak's joint is the place in the cluster whose offset from the reference it has; peaks that
-       claim the same place, or none, are matched to places optimally.
-    4. A peak whose offset deviates by more than ``offset_tolerance`` is no joint of this person
+    3. Take as each person's reference embedding the one that fits the tags of all its peaks best.
+       Each peak's joint is the place in the cluster that matches its offset from the reference.
+       Peaks that claim the same place, or none, are matched to places optimally.
+    4. Reject a peak from this person if its offset deviates by more than ``offset_tolerance``
        (Section 3.3: "checking whether the difference between two tags satisfies the offset
        setting").
-    5. Missing joints take the cell with the right tag and the highest heatmap, as in associative
-       embedding. In a cluster of several joints the right tag is the joint's own, within half a
-       delta; so two joints whose Gaussians merge to one peak are told apart again.
-    6. Keypoints are refined to the top of the Gaussian between cells, without the neighbours whose
-       tags tell that they belong to another keypoint's Gaussian.
+    5. Place each missing joint at the cell with the right tag and the highest heatmap, as in
+       associative embedding. In a cluster of several joints the right tag is the joint's own,
+       within half a delta. This separates two joints whose Gaussians merge into one peak.
+    6. Refine keypoints to the top of the Gaussian between cells. Neighbours whose tags show that
+       they belong to another keypoint's Gaussian are not used.
 
-    A person's score is the mean of the heatmap at its peaks, 0 for missing ones (before 5). Of more
-    than ``max_people`` people those with the highest scores are kept. An image without a person
-    gives arrays of no people.
+    A person's score is the mean of the heatmap at its peaks, with 0 for missing ones (before step
+    5). If there are more than ``max_people`` people, those with the highest scores are kept. An
+    image without people returns empty arrays.
 
-    A shift of all of a person's places is excluded by nothing but a first and a last place that
-    are present, in any clusters; the presets' orders make that likely. With perfect maps and tags
+    Only keypoints present at a first and at a last place, in any clusters, exclude a shift of all
+    of a person's places. The order of the presets makes that likely. With perfect maps and tags
     of some 200 COCO images (512x512, 128x128) the AP is 0.99 with 17 clusters, 0.98 with 5, 0.94
-    with 3 and 0.81 with 1. ``reference_step`` removes the doubt for a model that was trained with
-    it (ours, not the paper's): 0.98 or more throughout. The rest are keypoints of one cluster that
-    share a cell.
+    with 3 and 0.81 with 1. ``reference_step`` removes the ambiguity for a model that was trained
+    with it (our addition, not the paper's): 0.98 or more throughout. The remaining errors are
+    keypoints of one cluster that share a cell.
 
     Args:
         input_size (tuple[int, int]): Size of the network's input in [w, h].
-        heatmap_size (tuple[int, int]): Size of the maps in [w, h], a quarter of it in the paper.
+        heatmap_size (tuple[int, int]): Size of the maps in [w, h], input_size / 4 in the paper.
         clusters (int | list[list[str | int]]): The partition of the keypoints, see
             :func:`make_clusters`. Defaults to 17.
-        metainfo (str): The data set's meta information, from which the keypoints' names are taken:
-            a path in mmpose's configs or a file. Defaults to COCO's.
+        metainfo (str): The data set's meta information, which names the keypoints: a path in
+            mmpose's configs or a file. Defaults to COCO's.
         draw_on_device (bool): See :class:`BaseTorchCodec`.
         **settings: Further fields of :class:`ClusterTagSettings` by name, for example ``sigma=2``.
 
@@ -105,7 +106,7 @@ class ClusterTag(BaseTorchCodec):
         place_in_cluster (Tensor): (K,) int64, each keypoint's place d_k, from 0.
 
     Raises:
-        ValueError: If a setting is out of its range, or the clusters are no partition of the data
+        ValueError: If a setting is out of range, or the clusters are not a partition of the data
             set's keypoints.
         TypeError: If there is no such setting.
     """
@@ -146,7 +147,7 @@ class ClusterTag(BaseTorchCodec):
         self.decoder = ClusterTagDecoder(self.settings)
 
     def make_constants(self) -> Maps:
-        """The stride, the last cell, the patch's cells and each keypoint's cluster."""
+        """The stride, the last cell, the patch's cells and the cluster of each keypoint."""
         (w, h), (width, height) = self.heatmap_size, self.input_size
         reach = int(3 * self.sigma)
         return dict(
@@ -159,8 +160,9 @@ class ClusterTag(BaseTorchCodec):
     def draw(self, keypoints: Tensor, weights: Tensor, loss_mask: Tensor | None = None) -> Maps:
         """Draw heatmaps, heatmap_weights, keypoint_indices and keypoint_weights.
 
-        Each keypoint's Gaussian is a patch of 6 sigma + 1 cells squared, the outer product of one
-        along x and one along y; all patches are written at once, the largest value winning.
+        Each keypoint's Gaussian is a square patch with an edge of 6 sigma + 1 cells, the outer
+        product of one Gaussian along x and one along y. All patches are written at once, and the
+        largest value wins.
 
         Args:
             keypoints (Tensor): (B, N, K, 2) float32 in input pixels.
@@ -171,7 +173,7 @@ class ClusterTag(BaseTorchCodec):
             dict[str, Tensor]: See the class.
 
         Raises:
-            ValueError: If the number of keypoints is not the data set's.
+            ValueError: If the number of keypoints differs from the data set's.
         """
         if keypoints.shape[2] != self.num_keypoints:
             raise ValueError(
@@ -180,7 +182,7 @@ class ClusterTag(BaseTorchCodec):
             )
         fixed = self.constants(keypoints.device)
         points = (keypoints + 0.5) / fixed['stride'] - 0.5
-        # from further away no patch reaches the map, and a cell's number could overflow
+        # from further away no patch reaches the map, and the index of a cell could overflow
         far = int(3 * self.sigma) + 2
         points = torch.minimum(points.clamp_(min=-far), fixed['last'] + far)
         cells = points.add(0.5).floor_().long()
@@ -221,17 +223,17 @@ class ClusterTag(BaseTorchCodec):
         return (mask > 0.5).float()
 
     def merge_flipped(self, maps: Maps, flipped: Maps, flip_indices: Sequence[int]) -> Maps:
-        """Average the heatmaps with those of the mirror image, and put its tags after the others.
+        """Average the heatmaps with those of the mirror image, and append the mirror image's tags.
 
-        A person's reference embedding is another number in the mirror image, so the tags of the two
-        passes cannot be averaged: together they are a vector, as in the public code of associative
-        embedding. Where a cluster has several joints, only the upright input's tags are kept, since
-        a keypoint has the offset of its partner in the mirror image.
+        A person's reference embedding is a different number in the mirror image, so the tags of the
+        two passes cannot be averaged. Together they form a vector, as in the public code of
+        associative embedding. If a cluster has several joints, only the tags of the upright input
+        are kept, since in the mirror image a keypoint has the offset of its partner.
 
         Args:
             maps (dict[str, Tensor]): ``heatmaps`` and ``tags``, (B, C, h, w) each.
             flipped (dict[str, Tensor]): The same of the mirrored input.
-            flip_indices (Sequence[int]): K, each keypoint's left-right partner.
+            flip_indices (Sequence[int]): K indices, the left-right partner of each keypoint.
 
         Returns:
             dict[str, Tensor]: ``heatmaps`` (B, C, h, w) and ``tags`` (B, 2 * C, h, w), or
@@ -247,7 +249,7 @@ class ClusterTag(BaseTorchCodec):
         return dict(heatmaps=(maps['heatmaps'] + flipped['heatmaps']) * 0.5, tags=tags)
 
     def merge_scales(self, scales: Sequence[Maps], with_tags: Sequence[int] | None = None) -> Maps:
-        """Average the heatmaps of several scales of an input, and put their tags after each other.
+        """Average the heatmaps of several scales of an input, and concatenate their tags.
 
         All are resized to the largest maps, edge to edge (Newell et al., NIPS 2017: heatmaps are
         averaged across scales, and the tags at a position become a vector).
@@ -255,7 +257,7 @@ class ClusterTag(BaseTorchCodec):
         Args:
             scales (Sequence[dict[str, Tensor]]): Each scale's ``heatmaps`` (B, C, h, w) and
                 ``tags`` (B, T * C, h, w).
-            with_tags (Sequence[int], optional): Numbers of the scales whose tags are kept. Defaults
+            with_tags (Sequence[int], optional): Indices of the scales whose tags are kept. Defaults
                 to all.
 
         Returns:
@@ -289,10 +291,10 @@ class ClusterTag(BaseTorchCodec):
 
         Returns:
             tuple: Lists of B arrays, keypoints (N, K, 2) in input pixels, scores (N, K), 0 where a
-            keypoint was not found, and people's scores (N,), from the highest down.
+            keypoint was not found, and scores of the people (N,), in descending order.
 
         Raises:
-            ValueError: If the maps' channels, or the sizes of the two, do not agree.
+            ValueError: If the maps' channels, or the sizes of the two maps, do not agree.
         """
         heatmaps, tags = maps['heatmaps'], maps['tags']
         whole = tags.shape[1] > 0 and tags.shape[1] % self.num_clusters == 0

@@ -15,8 +15,8 @@ from .settings import ClusterTagSettings
 class ClusterTagDecoder:
     """Decodes a batch of maps; see :class:`ClusterTag` for the steps.
 
-    Peaks are found on the maps' device and maps are read there. What is between
-    (:class:`PeopleFinder`) needs numpy only and is shipped with exported models.
+    The peaks are found, and the maps are read, on the maps' device. The steps in between
+    (:class:`PeopleFinder`) need only numpy and are shipped with exported models.
 
     Args:
         settings (ClusterTagSettings): The settings.
@@ -31,14 +31,14 @@ class ClusterTagDecoder:
 
         Args:
             heatmaps (Tensor): (B, C, h, w).
-            tags (Tensor): (B, T * C, h, w), of T passes of the network one after another.
+            tags (Tensor): (B, T * C, h, w), the tags of T passes of the network one after another.
 
         Returns:
             list[tuple]: For each image keypoints (N, K, 2) float32 in input pixels, scores (N, K),
-            0 where a keypoint was not found, and people's scores (N,), from the highest down.
+            0 where a keypoint was not found, and scores of the people (N,), in descending order.
         """
         s = self.settings
-        # as float32, in which a cell's number is exact up to 2^24 cells
+        # as float32, in which the index of a cell is exact up to 2^24 cells
         peaks = top_peaks(heatmaps, tags, s.peaks_per_map, s.nms_kernel).cpu().numpy()
         return self.people(peaks, DeviceMaps(heatmaps, tags, s.sigma))
 

@@ -19,29 +19,30 @@ def group_by_tags(
     threshold: float,
     order: Sequence[int],
 ) -> np.ndarray:
-    """Tell which person each peak of an image belongs to.
+    """Assign each peak of an image to a person.
 
-    A person's tags in a cluster of c joints lie in [r, r + (c - 1) * delta], r being the person's
-    reference embedding. So the peaks fall apart into sets whose tags are further from each other
-    than one person's can be. A set whose spread is one person's, and which has no more peaks of a
-    cluster than the cluster has joints, is a person. The peaks of all other sets are matched
-    cluster by cluster (:func:`match_by_tags`), as associative embedding does with all.
+    A person's tags in a cluster of c joints lie in [r, r + (c - 1) * delta], where r is the
+    person's reference embedding. So the peaks fall into sets whose tags are further apart than the
+    tags of one person can be. A set is a person if its spread is small enough for one person, and
+    if it has no more peaks of a cluster than the cluster has joints. The peaks of all other sets
+    are matched cluster by cluster (:func:`match_by_tags`), as associative embedding does with all
+    peaks.
 
-    Tags may be vectors, of T passes of the network. Their distance is the root mean square of the
+    Tags may be vectors, from T passes of the network. Their distance is the root mean square of the
     differences, as in the public code of associative embedding, so that a threshold means the same
-    for any T; and all of their peaks are matched.
+    for any T. Peaks with vector tags are all matched.
 
     Args:
-        cluster (np.ndarray): (P,) int, each peak's cluster.
+        cluster (np.ndarray): (P,) int, the cluster of each peak.
         tags (np.ndarray): (P,) or (P, T).
-        scores (np.ndarray): (P,), the heatmap at the peak.
-        sizes (np.ndarray): (C,) int, joints a cluster.
+        scores (np.ndarray): (P,), the heatmap value at each peak.
+        sizes (np.ndarray): (C,) int, joints per cluster.
         delta (float): The tags' spacing within a cluster.
         threshold (float): How far outside a person's interval a tag may lie.
-        order (Sequence[int]): C, the order in which clusters are matched.
+        order (Sequence[int]): C indices, the order in which clusters are matched.
 
     Returns:
-        np.ndarray: (P,) int, the number of each peak's person, from 0; none is left out.
+        np.ndarray: (P,) int, the index of each peak's person, from 0. No peak is left out.
     """
     if not len(tags):
         return np.zeros(0, dtype=np.int64)
@@ -80,13 +81,13 @@ def match_by_tags(
 ) -> np.ndarray:
     """Group peaks into people cluster by cluster, by optimal matching.
 
-    Each person takes up to c peaks of a cluster of c joints. The cost of a peak is associative
-    embedding's, round(distance) * 100 - score, with the distance from the peak's tag to the
-    person's interval in units of the threshold; among equal costs the nearer tag wins. A peak that
-    is nobody's founds a person: alone in a cluster of one joint, else together with the other such
-    peaks whose tags may be the same person's.
+    Each person takes up to c peaks of a cluster of c joints. The cost of a peak is that of
+    associative embedding, round(distance) * 100 - score, where the distance from the peak's tag to
+    the person's interval is in units of the threshold. Among equal costs the nearer tag wins. A
+    peak that belongs to nobody starts a new person: alone in a cluster of one joint, else together
+    with the other unassigned peaks whose tags may belong to the same person.
 
-    Arguments and result as :func:`group_by_tags`.
+    Arguments and result are those of :func:`group_by_tags`.
     """
     tags, rests = _split(tags)
     person = np.full(len(tags), -1)
@@ -154,7 +155,7 @@ def _match(
 ) -> np.ndarray:
     """Match a cluster's peaks (P,) to people whose references lie in [low, high] (N,).
 
-    ``beside`` (P, N) is the square of the distance across the means' direction.
+    ``beside`` (P, N) is the squared distance perpendicular to the direction of the means.
     """
     tags = tags[:, None]
     distance = np.maximum(np.maximum(low - tags, tags - high - width), 0)
@@ -173,10 +174,10 @@ def _found(
     width: float,
     threshold: float,
 ) -> np.ndarray:
-    """Number the people of a cluster's peaks (P,): up to ``size`` peaks near each other.
+    """Assign a cluster's peaks (P,) to people, up to ``size`` peaks near each other per person.
 
-    The best free peak founds a person and takes those nearest to it, whose tags round to the same
-    distance the better ones.
+    The best free peak starts a person and takes the peaks nearest to it. Among tags that round to
+    the same distance, the better peaks come first.
     """
     person = np.full(len(tags), -1)
     number = 0

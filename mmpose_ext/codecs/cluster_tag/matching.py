@@ -1,35 +1,35 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Optimal assignment to columns that take several rows each, with numpy only."""
+"""Optimal assignment to columns that take several rows each, in pure numpy."""
 
 from __future__ import annotations
 
 import numpy as np
 
-#: What a row without a column costs; above all costs, so that as many rows as possible get one.
+#: Cost of a row without a column. It exceeds all other costs, so as few rows as possible pay it.
 UNMATCHED = 1e6
-#: Of columns at one distance those with room come first: they count as nearer by this.
+#: Among columns at one distance, those with room come first: they count as nearer by this.
 TIE = 1e-10
 
 
 def match_rows(cost: np.ndarray, capacity: int) -> np.ndarray:
-    """Assign rows to columns, as many rows as possible, at the least total cost.
+    """Assign as many rows as possible to columns, at the least total cost.
 
     Each row first takes its cheapest column while there is room, which is optimal for these rows.
-    Each row left over then follows the shortest path of moves from column to column that ends
-    where there is room, which keeps the assignment optimal (successive shortest paths). The work
-    grows with the conflicts, not with ``capacity`` copies of each column, which scipy's
-    ``linear_sum_assignment`` needs. Among equal totals any assignment may be chosen.
+    Each remaining row then follows the shortest path of moves from column to column that ends
+    where there is room. This keeps the assignment optimal (successive shortest paths). The work
+    grows with the number of conflicts, whereas scipy's ``linear_sum_assignment`` needs ``capacity``
+    copies of each column. Among equal totals any assignment may be chosen.
 
     Args:
         cost (np.ndarray): (P, N) float, inf where a row may not take the column; otherwise far
             below 1e6.
-        capacity (int): Most rows of a column.
+        capacity (int): Maximum number of rows per column.
 
     Returns:
-        np.ndarray: (P,) int64, each row's column, or -1.
+        np.ndarray: (P,) int64, the column of each row, or -1.
     """
     number, width = cost.shape
-    cost = np.column_stack([cost, np.full(number, UNMATCHED)])  # the last column stands for none
+    cost = np.column_stack([cost, np.full(number, UNMATCHED)])  # the last column means "none"
     room = np.append(np.full(width, capacity), number)
     column = cost.argmin(1)
     by_column = np.argsort(column, kind='stable')
@@ -44,11 +44,11 @@ def match_rows(cost: np.ndarray, capacity: int) -> np.ndarray:
 
 
 def _add_rows(rows: list[int], cost: np.ndarray, room: np.ndarray, column: np.ndarray) -> None:
-    """Assign more rows, one after the other; ``room`` and ``column`` change."""
+    """Assign more rows, one after the other. Changes ``room`` and ``column`` in place."""
     width = len(room)
-    # from a full column to each other: what the cheapest move costs, and which row moves
+    # from each full column to each other one: the cost of the cheapest move, and its row
     step, mover = np.full((width, width), np.inf), np.zeros((width, width), np.int64)
-    price = np.zeros(width)  # keeps step + price - price[:, None] from 0 up
+    price = np.zeros(width)  # keeps step + price - price[:, None] non-negative
     changed = np.flatnonzero(room == 0).tolist()
     for row in rows:
         for full in changed:
@@ -72,8 +72,8 @@ def _shortest_path(
 ) -> tuple[int, np.ndarray]:
     """Find the nearest column with room, and the column before each (N,), -1 for none (Dijkstra).
 
-    The arrays change: ``distance`` (N,), at first from the row, and ``step`` (N, N) are used up,
-    and ``price`` (N,) is raised for the next row.
+    The arrays change in place: ``distance`` (N,), at first the distance from the row, and
+    ``step`` (N, N) are used up, and ``price`` (N,) is raised for the next row.
     """
     origin = np.full(len(distance), -1)
     seen, reached = [], []

@@ -1,8 +1,8 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""The cluster-wise network's decoding with numpy only, for models outside PyTorch.
+"""The cluster-wise network's decoding in pure numpy, for models outside PyTorch.
 
-It does in numpy what :mod:`.peaks` does in torch; between peaks and people is the codec's own
-:class:`~.people.PeopleFinder`.
+This module does in numpy what :mod:`.peaks` does in torch. The step from peaks to people is the
+codec's own :class:`~.people.PeopleFinder`.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ def decode_cluster_tag(
 
     Args:
         maps (dict[str, np.ndarray]): ``heatmaps`` and ``tags``.
-        settings (ClusterTagSettings): The codec's.
-        size (tuple[int, int]): The input's [w, h]; not used, since the stride is always the same.
+        settings (ClusterTagSettings): The codec's settings.
+        size (tuple[int, int]): The input's [w, h]. Not used, since the stride is always the same.
 
     Returns:
         list[tuple]: For each image keypoints (N, K, 2) in input pixels, scores (N, K), 0 where a
-        keypoint was not found, and people's scores (N,), from the highest down.
+        keypoint was not found, and scores of the people (N,), in descending order.
     """
     heatmaps, tags = maps['heatmaps'], maps['tags']
     number = settings.peaks_per_map
@@ -42,11 +42,11 @@ def top_peaks(heatmaps: np.ndarray, tags: np.ndarray, number: int, kernel: int) 
     Args:
         heatmaps (np.ndarray): (C, h, w).
         tags (np.ndarray): (T * C, h, w).
-        number (int): Peaks a map.
+        number (int): Number of peaks per map.
         kernel (int): Edge of the window in cells, odd.
 
     Returns:
-        np.ndarray: (C, k, 2 + T), heatmap, cell and tags.
+        np.ndarray: (C, k, 2 + T), heatmap value, cell and tags.
     """
     reach = kernel // 2
     padded = np.pad(heatmaps, ((0, 0), (reach, reach), (reach, reach)), constant_values=-np.inf)

@@ -9,7 +9,7 @@ from torch.nn.functional import pad
 
 from mmpose_ext.utils.sequences import zip_equal
 
-#: Cells that are searched at once: what fits a CPU's cache, and what keeps a GPU busy.
+#: Number of cells searched at once: what fits a CPU's cache, and what keeps a GPU busy.
 CELLS_ON_CPU = 2**16
 CELLS_ON_GPU = 2**25
 
@@ -17,8 +17,8 @@ CELLS_ON_GPU = 2**25
 def local_maxima(heatmaps: Tensor, kernel: int) -> Tensor:
     """Find the cells that no cell in the square window around them exceeds.
 
-    The window's maximum is taken by shifted copies, one axis after the other; on a CPU that is ten
-    times as fast as ``max_pool2d``.
+    The window's maximum is computed from shifted copies, one axis after the other. On a CPU this is
+    ten times as fast as ``max_pool2d``.
 
     Args:
         heatmaps (Tensor): (B, C, h, w).
@@ -39,17 +39,17 @@ def local_maxima(heatmaps: Tensor, kernel: int) -> Tensor:
 
 
 def top_peaks(heatmaps: Tensor, tags: Tensor, number: int, kernel: int) -> Tensor:
-    """Take the highest local maxima of each map, and the tags there.
+    """Take the highest local maxima of each map, and the tags at these places.
 
     Args:
         heatmaps (Tensor): (B, C, h, w).
-        tags (Tensor): (B, T * C, h, w), of T passes one after another.
-        number (int): Peaks a map (at most its cells).
+        tags (Tensor): (B, T * C, h, w), the tags of T passes one after another.
+        number (int): Number of peaks per map (at most its cells).
         kernel (int): See :func:`local_maxima`.
 
     Returns:
-        Tensor: (B, C, k, 2 + T): the peaks' heatmaps, from the highest down (0 where there are no
-        further peaks), their cells y * w + x, and their tags.
+        Tensor: (B, C, k, 2 + T): the peaks' heatmap values in descending order (0 where there are
+        no further peaks), their cells y * w + x, and their tags.
     """
     peaks = (heatmaps * local_maxima(heatmaps, kernel)).flatten(2)
     scores, cells = peaks.topk(min(number, peaks.shape[2]))
@@ -69,23 +69,23 @@ def refine_cells(
 ) -> Tensor:
     """Find the top of the Gaussian in a keypoint's cell.
 
-    Along each axis the parabola through the logarithms of the cell and of its two neighbours, which
-    is exact for a Gaussian. A neighbour whose tag differs belongs to another keypoint's Gaussian
-    (or lies outside the map); then the other neighbour and sigma tell the top. The cell's centre
-    where neither neighbour helps, the cell is no maximum between its two neighbours, or is not
-    positive.
+    Along each axis a parabola is fitted through the logarithms of the cell and of its two
+    neighbours, which is exact for a Gaussian. A neighbour whose tag differs belongs to another
+    keypoint's Gaussian (or lies outside the map). In this case the other neighbour and sigma give
+    the top. The result is the cell's centre if neither neighbour can be used, if the cell is not a
+    maximum between its two neighbours, or if it is not positive.
 
     Args:
         heatmaps (Tensor): (M, h, w).
         tags (Tensor): (T, M, h, w), of T passes.
-        maps (Tensor): (P,) int64, each keypoint's map.
+        maps (Tensor): (P,) int64, the map of each keypoint.
         cells (Tensor): (P,) int64, y * w + x.
-        tolerance (Tensor): (P,), up to which a neighbour's tag is the same.
-        sigma (float): The Gaussians' standard deviation in cells.
+        tolerance (Tensor): (P,), largest difference at which a neighbour's tag counts as the same.
+        sigma (float): Standard deviation of the Gaussians in cells.
 
     Returns:
-        Tensor: (P, 2) float32 [x, y] in cells, up to half a cell from the centre, up to one where
-        only one neighbour helps.
+        Tensor: (P, 2) float32 [x, y] in cells, up to half a cell from the centre, or up to one cell
+        if only one neighbour can be used.
     """
     h, w = heatmaps.shape[-2:]
     xy = torch.stack([cells % w, cells.div(w, rounding_mode='floor')], -1)
@@ -112,16 +112,16 @@ def refine_cells(
 def best_cells(
     heatmaps: Tensor, tags: Tensor, maps: Tensor, wanted: Tensor, unit: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Find the cell where a missing keypoint is most likely (associative embedding's filling in).
+    """Find the cell where a missing keypoint is most likely, as associative embedding does.
 
-    That is the cell with the smallest ``round(|tag - wanted| / unit) * 100 - heatmap``.
+    This is the cell with the smallest ``round(|tag - wanted| / unit) * 100 - heatmap``.
 
     Args:
         heatmaps (Tensor): (M, h, w).
         tags (Tensor): (T, M, h, w), of T passes.
         maps (Tensor): (P,) int64, the map to search for each keypoint.
-        wanted (Tensor): (P, T), the keypoint's tags.
-        unit (Tensor): (P,), the difference of tags that counts as one.
+        wanted (Tensor): (P, T), the tags of each keypoint.
+        unit (Tensor): (P,), the tag difference that counts as one.
 
     Returns:
         tuple: cells (P,) int64, y * w + x, and the heatmap there (P,).
@@ -134,7 +134,7 @@ def best_cells(
         each = tags.index_select(1, chosen).sub_(tag.T[..., None, None])
         difference = _rms(each).div_(one[:, None, None]).round_()
         likely = heatmaps.index_select(0, chosen).sub_(difference, alpha=100)
-        # the highest row, then its highest cell: on a CPU a third of argmax's time over all cells
+        # the highest row, then its highest cell: on a CPU a third of the time of a full argmax
         row = likely.amax(2).argmax(1)
         inside = likely[torch.arange(len(row), device=row.device), row].argmax(1)
         found.append(row * w + inside)

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""From peaks to people, with numpy only (Cluster-wise Learning Network, Section 3.3)."""
+"""From peaks to people, in pure numpy (Cluster-wise Learning Network, Section 3.3)."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from .settings import ClusterTagSettings
 
 
 class MapReader(Protocol):
-    """What :class:`PeopleFinder` asks of a batch's maps, on whatever device they are.
+    """The interface through which :class:`PeopleFinder` reads a batch's maps, on any device.
 
-    Maps are numbered through the batch: cluster c of image b has map b * C + c.
+    Maps are numbered across the batch: cluster c of image b has map b * C + c.
     """
 
     #: The maps' size in cells, [w, h].
@@ -30,7 +30,7 @@ class MapReader(Protocol):
         Args:
             maps (np.ndarray): (P,) int64, the map to search for each keypoint.
             wanted (np.ndarray): (P, T) float32, the keypoint's tag in each pass.
-            unit (np.ndarray): (P,) float32, the difference of tags that counts as one.
+            unit (np.ndarray): (P,) float32, the tag difference that counts as one.
 
         Returns:
             tuple: cells (P,), y * w + x, and the heatmap there (P,).
@@ -42,9 +42,10 @@ class MapReader(Protocol):
         """Find the tops of the Gaussians in keypoints' cells.
 
         Args:
-            maps (np.ndarray): (P,) int64, each keypoint's map.
+            maps (np.ndarray): (P,) int64, the map of each keypoint.
             cells (np.ndarray): (P,) int64, y * w + x.
-            tolerance (np.ndarray): (P,) float32, up to which a neighbour's tag is the same.
+            tolerance (np.ndarray): (P,) float32, largest difference at which a neighbour's tag
+                counts as the same.
 
         Returns:
             np.ndarray: (P, 2) [x, y] in cells.
@@ -61,7 +62,7 @@ class PeopleFinder:
     def __init__(self, settings: ClusterTagSettings) -> None:
         self.settings = settings
         clusters, delta, threshold = settings.clusters, settings.delta, settings.tag_threshold
-        #: (C,), joints a cluster; and (K,), by slot: cluster after cluster, place after place.
+        #: (C,), joints per cluster; and (K,), by slot: cluster after cluster, place after place.
         self.sizes = np.array([len(cluster) for cluster in clusters])
         self.slot_cluster = np.repeat(np.arange(len(clusters)), self.sizes)
         self.slot_place = np.concatenate([np.arange(size) for size in self.sizes])
@@ -77,13 +78,13 @@ class PeopleFinder:
         """Find the people of a batch.
 
         Args:
-            peaks (np.ndarray): (B, C, k, 2 + T), each map's peaks from the highest down: heatmap,
-                cell y * w + x, and the tags of T passes.
+            peaks (np.ndarray): (B, C, k, 2 + T), each map's peaks in descending order: heatmap
+                value, cell y * w + x, and the tags of T passes.
             reader (MapReader): Reads the maps.
 
         Returns:
             list[tuple]: For each image keypoints (N, K, 2) float32 in input pixels, scores (N, K),
-            0 where a keypoint was not found, and people's scores (N,), from the highest down.
+            0 where a keypoint was not found, and scores of the people (N,), in descending order.
         """
         groups = [self.group(image[..., 0], image[..., 2:], image[..., 1]) for image in peaks]
         return self.complete(groups, reader)
@@ -94,13 +95,13 @@ class PeopleFinder:
         """Group an image's peaks.
 
         Args:
-            scores (np.ndarray): (C, k), the heatmaps at the peaks, from the highest down.
+            scores (np.ndarray): (C, k), the heatmap values at the peaks, in descending order.
             tags (np.ndarray): (C, k, T).
             cells (np.ndarray): (C, k), y * w + x.
 
         Returns:
-            tuple: By slot the cells (N, K), -1 where a keypoint is missing, and the scores (N, K);
-            and the people's references (N, T).
+            tuple: The cells (N, K) by slot, -1 where a keypoint is missing, the scores (N, K), and
+            the references of the people (N, T).
         """
         s = self.settings
         assert s.order is not None
@@ -112,7 +113,7 @@ class PeopleFinder:
         scores, tags, cells = scores[good], tags[good], cells[good].astype(np.int64)
         person = group_by_tags(cluster, tags, scores, self.sizes, s.delta, s.tag_threshold, s.order)
         number = int(person.max(initial=-1)) + 1
-        # one slot a peak: among those of its person and cluster in the order of the tags
+        # one slot per peak: ordered by tag among the slots of its person and cluster
         by_tag = np.lexsort((tags.mean(1), cluster, person))
         key = person[by_tag] * len(self.sizes) + cluster[by_tag]
         numbers = np.arange(len(key))
@@ -134,14 +135,14 @@ class PeopleFinder:
     def complete(
         self, people: Sequence[tuple[np.ndarray, ...]], reader: MapReader
     ) -> list[tuple[np.ndarray, ...]]:
-        """Fill in what is missing and refine all keypoints of a batch.
+        """Fill in missing keypoints and refine all keypoints of a batch.
 
         Args:
-            people (Sequence[tuple]): For each image what :meth:`group` gives.
+            people (Sequence[tuple]): For each image the result of :meth:`group`.
             reader (MapReader): Reads the maps.
 
         Returns:
-            list[tuple]: As :meth:`__call__`.
+            list[tuple]: As in :meth:`__call__`.
         """
         counts = [len(image[0]) for image in people]
         cells, scores, references = (np.concatenate(part) for part in zip(*people))
@@ -170,12 +171,12 @@ class PeopleFinder:
         return list(zip(*(np.split(part, ends) for part in (points, scores, person_scores))))
 
     def _identify(self, table: np.ndarray, tags: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Give each peak its joint.
+        """Assign each peak to its joint.
 
         Args:
-            table (np.ndarray): (N, K), the peaks' numbers by slot, in a cluster's first slots and
-                in the order of their tags; -1 for none.
-            tags (np.ndarray): (P, T), the peaks'.
+            table (np.ndarray): (N, K), indices of the peaks by slot. They fill a cluster's first
+                slots in the order of their tags; -1 means no peak.
+            tags (np.ndarray): (P, T), the tags of the peaks.
 
         Returns:
             tuple: The table with the peaks at their joints' slots, and the references (N, T).

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Which joint of its cluster a peak is, by the tags' offsets (Section 3.3, Eq. 4)."""
+"""Find which joint of its cluster a peak is, from the tags' offsets (Section 3.3, Eq. 4)."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ def find_references(
 ) -> np.ndarray:
     """Estimate people's reference embeddings from the tags of their peaks.
 
-    A peak of a cluster of c joints allows c references, tag - d * delta. Of all these the one is
-    taken that brings all the person's peaks, of all clusters, nearest to the offsets of Eq. 4, with
-    no two peaks of a cluster at one place. Where a shift of all places explains the peaks equally
-    well, the one with the outermost places: the presets have the joints there that are labelled
-    most often.
+    A peak of a cluster of c joints allows c references, tag - d * delta. The chosen reference is
+    the one that brings all the person's peaks, of all clusters, nearest to the offsets of Eq. 4,
+    with no two peaks of a cluster at one place. If a shift of all places explains the peaks equally
+    well, the reference with the outermost places wins, because the presets put the joints there
+    that are labelled most often.
 
     Args:
         tags (np.ndarray): (N, K), ascending among the peaks of a cluster.
@@ -51,7 +51,7 @@ def find_references(
     reference = np.take_along_axis(candidates[..., 0], best, 1)[:, 0]
     if step:
         return reference
-    # the mean over the peaks that fit, instead of one peak's word
+    # the mean over the peaks that fit, instead of a single peak's value
     offset = (tags - reference[:, None]) / delta
     place = np.clip(np.round(offset), 0, sizes - 1)
     fits = present & (np.abs(offset - place) <= 0.5)
@@ -62,17 +62,16 @@ def find_references(
 def match_places(offsets: np.ndarray, present: np.ndarray, sizes: np.ndarray) -> np.ndarray:
     """Match the peaks of R persons' clusters to the clusters' joints, by their tags' offsets.
 
-    The sum of the squared deviations is the least. For squares the order of the offsets is that of
-    the places, so the best places follow from peak to peak (dynamic programming), for all R at
-    once.
+    The sum of the squared deviations is minimal. For squares the order of the offsets is that of
+    the places, so the best places are found peak by peak (dynamic programming), for all R at once.
 
     Args:
-        offsets (np.ndarray): (R, P), the peaks' tags less the reference, in delta.
-        present (np.ndarray): (R, P) bool, which are peaks; at most ``sizes`` a row.
-        sizes (np.ndarray): (R,) int, joints in the cluster.
+        offsets (np.ndarray): (R, P), the peaks' tags minus the reference, in delta.
+        present (np.ndarray): (R, P) bool, which entries are peaks; at most ``sizes`` per row.
+        sizes (np.ndarray): (R,) int, number of joints in the cluster.
 
     Returns:
-        np.ndarray: (R, P) int64, each peak's place d_k; anything where there is no peak.
+        np.ndarray: (R, P) int64, the place d_k of each peak; arbitrary where there is no peak.
     """
     number, most = offsets.shape
     order = np.argsort(np.where(present, offsets, np.inf), axis=1, kind='stable')
@@ -81,7 +80,7 @@ def match_places(offsets: np.ndarray, present: np.ndarray, sizes: np.ndarray) ->
     places = np.arange(sizes.max())
     cost = np.square(sorted_offsets[:, :, None] - places)  # (R, P, places)
     cost = np.where(places < sizes[:, None, None], cost, np.inf)
-    # totals[p]: what the peaks from p on cost at least, with p at each place
+    # totals[p]: the least cost of the peaks from p on, with p at each place
     totals = np.empty((most, number, len(places)))
     after = np.zeros((number, len(places) + 1))  # ... with all of them at places from each on
     for p in range(most - 1, -1, -1):

@@ -11,36 +11,36 @@ from typing import ClassVar
 class ClusterTagSettings:
     """Settings of :class:`ClusterTag`. To add one, add a field here and use it.
 
-    The module needs the standard library only and is shipped with exported models, which hold
+    The module needs only the standard library and is shipped with exported models, which hold
     these fields as JSON.
 
     Args:
         input_size (tuple[int, int]): Size of the network's input in pixels, [w, h].
-        heatmap_size (tuple[int, int]): Size of the maps in cells, [w, h], a quarter of it in the
-            paper.
+        heatmap_size (tuple[int, int]): Size of the maps in cells, [w, h], a quarter of the input in
+            the paper.
         clusters (tuple[tuple[int, ...], ...]): C clusters of keypoint indices, in the order of
             their places.
         sigma (float): Standard deviation of the Gaussians in cells. Defaults to 2.
         delta (float): The tags' spacing within a cluster. Defaults to 0.03.
-        max_people (int): Most people found in an image. Defaults to 30.
-        score_threshold (float): Peaks must be higher. Defaults to 0.1.
+        max_people (int): Maximum number of people found in an image. Defaults to 30.
+        score_threshold (float): Minimum height of a peak (exclusive). Defaults to 0.1.
         tag_threshold (float): How far a tag may lie from the tags that a person can have and still
-            be this person's; also the difference of tags that counts as one where such differences
-            are rounded. Defaults to 4, the margin that the loss sets between people's references by
-            default. Associative embedding, whose margin is 0.707, has 1.
-        nms_kernel (int): Edge of the window, in cells, whose maximum a peak must be; odd. Defaults
-            to 3, associative embedding's.
+            belong to this person. It is also the tag difference that counts as one where such
+            differences are rounded. Defaults to 4, the default margin of the loss between people's
+            references. Associative embedding, whose margin is 0.707, uses 1.
+        nms_kernel (int): Edge of the window, in cells, in which a peak must be the maximum; odd.
+            Defaults to 3, as in associative embedding.
         order (tuple[int, ...], optional): The order in which clusters are matched where tags alone
-            do not set people apart. Defaults to the order in which they are listed.
+            do not separate people. Defaults to the order in which they are listed.
         offset_tolerance (float, optional): Largest deviation from a joint's offset, in delta. None
-            switches the check off. Defaults to 0.5.
-        fill_missing (bool): Whether to look for the joints without a peak. Defaults to True.
-        refine (bool): Whether to find keypoints between cells. Defaults to True.
+            disables the check. Defaults to 0.5.
+        fill_missing (bool): Whether to search for the joints without a peak. Defaults to True.
+        refine (bool): Whether to locate keypoints between cells. Defaults to True.
         reference_step (float, optional): Reference embeddings are multiples of it. Defaults to
             None: any numbers.
 
     Raises:
-        ValueError: If a setting is out of its range.
+        ValueError: If a setting is out of range.
     """
 
     codec: ClassVar[str] = 'ClusterTag'
@@ -71,7 +71,7 @@ class ClusterTagSettings:
 
     @property
     def peaks_per_map(self) -> int:
-        """Most peaks looked for in a map: those of ``max_people`` in the largest cluster."""
+        """Maximum number of peaks per map: those of ``max_people`` in the largest cluster."""
         return int(self.max_people * max(len(cluster) for cluster in self.clusters))
 
     def _check(self) -> None:

@@ -50,7 +50,7 @@ class DiskOffset(BaseTorchCodec):
 
     An offset that is not defined is 0.
 
-    Two inputs, made by the transform :class:`PersonMasks`, tell whose each cell is
+    Two inputs, made by the transform :class:`PersonMasks`, give the person at each cell
     (``instance_map``) and where the loss is left out (``loss_mask``). Without them a person is the
     hull of its limbs (:func:`draw_limb_hulls`) and the loss counts everywhere.
 
@@ -59,7 +59,7 @@ class DiskOffset(BaseTorchCodec):
     any size can be decoded: the network's (51x51 of 401x401), or those resized to the input.
 
     R does not scale with the person. In the paper the maps have the input's size; that is the
-    default here, and too much for a data worker (some 200 maps, 130 MB an image): use
+    default here, and too much for a data worker (some 200 maps, 130 MB per image): use
     ``draw_on_device``, or a smaller ``map_size``.
 
     Decoding (Sections III-C and III-D):
@@ -86,8 +86,8 @@ class DiskOffset(BaseTorchCodec):
     :meth:`batch_decode` gives keypoints (N, K, 2), their scores (N, K) and people's scores (N,),
     the best first.
 
-    Two keypoints of a person within half a pixel of each other are not told to be one person's by
-    their offsets: so short an offset is taken for none (0 is drawn where nothing is known).
+    If two keypoints of a person are within half a pixel of each other, their offsets cannot link
+    them: so short an offset counts as none (0 is drawn where nothing is known).
 
     Args:
         input_size (Sequence[int]): Size of the network's input in [w, h].

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""COCO keypoint data whose faults are told before training starts, not by a traceback in it."""
+"""COCO keypoint data that reports its faults before training, not by a traceback during it."""
 
 from __future__ import annotations
 

@@ -217,7 +217,7 @@ def use_pack(
 
     Args:
         dataset (Dataset): A top-down one of mmpose, or a wrapper of such.
-        path (str | Path, optional): Of the pack. Defaults to the one beside each annotation file.
+        path (str | Path, optional): Path of the pack. Defaults to the one next to each annotation.
         command (str): What makes a pack, for the errors.
         check_images (bool): Look at the images' sizes and times, and at the content of those
             whose time has changed. Defaults to True.

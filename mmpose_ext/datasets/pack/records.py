@@ -163,7 +163,7 @@ def sha256_of(path: str | Path) -> str:
 
 
 def default_path(ann_file: str | Path) -> Path:
-    """Where the pack of an annotation file is: beside it, with the suffix ``.pack``."""
+    """Path of the pack of an annotation file: next to it, with the suffix ``.pack``."""
     return Path(ann_file).with_suffix('.pack')
 
 

@@ -59,7 +59,7 @@ def person_category(content: object, file: str) -> int:
 
 
 def detected_category(detections: Sequence[dict], content: object) -> int | Finding:
-    """The category of the people in a detection file that stands beside an annotation file.
+    """The category of the people in a detection file that belongs to an annotation file.
 
     The annotation file's own; where the detections have none of it, COCO's person (1), unless 1 is
     another category of the annotation file.

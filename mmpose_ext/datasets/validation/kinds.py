@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Every kind of fault that the validator knows, how grave it is and how it is told."""
+"""Every kind of fault that the validator knows, with its severity and its message."""
 
 from dataclasses import dataclass
 
@@ -34,7 +34,7 @@ class Finding:
         id (object): The item's id; ``'#3'`` for the entry at position 3 (from 0) that has no usable
             id; a detection's position; None for the file.
         image_id (object): The image of an annotation, else None.
-        what (str): What findings of this kind are told apart by in the summary (a key's name).
+        what (str): What distinguishes findings of this kind in the summary (a key's name).
         detail (str): The values found.
         annotation_ids (tuple): The annotations that an image's fault concerns.
     """

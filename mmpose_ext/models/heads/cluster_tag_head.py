@@ -36,8 +36,7 @@ class ClusterTagHead(BaseHead):
 
     With :class:`mmpose_ext.models.pose_estimators.MultiScaleBottomupEstimator` it tests at several
     scales: heatmaps are averaged at the largest scale's size, and the tags of all passes, upright
-    and mirrored, are put beside each other to vectors, as Newell et al.
-    (NIPS 2017) do.
+    and mirrored, are concatenated to vectors, as in Newell et al. (NIPS 2017).
 
     Its input are the maps of :class:`mmpose_ext.models.backbones.BranchedHourglass`, which owns the
     prediction layers since predictions feed back between its stacks. Every branch of every stack is

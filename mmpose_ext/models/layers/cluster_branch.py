@@ -14,7 +14,7 @@ from .in_branch_aggregation import InBranchAggregation
 
 
 class SubBranch(BaseModule):
-    """Predictions of a branch, for detection or for tags, and the general features beside them.
+    """Predictions of a branch, for detection or for tags, together with its general features.
 
     "The feature maps of each branch are composed of the supervised predictions and the
     unsupervised general features", Section 3.4: together as many channels as the input has. Both

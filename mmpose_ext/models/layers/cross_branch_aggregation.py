@@ -47,7 +47,7 @@ class CrossBranchAggregation(BaseModule):
     dense branch's general features come from all channels of the sparse branch ("the general
     features are enriched by aggregating the supervised information"). The sum is element-wise.
 
-    A sparse cluster whose joints belong to several dense clusters (5 clusters beside 3) reaches
+    A sparse cluster whose joints belong to several dense clusters (5 clusters with 3) reaches
     all of them.
 
     Args:

@@ -22,7 +22,7 @@ class GlobalContextBlock(ContextBlock):
         in_channels (int): Channels C of the feature map.
         ratio (float): Channels of the bottleneck as a part of C. Defaults to 1/4, the better of
             the GCNet paper's two; this paper does not say which.
-        hand_out (str): What :meth:`attend` gives beside the features: ``'heatmap'``, the spatial
+        hand_out (str): What :meth:`attend` returns with the features: ``'heatmap'``, the spatial
             attention heatmap before the softmax (what the paper calls by that name), or
             ``'weights'``, after it, whose values sum to 1 in each image. Defaults to
             ``'heatmap'``: its scale does not depend on the number of positions.

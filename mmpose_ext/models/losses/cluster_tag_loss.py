@@ -32,7 +32,7 @@ class ClusterTagLoss(nn.Module):
       means of Eq. 5 and 7 are over normalised tags. Decoding can then tell the keypoints of a
       cluster apart, which is what the offset is for.
     - ``'printed'``: mean of h over the person's visible keypoints in the cluster, plus
-      d * delta, to the letter of Eq. 4 and 5. The offset is a constant beside a mean, so every
+      d * delta, to the letter of Eq. 4 and 5. The offset is a constant added to a mean, so every
       keypoint of a cluster gets the same gradient: the tags within a cluster are free, and neither
       their identity nor their person is learnt. For comparison.
 
@@ -44,7 +44,7 @@ class ClusterTagLoss(nn.Module):
         detection_weight (float): lambda_d. Defaults to 1.
         tag_weight (float): lambda_e. Defaults to 1e-3.
         margin (float): Delta. Defaults to 4.
-        pull_weight (float): Factor of the pull loss beside the push loss. Defaults to 1, Eq. 2.
+        pull_weight (float): Factor of the pull loss versus the push loss. Defaults to 1, Eq. 2.
             1 / margin^2 measures both in units of the margin ("the tag values are normalized
             within each tagging heatmap"): see docs/cluster-wise.md on how tags of all people
             collapse without.

@@ -20,7 +20,7 @@ class HeatmapOffsetLoss(nn.Module, ABC):
     counts in the divisor, as in mmpose's KeypointMSELoss.
 
     ``heatmap_reduction`` says over what a keypoint's square error is a mean. Over all cells of its
-    map (``'mean'``, the plain reading of Eq. 4) it is tiny beside the offset loss, a mean over a
+    map (``'mean'``, the plain reading of Eq. 4) it is tiny next to the offset loss, a mean over a
     few cells (Eq. 5): at the first step the gradient at the offsets is 31 times that at the
     heatmaps on 8x8 cells, 120 times on 16x16. Summed over the cells (``'sum'``) both weigh alike
     (0.5) at any size, and the model learns faster.
