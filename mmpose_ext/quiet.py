@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Import MMPose without the notes that nobody can do anything about.
+"""Import MMPose without the warnings that users cannot act on.
 
 MMPose imports mmdet, and onedl-mmdetection prints "Could not import OneDL" each time; MMPose warns
 that it finds its own ``configs/_base_/datasets/coco.py`` where it is installed. The configs of this

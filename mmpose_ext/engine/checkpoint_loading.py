@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Loading checkpoints runs no code: weights only, with the few classes that mmengine needs."""
+"""Load checkpoints without running code: weights only, plus the few classes mmengine needs."""
 
 from __future__ import annotations
 

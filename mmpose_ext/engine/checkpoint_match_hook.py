@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""A checkpoint of another model is refused instead of loaded in part with a warning."""
+"""Refuse a checkpoint of another model, instead of loading part of it with a warning."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ def _shape_text(error: str) -> str:
 class CheckpointMatchHook(Hook):
     """Refuse a checkpoint of another model, with one line that says how they differ.
 
-    mmengine only warns and goes on with the keys that fit. With this hook
+    mmengine only warns and continues with the keys that fit. With this hook
 
     - testing, validating and ``--resume`` need every key in both, with the same shape;
     - fine-tuning (``load_from`` in training without ``resume``) needs at least one that fits.

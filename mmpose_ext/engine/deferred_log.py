@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Losses that are read from the device when they are logged, not at each iteration."""
+"""Read losses from the device when they are logged, not at each iteration."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from mmpose.registry import HOOKS
 
 @HOOKS.register_module()
 class DeferredRuntimeInfoHook(RuntimeInfoHook):
-    """mmengine's ``RuntimeInfoHook``, which waits for the device once a logging interval.
+    """mmengine's ``RuntimeInfoHook``, but it waits for the device once per logging interval.
 
-    mmengine's reads each loss at each iteration, and so lets the device run dry. The message hub
-    gets the same values in the same order, before ``LoggerHook`` reads them.
+    mmengine's hook reads each loss at each iteration, so the device runs idle. Here the message
+    hub gets the same values in the same order, before ``LoggerHook`` reads them.
     """
 
     def after_train_iter(

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""What would stop COCO's evaluation after all images were predicted, found before that."""
+"""Find, before any prediction, what would stop COCO's evaluation after all of them."""
 
 from __future__ import annotations
 

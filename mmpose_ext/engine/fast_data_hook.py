@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Training data prepared in less time, for any config."""
+"""Faster training data for any config."""
 
 from __future__ import annotations
 
@@ -52,12 +52,12 @@ class FastDataHook(Hook):
     """Prepares the training data faster, as its arguments or the config's ``fast_data`` say.
 
     Without either it does nothing. All configs of this package have the hook, and
-    ``configs/_base_/fast_data.py`` switches it on. A config of mmpose's own takes one line::
+    ``configs/_base_/fast_data.py`` switches it on. One of mmpose's configs needs one line::
 
         default_hooks = dict(fast_data=dict(type='mmpose_ext.engine.FastDataHook', reading=True))
 
     Args:
-        **settings: Of :class:`FastData`; those of the config's ``fast_data`` go before them.
+        **settings: Fields of :class:`FastData`. Those in the config's ``fast_data`` override them.
 
     Raises:
         ValueError: If a setting is unknown.
@@ -110,7 +110,7 @@ def read_settings(settings: dict) -> FastData:
 
 
 def stop_waiting(runner: Any) -> list[str]:
-    """Leave out of a training step what waits for the device.
+    """Remove from a training step what waits for the device.
 
     Returns:
         list[str]: What was done.

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""The file ``last_checkpoint`` that ``--resume`` reads, and what to do when it is no good."""
+"""Read the file ``last_checkpoint`` for ``--resume``, and repair it if it is unusable."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Unpickling with a list of what is allowed, for torch older than 2.5, which has none to extend.
+"""Unpickling with a list of allowed names, for torch before 2.5, whose own list is fixed.
 
 torch 2.0 to 2.4 unpickle weights with a list that is fixed, and know too few of pickle's
 instructions for numpy's arrays. There :func:`allowed_globals` lets them unpickle with

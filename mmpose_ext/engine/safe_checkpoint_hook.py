@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""A checkpoint hook that never leaves less than one whole checkpoint behind."""
+"""A checkpoint hook that always leaves at least one whole checkpoint."""
 
 from __future__ import annotations
 

@@ -19,10 +19,10 @@ STOPS = ('never', 'error', 'warning')
 
 @HOOKS.register_module()
 class ValidateDataHook(Hook):
-    """Validate the annotation files of the training data; one summary each in the log.
+    """Validate the annotation files of the training data and log one summary per file.
 
-    What would stop the first validation stops training before its first step, and testing before
-    its first image (:func:`.evaluation_checks.check_evaluation`).
+    Faults that would stop the first validation stop training before its first step, and testing
+    before its first image (:func:`.evaluation_checks.check_evaluation`).
 
     The main process reads each file once more when training starts: about 10 s for COCO
     train2017. Whatever is found is listed by annotation id in ``data_faults_N.json`` in the run's

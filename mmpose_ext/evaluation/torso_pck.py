@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Percentage of correct keypoints in units of the torso, joint by joint, as LSP is reported."""
+"""Percentage of correct keypoints relative to the torso, per joint, as reported for LSP."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Files that are whole or not there: write under another name, sync, rename."""
+"""Write files completely or not at all: write under another name, sync, rename."""
 
 from __future__ import annotations
 

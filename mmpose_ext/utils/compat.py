@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""What torch calls differently, or not at all, between 2.0 and today."""
+"""Functions that torch names differently, or lacks, between 2.0 and today."""
 
 from __future__ import annotations
 

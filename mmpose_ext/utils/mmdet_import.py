@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Import mmdet also where imgaug is missing, which only its lane-line transforms use.
+"""Import mmdet even without imgaug, which only its lane-line transforms use.
 
 onedl-mmdetection imports imgaug with all of its data sets; imgaug itself does not work with numpy
 2, and its fork imaug asks for older versions of numpy and OpenCV than the rest of the stack.

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Without the notes of mmengine, mmpose and mmdet that nobody can do anything about."""
+"""Suppress the warnings of mmengine, mmpose and mmdet that users cannot act on."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Reading a data file: that it is there, and is JSON."""
+"""Read a data file, and check that it exists and is JSON."""
 
 import json
 

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""What the attention layers of a network attend to, read off by forward hooks."""
+"""Read the attention of a network's layers by forward hooks."""
 
 from __future__ import annotations
 

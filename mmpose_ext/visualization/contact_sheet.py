@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Pictures with captions, put together in rows, and written whole or not at all."""
+"""Pictures with captions, arranged in rows, and written completely or not at all."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from .painters import Scene, paints, relative
 
 @paints('FullResolutionHeatmap')
 def paint(scene: Scene) -> list[Tile]:
-    """Draw the heatmaps, a cell for each pixel, and where the codec finds the keypoints in them."""
+    """Draw the heatmaps, one cell per pixel, and the keypoints that the codec finds in them."""
     heatmaps = scene.maps['heatmaps']
     colours = palette(len(heatmaps))
     canvas = scene.canvas()

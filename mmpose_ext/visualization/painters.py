@@ -52,7 +52,7 @@ class Scene:
 def paints(*codecs: str) -> Callable[[Painter], Painter]:
     """Register a painter for codecs, by the names of their classes.
 
-    A painter takes a :class:`Scene`, whose maps may be a part of the codec's only, and gives tiles.
+    A painter takes a :class:`Scene`, which may hold only some of the maps, and returns tiles.
     """
 
     def register(painter: Painter) -> Painter:

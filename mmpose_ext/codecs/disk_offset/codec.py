@@ -23,7 +23,7 @@ from .limb_hull import COCO_TRUNK, draw_limb_hulls
 from .sampling import cell_pitch
 from .settings import DiskOffsetSettings
 
-#: Cells looked at in one go while drawing: bounds the memory (about 100 bytes each).
+#: Number of cells handled at once while drawing. It bounds the memory (about 100 bytes each).
 CELLS_AT_ONCE = 1 << 22
 
 
@@ -58,8 +58,8 @@ class DiskOffset(BaseTorchCodec):
     i * (W - 1) / (w - 1), so that the mirror image of a map is the map of the mirror image. Maps of
     any size can be decoded: the network's (51x51 of 401x401), or those resized to the input.
 
-    R does not scale with the person. In the paper the maps have the input's size; that is the
-    default here, and too much for a data worker (some 200 maps, 130 MB per image): use
+    R does not scale with the person. In the paper the maps have the input's size. That is the
+    default here, but it is too much for a data worker (some 200 maps, 130 MB per image): use
     ``draw_on_device``, or a smaller ``map_size``.
 
     Decoding (Sections III-C and III-D):
@@ -83,8 +83,8 @@ class DiskOffset(BaseTorchCodec):
        scores by exp(-OKS^2 / nms_threshold). People of score ``score_threshold`` or less are
        dropped. The size in OKS is that of the found keypoints' box.
 
-    :meth:`batch_decode` gives keypoints (N, K, 2), their scores (N, K) and people's scores (N,),
-    the best first.
+    :meth:`batch_decode` returns keypoints (N, K, 2), their scores (N, K) and the scores of the
+    people (N,), the best first.
 
     If two keypoints of a person are within half a pixel of each other, their offsets cannot link
     them: so short an offset counts as none (0 is drawn where nothing is known).
@@ -102,7 +102,7 @@ class DiskOffset(BaseTorchCodec):
             parent to child, then E back.
 
     Raises:
-        ValueError: If a setting is out of its range.
+        ValueError: If a setting is out of range.
         TypeError: If there is no such setting.
     """
 
@@ -330,10 +330,10 @@ class DiskOffset(BaseTorchCodec):
         return flipped
 
     def check_maps(self, maps: Maps) -> None:
-        """Check that maps to decode have the channels of this graph, and one size.
+        """Check that the maps to decode have the channels of this graph, and one size.
 
         Raises:
-            ValueError: If not.
+            ValueError: If they do not.
         """
         k, d = self.num_keypoints, len(self.directed_edges)
         channels = dict(zip(self.map_names, (k, 1, 2 * k, 2 * d, 2 * k)))

@@ -1,8 +1,8 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""StrongPose's decoding with numpy only, for models outside PyTorch.
+"""StrongPose's decoding in pure numpy, for models outside PyTorch.
 
-It does in numpy, one image at a time, what :mod:`.voting` and :mod:`.sampling` do in torch; what
-follows the candidates is the codec's own :mod:`.plotting` and :mod:`.scoring`.
+This module does in numpy, one image at a time, what :mod:`.voting` and :mod:`.sampling` do in
+torch. The steps after the candidates are the codec's own :mod:`.plotting` and :mod:`.scoring`.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ class BranchedStack(BaseModule):
     Args:
         depth (int): How often the hourglass halves the resolution.
         channels (int): Channels of all features.
-        blocks (int): Modules a position in the hourglass.
+        blocks (int): Number of modules at each position in the hourglass.
         growth (int): How many channels more each halved resolution has in the hourglass.
         clusters (dict[str, list[list[int]]]): Keypoints of the clusters of each branch, in the
             order of their computation: ``dense`` (where there is one), ``sparse``.
@@ -144,7 +144,7 @@ class BranchedHourglass(BaseBackbone):
         depth (int): How often each hourglass halves the resolution. Defaults to 4.
         channels (int): Channels of all features from stride 4 on, and of each sub-branch's
             predictions and general features together. Defaults to 256.
-        blocks (int): Modules a position in the hourglasses. Defaults to 1.
+        blocks (int): Number of modules at each position in the hourglasses. Defaults to 1.
         growth (int): How many channels more each halved resolution has in the hourglasses; 128 in
             Newell et al.'s associative embedding. Defaults to 0, their earlier hourglass.
         stem_channels (int): Channels of the first convolution. Defaults to 64.

@@ -50,7 +50,7 @@ class Hourglass(BaseModule):
     Args:
         depth (int): How often the resolution is halved.
         channels (int): Channels of all its maps.
-        blocks (int): Modules a position. Defaults to 1.
+        blocks (int): Number of modules at each position. Defaults to 1.
         left_out (int): How many of the last up-sampling steps are left out, with their skip
             branches: the output is 2 ** left_out times smaller than the input. Defaults to 0.
         growth (int): How many channels more each halved resolution has; 128 in associative
@@ -113,7 +113,7 @@ class StackedHourglass(BaseBackbone):
         num_stacks (int): Number of hourglasses. Defaults to 8.
         depth (int): How often each halves the resolution. Defaults to 4.
         channels (int): Channels of all maps from stride 4 on. Defaults to 256.
-        blocks (int): Residual modules a position in the hourglasses. Defaults to 1.
+        blocks (int): Residual modules at each position in the hourglasses. Defaults to 1.
         out_stride (int): Stride of the last stack's output: 4, 8, 16, ... Defaults to 16.
         with_cp (bool): Whether training keeps only each stack's input and computes the stack anew
             in the backward pass (activation checkpointing), which takes a third more time. The
