@@ -1,2 +1,2 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Commands: a folder each, its command line (``cli.py``) with what it runs."""
+"""Commands: one folder each, with its command line (``cli.py``) and the code that it runs."""

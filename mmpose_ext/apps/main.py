@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""The command ``mmpose-ext``: one sub-command a module, each imported only when it is called."""
+"""The command ``mmpose-ext``: one sub-command per module, each imported only when it is called."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Epochs of a fixed number of steps, each on images drawn anew."""
+"""Epochs of a fixed number of steps, each on newly drawn images."""
 
 from __future__ import annotations
 

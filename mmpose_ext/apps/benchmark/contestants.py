@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""What takes part: a config's network, codec and pipeline, and which measures it enters."""
+"""The contestants: a config's network, codec and pipeline, and the measures that each enters."""
 
 from __future__ import annotations
 

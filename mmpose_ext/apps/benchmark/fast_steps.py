@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""A config's training step, plain and with what ``fast_training`` can do, in one process."""
+"""A config's training step, plain and with the options of ``fast_training``, in one process."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Throughput of a contestant's data loader, and bytes that a sample is on its way to the model."""
+"""Throughput of a contestant's data loader, and bytes per sample on the way to the model."""
 
 from __future__ import annotations
 

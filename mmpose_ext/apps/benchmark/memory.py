@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Time and memory of an attention block, or of a training step, each in a process of its own."""
+"""Time and memory of an attention block, or of a training step, each in a separate process."""
 
 from __future__ import annotations
 

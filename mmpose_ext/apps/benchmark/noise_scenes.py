@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""People whose maps are decoded with errors: made up, or those of an annotation file."""
+"""People whose maps are decoded with errors: synthetic, or those of an annotation file."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Keypoints of made-up people, in input pixels."""
+"""Keypoints of synthetic people, in input pixels."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Figures as a CSV file, as Markdown tables and as a plot."""
+"""Results as a CSV file, as Markdown tables and as a plot."""
 
 from __future__ import annotations
 

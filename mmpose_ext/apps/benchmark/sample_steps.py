@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""What preparing a sample takes, transform by transform: plain, faster, from crops."""
+"""Time to prepare a sample, per transform: plain, faster, from crops."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Measurements in turns: every contestant once in each run, so that the machine meets all alike."""
+"""Interleaved measurements: each run times every contestant once, under equal conditions."""
 
 from __future__ import annotations
 

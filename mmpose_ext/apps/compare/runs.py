@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""One training and test of a config with one seed, in processes of their own."""
+"""One training and test of a config with one seed, in separate processes."""
 
 from __future__ import annotations
 

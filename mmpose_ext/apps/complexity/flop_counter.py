@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""torch's counter of operations, which torch has from 2.1 on, and one for torch 2.0."""
+"""torch's operation counter, available from torch 2.1 on, and one for torch 2.0."""
 
 from __future__ import annotations
 

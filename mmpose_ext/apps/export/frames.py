@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""From images to a model's input and back, with numpy only, as mmpose's test pipelines do it."""
+"""From images to a model's input and back, in pure numpy, as in mmpose's test pipelines."""
 
 from __future__ import annotations
 

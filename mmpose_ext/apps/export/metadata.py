@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""What an ONNX file tells about itself, as JSON under the key ``mmpose_ext``."""
+"""The metadata of an ONNX file, as JSON under the key ``mmpose_ext``."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Which predicted person is which annotated one, and how far off: COCO's own matching."""
+"""Match predicted people to annotated ones, with their errors: COCO's own matching."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Writing of a pack by any number of processes, which go on where killed ones stopped."""
+"""Write a pack with any number of processes, which resume where killed ones stopped."""
 
 from __future__ import annotations
 

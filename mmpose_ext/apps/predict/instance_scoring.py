@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""From a model's samples to scored people: the rules of mmpose's ``CocoMetric``, image by image."""
+"""From a model's samples to scored people: the rules of mmpose's ``CocoMetric``, per image."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Where a top-down model's boxes come from: a detector, a file, or the whole image."""
+"""Sources of a top-down model's boxes: a detector, a file, or the whole image."""
 
 from __future__ import annotations
 

@@ -1,2 +1,2 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""What several commands share."""
+"""Code that several commands share."""

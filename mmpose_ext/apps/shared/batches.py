@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Going through many images: batches, progress, the results file."""
+"""Process many images: batches, progress, the results file."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""How commands end that go on after a bad input."""
+"""Failure lists and exit status of commands that continue after a bad input."""
 
 from __future__ import annotations
 

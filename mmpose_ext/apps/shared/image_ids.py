@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""What a results file calls an image: its id in an annotation file, or its name."""
+"""How a results file names an image: by its id in an annotation file, or by its name."""
 
 from __future__ import annotations
 

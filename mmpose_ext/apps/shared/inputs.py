@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""What a prediction reads: images, folders, videos and webcams, one frame at a time."""
+"""Inputs of a prediction: images, folders, videos and webcams, one frame at a time."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Configs and checkpoints of an inferencer: files that are there and belong together."""
+"""Check an inferencer's config and checkpoint: the files exist and belong together."""
 
 from __future__ import annotations
 

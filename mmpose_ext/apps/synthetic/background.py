@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Backgrounds, things in the foreground, and what a camera does to a picture."""
+"""Backgrounds, objects in the foreground, and the effects of a camera on a picture."""
 
 from __future__ import annotations
 

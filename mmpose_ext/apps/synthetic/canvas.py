@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""A picture that is painted on together with a map of what is on top at each pixel."""
+"""A picture to paint on, together with a map of the topmost object at each pixel."""
 
 from __future__ import annotations
 

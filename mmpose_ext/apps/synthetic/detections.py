@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Boxes such as a person detector would give: displaced, sometimes missing, sometimes wrong."""
+"""Boxes like those of a person detector: displaced, sometimes missing, sometimes wrong."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""The head: skull, hair, ears, face and hat, as seen from where the head is turned to."""
+"""The head: skull, hair, ears, face and hat, drawn for the direction that the head faces."""
 
 import cv2
 import numpy as np

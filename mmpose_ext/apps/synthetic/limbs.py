@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Draws arms, legs and feet: tubes that are sleeve or trouser up to a point and skin after it."""
+"""Draws arms, legs and feet: tubes covered by sleeve or trouser up to a point, then skin."""
 
 import numpy as np
 

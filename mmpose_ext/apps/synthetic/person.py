@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""A posed, dressed person placed in an image, and which of its parts show which keypoint."""
+"""A posed, dressed person placed in an image, and the parts that show each keypoint."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Writes the data set: images, COCO annotations, detections, and a manifest of what is whole."""
+"""Writes the data set: images, COCO annotations, detections, and a manifest of complete files."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""PoseTrack18 for bottom-up training, with the regions in which people are not annotated."""
+"""PoseTrack18 for bottom-up training, with the regions where people are not annotated."""
 
 from __future__ import annotations
 

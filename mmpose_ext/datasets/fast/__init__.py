@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Preparing samples in less time: what ``fast_data`` of a config switches on."""
+"""Faster sample preparation, switched on by ``fast_data`` of a config."""
 
 from .deferred_image import DeferredImage, EncodedImage
 from .draws import truncated_normal

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Packing of a sample that converts each array once and copies nothing."""
+"""Pack a sample, converting each array once and copying nothing."""
 
 from __future__ import annotations
 

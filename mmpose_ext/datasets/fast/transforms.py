@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""mmpose's transforms with the same draws from the same distributions in less time."""
+"""Faster versions of mmpose's transforms, with the same draws from the same distributions."""
 
 from __future__ import annotations
 

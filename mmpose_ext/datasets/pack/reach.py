@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""How far from a person a pipeline's augmentation can look: what a kept crop must hold."""
+"""How far from a person a pipeline's augmentation can reach, so what a kept crop must hold."""
 
 from __future__ import annotations
 

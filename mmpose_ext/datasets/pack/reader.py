@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Training from a pack: people's crops in the place of their images."""
+"""Training from a pack: crops of people instead of their images."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Which person each cell of a map belongs to, and where the loss is left out."""
+"""The person that each cell of a map belongs to, and the cells where the loss is left out."""
 
 from __future__ import annotations
 

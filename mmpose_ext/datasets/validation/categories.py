@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Which of a file's categories are people, the things that have keypoints."""
+"""Find the categories of a file that are people, the objects that have keypoints."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""What is harmless in training but stops, or falsifies, COCO's evaluation."""
+"""Faults that are harmless in training but stop, or falsify, COCO's evaluation."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Checks of the image files: there, whole, readable, of the size that the annotations tell."""
+"""Checks of the image files: present, whole, readable, of the size in the annotations."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""What a validation found: counts by kind, a list by annotation id, JSON."""
+"""The findings of a validation: counts by kind, a list by annotation id, JSON."""
 
 from __future__ import annotations
 

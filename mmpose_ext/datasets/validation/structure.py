@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Checks of what a COCO file is made of: lists, keys, ids and what they point to."""
+"""Checks of a COCO file's structure: lists, keys, ids and what they refer to."""
 
 from __future__ import annotations
 

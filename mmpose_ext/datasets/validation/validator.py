@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""The validator: everything wrong with a keypoint file, and what of it stops training."""
+"""The validator: find all faults of a keypoint file, and those that stop training."""
 
 from __future__ import annotations
 

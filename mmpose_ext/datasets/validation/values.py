@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""What single JSON values are worth, and lists of numbers as arrays."""
+"""Check single JSON values, and read lists of numbers as arrays."""
 
 from __future__ import annotations
 
