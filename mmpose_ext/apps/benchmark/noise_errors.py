@@ -83,7 +83,7 @@ class NoisyMaps:
     | short offsets | r px |
     | mid and long offsets | r px, and a twentieth of their length for each pixel of r |
     | disks, body | a tenth of their value for each pixel of r, and 0.005 r; within 0 to 1 |
-    | Gaussian heatmaps | the same; where errors are smooth they also lie r px beside the keypoint |
+    | Gaussian heatmaps | the same; where errors are smooth they also lie r px off the keypoint |
     | tags | a tenth of the distance of two people's, times r / 3 |
 
     So at r = 3 long offsets err by 15 % of their length, tags by 0.8 of 8, and heatmaps by 30 %.

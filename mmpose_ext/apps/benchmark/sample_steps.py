@@ -51,8 +51,8 @@ def measure_loading(
     Raises:
         ValueError: If the keypoints are not COCO's and no data set is given.
     """
-    # As mmengine does for workers. The clock is one thread's, and workers that are forked beside
-    # threads of OpenCV hang.
+    # As mmengine does for workers. The clock is one thread's, and workers that are forked while
+    # OpenCV threads run hang.
     cv2.setNumThreads(0)
     ours, *others = contestants
     others = [c for c in others if 'loader' in c.measures and c.model and not c.shares]
