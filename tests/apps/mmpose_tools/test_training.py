@@ -67,6 +67,7 @@ val_evaluator = [
 train_cfg = dict(max_epochs=1, val_interval=1)
 default_hooks = dict(logger=dict(interval=1), checkpoint=dict(interval=1, save_best=None))
 visualizer = dict(
+    name='backends',  # mmengine keeps one visualizer of a name for the whole process
     vis_backends=[
         dict(type='LocalVisBackend'),
         dict(type='TensorboardVisBackend'),
