@@ -16,6 +16,7 @@ codec = dict(
     sigma=2,
     delta=0.03,
     tag_threshold=4.0,  # the margin
+    nms_kernel=3,  # on maps of 40x40 people's keypoints are close
     score_threshold=0.3,  # a small model's maps are not quite dark between people
     draw_on_device=True,
 )
