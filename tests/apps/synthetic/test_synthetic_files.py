@@ -8,6 +8,8 @@ import ast
 import hashlib
 import importlib.util
 import json
+import subprocess
+import sys
 import sysconfig
 from pathlib import Path
 
@@ -197,3 +199,19 @@ def test_drawing_needs_no_deep_learning_package():
                 continue
             packages = {name.split('.')[0] for name in names} - allowed
             assert all(map(is_of_the_standard_library, packages)), file.name
+
+
+def test_after_opencv_used_its_threads(tmp_path):
+    """Its pool of threads does not outlive a fork: processes used to wait for it forever."""
+    script = (
+        'import sys, cv2, numpy as np\n'
+        'from mmpose_ext.apps.synthetic import generate\n'
+        'cv2.setNumThreads(4)\n'
+        'image = np.zeros((2000, 2000, 3), np.uint8)\n'
+        'cv2.GaussianBlur(cv2.resize(image, (3000, 3000)), (0, 0), 5)\n'
+        "generate(sys.argv[1], {'train': 4}, 0, (1, 1), (96, 80), workers=2, progress=False)\n"
+        'assert cv2.getNumThreads() == 4\n'
+    )
+    command = [sys.executable, '-c', script, str(tmp_path / 'set')]
+    subprocess.run(command, check=True, timeout=120)
+    assert len(list((tmp_path / 'set' / 'train').glob('*.jpg'))) == 4
