@@ -256,8 +256,8 @@ def _write_split(
 ) -> None:
     work = partial(_write_image, out=out, split=split, settings=settings)
     threads = cv2.getNumThreads()
-    # before the processes are forked: OpenCV's pool of threads does not outlive a fork, and a process
-    # that then changes the number of threads waits for them forever
+    # before the processes are forked: OpenCV's pool of threads does not outlive a fork, and a
+    # process that then changes the number of threads waits for them forever
     cv2.setNumThreads(1)
     try:
         with tqdm(total=count, desc=f'{split} images', unit='img', disable=not progress) as bar:
