@@ -19,7 +19,7 @@ COMMANDS = {
     'synthetic': ('synthetic.cli', 'make a synthetic multi-person keypoint data set'),
     'validate': ('validate.cli', 'list what is wrong with a keypoint file'),
     'pack': ('pack.cli', "cut a training set's people out once, for faster training"),
-    'benchmark': ('benchmark.cli', "time a config and compare it with mmpose"),
+    'benchmark': ('benchmark.cli', 'time a config and compare it with mmpose'),
     'compare': ('compare.cli', 'train configs with several seeds and compare them'),
     'browse': ('look.browse_cli', 'draw training samples with their targets'),
     'curves': ('look.curves_cli', 'draw the curves of trainings'),
