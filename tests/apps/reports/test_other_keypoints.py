@@ -89,7 +89,10 @@ def cluster(num_keypoints: int, metainfo: str) -> tuple[dict, dict, dict]:
         metainfo=metainfo, max_people=3,
     )  # fmt: skip
     clusters = dict(sparse_clusters=(num_keypoints,), dense_clusters=(1,))
-    backbone = dict(type='BranchedHourglass', depth=3, channels=16, stem_channels=8, **clusters)
+    channels = 16 + 2 * (num_keypoints // 2 + 1)  # room for the predictions
+    backbone = dict(type='BranchedHourglass', depth=3, channels=channels, stem_channels=8)
+    backbone.update(clusters)
+    backbone['metainfo'] = metainfo
     head = dict(type='ClusterTagHead', decoder=codec, **clusters)
     masks = dict(type='PersonMasks', map_size=codec['heatmap_size'], instance_map=False)
     return dict(type='BottomupPoseEstimator', backbone=backbone, head=head), codec, masks
