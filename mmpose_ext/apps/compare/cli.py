@@ -14,6 +14,7 @@ from pathlib import Path
 
 from mmpose_ext.apps.benchmark.environment import describe_environment
 from mmpose_ext.apps.complexity import complexity_of_config
+from mmpose_ext.utils.atomic_files import write_atomically
 
 from .report import draw_plot, to_markdown, write_csv
 from .results import compare
@@ -52,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
     write_csv(args.work_dir / 'comparison.csv', rows, costs, describe_environment())
     draw_plot(args.work_dir / 'comparison.png', rows, args.configs[0].stem)
     table = to_markdown(rows, costs)
-    (args.work_dir / 'comparison.md').write_text(table)
+    write_atomically(args.work_dir / 'comparison.md', table.encode())
     print(table, end='')
     return 1 if failed else 0
 

@@ -64,14 +64,13 @@ def compare(runs: Sequence[Run], baseline: str, resamplings: int = RESAMPLINGS) 
     counts = {name: _counts(found) for name, found in by_name.items()}
     people = counts[baseline].shape[1]
     draws = np.random.default_rng(0).integers(0, people, (resamplings, people))
-    base = _percent(counts[baseline], draws)
+    base, center = _percent(counts[baseline], draws), _of_seeds(counts[baseline]).mean()
     found = []
     for name, members in by_name.items():
         if counts[name].shape[1] != people:
             raise ValueError(f'{name} was tested on other people than {baseline}')
-        each = 100 * counts[name][..., 0].sum(1) / counts[name][..., 1].sum(1)
+        each = _of_seeds(counts[name])
         low, high = np.percentile(_percent(counts[name], draws) - base, [2.5, 97.5])
-        center = 100 * counts[baseline][..., 0].sum(1) / counts[baseline][..., 1].sum(1)
         seconds = [json.loads(run.costs.read_text())['seconds'] for run in members]
         found.append(
             Comparison(
@@ -79,7 +78,7 @@ def compare(runs: Sequence[Run], baseline: str, resamplings: int = RESAMPLINGS) 
                 seeds=len(members),
                 mean=float(each.mean()),
                 spread=float(each.std(ddof=1)) if len(each) > 1 else float('nan'),
-                difference=float(each.mean() - center.mean()),
+                difference=float(each.mean() - center),
                 low=float(low),
                 high=float(high),
                 seconds=float(np.median(seconds)),
@@ -97,6 +96,11 @@ def _counts(runs: Sequence[Run]) -> np.ndarray:
     if len({len(table) for table in tables}) != 1:
         raise ValueError(f'the runs of {runs[0].name} were tested on different people')
     return np.array(tables, float)
+
+
+def _of_seeds(counts: np.ndarray) -> np.ndarray:
+    """Percentage of each seed (seeds,)."""
+    return 100 * counts[..., 0].sum(1) / counts[..., 1].sum(1)
 
 
 def _percent(counts: np.ndarray, draws: np.ndarray) -> np.ndarray:
