@@ -1,9 +1,9 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """Five papers on pose estimation as registered components of MMPose 1.x.
 
-Importing this package registers its components under mmpose's registries and changes nothing else.
-In a config: ``custom_imports = dict(imports=['mmpose_ext'])``. Two modules change mmengine for the
-whole process when they are imported, and only then: :mod:`mmpose_ext.safe_loading` and
+Importing this package registers its components in mmpose's registries and changes nothing else. In
+a config, write ``custom_imports = dict(imports=['mmpose_ext'])``. Two modules change mmengine for
+the whole process, and only if you import them: :mod:`mmpose_ext.safe_loading` and
 :mod:`mmpose_ext.cpu_launcher`.
 """
 

@@ -3,7 +3,7 @@
 
 MMPose imports mmdet, and onedl-mmdetection prints "Could not import OneDL" each time; MMPose warns
 that it finds its own ``configs/_base_/datasets/coco.py`` where it is installed. The configs of this
-project name this module in ``custom_imports``. Everything else is printed as ever.
+project name this module in ``custom_imports``. All other messages still appear.
 """
 
 from .utils.quiet import ignore_metainfo_note, quiet_imports

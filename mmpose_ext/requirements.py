@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""What must be installed before this package can be imported, checked with one clear line."""
+"""Check the packages that must be installed, with an error message of one clear line."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import platform
 import re
 from importlib import metadata
 
-# module: oldest version that works
+# module: the oldest version that works
 REQUIRED = {'torch': '2.0.0', 'mmengine': '0.8.0', 'mmcv': '2.0.1', 'mmpose': '1.3.0'}
-# module: the distributions that hold it
+# module: the distributions that contain it
 DISTRIBUTIONS = {
     'torch': ('torch',),
     'mmengine': ('mmengine', 'onedl-mmengine'),
@@ -23,13 +23,13 @@ DISTRIBUTIONS = {
 
 
 def parse_version(text: str) -> tuple[int, ...]:
-    """Leading numbers of a version string, '2.13.0+cu130' -> (2, 13, 0)."""
+    """Return the leading numbers of a version string: '2.13.0+cu130' -> (2, 13, 0)."""
     match = re.match(r'\d+(\.\d+)*', text)
     return tuple(int(part) for part in match.group().split('.')) if match else ()
 
 
 def installed() -> dict[str, str]:
-    """Names and versions of the distributions that are there, of those that matter."""
+    """Return names and versions of the installed distributions among those that matter."""
     found = {}
     for name in (name for names in DISTRIBUTIONS.values() for name in names):
         try:
@@ -40,16 +40,16 @@ def installed() -> dict[str, str]:
 
 
 def describe_environment() -> str:
-    """The environment in one line: 'Python 3.10.13, torch 2.1.2, mmengine 0.10.7, ...'."""
+    """Describe the environment in one line: 'Python 3.10.13, torch 2.1.2, mmengine 0.10.7, ...'."""
     found = {'Python': platform.python_version(), **installed()}
     return ', '.join(f'{name} {version}' for name, version in found.items())
 
 
 def mending_command(module: str) -> str:
-    """The command that installs a module so that everything else goes on working.
+    """Return the command that installs a module and keeps all others working.
 
-    mmcv is compiled for one version of torch, and mmdet takes a range of mmcv's versions: whatever
-    changes torch compiles mmcv anew, and mmcv is taken in the version that mmdet takes.
+    mmcv is compiled for one version of torch, and mmdet accepts a range of mmcv versions. A command
+    that changes torch therefore recompiles mmcv, in a version that mmdet accepts.
     """
     found = installed()
     onedl = any(name.startswith('onedl-') for name in found)
@@ -74,10 +74,10 @@ def mending_command(module: str) -> str:
 
 
 def check_requirements() -> None:
-    """Check that every required module is there, new enough and importable.
+    """Check that every required module is installed, new enough and importable.
 
     Raises:
-        ImportError: one line that names the module, what was found and the command that mends it.
+        ImportError: One line that names the module, what was found and the command that fixes it.
     """
     for name, oldest in REQUIRED.items():
         if importlib.util.find_spec(name) is None:

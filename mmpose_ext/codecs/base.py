@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""The contract that all codecs here share: targets are drawn in torch, on the model's device."""
+"""The interface of all codecs here: they draw targets in torch, on the model's device."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class BaseTorchCodec(BaseKeypointCodec):
     - :meth:`locate`: the model's maps -> keypoints (B, N, K, 2) and scores (B, N, K). For
       multi-person codecs it also returns one score per person (B, N).
 
-    All of mmpose's codec interface (:meth:`encode`, :meth:`decode`, :meth:`batch_decode`) is built
-    on these two, so the targets of the data worker and of the device cannot drift apart.
+    mmpose's whole codec interface (:meth:`encode`, :meth:`decode`, :meth:`batch_decode`) is built
+    on these two, so the data worker and the device always draw the same targets.
 
     One switch in the training pipeline's codec decides where the target is drawn::
 
@@ -55,7 +55,7 @@ class BaseTorchCodec(BaseKeypointCodec):
             False, as in mmpose: the data worker draws.
     """
 
-    #: Drawn tensors of shape (B, C, h, w), which must share one size (h, w).
+    #: Drawn tensors of shape (B, C, h, w), which must all have one size (h, w).
     map_names: tuple[str, ...] = ()
     #: Names in ``map_names`` that only training needs, to mask the loss. They are not decoded.
     mask_names: tuple[str, ...] = ()

@@ -84,7 +84,7 @@ class CompositeLocalization(BaseTorchCodec):
         self.map_size = (self.input_size[0] // stride, self.input_size[1] // stride)
 
     def make_constants(self) -> Maps:
-        """All cells' centres in cells (2, h * w), y first; the image's first and last position."""
+        """All cells' centres in cells (2, h * w), y first; the image's first and last positions."""
         w, h = self.map_size
         x = torch.arange(w) + 0.5 - 0.5 / self.stride
         y = torch.arange(h) + 0.5 - 0.5 / self.stride
@@ -104,13 +104,13 @@ class CompositeLocalization(BaseTorchCodec):
         """
         if keypoints.shape[1] != 1:
             raise ValueError(
-                f'{type(self).__name__} takes one person an image, got {keypoints.shape[1]}: use '
+                f'{type(self).__name__} takes one person per image, got {keypoints.shape[1]}: use '
                 "a top-down data set (data_mode='topdown')."
             )
         fixed = self.constants(keypoints.device)
         outside = keypoints.clamp(fixed['low'], fixed['high']).ne(keypoints).any(-1)
         weights = weights.masked_fill(outside, 0.0)
-        # (B, 1, K, 2) to (B, 2, K, 1, 1), y first; then (B, 2, K, h, w)
+        # (B, 1, K, 2) to (B, 2, K, 1, 1), y first, then to (B, 2, K, h, w)
         points = keypoints.flip(3).permute(0, 3, 2, 1).unsqueeze(-1)
         offsets = torch.add(fixed['minus_cells'], points, alpha=1 / self.stride)
         y = offsets.select(1, 0).select(3, 0)  # (B, K, h): the same in every column
@@ -185,7 +185,7 @@ def _check_settings(
     if any(size % stride for size in input_size):
         raise ValueError(
             f'{where}: input_size {input_size} is not divisible by the stride {stride}. Choose a '
-            'size of which both numbers are.'
+            'size whose width and height both are.'
         )
     if not 0 < tau < 1:
         raise ValueError(f'{where}: tau must lie between 0 and 1 (heatmap values do), got {tau}.')

@@ -29,8 +29,8 @@ class FullResolutionHeatmap(BaseTorchCodec):
 
     - ``heatmaps`` (B, K, h, w): exp(-((x - x_k)^2 + (y - y_k)^2) / (2 sigma^2)) at every cell;
       0 everywhere for a keypoint of weight 0.
-    - ``keypoint_weights`` (B, 1, K): also 0 for keypoints more than 3 sigma outside the input, of
-      which no visible part would be drawn (the rule of mmpose and SimpleBaseline).
+    - ``keypoint_weights`` (B, 1, K): also 0 for keypoints more than 3 sigma outside the input,
+      which leave no visible Gaussian (the rule of mmpose and SimpleBaseline).
 
     Frame: cell (x, y) is input pixel (x, y) and holds the Gaussian at that pixel's centre. The
     mirror image of a map is therefore the map of the mirror image, cell by cell, and the flip test
@@ -76,7 +76,7 @@ class FullResolutionHeatmap(BaseTorchCodec):
         self.reach = min(max(1, round(sigma)), (min(self.input_size) - 1) // 2) if refine else 0
 
     def make_constants(self) -> Maps:
-        """Coordinates of the pixels (w + h) with their axes; the window's cells and its solver."""
+        """Coordinates of the pixels (w + h) with their axes, the window's cells and its solver."""
         w, h = self.input_size
         fixed = dict(
             pixels=torch.cat([torch.arange(w), torch.arange(h)]).float(),
@@ -100,7 +100,7 @@ class FullResolutionHeatmap(BaseTorchCodec):
         """
         if keypoints.shape[1] != 1:
             raise ValueError(
-                f'{type(self).__name__} takes one person an image, got {keypoints.shape[1]}: use '
+                f'{type(self).__name__} takes one person per image, got {keypoints.shape[1]}: use '
                 "a top-down data set (data_mode='topdown')."
             )
         fixed = self.constants(keypoints.device)
@@ -144,7 +144,7 @@ class FullResolutionHeatmap(BaseTorchCodec):
         if (w, h) != self.input_size:
             raise ValueError(
                 f'{type(self).__name__}: the maps have {w}x{h} cells, but input_size '
-                f'{self.input_size} needs one for each pixel. Give this codec the input_size of '
+                f'{self.input_size} needs one per pixel. Give this codec the input_size of '
                 'TopdownAffine, and use it with a full-resolution head.'
             )
 

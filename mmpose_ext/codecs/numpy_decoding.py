@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""From an exported model's outputs to people, in pure numpy."""
+"""Decode an exported model's outputs to people, in pure numpy."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Read the contents of samples packed by PackPoseInputs, stacked to a batch."""
+"""Read the contents of samples packed by PackPoseInputs and stack them to a batch."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def stack_people(
 
 
 def stack_pixels(fields: Sequence, name: str, device: torch.device | str | None) -> Tensor:
-    """Stack pixel data (C, h, w) of one size to (B, C, h, w)."""
+    """Stack pixel data (C, h, w), all of one size, to (B, C, h, w)."""
     return torch.stack([field.get(name) for field in fields]).to(device, non_blocking=True)
 
 

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Warn at the start of training if the batch does not fit the learning rate."""
+"""Warn at the start of training if the batch size does not fit the learning rate."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from mmpose.registry import HOOKS
 
 @HOOKS.register_module()
 class BatchSizeHook(Hook):
-    """Warn where samples per step differ from ``auto_scale_lr.base_batch_size``.
+    """Warn if the samples per step differ from ``auto_scale_lr.base_batch_size``.
 
-    A step uses batch size x processes x accumulated batches. The papers train with 128 samples a
+    A step uses batch size x processes x accumulated batches. The papers train with 128 samples per
     step at a rate of 1e-3; eight GPUs with 128 each use 1024 at the same rate. The hook warns once,
-    before the first step, and says how to fix it. It is silent where ``--auto-scale-lr`` adapts
-    the rate, or where the config has no ``auto_scale_lr``.
+    before the first step, and says how to fix it. It is silent if ``--auto-scale-lr`` adapts the
+    rate or the config has no ``auto_scale_lr``.
     """
 
     priority = 'LOW'
@@ -36,7 +36,7 @@ class BatchSizeHook(Hook):
         if samples == expected:
             return
         print_log(
-            f'This training uses {samples} samples a step ({batch} x {processes} processes x '
+            f'This training uses {samples} samples per step ({batch} x {processes} processes x '
             f'{accumulated} accumulated), but its learning rate is for {expected}. Set '
             f'--cfg-options train_dataloader.batch_size={max(1, expected // processes)}, or adapt '
             'the rate with --auto-scale-lr.',

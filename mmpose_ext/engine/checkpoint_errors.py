@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Explain why a checkpoint fails: an unknown class, an unreadable file, or the libraries."""
+"""Explain why a checkpoint cannot be loaded: an unknown class, the file, or the libraries."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from mmpose_ext.utils.errors import (
     UnsafeCheckpointError,
 )
 
-# torch's older format is five pickles and then the tensors' bytes: a magic number, a version, the
-# machine, the content, and the tensors' names.
+# torch's older format is five pickles (a magic number, a version, the machine, the content and the
+# tensors' names) and then the tensors' bytes.
 _OLD_FORMAT_PICKLES = 5
 _FAULTS = (
     RuntimeError,
@@ -33,13 +33,13 @@ _FAULTS = (
     LookupError,
     TypeError,
     AttributeError,
-    struct.error,  # pickle's numbers in a file that was cut
+    struct.error,  # a number of pickle's in a truncated file
 )
 
 
 @contextmanager
 def explained(name: str | os.PathLike) -> Iterator[None]:
-    """Turn what torch raises on a file that it cannot or must not read into one line."""
+    """Turn torch's errors on a file that it cannot or must not read into one line."""
     try:
         yield
     except (CheckpointError, FileNotFoundError, PermissionError, MemoryError):
@@ -61,15 +61,15 @@ def explained(name: str | os.PathLike) -> Iterator[None]:
 
 
 def is_whole(path: str | os.PathLike) -> bool:
-    """Whether a file that ``torch.save`` wrote is all there; nothing of it is unpickled.
+    """Return whether a file that ``torch.save`` wrote is complete, without unpickling anything.
 
     Args:
         path (str | os.PathLike): A local file.
 
     Returns:
-        bool: Of the zip format: whether every part has its check sum. Of the format before torch
-        1.6: whether its pickles end; the tensors' bytes after them are not looked at. False for
-        what is no such file.
+        bool: For the zip format, whether every part matches its checksum. For the format before
+        torch 1.6, whether its pickles are complete; the tensors' bytes after them are not checked.
+        False for any other file.
     """
     try:
         if zipfile.is_zipfile(path):
@@ -103,7 +103,7 @@ def _unreadable(name: str | os.PathLike, error: Exception) -> CheckpointError:
 
 
 def _offending_class(message: str) -> str | None:
-    """The class or function that torch's weights-only unpickler refused, from its message."""
+    """Return the class or function that torch's weights-only unpickler refused, by its message."""
     patterns = (
         r'GLOBAL (.+?) was not an allowed global',
         r'unsupported GLOBAL (\S+) whose module',

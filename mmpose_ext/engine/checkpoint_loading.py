@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Load checkpoints without running code: weights only, plus the few classes mmengine needs."""
+"""Load checkpoints without running code: weights, and the few classes that mmengine needs."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from .restricted_unpickler import allowed_globals
 
 _ENVIRONMENT_LOCK = RLock()
 _FORCE, _FORCE_NOT = 'TORCH_FORCE_WEIGHTS_ONLY_LOAD', 'TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD'
-# The methods that mmengine's checkpoints hold by name, and their owners.
+# The methods that mmengine's checkpoints refer to by name, and their classes.
 _METHODS = {
     HistoryBuffer: ('min', 'max', 'mean', 'current'),
     OneCycleParamScheduler: ('_annealing_cos', '_annealing_linear'),
@@ -36,7 +36,7 @@ _installed = False
 
 
 def _named(function: Callable, module: str, name: str) -> Callable:
-    """``function`` under the name that stands for it in pickles."""
+    """Return ``function`` under the name that pickles use for it."""
 
     def call(*args: Any) -> Any:
         return function(*args)
@@ -46,14 +46,14 @@ def _named(function: Callable, module: str, name: str) -> Callable:
 
 
 def _mmengine_method(owner: type, name: str) -> Callable:
-    """All that is left of ``getattr`` in pickles: the few methods that mmengine writes by name."""
+    """Replace ``getattr`` in pickles; allow only the few methods that mmengine writes by name."""
     if name not in _METHODS.get(owner, ()):
         raise pickle.UnpicklingError(f'GLOBAL getattr({owner}, {name!r}) was not an allowed global')
     return getattr(owner, name)
 
 
 def _empty_bytes(*args: object) -> bytes:
-    """All that is left of ``bytes`` in pickles: what an array without elements is written as."""
+    """Replace ``bytes`` in pickles; allow only the empty bytes of an array without elements."""
     if args:
         raise pickle.UnpicklingError(f'GLOBAL bytes{args} was not an allowed global')
     return b''
@@ -61,14 +61,14 @@ def _empty_bytes(*args: object) -> bytes:
 
 @functools.lru_cache(maxsize=None)
 def allowed_classes() -> tuple[Callable, ...]:
-    """What a checkpoint may hold in addition to tensors and plain Python values.
+    """Return what a checkpoint may hold in addition to tensors and plain Python values.
 
     These are what mmengine's own training checkpoints hold: the message hub's history buffers,
     parts of configs (in the data set's metainfo), the one-cycle scheduler's curve, numpy arrays
     and scalars of numbers, booleans and text (never of objects), and Python's immutable sets,
     ranges and slices.
     """
-    # numpy 1.26 has a hollow numpy._core too
+    # numpy 1.26 also has a numpy._core, which is empty
     multiarray = (np.core if np.__version__.startswith('1.') else np._core).multiarray
     rebuilders = [
         _named(getattr(multiarray, name), module, name)
@@ -85,21 +85,21 @@ def allowed_classes() -> tuple[Callable, ...]:
 
 
 def load_checkpoint_safely(file: str | os.PathLike, map_location: object = None) -> dict:
-    """Load a checkpoint file with weights only.
+    """Load a checkpoint file, weights only.
 
     Args:
         file (str | os.PathLike): A local file.
         map_location: As in :func:`torch.load`.
 
     Returns:
-        dict: What the file holds. Config texts inside it that are more than data are left out,
-        since mmengine would run them (:func:`mmpose_ext.engine.config_text.is_plain_config`).
+        dict: The contents of the file, without config texts that are more than data, because
+        mmengine would run them (:func:`mmpose_ext.engine.config_text.is_plain_config`).
 
     Raises:
-        FileNotFoundError: If there is no such file.
+        FileNotFoundError: If the file does not exist.
         UnsafeCheckpointError: If it holds a class that is not allowed. Nothing was unpickled.
-        UnreadableCheckpointError: If it is empty, cut short or no checkpoint.
-        UnloadableCheckpointError: If it is whole, but the libraries here cannot rebuild it.
+        UnreadableCheckpointError: If it is empty, truncated or not a checkpoint.
+        UnloadableCheckpointError: If it is complete, but the installed libraries cannot rebuild it.
     """
     path = os.path.expanduser(os.fspath(file))
     if not os.path.isfile(path):
@@ -115,11 +115,11 @@ def load_checkpoint_safely(file: str | os.PathLike, map_location: object = None)
 
 
 def install_safe_loading() -> None:
-    """Make every loader of mmengine's ``CheckpointLoader`` load weights only. Idempotent.
+    """Make every loader of mmengine's ``CheckpointLoader`` load only weights. Idempotent.
 
-    This changes mmengine for the whole process, until it ends. In a config, list
-    ``'mmpose_ext.safe_loading'`` under ``custom_imports``, which calls this function; for a part
-    of a program see :func:`safely_loading`.
+    This changes mmengine for the whole process until it ends. In a config, list
+    ``'mmpose_ext.safe_loading'`` under ``custom_imports``, which calls this function. For a part of
+    a program, see :func:`safely_loading`.
 
     Local files go through :func:`load_checkpoint_safely`; the loaders of all other schemes
     (http, s3, torchvision, open-mmlab, ...) run while torch refuses full unpickling.
@@ -131,7 +131,7 @@ def install_safe_loading() -> None:
 
 @contextmanager
 def safely_loading() -> Iterator[None]:
-    """Load weights only within a ``with`` block, as :func:`install_safe_loading` does for good."""
+    """Load only weights in a ``with`` block, as :func:`install_safe_loading` does for good."""
     before = dict(CheckpointLoader._schemes)
     _replace_loaders()
     try:
@@ -143,7 +143,7 @@ def safely_loading() -> Iterator[None]:
 
 
 def _replace_loaders() -> None:
-    # register_scheme is public, the list of what is registered is not.
+    # register_scheme is public, but the list of registered schemes is not.
     for prefix, loader in list(CheckpointLoader._schemes.items()):
         if not getattr(loader, 'loads_weights_only', False):
             safe = load_from_local if prefix == '' else _weights_only(loader)
@@ -151,7 +151,7 @@ def _replace_loaders() -> None:
 
 
 def load_from_local(filename: str, map_location: object = None) -> dict:
-    """mmengine's loader of local files, with weights only (see :func:`load_checkpoint_safely`)."""
+    """mmengine's loader of local files, restricted to weights (:func:`load_checkpoint_safely`)."""
     return load_checkpoint_safely(filename, map_location)
 
 
@@ -159,14 +159,14 @@ setattr(load_from_local, 'loads_weights_only', True)  # noqa: B010  mypy knows n
 
 
 def name_of_loaded(checkpoint: dict) -> str | None:
-    """The file name that ``checkpoint`` came from, if it was the last one to be loaded."""
+    """Return the file name of ``checkpoint`` if it is the one loaded last."""
     if _last_loaded is not None and _last_loaded[0] == id(checkpoint):
         return _last_loaded[1]
     return None
 
 
 def _weights_only(loader: Callable) -> Callable:
-    """``loader`` with its calls of ``torch.load``, however made, held to weights only."""
+    """Wrap ``loader`` so that every call of ``torch.load`` in it loads only weights."""
 
     @functools.wraps(loader)
     def load(filename: str, *args: Any, **kwargs: Any) -> dict:
@@ -181,7 +181,7 @@ def _weights_only(loader: Callable) -> Callable:
 
 @contextmanager
 def _full_unpickling_forbidden() -> Iterator[None]:
-    """Set torch's own switch for the time of one call, whatever the caller asks of torch.load."""
+    """Set torch's own switch for one call, whatever arguments the caller gives torch.load."""
     with _ENVIRONMENT_LOCK:
         before = {name: os.environ.pop(name, None) for name in (_FORCE, _FORCE_NOT)}
         os.environ[_FORCE] = '1'
@@ -193,7 +193,7 @@ def _full_unpickling_forbidden() -> Iterator[None]:
 
 
 def _checked(checkpoint: object, name: str) -> dict:
-    """Refuse what is not a dict, leave out config texts with code, and remember the name."""
+    """Refuse anything but a dict, remove config texts with code, and remember the name."""
     global _last_loaded
     if not isinstance(checkpoint, dict):
         raise UnreadableCheckpointError(

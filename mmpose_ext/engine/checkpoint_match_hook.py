@@ -26,11 +26,11 @@ _BATCH_COUNT = 'num_batches_tracked'
 
 @dataclass
 class CheckpointMatch:
-    """How a state dict fits a model; the key names are the model's or the checkpoint's.
+    """How well a state dict fits a model, by the key names of the model or of the checkpoint.
 
     Attributes:
-        matched (int): Number of parameters and buffers that both have in the same shape, batch
-            norm's ``num_batches_tracked`` not counted.
+        matched (int): Number of parameters and buffers that both have in the same shape, not
+            counting batch norm's ``num_batches_tracked``.
         missing (list[str]): In the model, not in the checkpoint.
         unexpected (list[str]): In the checkpoint, not in the model.
         reshaped (list[str]): In both, with different shapes: ``'key (shape, shape)'``.
@@ -61,17 +61,17 @@ class CheckpointMatch:
 def match_checkpoint(
     model: nn.Module, checkpoint: dict, allowed_keys: Sequence[str] = ()
 ) -> CheckpointMatch:
-    """Compare a checkpoint with a model; on the way its weights are copied where they fit.
+    """Compare a checkpoint with a model, and copy the weights that fit.
 
-    The modules' own hooks for older checkpoints run, the prefix ``module.`` of a parallel wrapper
-    is taken off on both sides, and batch norm's ``num_batches_tracked`` may be missing, all as
-    when mmengine loads a checkpoint.
+    As when mmengine loads a checkpoint, the modules' own hooks for older checkpoints run, the
+    prefix ``module.`` of a parallel wrapper is removed on both sides, and batch norm's
+    ``num_batches_tracked`` may be missing.
 
     Args:
         model (nn.Module): The model, wrapped for distribution or not.
-        checkpoint (dict): With the entry ``'state_dict'``, or a state dict itself.
-        allowed_keys (Sequence[str]): Regular expressions; keys that one of them finds
-            (``re.search``) may be missing, unexpected or of another shape.
+        checkpoint (dict): A checkpoint with the entry ``'state_dict'``, or a state dict itself.
+        allowed_keys (Sequence[str]): Regular expressions; keys that match one (``re.search``) may
+            be missing, unexpected or of another shape.
     """
     while is_model_wrapper(model) or isinstance(model, BaseTTAModel):
         model = model.module
@@ -97,7 +97,7 @@ def match_checkpoint(
 
 
 def _load(model: nn.Module, state_dict: dict, metadata: dict) -> tuple[list, list, list]:
-    """mmengine's walk over the modules (``mmengine.runner.load_state_dict``), lists returned."""
+    """Walk over the modules as ``mmengine.runner.load_state_dict`` does, and return its lists."""
     missing: list[str] = []
     unexpected: list[str] = []
     errors: list[str] = []
@@ -135,12 +135,12 @@ def _shape_text(error: str) -> str:
 class CheckpointMatchHook(Hook):
     """Refuse a checkpoint of another model, with one line that says how they differ.
 
-    mmengine only warns and continues with the keys that fit. With this hook
+    mmengine only warns and continues with the keys that fit. With this hook,
 
-    - testing, validating and ``--resume`` need every key in both, with the same shape;
-    - fine-tuning (``load_from`` in training without ``resume``) needs at least one that fits.
+    - testing, validation and ``--resume`` need every key in both, with the same shape;
+    - fine-tuning (``load_from`` in training without ``resume``) needs at least one key that fits.
 
-    It runs before the other hooks look at the checkpoint.
+    It runs before the other hooks read the checkpoint.
 
     Args:
         allowed_keys (Sequence[str]): Regular expressions of keys that may differ, for example

@@ -19,15 +19,15 @@ _DATA_NODES = (
 
 
 def is_plain_config(text: object) -> bool:
-    """Tell whether running ``text`` as a Python config can do no more than build dicts and lists.
+    """Return whether running ``text`` as a Python config only builds dicts and lists.
 
     mmengine runs a checkpoint's config text (``meta['config']`` on ``--resume``, ``meta['cfg']``
-    where an inferencer is given weights alone). What mmengine itself writes there is a row of
-    ``name = value`` with numbers, strings, lists, tuples, dicts and ``dict(...)``: anything else,
-    imports and base files (``_base_``) included, is not plain.
+    when an inferencer gets only weights). mmengine itself writes a series of ``name = value`` with
+    numbers, strings, lists, tuples, dicts and ``dict(...)`` there. Anything else, including imports
+    and base files (``_base_``), is not plain.
 
     Args:
-        text (object): The config text; anything but a ``str`` is not plain.
+        text (object): The config text. Anything but a ``str`` is not plain.
     """
     if not isinstance(text, str):
         return False

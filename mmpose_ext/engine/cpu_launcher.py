@@ -12,11 +12,11 @@ from mmengine.model import MMDistributedDataParallel
 
 
 def install_cpu_launcher() -> None:
-    """Let mmengine's torch launcher run on CPUs, by gloo. Idempotent.
+    """Let mmengine's torch launcher run on CPUs with gloo. Idempotent.
 
-    mmengine selects a CUDA device for each process before anything else, which fails where there is
-    none; NCCL, the configs' backend, needs GPUs as well; and the runner gives the wrapped model
-    that device. Where mmengine sees another device than the CPU nothing changes. In a config, list
+    mmengine first selects a CUDA device for each process, which fails without one. NCCL, the
+    configs' backend, needs GPUs as well, and the runner gives that device to the wrapped model. If
+    mmengine finds a device other than the CPU, nothing changes. In a config, list
     ``'mmpose_ext.cpu_launcher'`` under ``custom_imports``, which calls this function.
     """
     launch = utils._init_dist_pytorch
@@ -36,7 +36,7 @@ def install_cpu_launcher() -> None:
 
 
 def _without_devices(wrapper: Any) -> Callable:
-    """The constructor of a distributed wrapper, for modules on the CPU."""
+    """Return the constructor of a distributed wrapper for modules on the CPU."""
     construct = wrapper.__init__
 
     @functools.wraps(construct)

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Read losses from the device when they are logged, not at each iteration."""
+"""Read losses from the device only when they are logged, not at each iteration."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from mmpose.registry import HOOKS
 
 @HOOKS.register_module()
 class DeferredRuntimeInfoHook(RuntimeInfoHook):
-    """mmengine's ``RuntimeInfoHook``, but it waits for the device once per logging interval.
+    """mmengine's ``RuntimeInfoHook``, waiting for the device only once per logging interval.
 
-    mmengine's hook reads each loss at each iteration, so the device runs idle. Here the message
-    hub gets the same values in the same order, before ``LoggerHook`` reads them.
+    mmengine's hook reads each loss at each iteration, which leaves the device idle. Here the
+    message hub gets the same values in the same order, before ``LoggerHook`` reads them.
     """
 
     def after_train_iter(
         self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: dict | None = None
     ) -> None:
-        """Keep the outputs; pass on all that are kept where the logger is about to read them."""
+        """Keep the outputs, and pass them all on when the logger is about to read them."""
         kept = self.__dict__.setdefault('_kept', [])
         if outputs:
             kept.append({k: v.detach() if torch.is_tensor(v) else v for k, v in outputs.items()})
@@ -37,7 +37,7 @@ class DeferredRuntimeInfoHook(RuntimeInfoHook):
 
     @staticmethod
     def _pass_on(runner: Any, kept: list[dict[str, Any]]) -> None:
-        """Read all tensors at once, and empty the list."""
+        """Read all tensors at once and empty the list."""
         tensors = [v for outputs in kept for v in outputs.values() if torch.is_tensor(v)]
         values = iter(torch.stack([t.double().mean() for t in tensors]).tolist() if tensors else ())
         for outputs in kept:
@@ -48,7 +48,7 @@ class DeferredRuntimeInfoHook(RuntimeInfoHook):
 
 
 def defer_log(runner: Any) -> bool:
-    """Let the runner's ``RuntimeInfoHook`` wait less; return whether it is mmengine's own."""
+    """Defer the runner's ``RuntimeInfoHook`` if it is mmengine's own; return whether it was."""
     for hook in runner.hooks:
         if type(hook) is RuntimeInfoHook:
             hook.__class__ = DeferredRuntimeInfoHook

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Find, before any prediction, what would stop COCO's evaluation after all of them."""
+"""Find, before the first prediction, the faults that would stop COCO's evaluation at the end."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from mmpose_ext.datasets.validation import (
 
 
 def check_evaluation(loop: BaseLoop | None) -> None:
-    """Check that each ``CocoMetric`` of a loop can evaluate what the loop's data set gives.
+    """Check that each ``CocoMetric`` of a loop can evaluate the loop's data set.
 
     Args:
         loop (BaseLoop, optional): A validation or test loop, with ``dataloader`` and ``evaluator``.
 
     Raises:
-        DataError: Naming the metric's annotation file, what is wrong and what to do.
+        DataError: If not; the message names the metric's annotation file, the fault and what to do.
     """
     if loop is None:
         return
@@ -45,12 +45,12 @@ def _check_metric(metric: CocoMetric, datasets: list[BaseCocoStyleDataset]) -> N
     if len(info['sigmas']) != info['num_keypoints'] and not converted:
         raise DataError(
             f'{name}: the metainfo has {len(info["sigmas"])} sigmas for {info["num_keypoints"]} '
-            'keypoints: give one for each'
+            'keypoints: give one per keypoint'
         )
     is_plain = type(metric) is CocoMetric and not converted
     findings = check_for_evaluation(
         content,
-        info['num_keypoints'] if is_plain else None,  # whole bodies have theirs in several lists
+        info['num_keypoints'] if is_plain else None,  # whole bodies: several lists
         use_area=metric.use_area,
         needs_count=metric.iou_type == 'keypoints_crowd',
         one_category=any(dataset.data_mode == 'bottomup' for dataset in datasets),
@@ -62,7 +62,7 @@ def _check_metric(metric: CocoMetric, datasets: list[BaseCocoStyleDataset]) -> N
         _number_from_one(metric.coco)
     known = {image['id'] for image in content['images']}
     for dataset in datasets:
-        # of several data sets those that the metric is for, as MultiDatasetEvaluator tells them
+        # of several data sets, only those that MultiDatasetEvaluator gives this metric
         is_other = dataset.metainfo.get('dataset_name') != info.get('dataset_name')
         if is_other or dataset.ann_file == file:
             continue
@@ -75,14 +75,14 @@ def _check_metric(metric: CocoMetric, datasets: list[BaseCocoStyleDataset]) -> N
 
 
 def _number_from_one(coco: COCO) -> None:
-    """Give annotations ids that are not 0, which COCO's evaluation takes for 'no match'."""
+    """Number the annotations from 1, because COCO's evaluation takes id 0 for 'no match'."""
     for number, annotation in enumerate(coco.dataset['annotations'], 1):
         annotation['id'] = number
     coco.createIndex()
 
 
 def coco_style_datasets(dataset: object) -> Iterator[BaseCocoStyleDataset]:
-    """The data sets of mmpose's annotation files in a data set and below its wrappers."""
+    """Yield the COCO-style data sets in a data set and inside its wrappers."""
     if isinstance(dataset, BaseCocoStyleDataset):
         yield dataset
     for part in [*getattr(dataset, 'datasets', []), getattr(dataset, 'dataset', None)]:

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Faster training data for any config."""
+"""Faster loading of training data for any config."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ from .deferred_log import defer_log
 
 @dataclass(frozen=True)
 class FastData:
-    """What to do with the training data.
+    """Settings for the training data.
 
     Args:
-        reading (bool): Whether to replace transforms by faster ones, see
+        reading (bool): Whether to replace transforms by faster ones; see
             :func:`mmpose_ext.datasets.fast.speed_up_dataset`. Defaults to True.
         pack (bool | str): Whether to train from people's crops that ``mmpose-ext pack`` prepared:
-            True for the pack next to each annotation file, or a path. Defaults to False.
-        check_images (bool): Whether to look, with a pack, at the images' sizes and times, and at
-            the content of those whose time has changed. Defaults to True.
-        pin_memory (bool, optional): Whether batches lie in pinned memory, from which a GPU copies
-            while it calculates. None: where there is a GPU.
+            True for the pack next to each annotation file, or a path to a pack. Defaults to False.
+        check_images (bool): Whether to compare, when a pack is used, the images' sizes and times,
+            and the content of those whose time has changed. Defaults to True.
+        pin_memory (bool, optional): Whether batches are in pinned memory, which a GPU copies from
+            while it computes. None: only with a GPU.
         wait_for_device (bool, optional): Whether a training step waits for the device: mmengine
-            reads each loss at each iteration, mmpose's heatmap heads compute their accuracy on the
-            CPU. False reads losses once a logging interval and leaves that accuracy out of the
-            log. None: False where there is a GPU.
-        prefetch_factor (int, optional): Batches that each worker prepares ahead. None leaves the
+            reads each loss at each iteration, and mmpose's heatmap heads compute their accuracy on
+            the CPU. False reads losses once per logging interval and leaves that accuracy out of
+            the log. None: False with a GPU, else True.
+        prefetch_factor (int, optional): Batches that each worker prepares ahead. None keeps the
             data loader's setting.
     """
 
@@ -49,10 +49,10 @@ class FastData:
 
 @HOOKS.register_module()
 class FastDataHook(Hook):
-    """Prepares the training data faster, as its arguments or the config's ``fast_data`` say.
+    """Speed up the loading of training data as the arguments or the config's ``fast_data`` say.
 
     Without either it does nothing. All configs of this package have the hook, and
-    ``configs/_base_/fast_data.py`` switches it on. One of mmpose's configs needs one line::
+    ``configs/_base_/fast_data.py`` switches it on. A config of mmpose's needs one line::
 
         default_hooks = dict(fast_data=dict(type='mmpose_ext.engine.FastDataHook', reading=True))
 
@@ -95,7 +95,7 @@ class FastDataHook(Hook):
 
 
 def read_settings(settings: dict) -> FastData:
-    """Check ``fast_data`` of a config.
+    """Check the ``fast_data`` of a config.
 
     Raises:
         ValueError: If a key is unknown.
@@ -110,7 +110,7 @@ def read_settings(settings: dict) -> FastData:
 
 
 def stop_waiting(runner: Any) -> list[str]:
-    """Remove from a training step what waits for the device.
+    """Remove from a training step whatever waits for the device.
 
     Returns:
         list[str]: What was done.
@@ -128,7 +128,7 @@ def _unwrapped(model: Any) -> Any:
 
 
 def restart_workers(loop: Any) -> None:
-    """Let a loop by iterations, which starts its workers when it is built, start them anew."""
+    """Restart the workers of a loop by iterations, which starts them when it is built."""
     iterator = getattr(loop, 'dataloader_iterator', None)
     if iterator is not None:
         loop.dataloader_iterator = type(iterator)(loop.dataloader)

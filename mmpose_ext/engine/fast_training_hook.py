@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Faster training: memory format, mixed precision, compilation, decoding of JPEGs."""
+"""Faster training: memory format, mixed precision, compilation, JPEG decoding."""
 
 from __future__ import annotations
 
@@ -23,18 +23,20 @@ from mmpose_ext.utils.compat import compile_in_place, has_own_bfloat16
 
 @dataclass(frozen=True)
 class FastTraining:
-    """What to do; ``None`` leaves the decision to the machine.
+    """Settings of fast training; ``None`` decides by the machine.
 
     Args:
-        channels_last (bool, optional): Weights of convolutions, and so all maps, with channels
-            innermost. None: on GPUs (on a CPU it gains nothing, and dilated and transposed
-            convolutions lose by it).
-        mixed_precision (bool, optional): Forward passes in training under bfloat16 autocast;
-            losses, weights, their gradients, the optimiser and testing stay float32. None: on GPUs
-            that calculate in bfloat16.
-        compile (bool, optional): ``torch.compile`` of the backbone. None: on GPUs.
-        cudnn_benchmark (bool): Whether cuDNN tries its algorithms; good where sizes don't change.
-        turbojpeg (bool, optional): Decode JPEGs by PyTurboJPEG. None: where it is installed.
+        channels_last (bool, optional): Whether convolution weights, and so all maps, have the
+            channels innermost. None: on GPUs (on a CPU it gains nothing, and slows down dilated and
+            transposed convolutions).
+        mixed_precision (bool, optional): Whether forward passes in training run under bfloat16
+            autocast. Losses, weights, their gradients, the optimiser and testing stay in float32.
+            None: on GPUs that compute in bfloat16.
+        compile (bool, optional): Whether to ``torch.compile`` the backbone. None: on GPUs.
+        cudnn_benchmark (bool): Whether cuDNN tries its algorithms, which helps if sizes don't
+            change.
+        turbojpeg (bool, optional): Whether to decode JPEGs with PyTurboJPEG. None: if it is
+            installed.
     """
 
     channels_last: bool | None = None
@@ -46,20 +48,20 @@ class FastTraining:
 
 @HOOKS.register_module()
 class FastTrainingHook(Hook):
-    """Speeds up training as the config's ``fast_training`` says; without that it does nothing.
+    """Speed up training as the config's ``fast_training`` says; do nothing without it.
 
     All configs of this package have the hook. ``configs/_base_/fast.py`` switches it on for a
-    config that inherits it along with another. Command-line options do the same:
-    ``--cfg-options fast_training.mixed_precision=True``. Checkpoints are those of plain training.
-    Targets are drawn on the device by ``draw_on_device`` of the codec, which the configs have set.
+    config that inherits it together with another. Command-line options do the same: ``--cfg-options
+    fast_training.mixed_precision=True``. Checkpoints are the same as in plain training. The configs
+    also set the codec's ``draw_on_device``, which draws targets on the device.
 
     Raises:
         ValueError: Before training, if ``fast_training`` has an unknown key.
-        ImportError: If ``turbojpeg=True`` is asked for and it is not installed.
+        ImportError: If ``turbojpeg=True`` is set and PyTurboJPEG is not installed.
     """
 
     def before_train(self, runner: Runner) -> None:
-        """Prepare the model and the training's data set."""
+        """Prepare the model and the training data set."""
         settings = runner.cfg.get('fast_training')
         if settings is None:
             return
@@ -73,7 +75,7 @@ class FastTrainingHook(Hook):
 
 
 def read_settings(settings: dict) -> FastTraining:
-    """Check ``fast_training`` of a config.
+    """Check the ``fast_training`` of a config.
 
     Raises:
         ValueError: If a key is unknown.
@@ -87,12 +89,12 @@ def read_settings(settings: dict) -> FastTraining:
 
 
 def speed_up(model: nn.Module, settings: FastTraining, device: torch.device) -> list[str]:
-    """Do with a pose estimator what the settings say; the images' part is :func:`use_turbojpeg`.
+    """Apply the settings to a pose estimator; :func:`use_turbojpeg` handles the images.
 
     Args:
-        model (nn.Module): The estimator, not wrapped.
-        settings (FastTraining): What to do.
-        device (torch.device): Where the model is.
+        model (nn.Module): The estimator, not wrapped for distribution.
+        settings (FastTraining): The settings.
+        device (torch.device): The model's device.
 
     Returns:
         list[str]: What was done.
@@ -114,22 +116,22 @@ def speed_up(model: nn.Module, settings: FastTraining, device: torch.device) -> 
 
 
 def has_fast_bfloat16(device: torch.device) -> bool:
-    """Whether the device calculates in bfloat16 itself (CPUs are left at float32)."""
+    """Return whether the device itself computes in bfloat16 (CPUs stay at float32)."""
     return device.type == 'cuda' and has_own_bfloat16()
 
 
 def use_bfloat16(model: nn.Module, device: torch.device) -> None:
-    """Let backbone, neck and head of a pose estimator run under bfloat16 autocast in training.
+    """Run backbone, neck and head of a pose estimator under bfloat16 autocast in training.
 
-    The head's maps are given as float32, so losses are calculated in it; bfloat16 has its range,
-    so that no loss has to be scaled.
+    The head returns float32 maps, so losses are computed in float32. bfloat16 has the same range as
+    float32, so no loss needs scaling.
     """
     for module, name in ((model, 'extract_feat'), (model.head, 'forward')):
         setattr(module, name, MethodType(_in_bfloat16(name, device.type), module))
 
 
 def _in_bfloat16(name: str, device_type: str) -> Callable:
-    """A method in the place of ``name``; bound to a module, so that a copied module has a copy."""
+    """Return a replacement for the method ``name``, bound to its module so that copies work."""
 
     def call(self: Any, *args: Any, **kwargs: Any) -> Any:
         method = getattr(type(self), name)
@@ -143,7 +145,7 @@ def _in_bfloat16(name: str, device_type: str) -> Callable:
 
 
 def _float32(maps: Any) -> Any:
-    """Widen all tensors in nested dicts and rows."""
+    """Widen all tensors in nested dicts and sequences."""
     if isinstance(maps, torch.Tensor):
         return maps.float()
     if isinstance(maps, dict):
@@ -152,9 +154,9 @@ def _float32(maps: Any) -> Any:
 
 
 def use_turbojpeg(dataset: Any) -> None:
-    """Let ``LoadTurboJpegImage`` load the images of a data set, or of those that it is made of.
+    """Load the images of a data set, or of those that it wraps, with ``LoadTurboJpegImage``.
 
-    Transforms that are exactly mmpose's ``LoadImage`` are replaced, with their settings.
+    It replaces transforms whose class is exactly mmpose's ``LoadImage`` and keeps their settings.
 
     Raises:
         ImportError: If turbojpeg is not installed.

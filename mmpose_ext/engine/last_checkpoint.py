@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Read the file ``last_checkpoint`` for ``--resume``, and repair it if it is unusable."""
+"""Read the file ``last_checkpoint`` for ``--resume`` and repair it if it is unusable."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ LAST_CHECKPOINT = 'last_checkpoint'
 
 
 def is_whole_checkpoint(path: str | Path) -> bool:
-    """Whether ``path`` is a file of ``torch.save`` with nothing cut off or damaged.
+    """Return whether ``path`` is a complete, undamaged file of ``torch.save``.
 
-    Reads the whole file and compares the checksums in it; loads nothing.
+    It reads the whole file and compares the checksums in it, and loads nothing.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -29,10 +29,10 @@ def is_whole_checkpoint(path: str | Path) -> bool:
 
 
 def newest_whole_checkpoint(folders: Iterable[str | Path], filename_tmpl: str) -> Path | None:
-    """The whole checkpoint of the highest epoch or iteration in ``folders``, or None.
+    """Return the complete checkpoint of the highest epoch or iteration in ``folders``, or None.
 
     Args:
-        folders (Iterable[str | Path]): Where to look, sub-folders excluded.
+        folders (Iterable[str | Path]): The folders to search, without their subfolders.
         filename_tmpl (str): The checkpoint hook's template, such as ``'epoch_{}.pth'``.
     """
     before, after = filename_tmpl.split('{}')
@@ -50,18 +50,18 @@ def newest_whole_checkpoint(folders: Iterable[str | Path], filename_tmpl: str) -
 def repair_last_checkpoint(
     work_dir: str | Path, folders: Sequence[str | Path], filename_tmpl: str
 ) -> str | None:
-    """Make ``work_dir/last_checkpoint`` name a whole checkpoint, if there is one.
+    """Make ``work_dir/last_checkpoint`` name a complete checkpoint, if there is one.
 
     Args:
         work_dir (str | Path): The folder of ``last_checkpoint``.
-        folders (Sequence[str | Path]): The folders that checkpoints are written to.
+        folders (Sequence[str | Path]): The folders with the checkpoints.
         filename_tmpl (str): The checkpoint hook's template, such as ``'epoch_{}.pth'``.
 
     Returns:
         str | None: A line for the log if something was repaired.
 
     Raises:
-        UnreadableCheckpointError: If ``last_checkpoint`` is there but no whole checkpoint is.
+        UnreadableCheckpointError: If ``last_checkpoint`` exists but no complete checkpoint does.
     """
     record = Path(work_dir, LAST_CHECKPOINT)
     text = _read(record)

@@ -1,10 +1,9 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Unpickling with a list of allowed names, for torch before 2.5, whose own list is fixed.
+"""Unpickle with a list of allowed names, for torch before 2.5, whose own list is fixed.
 
-torch 2.0 to 2.4 unpickle weights with a list that is fixed, and know too few of pickle's
-instructions for numpy's arrays. There :func:`allowed_globals` lets them unpickle with
-:class:`Unpickler`, in the calling thread only; from torch 2.5 on it is
-:func:`torch.serialization.safe_globals`.
+torch 2.0 to 2.4 unpickle weights with a fixed list, and support too few of pickle's instructions
+for numpy arrays. There :func:`allowed_globals` makes them use :class:`Unpickler`, in the calling
+thread only. From torch 2.5 on it is :func:`torch.serialization.safe_globals`.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from torch import _weights_only_unpickler as torchs_own
 
 HAS_SAFE_GLOBALS = hasattr(torch.serialization, 'safe_globals')
 _SETTABLE = (dict, OrderedDict, Counter)
-# Each makes something in a way of its own that no checkpoint needs.
+# Each of these creates an object in its own way, which no checkpoint needs.
 _REFUSED = (
     pickle.INST,
     pickle.OBJ,
@@ -40,7 +39,7 @@ _thread = threading.local()
 
 
 def _latin1(text: str, encoding: str) -> bytes:
-    """All that is left of ``codecs.encode``: how pickle writes bytes."""
+    """Replace ``codecs.encode``, allowing only the way in which pickle writes bytes."""
     if type(text) is not str or encoding != 'latin1':
         raise pickle.UnpicklingError('GLOBAL _codecs.encode was not an allowed global')
     return text.encode('latin1')
@@ -48,7 +47,7 @@ def _latin1(text: str, encoding: str) -> bytes:
 
 @functools.lru_cache(maxsize=None)
 def _torchs_globals() -> dict[str, object]:
-    """What newer torch allows by itself: tensors, dtypes, devices and Python's containers."""
+    """Return what newer torch allows by default: tensors, dtypes, devices, Python's containers."""
     dtypes = {str(value): value for value in vars(torch).values() if isinstance(value, torch.dtype)}
     return {
         **torchs_own._get_allowed_globals(),
@@ -63,14 +62,14 @@ def _torchs_globals() -> dict[str, object]:
 
 
 class Unpickler(pickle._Unpickler):
-    """Python's own unpickler, held to a list of names and to calls of what the list names.
+    """Python's own unpickler, restricted to a list of names and to calls of the listed names.
 
-    Nothing is imported. An object is made by a function or a class of the list only, and its state
-    is set only if its class is on the list. It stands in for the class of the same name in
+    It imports nothing. Only functions and classes on the list create objects, and an object's state
+    is set only if its class is on the list. This class replaces the class of the same name in
     ``pickle`` and in ``torch._weights_only_unpickler``.
 
     Raises:
-        pickle.UnpicklingError: At whatever is not allowed; the message has torch's words.
+        pickle.UnpicklingError: If something is not allowed; the message is worded like torch's.
     """
 
     dispatch = dict(pickle._Unpickler.dispatch)
@@ -81,7 +80,7 @@ class Unpickler(pickle._Unpickler):
         self.callable = {id(value) for value in self.allowed.values()}
 
     def find_class(self, module: str, name: str) -> object:
-        """The object that the list has under this name."""
+        """Return the object that the list has under this name."""
         if self.proto < 3:
             module, name = pickle._compat_pickle.NAME_MAPPING.get((module, name), (module, name))
             module = pickle._compat_pickle.IMPORT_MAPPING.get(module, module)
@@ -137,7 +136,7 @@ class Unpickler(pickle._Unpickler):
 
 
 def _only_into(code: bytes, depth: Callable, types: tuple[type, ...]) -> None:
-    """Let an instruction change objects of these types only; its target is ``depth``'s."""
+    """Let an instruction change only objects of these types; ``depth`` gives its target."""
     original = Unpickler.dispatch[code[0]]
 
     def load(self: Unpickler) -> None:
@@ -162,7 +161,7 @@ def load(file: BinaryIO, **settings: object) -> object:
 
 
 class _ByThread:
-    """What torch older than 2.5 unpickles weights with: ours where allowed_globals holds."""
+    """The module that torch before 2.5 unpickles weights with; ours inside ``allowed_globals``."""
 
     ours = SimpleNamespace(Unpickler=Unpickler, load=load)
 
@@ -183,11 +182,11 @@ def _allowed_in_this_thread(allowed: Iterable[Callable]) -> Iterator[None]:
 
 
 def allowed_globals(allowed: Iterable[Callable]) -> AbstractContextManager:
-    """Context in which ``torch.load(weights_only=True)`` also takes these classes and functions.
+    """Return a context in which ``torch.load(weights_only=True)`` also accepts these globals.
 
     Args:
-        allowed (Iterable[Callable]): Each stands in pickles under its ``__module__`` and
-            ``__name__``.
+        allowed (Iterable[Callable]): Classes and functions, which pickles name by their
+            ``__module__`` and ``__name__``.
 
     Returns:
         A context manager.

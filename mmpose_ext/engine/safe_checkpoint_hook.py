@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""A checkpoint hook that always leaves at least one whole checkpoint."""
+"""A checkpoint hook that always leaves at least one complete checkpoint."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from .last_checkpoint import LAST_CHECKPOINT, repair_last_checkpoint
 
 
 class _RemovalsLater:
-    """A file backend whose removals wait until :meth:`carry_out`."""
+    """A file backend that delays removals until :meth:`carry_out`."""
 
     def __init__(self, backend: Any) -> None:
         self._backend = backend
@@ -39,7 +39,7 @@ class _RemovalsLater:
         self._waiting.append((self._backend.rmtree, path))
 
     def carry_out(self, keep: list[str], folder: str) -> None:
-        """Remove what is in ``folder`` and not to ``keep``: another run's files stay."""
+        """Remove the delayed files of ``folder`` not in ``keep``; other runs' files stay."""
         for remove, path in self._waiting:
             if path not in keep and os.path.dirname(path) == folder and self._backend.exists(path):
                 remove(path)
@@ -47,31 +47,31 @@ class _RemovalsLater:
 
 @HOOKS.register_module()
 class SafeCheckpointHook(CheckpointHook):
-    """mmengine's ``CheckpointHook`` for machines that die, disks that fill and ``kill -9``.
+    """mmengine's ``CheckpointHook`` for machines that crash, disks that fill up and ``kill -9``.
 
-    The same arguments, file names and contents; what differs:
+    Arguments, file names and contents are the same. The differences:
 
     - Checkpoints, best checkpoints, published ones and ``last_checkpoint`` are written under a
-      temporary name, synced and renamed: there is never half a file under the final name.
-      Temporary files of a killed writer are removed when training starts.
-    - Old checkpoints are removed after the new one and ``last_checkpoint`` are whole, not before:
-      the disk must hold one more than ``max_keep_ckpts``.
-    - ``--resume`` without a file goes on from the newest whole checkpoint where
-      ``last_checkpoint`` is missing, empty or names something that is not whole.
-    - A run that was killed between saving an epoch and validating it validates that epoch when it
-      resumes, so ``save_best`` and plateau schedulers see what an undisturbed run sees.
+      temporary name, synced and renamed, so there is never half a file under the final name.
+      Temporary files of a killed process are removed when training starts.
+    - Old checkpoints are removed only after the new one and ``last_checkpoint`` are complete, so
+      the disk needs space for one more than ``max_keep_ckpts``.
+    - ``--resume`` without a file continues from the newest complete checkpoint if
+      ``last_checkpoint`` is missing, empty or names an incomplete one.
+    - A run that was killed between saving and validating an epoch validates it when it resumes, so
+      ``save_best`` and plateau schedulers get the same metrics as in an undisturbed run.
 
-    For checkpoints on a remote store (``out_dir='s3://...'``) the store's own backend writes.
+    Checkpoints on a remote store (``out_dir='s3://...'``) are written by the store's own backend.
 
     Args:
-        validate_on_resume (bool): The last point above. Defaults to True.
+        validate_on_resume (bool): Whether the last point above applies. Defaults to True.
         **kwargs: As for mmengine's ``CheckpointHook``.
 
     Raises:
-        OSError: If a file cannot be written, with the file, the reason and what to do.
+        OSError: If a file cannot be written; the message gives the file, the reason and what to do.
         KeyError: If ``save_best`` names a metric that the evaluator does not give.
-        UnreadableCheckpointError: On ``--resume``, if ``last_checkpoint`` is no good and there is
-            no whole checkpoint.
+        UnreadableCheckpointError: On ``--resume``, if ``last_checkpoint`` is unusable and there is
+            no complete checkpoint.
     """
 
     backend_args: dict | None
@@ -88,7 +88,7 @@ class SafeCheckpointHook(CheckpointHook):
             self.backend_args = dict(backend=ATOMIC_BACKEND)
 
     def before_run(self, runner: Runner) -> None:
-        """Before an automatic ``--resume`` looks for it: mend ``last_checkpoint``."""
+        """Repair ``last_checkpoint`` before an automatic ``--resume`` reads it."""
         resumes_by_itself = runner._resume and runner._load_from is None
         trains = isinstance(runner._train_loop, BaseLoop)
         if not (resumes_by_itself and trains and self._writes_locally):
@@ -102,7 +102,7 @@ class SafeCheckpointHook(CheckpointHook):
         barrier()
 
     def before_train(self, runner: Runner) -> None:
-        """Clean up after a killed run and catch up with a validation that it missed."""
+        """Clean up after a killed run and make up for a validation that it missed."""
         with quiet_log():
             super().before_train(runner)
         if is_main_process() and self._writes_locally:
@@ -112,12 +112,12 @@ class SafeCheckpointHook(CheckpointHook):
             self._remove_outdated(runner.message_hub.runtime_info)
         if self.validate_on_resume and self._missed_validation(runner):
             runner.logger.info(f'Validating epoch {runner.epoch}, iteration {runner.iter} again')
-            # Else the parent does not save the checkpoint anew when the best one changes.
+            # Without this the parent does not save the checkpoint again when the best one changes.
             self.last_ckpt = runner.message_hub.runtime_info.get('last_ckpt')
             runner.val_loop.run()
 
     def after_val_epoch(self, runner: Runner, metrics: dict | None = None) -> None:
-        """Note in the message hub that this was validated; save the best checkpoint."""
+        """Record the validation in the message hub and save the best checkpoint."""
         runner.message_hub.update_info('validated_iter', runner.iter)
         super().after_val_epoch(runner, metrics)
 
@@ -169,10 +169,10 @@ class SafeCheckpointHook(CheckpointHook):
         runner.logger.info(f'The checkpoint {ckpt_path} is published to {path}')
 
     def _note_kept_steps(self, runner: Runner, step: int) -> list[int]:
-        """Update what ``max_keep_ckpts`` keeps; return the steps to remove after saving.
+        """Update the steps that ``max_keep_ckpts`` keeps; return those to remove after saving.
 
-        Both lists go into the checkpoint, so that a run killed before it could remove the outdated
-        ones does so when it resumes.
+        Both lists are saved in the checkpoint: a run that is killed before it removes the outdated
+        ones removes them when it resumes.
         """
         if self.max_keep_ckpts <= 0:
             return []
@@ -186,7 +186,7 @@ class SafeCheckpointHook(CheckpointHook):
         return outdated
 
     def _remove_outdated(self, runtime_info: dict) -> None:
-        """Remove what the resumed run was about to remove when it was killed."""
+        """Remove the checkpoints that the run was about to remove when it was killed."""
         self._remove_steps(runtime_info.get('outdated_ckpt_ids', []))
         best = {os.path.basename(path) for path in self._best_paths()}
         before = {os.path.basename(path) for path in runtime_info.get('outdated_best_ckpts', [])}
@@ -209,7 +209,7 @@ class SafeCheckpointHook(CheckpointHook):
         return [str(path) for path in paths if path is not None]
 
     def _folders(self, runner: Runner) -> list[str]:
-        """Where this run's checkpoints are, also before ``before_train`` has joined the path."""
+        """Return this run's checkpoint folders, even before ``before_train`` sets the path."""
         if self.out_dir is None:
             return [runner.work_dir]
         name = os.path.basename(runner.work_dir.rstrip(os.sep))
@@ -217,7 +217,7 @@ class SafeCheckpointHook(CheckpointHook):
 
     @staticmethod
     def _missed_validation(runner: Runner) -> bool:
-        """Whether training goes on from a checkpoint that was due for validation and had none."""
+        """Return whether training resumes from a checkpoint that still has to be validated."""
         loop = runner.train_loop
         if runner.val_loop is None or runner.iter == 0:
             return False

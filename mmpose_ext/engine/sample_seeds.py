@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Random numbers of a training sample that depend on seed, epoch and index alone."""
+"""Random numbers of a training sample that depend only on seed, epoch and index."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from torch.utils.data import DataLoader, get_worker_info
 
 
 def seeds_of(*key: int) -> tuple[int, int, int]:
-    """Seeds for ``random``, ``numpy.random`` and torch from a row of whole numbers.
+    """Return seeds for ``random``, ``numpy.random`` and torch from a sequence of integers.
 
     Args:
-        *key (int): For example (seed, epoch, index). Rows that differ give unrelated seeds.
+        *key (int): For example (seed, epoch, index). Different keys give unrelated seeds.
     """
-    # The length comes first since a SeedSequence takes no notice of zeros at the end.
+    # The length comes first because a SeedSequence ignores trailing zeros.
     words = np.random.SeedSequence([len(key), *map(int, key)]).generate_state(4)
     return int(words[0]), int(words[1]), int(words[2]) << 32 | int(words[3])
 
 
 def seed_everything(*key: int) -> None:
-    """Seed ``random``, ``numpy.random`` and torch (all devices) by :func:`seeds_of`."""
+    """Seed ``random``, ``numpy.random`` and torch (all devices) with :func:`seeds_of`."""
     for_random, for_numpy, for_torch = seeds_of(*key)
     random.seed(for_random)
     np.random.seed(for_numpy)
@@ -33,7 +33,7 @@ def seed_everything(*key: int) -> None:
 
 
 def _seed_cpu(*key: int) -> None:
-    """The same without the devices, from which samples don't draw."""
+    """Do the same without the devices, which samples do not use."""
     for_random, for_numpy, for_torch = seeds_of(*key)
     random.seed(for_random)
     np.random.seed(for_numpy)
@@ -42,7 +42,7 @@ def _seed_cpu(*key: int) -> None:
 
 @contextmanager
 def _kept_streams() -> Iterator[None]:
-    """Let the process go on with its own random numbers after a ``with`` block."""
+    """Restore the process's own random state after a ``with`` block."""
     states = random.getstate(), np.random.get_state(), torch.get_rng_state()
     try:
         yield
@@ -53,11 +53,11 @@ def _kept_streams() -> Iterator[None]:
 
 
 class SampleSeeds:
-    """Seeds each sample that a data loader draws by (seed, epoch, index).
+    """Seed each sample that a data loader draws by (seed, epoch, index).
 
-    The epoch is a number in shared memory, so that data workers which outlive an epoch see it
-    change. Which worker draws a sample, of how many, in which of several processes of a distributed
-    training, makes no difference.
+    The epoch is a number in shared memory, so persistent data workers see it change. The result
+    does not depend on the worker that draws a sample, on the number of workers, or on the process
+    in a distributed training.
 
     Args:
         seed (int): The run's seed.
@@ -68,21 +68,21 @@ class SampleSeeds:
         self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()
 
     def set_epoch(self, epoch: int) -> None:
-        """Samples drawn from now on are those of this epoch."""
+        """Set the epoch of the samples drawn from now on."""
         self._epoch.fill_(epoch)
 
     def seed_sample(self, index: int) -> None:
-        """Seed the process for the sample ``index`` of the present epoch."""
+        """Seed the process for the sample ``index`` of the current epoch."""
         _seed_cpu(self.seed, int(self._epoch), int(index))
 
     def attach(self, loader: DataLoader) -> None:
-        """Seed the samples of a data loader from its next iterator on.
+        """Seed the samples of a data loader, starting with its next iterator.
 
-        The loader's workers start with its own ``worker_init_fn``, as before.
+        The loader's own ``worker_init_fn`` still runs in each worker.
         """
         if loader.generator is None:
-            # Starting workers draws a number: not from the stream that the model uses, since
-            # workers that persist start once.
+            # Starting workers draws a number. It must not come from the model's stream, because
+            # persistent workers start only once.
             loader.generator = torch.Generator().manual_seed(self.seed)
         if loader.num_workers == 0:
             _seed_items(loader.dataset, self)
@@ -98,10 +98,10 @@ def _init_worker(before: Callable[[int], None] | None, seeds: SampleSeeds, worke
 
 
 def _seed_items(dataset: Any, seeds: SampleSeeds) -> None:
-    """Let ``dataset[index]`` draw by ``seeds``.
+    """Make ``dataset[index]`` draw with ``seeds``.
 
-    The object gets a subclass of its class, not a wrapper around it, so that hooks which look at
-    the data set or switch its pipeline find it as it was.
+    The object gets a subclass of its class instead of a wrapper, so hooks that inspect the data set
+    or switch its pipeline still work.
     """
     if not hasattr(dataset, '_sample_seeds'):
         dataset.__class__ = _seeded(type(dataset))
@@ -109,7 +109,7 @@ def _seed_items(dataset: Any, seeds: SampleSeeds) -> None:
 
 
 def _seeded(owner: type) -> type:
-    """A subclass of a data set's class, for objects with ``_sample_seeds``."""
+    """Return a subclass of a data set's class, for objects with ``_sample_seeds``."""
 
     class Seeded(owner):
         def __getitem__(self, index: int) -> Any:
@@ -121,11 +121,11 @@ def _seeded(owner: type) -> type:
                 return super().__getitem__(index)
 
         def __getitems__(self, indices: list[int]) -> list:
-            """A batch; a data set's own way to draw one would not seed its samples."""
+            """Draw a batch; the data set's own method would not seed its samples."""
             return [self[index] for index in indices]
 
         def __reduce_ex__(self, protocol: Any) -> tuple:
-            """Copies and pickles are of the data set's own class, which others can find."""
+            """Copy and pickle as the data set's own class, which can be imported."""
             state = {key: value for key, value in vars(self).items() if key != '_sample_seeds'}
             return owner.__new__, (owner,), state
 

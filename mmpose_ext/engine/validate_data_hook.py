@@ -21,25 +21,25 @@ STOPS = ('never', 'error', 'warning')
 class ValidateDataHook(Hook):
     """Validate the annotation files of the training data and log one summary per file.
 
-    Faults that would stop the first validation stop training before its first step, and testing
-    before its first image (:func:`.evaluation_checks.check_evaluation`).
+    Faults that would stop the first validation already stop training before its first step, and
+    testing before its first image (:func:`.evaluation_checks.check_evaluation`).
 
-    The main process reads each file once more when training starts: about 10 s for COCO
-    train2017. Whatever is found is listed by annotation id in ``data_faults_N.json`` in the run's
-    folder of logs. Data sets below wrappers (``ConcatDataset``, ``RepeatDataset``,
-    ``CombinedDataset``) are found; those that are not of COCO's or MPII's form are left alone.
+    The main process reads each file once more when training starts, which takes about 10 s for COCO
+    train2017. All findings are listed by annotation id in ``data_faults_N.json`` in the run's log
+    folder. Data sets inside wrappers (``ConcatDataset``, ``RepeatDataset``, ``CombinedDataset``)
+    are validated too; data sets that are not in COCO's or MPII's format are skipped.
 
     Args:
         depth (str): ``'annotations'``, ``'files'``, ``'headers'`` or ``'images'``, as for
             :func:`mmpose_ext.datasets.validation.validate`. Defaults to 'files'.
-        stop_on (str): ``'error'`` or ``'warning'`` stops training at findings at least as severe;
-            ``'never'`` leaves it to the data sets, which refuse what cannot be used. Defaults to
-            'never'.
-        workers (int, optional): Threads that read images. Defaults to the number of processors, 16
-            at most.
+        stop_on (str): ``'error'`` or ``'warning'`` stops training on findings of at least this
+            severity; ``'never'`` leaves it to the data sets, which refuse unusable annotations.
+            Defaults to 'never'.
+        workers (int, optional): Threads that read images. Defaults to the number of processors, but
+            at most 16.
 
     Raises:
-        DataError: As ``stop_on`` says, and on annotations that cannot be evaluated.
+        DataError: As ``stop_on`` says, and if annotations cannot be evaluated.
     """
 
     priority = 'VERY_LOW'
@@ -56,18 +56,18 @@ class ValidateDataHook(Hook):
         self._checked = False
 
     def before_train(self, runner: Runner) -> None:
-        """Check what validation will need, and validate each file of the training data once."""
+        """Check the files that validation needs, and validate each training file once."""
         check_evaluation(runner.val_loop)
         self._checked = True
         self._validate_training_data(runner)
 
     def before_val(self, runner: Runner) -> None:
-        """Check what the evaluation will need."""
+        """Check the files that the evaluation needs."""
         if not self._checked:  # before_train has
             check_evaluation(runner.val_loop)
 
     def before_test(self, runner: Runner) -> None:
-        """Check what the evaluation will need."""
+        """Check the files that the evaluation needs."""
         check_evaluation(runner.test_loop)
 
     @master_only

@@ -23,7 +23,7 @@ GROUPS = {
     'Knee': ('left_knee', 'right_knee'),
     'Ank.': ('left_ankle', 'right_ankle'),
 }
-#: A person's torso is the first of these of which both ends are labelled.
+#: A person's torso is the first of these pairs with both ends labelled.
 TORSOS = (
     ('left_shoulder', 'right_hip'),
     ('right_shoulder', 'left_hip'),
@@ -37,20 +37,20 @@ class TorsoPCK(PCKAccuracy):
     """PCK by torso for LSP, with the columns of the composite-localization paper's Table 4.
 
     A keypoint is correct within ``thr`` of its person's torso, the distance from left shoulder to
-    right hip (the field's convention for LSP, that of Wei et al.'s and Pishchulin et al.'s
-    evaluation code). Where one of these is unlabelled, as in LSPET, it is the other diagonal, else
-    the distance from shoulder to hip of one side (a median 12 % shorter, so stricter). A person
-    with none of these has no scale and is left out, and the log says how many were.
-    mmpose's PCKAccuracy and JhmdbPCKAccuracy take JHMDB's joints 4 and 5 for any data set.
+    right hip (the convention for LSP, as in the evaluation code of Wei et al. and Pishchulin et
+    al.). If one of these is unlabelled, as in LSPET, the torso is the other diagonal, or else the
+    distance from shoulder to hip on one side (12 % shorter in the median, so stricter). A person
+    with none of these has no scale and does not count; the log gives their number. mmpose's
+    PCKAccuracy and JhmdbPCKAccuracy use JHMDB's joints 4 and 5 for every data set.
 
-    Only labelled keypoints count. Each column is the mean of its two keypoints' percentages,
-    ``PCK`` the mean of all keypoints' (in LSP the mean of the columns, as in Table 4).
+    Only labelled keypoints count. Each column is the mean of its two keypoints' percentages, and
+    ``PCK`` is the mean over all keypoints (in LSP the mean of the columns, as in Table 4).
 
     Args:
         thr (float): Fraction of the torso. Defaults to 0.2.
-        out_file (str, optional): JSON file to write, whole or not at all: for each person with a
-            torso its ``id`` (position in the data set), and how many keypoints are ``correct``
-            and ``labelled``.
+        out_file (str, optional): JSON file, written completely or not at all. For each person with
+            a torso it holds the ``id`` (position in the data set) and how many keypoints are
+            ``correct`` and ``labelled``.
         collect_device, prefix: As for mmengine's BaseMetric. The default prefix is ``'lsp'``.
     """
 
@@ -71,13 +71,13 @@ class TorsoPCK(PCKAccuracy):
 
         Args:
             results (list[dict]): ``pred_coords`` and ``gt_coords`` (1, K, 2) in image pixels and
-                ``mask`` (1, K), one a person.
+                ``mask`` (1, K), one dict per person.
 
         Returns:
             dict[str, float]: 'Head', 'Sho.', 'Elb.', 'Wri.', 'Hip', 'Knee', 'Ank.' and 'PCK'.
 
         Raises:
-            ValueError: If the data set has not the keypoints that a torso needs.
+            ValueError: If the data set lacks the keypoints that a torso needs.
         """
         predicted, truth, mask = (
             np.concatenate([result[key] for result in results])
@@ -127,13 +127,13 @@ class TorsoPCK(PCKAccuracy):
 
 
 def torso_size(keypoints: np.ndarray, mask: np.ndarray, ends: Sequence[int]) -> np.ndarray:
-    """Distance (N,) of two of the keypoints (N, K, 2); 0 where not both are labelled (N, K)."""
+    """Distance (N,) between two of the keypoints (N, K, 2); 0 unless both are labelled (N, K)."""
     first, second = ends
     size = np.linalg.norm(keypoints[:, first, :2] - keypoints[:, second, :2], axis=-1)
     return np.where(mask[:, first] & mask[:, second], size, 0.0)
 
 
 def _mean(percent: np.ndarray) -> float:
-    """Mean over the keypoints that were labelled at all; NaN where none was."""
+    """Mean over the keypoints that are labelled anywhere; NaN if none is."""
     known = percent[~np.isnan(percent)]
     return float(known.mean()) if len(known) else float('nan')

@@ -15,14 +15,14 @@ ATOMIC_BACKEND = 'mmpose_ext_atomic'
 
 
 def write_atomically(path: str | Path, data: bytes) -> None:
-    """Write ``data`` to ``path`` so that a crash leaves the old file or the new one, never a part.
+    """Write ``data`` to ``path``; a crash leaves the old file or the new one, never a part.
 
-    The data go to a hidden temporary file in the same folder, are synced to the disk and renamed
-    to ``path`` in one step; then the folder is synced.
+    The data are written to a hidden temporary file in the same folder and synced to the disk. The
+    file is then renamed to ``path`` in one step, and the folder is synced.
 
     Args:
-        path (str | Path): The file to write; its folder is made if need be.
-        data (bytes): All of the file's content.
+        path (str | Path): The file to write; its folder is created if needed.
+        data (bytes): The whole content of the file.
 
     Raises:
         OSError: If the disk is full or the folder cannot be written. The file that was at
@@ -58,9 +58,9 @@ def remove_leftovers(folder: str | Path) -> list[str]:
 
 @register_backend(ATOMIC_BACKEND)
 class AtomicLocalBackend(LocalBackend):
-    """mmengine's local file backend with writes that are whole or not there.
+    """mmengine's local file backend, which writes each file completely or not at all.
 
-    Use it by ``backend_args=dict(backend='mmpose_ext_atomic')``.
+    Select it with ``backend_args=dict(backend='mmpose_ext_atomic')``.
     """
 
     def put(self, obj: bytes, filepath: str | Path) -> None:
@@ -84,7 +84,7 @@ def _write_error_text(path: Path, size: int, error: OSError) -> str:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make a rename in ``folder`` last through a power cut, where the system lets one."""
+    """Make a rename in ``folder`` survive a power cut, on systems that allow it."""
     with suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Functions that torch names differently, or lacks, between 2.0 and today."""
+"""Functions that some versions of torch since 2.0 lack or name differently."""
 
 from __future__ import annotations
 
@@ -48,11 +48,11 @@ def compile_in_place(module: nn.Module) -> None:
 
 
 def has_own_bfloat16() -> bool:
-    """Whether the GPU calculates in bfloat16 itself; 2.5 and newer would also count emulation."""
+    """Whether the GPU itself computes in bfloat16; torch 2.5 and newer also count emulation."""
     if _VERSION >= '2.5':
         return torch.cuda.is_bf16_supported(including_emulation=False)
     return torch.cuda.is_bf16_supported()
 
 
-#: Arguments of ``torch.onnx.export`` for the exporter that traces, the only one before 2.5.
+#: Arguments of ``torch.onnx.export`` that select the tracing exporter, the only one before 2.5.
 TRACING_EXPORTER = dict(dynamo=False) if _VERSION >= '2.5' else {}

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""The type of the maps that networks predict and codecs draw and decode."""
+"""The type of the maps that networks predict and that codecs draw and decode."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Import mmdet even without imgaug, which only its lane-line transforms use.
+"""Import mmdet without imgaug, which only its lane-line transforms use.
 
-onedl-mmdetection imports imgaug with all of its data sets; imgaug itself does not work with numpy
-2, and its fork imaug asks for older versions of numpy and OpenCV than the rest of the stack.
-A detector's config that is to be trained names this module in ``custom_imports``.
+onedl-mmdetection imports imgaug together with all of its data sets. imgaug does not work with numpy
+2, and its fork imaug requires older versions of numpy and OpenCV than the other packages. To train
+a detector, name this module in its config's ``custom_imports``.
 """
 
 import importlib
@@ -23,7 +23,7 @@ _MODULES = (
 
 
 class _Missing(ModuleType):
-    """Stands for a module of imgaug; what is taken from it cannot be used."""
+    """Placeholder for a module of imgaug; using anything from it raises ``ImportError``."""
 
     def __getattr__(self, name: str) -> type:
         if name.startswith('__'):
@@ -36,10 +36,11 @@ class _Missing(ModuleType):
 
 
 def import_mmdet() -> ModuleType:
-    """Import mmdet with its data sets; the placeholders for imgaug last for the import only.
+    """Import mmdet with its data sets; the placeholders for imgaug exist during the import only.
 
     Raises:
-        ImportError: If mmdet is not installed or cannot be imported; says how to install it.
+        ImportError: If mmdet is not installed or cannot be imported; the message says how to
+            install it.
     """
     placeholders = {}
     if importlib.util.find_spec('imgaug') is None:

@@ -12,13 +12,13 @@ from typing import Iterator
 
 from mmengine.logging import MMLogger
 
-# onedl-mmdetection: some of its data sets need a package that is not public
+# onedl-mmdetection prints this because some of its data sets need a package that is not public
 _NOTES = ('Could not import OneDL. Skipping OneDL datasets.',)
 
 
 @contextmanager
 def quiet_imports() -> Iterator[None]:
-    """Drop what is known of mmdet's prints from the imports in a ``with`` block."""
+    """Drop the known messages that mmdet prints when it is imported in a ``with`` block."""
     printed = io.StringIO()
     try:
         with redirect_stdout(printed):
@@ -28,13 +28,13 @@ def quiet_imports() -> Iterator[None]:
         sys.stdout.write(''.join(line for line in lines if line.strip() not in _NOTES))
 
 
-# mmengine's own checkpoint hook calls what mmengine deprecates
+# mmengine's own checkpoint hook uses functions that mmengine deprecates
 _LOG_NOTES = ('"FileClient" will be deprecated', '"HardDiskBackend" is the alias')
 
 
 @contextmanager
 def quiet_log() -> Iterator[None]:
-    """Keep known notes of mmengine out of its log in a ``with`` block."""
+    """Keep known, harmless messages of mmengine out of its log in a ``with`` block."""
 
     def keep(record: logging.LogRecord) -> bool:
         return not record.getMessage().startswith(_LOG_NOTES)
@@ -48,5 +48,5 @@ def quiet_log() -> Iterator[None]:
 
 
 def ignore_metainfo_note() -> None:
-    """Ignore that mmpose finds its own ``configs/_base_/datasets`` where it is installed."""
+    """Ignore mmpose's warning that it uses the ``configs/_base_/datasets`` of its installation."""
     warnings.filterwarnings('ignore', 'The metainfo config file ".*configs/_base_/datasets/')

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Read a data file, and check that it exists and is JSON."""
+"""Read a data file and check that it exists and is JSON."""
 
 import json
 
@@ -19,13 +19,13 @@ def require_file(path: str, setting: str) -> None:
 
 
 def read_json(path: str, setting: str) -> object:
-    """The content of a JSON file; raise :class:`DataError` if it is empty or no JSON."""
+    """Return the content of a JSON file; raise :class:`DataError` if it is empty or not JSON."""
     require_file(path, setting)
     try:
         text = get_text(path)
         if not text.strip():
             raise DataError(f'{setting} {path} is empty: write or download it anew')
-        if text.startswith('\ufeff'):  # COCO's API reads none of them
+        if text.startswith('\ufeff'):  # COCO's API cannot read such a file
             raise DataError(
                 f'{setting} {path} starts with a byte-order mark: save it as UTF-8 without one'
             )

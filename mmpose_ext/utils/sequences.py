@@ -10,16 +10,16 @@ _MISSING = object()
 
 
 def zip_equal(*iterables: Iterable) -> Iterator[tuple]:
-    """``zip(..., strict=True)``, which Python has from 3.10 on.
+    """``zip(..., strict=True)``, which needs Python 3.10.
 
     Args:
-        *iterables (Iterable): What to go through side by side.
+        *iterables (Iterable): The iterables to combine.
 
     Yields:
-        tuple: One item of each.
+        tuple: One item from each.
 
     Raises:
-        ValueError: When one ends before another.
+        ValueError: If one ends before another.
     """
     for items in zip_longest(*iterables, fillvalue=_MISSING):
         if any(item is _MISSING for item in items):

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Read the attention of a network's layers by forward hooks."""
+"""Read the attention of a network's layers with forward hooks."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ class Attention:
 
     Attributes:
         layer (str): The layer's name in the network.
-        kind (str): What is drawn, in a few words.
-        maps (np.ndarray): (1, h, w), or (K, h, w): where each of K queries looks.
-        cells (np.ndarray): (K, 2) the queries' cells x, y; (0, 2) without queries.
+        kind (str): A short description of what is drawn.
+        maps (np.ndarray): (1, h, w), or (K, h, w) with the attention of each of K queries.
+        cells (np.ndarray): (K, 2) cells x, y of the queries; (0, 2) without queries.
     """
 
     layer: str
@@ -45,18 +45,18 @@ class Attention:
 
 @contextmanager
 def record_attention(network: nn.Module, queries: np.ndarray) -> Iterator[list[Attention]]:
-    """Record the attention of all layers that have some, in the order of their calls.
+    """Record the attention of all layers that have one, in the order of their calls.
 
-    Read are: CBAM's and second-order CBAM's spatial attention (after its sigmoid); of Gaussian and
-    embedded-Gaussian non-local blocks the softmax rows of the cells at ``queries``; the softmax
-    weights of global-context blocks; SA-MFCD's fused attention.
+    It records the spatial attention of CBAM and second-order CBAM (after its sigmoid), the softmax
+    rows of Gaussian and embedded-Gaussian non-local blocks for the cells at ``queries``, the
+    softmax weights of global-context blocks, and SA-MFCD's fused attention.
 
     Args:
-        network (nn.Module): Any; its layers are found by their classes.
-        queries (np.ndarray): (K, 2) positions as parts of the input's width and height, 0 to 1.
+        network (nn.Module): Any network; its layers are found by their classes.
+        queries (np.ndarray): (K, 2) positions as fractions of the input's width and height, 0 to 1.
 
     Yields:
-        list[Attention]: Filled while the network runs in the ``with`` block.
+        list[Attention]: A list that fills while the network runs in the ``with`` block.
     """
     found: list[Attention] = []
     with ExitStack() as hooks:
@@ -67,7 +67,7 @@ def record_attention(network: nn.Module, queries: np.ndarray) -> Iterator[list[A
 
 
 def paint_attention(scene: Scene, attention: list[Attention]) -> list[Tile]:
-    """Draw each layer's attention over the image, each map from its least to its largest value."""
+    """Draw each layer's attention over the image, scaled from its minimum to its maximum."""
     tiles = []
     for layer in attention:
         canvas = scene.canvas()
@@ -87,7 +87,7 @@ def paint_attention(scene: Scene, attention: list[Attention]) -> list[Tile]:
 
 
 def _hooks(name: str, layer: nn.Module, queries: np.ndarray, found: list[Attention]):
-    """Pairs of a module and its forward hook, for a layer that has attention."""
+    """Return pairs of a module and its forward hook, for a layer that has attention."""
     no_cells = np.zeros((0, 2), int)
 
     def spatial(module, inputs, output):
@@ -116,7 +116,7 @@ def _hooks(name: str, layer: nn.Module, queries: np.ndarray, found: list[Attenti
 
 @torch.no_grad()
 def _non_local_rows(layer: NonLocal2d, x: Tensor, queries: np.ndarray) -> tuple[Tensor, np.ndarray]:
-    """Where the cells at the queries look: (K, h, w), and the cells (K, 2)."""
+    """Return the attention of the cells at the queries, (K, h, w), and these cells, (K, 2)."""
     h, w = x.shape[-2:]
     cells = np.floor(queries * (w, h)).astype(int).clip(0, (w - 1, h - 1))
     embedded = layer.mode == 'embedded_gaussian'

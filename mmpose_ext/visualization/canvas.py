@@ -15,14 +15,14 @@ _SHIFT = 4  # cv2 draws at 1/16 pixel
 
 
 class Frame(NamedTuple):
-    """Where a map's cells lie: input pixel = cell * scale + shift, x before y."""
+    """Positions of a map's cells: input pixel = cell * scale + shift, x before y."""
 
     scale: tuple[float, float]
     shift: tuple[float, float] = (0.0, 0.0)
 
     @classmethod
     def of_centres(cls, input_size: Sequence[int], map_size: Sequence[int]) -> Frame:
-        """Cells that part the input evenly; sizes are [w, h]."""
+        """Cells that divide the input evenly; sizes are [w, h]."""
         scale = tuple(n / m for n, m in zip_equal(input_size, map_size))
         return cls(scale, tuple(0.5 * (s - 1) for s in scale))
 
@@ -33,17 +33,17 @@ class Frame(NamedTuple):
         return cls(tuple((n - 1) / max(m - 1, 1) if n > 1 else 1.0 for n, m in steps))
 
     def pixels(self, cells: np.ndarray) -> np.ndarray:
-        """(..., 2) cells x, y to (..., 2) input pixels."""
+        """Convert (..., 2) cells x, y to (..., 2) input pixels."""
         return np.asarray(cells, float) * self.scale + self.shift
 
 
 class Canvas:
-    """An image, enlarged, to draw on; all positions are the image's own pixels.
+    """An enlarged image to draw on; all positions are in pixels of the original image.
 
     Args:
         image (np.ndarray): (H, W, 3) uint8, BGR; copied.
-        zoom (int): Picture pixels a pixel. Defaults to 1.
-        dim (float): Factor of the brightness, for what is drawn to stand out. Defaults to 1.
+        zoom (int): Picture pixels per image pixel. Defaults to 1.
+        dim (float): Factor of the image's brightness; below 1, drawings stand out. Defaults to 1.
 
     Attributes:
         picture (np.ndarray): (H * zoom, W * zoom, 3) uint8, BGR.
@@ -63,19 +63,19 @@ class Canvas:
         smooth: bool = True,
         opacity: float = 0.8,
     ) -> None:
-        """Lay maps over the picture, each in its colour; opaque where the largest is 1.
+        """Overlay maps on the picture, each in its colour; opaque where the largest value is 1.
 
         Args:
-            maps (np.ndarray): (C, h, w), taken between 0 and 1.
-            frame (Frame): Where the cells lie.
+            maps (np.ndarray): (C, h, w), clipped to between 0 and 1.
+            frame (Frame): The cells' positions.
             colours (np.ndarray): (C, 3) BGR.
-            smooth (bool): Whether to interpolate; else each cell is a block.
-            opacity (float): Of a cell of value 1.
+            smooth (bool): Whether to interpolate. If False, each cell is a block.
+            opacity (float): Opacity of a cell of value 1.
         """
         maps = np.nan_to_num(np.asarray(maps, np.float32)).clip(0, 1)
         alpha = maps.max(0)
         total = maps.sum(0).clip(min=1e-6)
-        # colours come multiplied by alpha, which interpolates without dark seams
+        # colours are multiplied by alpha first, so interpolation leaves no dark seams
         tint = np.einsum('chw,cd->hwd', maps, np.asarray(colours, np.float32))
         layers = np.dstack([tint * (alpha / total)[..., None], alpha]) * opacity
         layers = self._to_picture(layers.astype(np.float32), frame, smooth)
@@ -126,7 +126,7 @@ class Canvas:
             )
 
     def _fixed(self, points: np.ndarray) -> np.ndarray:
-        """(..., 2) pixels to cv2's fixed-point picture positions, kept within its range."""
+        """Convert (..., 2) pixels to cv2's fixed-point picture positions, clipped to its range."""
         points = (np.asarray(points, float) + 0.5) * self.zoom - 0.5
         return np.round(points.clip(-1e5, 1e5) * (1 << _SHIFT)).astype(np.int32)
 
@@ -138,7 +138,7 @@ class Canvas:
 
 
 def palette(number: int) -> np.ndarray:
-    """``number`` different bright colours, (number, 3) BGR, in the order of the rainbow."""
+    """Return ``number`` different bright colours, (number, 3) BGR, in rainbow order."""
     hues = np.arange(number) * (170 / max(number, 1))
     hsv = np.full((1, number, 3), 255, np.uint8)
     hsv[..., 0], hsv[..., 1] = hues, 210

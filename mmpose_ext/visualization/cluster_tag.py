@@ -12,13 +12,13 @@ from .canvas import Frame, palette
 from .contact_sheet import Tile
 from .painters import Scene, paints, relative
 
-#: Tags are drawn where some cluster's heatmap is above this.
+#: Tags are drawn where at least one cluster's heatmap is above this value.
 TAG_THRESHOLD = 0.2
 
 
 @paints('ClusterTag')
 def paint(scene: Scene) -> list[Tile]:
-    """Draw the clusters' heatmaps; the keypoints that train tags, or the predicted tags."""
+    """Draw the clusters' heatmaps, and the keypoints that train tags or the predicted tags."""
     tiles = [_paint_heatmaps(scene, scene.maps['heatmaps'])]
     if 'keypoint_indices' in scene.labels:
         tiles.append(_paint_trained(scene, scene.maps['heatmaps']))
@@ -39,7 +39,7 @@ def _paint_heatmaps(scene: Scene, heatmaps: np.ndarray) -> Tile:
 
 
 def _paint_trained(scene: Scene, heatmaps: np.ndarray) -> Tile:
-    """The cells whose tags are trained, one colour a person, joined within a cluster in order."""
+    """The cells whose tags are trained, one colour per person, linked in order within a cluster."""
     canvas = scene.canvas()
     indices = scene.labels['keypoint_indices']
     seen = scene.labels['keypoint_weights'] > 0
@@ -55,7 +55,7 @@ def _paint_trained(scene: Scene, heatmaps: np.ndarray) -> Tile:
 
 
 def _paint_tags(scene: Scene, heatmaps: np.ndarray, tags: np.ndarray) -> Tile:
-    """At each cell the tag of the cluster that is strongest there, from blue (low) to red."""
+    """The tag of the strongest cluster at each cell, from blue (low) to red."""
     canvas = scene.canvas()
     best = heatmaps.argmax(0)[None]
     tag = np.take_along_axis(tags, best, 0)[0]

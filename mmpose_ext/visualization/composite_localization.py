@@ -12,7 +12,7 @@ from .painters import Scene, paints
 
 @paints('CompositeLocalization')
 def paint(scene: Scene) -> list[Tile]:
-    """Draw the heatmaps' cells, and the arrows by which the cells at tau or above point."""
+    """Draw the heatmaps' cells, and an arrow for the offset of each cell at tau or above."""
     heatmaps, offsets = scene.maps['heatmaps'], scene.maps['offsets']
     frame = Frame.of_centres(scene.input_size, heatmaps.shape[:0:-1])
     colours = palette(len(heatmaps))

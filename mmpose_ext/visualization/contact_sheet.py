@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Pictures with captions, arranged in rows, and written completely or not at all."""
+"""Pictures with captions, arranged in rows and written completely or not at all."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ GAP = 4
 
 
 class Tile(NamedTuple):
-    """A picture (H, W, 3) uint8, BGR, and what it shows, in ASCII."""
+    """A picture (H, W, 3) uint8, BGR, and its caption in ASCII."""
 
     caption: str
     picture: np.ndarray
 
 
 def with_caption(tile: Tile) -> np.ndarray:
-    """Put the caption over the picture; cut it where the picture is narrower."""
+    """Put the caption above the picture; cut it off if the picture is narrower."""
     strip = np.zeros((CAPTION_HEIGHT, tile.picture.shape[1], 3), np.uint8)
     font, white = cv2.FONT_HERSHEY_SIMPLEX, (235, 235, 235)
     cv2.putText(strip, tile.caption, (2, 12), font, 0.38, white, 1, cv2.LINE_AA)
@@ -33,7 +33,7 @@ def with_caption(tile: Tile) -> np.ndarray:
 
 
 def join_rows(rows: Sequence[Sequence[Tile]]) -> np.ndarray:
-    """Put rows of tiles of any sizes below each other, on black."""
+    """Stack rows of tiles of any sizes on a black background."""
     pictures = [[with_caption(tile) for tile in row] for row in rows if row]
     if not pictures:
         raise ValueError('there is nothing to put on a sheet')
@@ -41,13 +41,13 @@ def join_rows(rows: Sequence[Sequence[Tile]]) -> np.ndarray:
 
 
 def contact_sheet(tiles: Sequence[Tile], columns: int = 2, width: int = 480) -> np.ndarray:
-    """All tiles at one width, in reading order."""
+    """Arrange all tiles, scaled to one width, in reading order."""
     scaled = [Tile(tile.caption, _to_width(tile.picture, width)) for tile in tiles]
     return join_rows([scaled[i : i + columns] for i in range(0, len(scaled), columns)])
 
 
 def write_png(path: str | os.PathLike, picture: np.ndarray) -> None:
-    """Write a PNG file, whole or not at all.
+    """Write a PNG file completely or not at all.
 
     Raises:
         OSError: If it cannot be written.
@@ -66,7 +66,7 @@ def _to_width(picture: np.ndarray, width: int) -> np.ndarray:
 
 
 def _stack(pictures: Sequence[np.ndarray], axis: int) -> np.ndarray:
-    """Stack along an axis with gaps; the other axis is filled up with black."""
+    """Stack along an axis with gaps, and pad the other axis with black."""
     across = 1 - axis
     longest = max(picture.shape[across] for picture in pictures)
     filled = []

@@ -9,13 +9,13 @@ from .canvas import Frame, palette
 from .contact_sheet import Tile
 from .painters import Scene, paints
 
-#: Arrows start this many picture pixels apart, or a disk's radius where that is less.
+#: Arrows start this many picture pixels apart, or a disk's radius if that is less.
 SPACING = {'short_offsets': 6, 'mid_offsets': 14, 'long_offsets': 10}
 
 
 @paints('DiskOffset')
 def paint(scene: Scene) -> list[Tile]:
-    """Draw the disks, the three kinds of offsets, the body map and what the loss leaves out."""
+    """Draw the disks, the three kinds of offsets, the body map and the cells without loss."""
     return [
         tile
         for name, painter in (
@@ -48,7 +48,7 @@ def _paint_mid(scene: Scene, offsets: np.ndarray) -> list[Tile]:
     canvas = scene.canvas()
     inside = scene.maps['heatmaps'] > 0.5
     weights = scene.maps.get('mid_weights')
-    edges = scene.codec.edges  # from parent to child; those back look alike
+    edges = scene.codec.edges  # parent to child only; the reverse ones look alike
     for e, colour in enumerate(palette(len(edges))):
         where = inside[edges[e][0]] if weights is None else weights[e] > 0
         canvas.arrows(*_arrows(scene, offsets, e, where, 'mid_offsets'), colour)
@@ -56,7 +56,7 @@ def _paint_mid(scene: Scene, offsets: np.ndarray) -> list[Tile]:
 
 
 def _paint_long(scene: Scene, offsets: np.ndarray) -> list[Tile]:
-    """One keypoint's: the one that most of the people's pixels point to."""
+    """Draw one keypoint's long offsets: those of the keypoint labelled in most body pixels."""
     canvas = scene.canvas()
     weights = scene.maps.get('long_weights')
     keypoint = 0
@@ -75,7 +75,7 @@ def _paint_body(scene: Scene, body: np.ndarray) -> list[Tile]:
     weights = scene.maps.get('loss_weights')
     if weights is None or weights.all():
         return [Tile('body map', canvas.picture)]
-    without = (weights == 0) & (body <= 0.5)  # on people without keypoints it has a loss
+    without = (weights == 0) & (body <= 0.5)  # people without keypoints still train the body map
     canvas.blend(without, _frame(scene, weights), np.array([[60, 60, 230]]), smooth=False)
     return [Tile('body map; without loss: red', canvas.picture)]
 
@@ -83,7 +83,7 @@ def _paint_body(scene: Scene, body: np.ndarray) -> list[Tile]:
 def _arrows(
     scene: Scene, offsets: np.ndarray, index: int, where: np.ndarray, name: str
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Starts and ends (M, 2) in input pixels of offsets at some of the cells (h, w) of a mask."""
+    """Return starts and ends (M, 2) in input pixels of offsets at some cells of a mask (h, w)."""
     frame = _frame(scene, offsets)
     spacing = min(SPACING[name] / scene.zoom, scene.codec.radius)
     step_x, step_y = (max(1, int(spacing / scale)) for scale in frame.scale)

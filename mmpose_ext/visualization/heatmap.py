@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Painter of the heatmap codecs of mmpose."""
+"""Painters of mmpose's heatmap codecs."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Find the painter for the maps of a codec."""
+"""Find the painter for a codec's maps."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ class Scene:
     """One input of a network and the maps that belong to it, drawn by a codec or predicted.
 
     Attributes:
-        image (np.ndarray): (H, W, 3) uint8, BGR: the network's input, before normalisation.
+        image (np.ndarray): (H, W, 3) uint8, BGR, the network's input before normalisation.
         codec (BaseKeypointCodec): The maps' codec.
         maps (dict[str, np.ndarray]): (C, h, w) float32 each.
         labels (dict[str, np.ndarray]): (N, ...) each, drawn in addition to the maps.
         names (tuple[str, ...]): K keypoint names.
-        zoom (int): Picture pixels an input pixel.
+        zoom (int): Picture pixels per input pixel.
     """
 
     image: np.ndarray
@@ -45,12 +45,12 @@ class Scene:
         return Canvas(self.image, self.zoom, dim)
 
     def name(self, keypoint: int) -> str:
-        """A keypoint's name, or its number where the names are unknown."""
+        """A keypoint's name, or its number if the names are unknown."""
         return self.names[keypoint] if keypoint < len(self.names) else f'keypoint {keypoint}'
 
 
 def paints(*codecs: str) -> Callable[[Painter], Painter]:
-    """Register a painter for codecs, by the names of their classes.
+    """Register a painter for codecs by the names of their classes.
 
     A painter takes a :class:`Scene`, which may hold only some of the maps, and returns tiles.
     """
@@ -63,26 +63,27 @@ def paints(*codecs: str) -> Callable[[Painter], Painter]:
 
 
 def painter_of(codec: object) -> Painter:
-    """The painter of a codec's class or of the nearest class it inherits from.
+    """Return the painter of a codec's class or of its nearest base class.
 
     Returns:
-        Painter: :func:`paint_fields` for a codec that has none.
+        Painter: :func:`paint_fields` for a codec without a painter.
     """
     names = [cls.__name__ for cls in type(codec).__mro__]
     return next((_PAINTERS[name] for name in names if name in _PAINTERS), paint_fields)
 
 
 def paint(scene: Scene) -> list[Tile]:
-    """Draw a scene's maps by its codec's painter."""
+    """Draw a scene's maps with its codec's painter."""
     return painter_of(scene.codec)(scene)
 
 
 def paint_fields(scene: Scene, frame: Frame | None = None) -> list[Tile]:
-    """Draw each map (C, h, w) over the image, its channels in different colours.
+    """Draw each map (C, h, w) over the image, with its channels in different colours.
 
     Args:
-        scene (Scene): With any maps.
-        frame (Frame, optional): Where the cells lie. Defaults to cells that part the input evenly.
+        scene (Scene): A scene with any maps.
+        frame (Frame, optional): The cells' positions. Defaults to cells that divide the input
+            evenly.
     """
     tiles = []
     for name, maps in scene.maps.items():
@@ -96,6 +97,6 @@ def paint_fields(scene: Scene, frame: Frame | None = None) -> list[Tile]:
 
 
 def relative(maps: np.ndarray) -> np.ndarray:
-    """Maps by their largest value, where that is above 1 or less than 1/2; negative values as 0."""
+    """Divide maps by their maximum if it is above 1 or below 1/2; negative values become 0."""
     top = float(np.nan_to_num(maps, nan=0.0, posinf=0.0).max())
     return maps if 0.5 <= top <= 1 or top <= 0 else maps / top

@@ -18,8 +18,8 @@ class Skeleton:
     """A data set's keypoints and the lines between them.
 
     Attributes:
-        names (tuple[str, ...]): K keypoint names; ``left_`` and ``right_`` tell the side.
-        links (tuple[tuple[int, int], ...]): Index pairs, from 0.
+        names (tuple[str, ...]): K keypoint names; ``left_`` and ``right_`` give the side.
+        links (tuple[tuple[int, int], ...]): Pairs of indices, counted from 0.
     """
 
     names: tuple[str, ...]
@@ -27,13 +27,13 @@ class Skeleton:
 
     @classmethod
     def from_category(cls, category: dict) -> Skeleton:
-        """From a COCO-format category: ``keypoints`` and ``skeleton``, which counts from 1."""
+        """Build it from a COCO-format category, whose ``skeleton`` counts from 1."""
         links = tuple((a - 1, b - 1) for a, b in category.get('skeleton', ()))
         return cls(tuple(category['keypoints']), links)
 
     @classmethod
     def from_metainfo(cls, metainfo: dict) -> Skeleton:
-        """From a data set's ``metainfo`` as mmpose parses it."""
+        """Build it from a data set's ``metainfo`` as mmpose parses it."""
         names = metainfo['keypoint_id2name']
         links = tuple(tuple(link) for link in metainfo['skeleton_links'])
         return cls(tuple(names[k] for k in range(len(names))), links)
@@ -42,10 +42,10 @@ class Skeleton:
         """Draw one person.
 
         Args:
-            canvas (Canvas): What to draw on.
-            keypoints (np.ndarray): (K, 2) in the image's pixels.
-            seen (np.ndarray): (K,) bool, which to draw.
-            width (int): Of the lines, in picture pixels.
+            canvas (Canvas): The canvas to draw on.
+            keypoints (np.ndarray): (K, 2) in pixels of the image.
+            seen (np.ndarray): (K,) bool, True for the keypoints to draw.
+            width (int): Width of the lines in picture pixels.
         """
         for colour, links in self._links_by_colour():
             shown = np.array([link for link in links if seen[list(link)].all()], int).reshape(-1, 2)
@@ -62,6 +62,6 @@ class Skeleton:
 
 
 def _side(*names: str) -> str:
-    """Which side of the body a keypoint or a link belongs to."""
+    """Return the side of the body that a keypoint or a link belongs to."""
     sides = {name.split('_')[0] for name in names}
     return sides.pop() if len(sides) == 1 and sides <= {'left', 'right'} else 'middle'

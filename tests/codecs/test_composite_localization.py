@@ -221,7 +221,7 @@ def test_bad_maps_are_refused():
     heatmaps[0, 1, 2, 3] = float('nan')
     with pytest.raises(ValueError, match='heatmaps holds 1 NaN'):
         codec().batch_decode(heatmaps, torch.zeros(1, 4, 8, 6))
-    with pytest.raises(ValueError, match='takes one person an image, got 2'):
+    with pytest.raises(ValueError, match='takes one person per image, got 2'):
         codec().encode(np.zeros((2, 3, 2)))
 
 

@@ -200,7 +200,7 @@ def test_bad_settings_and_inputs_are_refused():
     with pytest.raises(ValueError, match='input_size must be two positive numbers'):
         FullResolutionHeatmap((48, 64, 3))
     codec = FullResolutionHeatmap(SIZE, 4)
-    with pytest.raises(ValueError, match='one person an image, got 2'):
+    with pytest.raises(ValueError, match='one person per image, got 2'):
         codec.encode(np.zeros((2, 5, 2)))
     with pytest.raises(ValueError, match='needs one for each pixel'):
         codec.batch_decode(torch.zeros(1, 5, 16, 12))

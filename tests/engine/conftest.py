@@ -32,7 +32,7 @@ _count = itertools.count()
 
 
 def write_dataset(folder: Path) -> Path:
-    """Write ``folder/{images,annotations.json}``, one person an image, and return the folder."""
+    """Write ``folder/{images,annotations.json}``, one person per image, and return the folder."""
     rng = np.random.default_rng(0)
     (folder / 'images').mkdir(parents=True)
     images, annotations = [], []

@@ -44,5 +44,5 @@ def test_silent(monkeypatch, setting):
 )
 def test_another_batch_is_named_with_its_remedies(monkeypatch, setting, samples, remedy):
     (text,) = messages(monkeypatch, **setting)
-    assert f'uses {samples} samples a step' in text and 'is for 128' in text
+    assert f'uses {samples} samples per step' in text and 'is for 128' in text
     assert remedy in text and '--auto-scale-lr' in text

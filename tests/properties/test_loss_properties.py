@@ -102,7 +102,7 @@ def test_cluster_tag_loss(case):
     if not targets['keypoint_weights'].any():
         assert losses['loss_pull'] == losses['loss_push'] == 0
         assert not maps['tags'].grad.any()
-    # one person an image has nobody to be pushed from
+    # with one person per image there is nobody to be pushed from
     if targets['keypoint_weights'].amax(-1).gt(0).sum(-1).max() <= 1:
         assert losses['loss_push'] == 0
 
