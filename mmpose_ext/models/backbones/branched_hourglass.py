@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Stacked hourglass whose stacks predict dense and sparse clusters of keypoints, fed back."""
+"""Stacked hourglass in which each stack predicts clusters of keypoints for the next stack."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ Clusters = Union[int, Sequence[Sequence[Union[int, str]]]]
 
 
 class BranchedStack(BaseModule):
-    """One hourglass with its branches, and what it passes on to the next.
+    """One hourglass with its branches, and the input that it computes for the next stack.
 
     Args:
-        depth (int): How often the hourglass halves the resolution.
+        depth (int): Number of times that the hourglass halves the resolution.
         channels (int): Channels of all features.
-        blocks (int): Number of modules at each position in the hourglass.
-        growth (int): How many channels more each halved resolution has in the hourglass.
-        clusters (dict[str, list[list[int]]]): Keypoints of the clusters of each branch, in the
-            order of their computation: ``dense`` (where there is one), ``sparse``.
+        blocks (int): Number of modules at each position in the hourglass. growth (int): Channels
+            that the hourglass adds at each halved resolution.
+        clusters (dict[str, list[list[int]]]): Keypoints of each branch's clusters, in the order of
+            computation: ``dense`` (if there is such a branch), ``sparse``.
         in_branch (bool): Whether there is in-branch aggregation.
         cross_branch (bool): Whether there is cross-branch aggregation.
         is_last (bool): Whether no stack follows.
         tag_scale (float): The unit of the tags.
         norm_cfg (dict, optional): Config of the normalisation.
-        block (str): Modules of the hourglass, see ``BranchedHourglass``.
+        block (str): Kind of module in the hourglass; see ``BranchedHourglass``.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class BranchedStack(BaseModule):
             ConvUnit(channels, channels, 1, norm_cfg=norm_cfg, act_cfg=None)
             for _ in range(1 + 2 * len(clusters))
         )
-        # associative embedding's code adds up, Newell's hourglass has a module after the sum
+        # associative embedding's code only sums; Newell's hourglass has a module after the sum
         self.inter = (
             nn.Sequential(nn.ReLU(inplace=True), BLOCKS[block](channels, channels, 1, norm_cfg))
             if is_residual
@@ -105,64 +105,66 @@ class BranchedStack(BaseModule):
 class BranchedHourglass(BaseBackbone):
     """Stacked hourglass that predicts dense and sparse clusters of keypoints at every stack.
 
-    Cluster-wise network, Sections 3.1 and 3.4, Figures 2 and 4. After each hourglass two
-    branches, for dense clusters (many keypoints in one) and for sparse ones (few), have a
-    sub-branch for heatmaps and one for tags. Within a branch the tag features are aggregated to the
-    detection features, then the sparse branch's to the dense branch's; 1x1 convolutions fuse these,
-    the tag features and the hourglass's output, and their sum and the stack's input go to the next
-    stack. The predictions are supervised as they are, before any aggregation; the last stack has
-    none, since nothing follows.
+    Cluster-wise network, Sections 3.1 and 3.4, Figures 2 and 4. Two branches follow each hourglass,
+    one for dense clusters (many keypoints each) and one for sparse clusters (few). Each has a
+    sub-branch for heatmaps and one for tags. Within a branch, the tag features are aggregated to
+    the detection features, and then the sparse branch's features to the dense branch's. 1x1
+    convolutions fuse these, the tag features and the hourglass's output; their sum and the stack's
+    input go to the next stack. The loss applies to the predictions before any aggregation. The last
+    stack has no aggregation, because no stack follows.
 
     Predictions feed back from stack to stack, so the prediction layers are here and not in the
-    head: this backbone gives maps, and :class:`mmpose_ext.models.heads.ClusterTagHead` has no
+    head: this backbone returns maps, and :class:`mmpose_ext.models.heads.ClusterTagHead` has no
     layers, only targets, losses, flip test and decoding. mmpose's ``BottomupPoseEstimator`` runs
-    the two without a change.
+    the two unchanged.
 
-    Without dense clusters it has one branch; of 17 clusters of one joint that is plain associative
-    embedding (Newell et al., NIPS 2017).
+    Without dense clusters the network has one branch. With 17 sparse clusters of one keypoint each,
+    it is plain associative embedding (Newell et al., NIPS 2017).
 
-    The paper found PyTorch's default initialisation to work; here it is mmcv's for convolutions
-    with normalisation (Kaiming) and PyTorch's for all others.
+    The paper reports that PyTorch's default initialisation works. Here convolutions with
+    normalisation have mmcv's initialisation (Kaiming) and all others have PyTorch's.
 
-    **Width.** The paper is silent on channels and modules, and builds on associative embedding.
-    The public training code of that has 3x3 convolutions without normalisation at each position,
-    and 128 channels more at each halved resolution: ``growth=128, block='conv', norm_cfg=None``,
-    139 million parameters in four stacks. The defaults are the narrow hourglass of Newell et al.
-    (ECCV 2016), with residual modules of 256 channels throughout: 17 million.
+    **Width.** The paper builds on associative embedding and does not give channels or modules. The
+    public training code of associative embedding has 3x3 convolutions without normalisation at each
+    position, and adds 128 channels at each halved resolution: ``growth=128, block='conv',
+    norm_cfg=None``, 139 million parameters in four stacks. The defaults are the narrow hourglass of
+    Newell et al. (ECCV 2016), with residual modules of 256 channels throughout: 17 million
+    parameters.
 
     Args:
-        sparse_clusters (Sequence): For each stack the clusters of the sparse branch: a number of
-            clusters or lists of keypoints, as :class:`mmpose_ext.codecs.ClusterTag` takes them.
-            Its length is the number of stacks.
-            Defaults to four stacks of 17 (the paper's Cluster-2).
-        dense_clusters (Sequence, optional): The same of the dense branch; None leaves the branch
+        sparse_clusters (Sequence): Clusters of the sparse branch for each stack: a number of
+            clusters or lists of keypoints, as :class:`mmpose_ext.codecs.ClusterTag` takes them. The
+            length is the number of stacks. Defaults to four stacks of 17 (the paper's Cluster-2).
+        dense_clusters (Sequence, optional): The same for the dense branch. None leaves the branch
             out. Defaults to four stacks of 1.
         metainfo (str): The data set's meta information, which names the keypoints: a path in
             mmpose's configs or a file. Defaults to COCO's.
         in_branch (bool): Whether there is in-branch aggregation. Defaults to True.
         cross_branch (bool): Whether there is cross-branch aggregation. Defaults to True.
-        depth (int): How often each hourglass halves the resolution. Defaults to 4.
+        depth (int): Number of times that each hourglass halves the resolution. Defaults to 4.
         channels (int): Channels of all features from stride 4 on, and of each sub-branch's
             predictions and general features together. Defaults to 256.
         blocks (int): Number of modules at each position in the hourglasses. Defaults to 1.
-        growth (int): How many channels more each halved resolution has in the hourglasses; 128 in
-            Newell et al.'s associative embedding. Defaults to 0, their earlier hourglass.
+        growth (int): Channels that the hourglasses add at each halved resolution; 128 in Newell et
+            al.'s associative embedding. Defaults to 0, as in their earlier hourglass.
         stem_channels (int): Channels of the first convolution. Defaults to 64.
-        tag_scale (float): What the tag layers' outputs are multiplied by, for tags that must get
-            far apart in few steps: with the margin of the loss, the layers predict tags in units of
-            it, and the next stack gets them so. The optimum is the same. Defaults to 1.
-        norm_cfg (dict): Config of the normalisation: for batches of a few images, say,
-            ``dict(type='GN', num_groups=8)``; None, none. Defaults to batch normalisation.
-        block (str): What stands at each position of the hourglasses: ``'residual'``, Newell's
-            module (which needs a normalisation), or ``'conv'``, a 3x3 convolution with ReLU; then
-            two of them follow each hourglass, and the stacks' sum is passed on as it is. Defaults
-            to ``'residual'``.
+        tag_scale (float): Factor of the tag layers' outputs, for tags that must move far apart in
+            few steps. With the loss's margin as factor, the layers predict tags in units of the
+            margin, and the next stack gets them in these units. The optimum is the same. Defaults
+            to 1.
+        norm_cfg (dict, optional): Config of the normalisation, for example ``dict(type='GN',
+            num_groups=8)`` for batches of a few images. None for no normalisation. Defaults to
+            batch normalisation.
+        block (str): Kind of module at each position of the hourglasses: ``'residual'``, Newell's
+            module (which needs a normalisation), or ``'conv'``, a 3x3 convolution with ReLU. With
+            ``'conv'``, two of them follow each hourglass, and the stacks' sum is passed on
+            unchanged. Defaults to ``'residual'``.
         init_cfg (dict | list[dict], optional): Config of the initialisation.
 
     Raises:
-        ValueError: If the branches have different numbers of stacks, there is cross-branch
-            aggregation without a dense branch, ``channels`` are not more than the clusters, there
-            is no such ``block``, or residual modules have no normalisation.
+        ValueError: If the branches have different numbers of stacks, cross-branch aggregation is
+            set without a dense branch, ``channels`` does not exceed the number of clusters,
+            ``block`` is unknown, or residual modules have no normalisation.
     """
 
     def __init__(
@@ -196,7 +198,7 @@ class BranchedHourglass(BaseBackbone):
             if len(dense_clusters) != len(sparse_clusters):
                 raise ValueError(
                     f'BranchedHourglass: {len(dense_clusters)} dense but {len(sparse_clusters)} '
-                    'sparse cluster settings; each stack needs one of both.'
+                    'sparse cluster settings; each stack needs one of each.'
                 )
         elif cross_branch:
             raise ValueError(
@@ -205,7 +207,7 @@ class BranchedHourglass(BaseBackbone):
             )
         info = parse_pose_metainfo(dict(from_file=metainfo))
         names = [info['keypoint_id2name'][k] for k in range(info['num_keypoints'])]
-        #: For each stack, each branch's clusters.
+        #: Each branch's clusters, for each stack.
         self.clusters = [
             {name: make_clusters(values[i], names) for name, values in settings.items()}
             for i in range(len(sparse_clusters))
@@ -213,7 +215,7 @@ class BranchedHourglass(BaseBackbone):
         most = max(len(value) for stack in self.clusters for value in stack.values())
         if channels <= most:
             raise ValueError(
-                f'BranchedHourglass: {channels} channels leave none for general features beside '
+                f'BranchedHourglass: {channels} channels leave none for general features after '
                 f'the predictions of {most} clusters.'
             )
         self.divisor = STEM_STRIDE * 2**depth
@@ -237,14 +239,14 @@ class BranchedHourglass(BaseBackbone):
         )
 
     def forward(self, x: Tensor) -> tuple[dict[str, Maps], ...]:
-        """Give each stack's maps.
+        """Predict each stack's maps.
 
         Args:
             x (Tensor): (B, 3, H, W).
 
         Returns:
-            tuple[dict]: For each stack a dict of its branches, ``dense`` and ``sparse``, each
-            a dict of ``heatmaps`` and ``tags``, (B, C, H / 4, W / 4) each.
+            tuple[dict]: One dict per stack with its branches, ``dense`` and ``sparse``; each is a
+            dict of ``heatmaps`` and ``tags``, (B, C, H / 4, W / 4) each.
 
         Raises:
             ValueError: If the input's size is not divisible by 4 * 2 ** depth.

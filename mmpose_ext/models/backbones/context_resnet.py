@@ -12,11 +12,11 @@ from .plugin_resnet import PluginResNet
 
 
 class ContextFeatures(NamedTuple):
-    """What :class:`ContextResNet` gives, both with one entry for each stage in ``out_indices``.
+    """The output of :class:`ContextResNet`, with one entry per stage in ``out_indices``.
 
     Attributes:
         maps (tuple[Tensor, ...]): (B, C_i, h_i, w_i) features after the stages' context blocks.
-        attention (tuple[Tensor, ...]): (B, 1, h_i, w_i), see ``GlobalContextBlock.hand_out``.
+        attention (tuple[Tensor, ...]): (B, 1, h_i, w_i); see ``GlobalContextBlock.hand_out``.
     """
 
     maps: tuple[Tensor, ...]
@@ -27,13 +27,13 @@ class ContextFeatures(NamedTuple):
 class ContextResNet(PluginResNet):
     """ResNet with a context block after each of its stages (Section 3.2, Fig. 1(a)).
 
-    For a head that needs no attention maps, :class:`PluginResNet` with ``GlobalContextBlock`` as
-    its plugin is the same network with the same parameters, and gives the features only.
+    For a head that needs no attention maps, use :class:`PluginResNet` with ``GlobalContextBlock``
+    as its plugin. It is the same network with the same parameters, and returns only the features.
 
     Args:
         depth (int): 18, 34, 50, 101 or 152.
         context (dict): Config of a :class:`mmpose_ext.models.layers.GlobalContextBlock`.
-        **kwargs: See :class:`PluginResNet`; its other plugins come before the context block.
+        **kwargs: See :class:`PluginResNet`. Other plugins come before the context block.
 
     Raises:
         ValueError: If the context layer has no ``attend`` method.
@@ -46,12 +46,12 @@ class ContextResNet(PluginResNet):
         super().__init__(depth, plugins=plugins, **kwargs)
         if not hasattr(getattr(self, self.plugin_names[0][-1]), 'attend'):
             raise ValueError(
-                f'ContextResNet: context {context["type"]!r} hands out no attention (it has no '
+                f'ContextResNet: context {context["type"]!r} returns no attention (it has no '
                 'method "attend"); use GlobalContextBlock, or PluginResNet for other layers.'
             )
 
     def forward(self, x: Tensor) -> ContextFeatures:
-        """Give features and attention of the stages in ``out_indices``.
+        """Return features and attention of the stages in ``out_indices``.
 
         Args:
             x (Tensor): (B, 3, H, W) images.

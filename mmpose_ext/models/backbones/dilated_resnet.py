@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""ResNet whose output stride differs in training and testing, from one set of weights."""
+"""ResNet with different output strides in training and testing, with one set of weights."""
 
 from __future__ import annotations
 
@@ -14,34 +14,36 @@ STRIDES = (4, 8, 16, 32)
 
 @MODELS.register_module()
 class DilatedResNet(ResNet):
-    """mmpose's ResNet with output strides kept down by dilation (StrongPose, Section IV-B).
+    """mmpose's ResNet with dilation in place of strides (StrongPose, Section IV-B).
 
     "Our ResNet CNN backbone network uses an output stride of 16 during training and reduces to 8
-    during evaluation using atrous convolution". Once the stride is reached, the strides that follow
-    become 1, and every 3x3 convolution behind one of them is dilated by 2 for each: the values at
-    the positions that the strided network has are the same. The weights are those of mmpose's
-    ``ResNet``, so ImageNet weights load unchanged. ``train()`` and ``eval()`` switch the rates.
+    during evaluation using atrous convolution". Once the output stride is reached, all later
+    strides become 1, and each of them doubles the dilation of every 3x3 convolution after it. The
+    values at the strided network's positions stay the same. The weights are those of mmpose's
+    ``ResNet``, so ImageNet weights load unchanged. ``train()`` and ``eval()`` switch the dilation
+    rates.
 
-    With an input of 16 n + 1 pixels a side (401 = 16 * 25 + 1) the maps have n + 1 cells (26) in
-    training and 2 n + 1 (51) in testing, whose corner cells lie on the input's corner pixels.
+    With an input of 16 n + 1 pixels per side (401 = 16 * 25 + 1), the maps have n + 1 cells per
+    side (26) in training and 2 n + 1 (51) in testing. Their corner cells lie on the input's corner
+    pixels.
 
     "We make model predictions during training using the feature activation from a layer in the
-    middle of the network": with ``intermediate`` the network also gives the activation halfway
-    through the third stage, after 12 of ResNet-101's 23 blocks, 18 of ResNet-152's 36.
+    middle of the network": with ``intermediate`` the network also returns the activation halfway
+    through the third stage, after 12 of ResNet-101's 23 blocks or 18 of ResNet-152's 36.
 
     Args:
         depth (int): 18, 34, 50, 101 or 152.
         train_stride (int): Output stride in training: 4, 8, 16 or 32. Defaults to 16.
         test_stride (int): Output stride in testing. Defaults to 8.
-        intermediate (bool): Whether to give the activation in the middle too. Defaults to True.
-        norm_eval (bool): Whether the normalisation uses its stored statistics in training
-            and keeps them ("we fix the ResNet activation statistics to ImageNet values"). Its
-            weights are trained. Defaults to True; set it False to train from scratch.
+        intermediate (bool): Whether to return the activation in the middle too. Defaults to True.
+        norm_eval (bool): Whether the normalisation uses its stored statistics in training and keeps
+            them fixed ("we fix the ResNet activation statistics to ImageNet values"). Its weights
+            are trained. Defaults to True; set it to False to train from scratch.
         **kwargs: As for mmpose's ``ResNet``. ``strides``, ``dilations``, ``out_indices`` and
-            ``avg_down`` are not taken.
+            ``avg_down`` are not accepted.
 
     Raises:
-        ValueError: On a stride or an argument that is not taken.
+        ValueError: If a stride or an argument is not accepted.
     """
 
     def __init__(
@@ -81,20 +83,20 @@ class DilatedResNet(ResNet):
         self._set_stride(train_stride)
 
     def train(self, mode: bool = True) -> DilatedResNet:
-        """Switch mode and, with it, the output stride.
+        """Switch the mode and the output stride.
 
         Args:
             mode (bool): Training (True) or testing. Defaults to True.
 
         Returns:
-            DilatedResNet: self, as torch's modules do.
+            DilatedResNet: ``self``, as for all modules of torch.
         """
         super().train(mode)
         self._set_stride(self.train_stride if mode else self.test_stride)
         return self
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
-        """Give the activation in the middle, if asked for, and the last feature map.
+        """Return the middle activation, if ``intermediate`` is set, and the last feature map.
 
         Args:
             x (Tensor): (B, 3, H, W) images.
@@ -113,7 +115,7 @@ class DilatedResNet(ResNet):
         return (*outs, x)
 
     def _set_stride(self, output_stride: int) -> None:
-        """Set strides, dilations and paddings of all blocks for an output stride."""
+        """Set the strides, dilations and paddings of all blocks for an output stride."""
         stride, rate = 4, 1
         for convs, shortcut in self._convs:
             before = stride
@@ -134,7 +136,7 @@ class DilatedResNet(ResNet):
 def _residual_convs(
     network: ResNet,
 ) -> list[tuple[list[tuple[nn.Conv2d, int]], nn.Conv2d | None]]:
-    """Each block's convolutions in order with their own strides, and that of its shortcut."""
+    """Return each block's convolutions in order and its shortcut's, with their own strides."""
     found = []
     for name in network.res_layers:
         for block in getattr(network, name):

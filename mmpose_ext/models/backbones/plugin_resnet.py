@@ -14,29 +14,30 @@ from torch import Tensor, nn
 
 @MODELS.register_module()
 class PluginResNet(ResNet):
-    """mmpose's ResNet that takes plugin layers after C2 to C5.
+    """mmpose's ResNet with plugin layers after C2 to C5.
 
-    Without plugins its state dict has exactly the keys of mmpose's ``ResNet``, and with plugins it
-    has those and the plugins', so ImageNet weights load either way. A plugin after stage i is the
-    child ``layer{i}_{abbreviation}{postfix}``. Freezing a stage (``frozen_stages``) freezes its
-    residual blocks, not its plugins.
+    Its state dict has the keys of mmpose's ``ResNet`` and those of the plugins, so ImageNet weights
+    load with or without plugins. A plugin after stage i is the child
+    ``layer{i}_{abbreviation}{postfix}``. Freezing a stage (``frozen_stages``) freezes its residual
+    blocks, not its plugins.
 
     Args:
         depth (int): 18, 34, 50, 101 or 152.
-        plugins (Sequence[dict], optional): the layers, in the order in which they are applied;
-            of each dict
+        plugins (Sequence[dict], optional): The layers, in the order in which they are applied. Keys
+            of each dict:
 
-            - cfg (dict): config of a layer in mmpose's registry that maps (B, C, h, w) to the
-              same shape and takes ``in_channels``; its key ``postfix``, if given, is appended
-              to the child's name.
-            - stages (Sequence[bool], optional): one flag for each stage of the network, C2
-              first. Default: all stages.
-            - position (str): 'after_stage', the only position of this backbone (mmdet's ResNet
+            - cfg (dict): Config of a layer in mmpose's registry that maps (B, C, h, w) to the same
+              shape and takes ``in_channels``. Its key ``postfix``, if given, is appended to the
+              child's name.
+            - stages (Sequence[bool], optional): One flag per stage of the network, C2 first.
+              Defaults to all stages.
+            - position (str): ``'after_stage'``, the only position of this backbone (mmdet's ResNet
               takes the same layers after the convolutions inside its blocks).
-        **kwargs: see mmpose's ``ResNet``.
+        **kwargs: See mmpose's ``ResNet``.
 
     Raises:
-        ValueError: if a plugin's position, stages or name don't fit, naming the setting.
+        ValueError: If a plugin's position, stages or name do not fit; the message names the
+            setting.
     """
 
     def __init__(self, depth: int, plugins: Sequence[dict] | None = None, **kwargs: Any) -> None:
@@ -46,7 +47,7 @@ class PluginResNet(ResNet):
             self._add_plugin(plugin, f'plugins[{index}]')
 
     def _add_plugin(self, plugin: dict, where: str) -> None:
-        """Build one plugin for each of its stages; ``where`` names it in errors."""
+        """Build a plugin for each of its stages; ``where`` names it in error messages."""
         unknown = set(plugin) - {'cfg', 'stages', 'position'}
         if unknown or 'cfg' not in plugin:
             raise ValueError(
@@ -72,13 +73,13 @@ class PluginResNet(ResNet):
             if hasattr(self, name):
                 raise ValueError(
                     f'PluginResNet: {where} gives a second layer named "{name}"; '
-                    'tell them apart by cfg["postfix"]'
+                    'give them different cfg["postfix"]'
                 )
             self.add_module(name, layer)
             self.plugin_names[stage].append(name)
 
     def _build_layer(self, cfg: dict, stage: int, where: str) -> tuple[str, nn.Module]:
-        """Name and layer of one plugin; looked up in mmpose's registry, whatever the scope."""
+        """Build one plugin, found in mmpose's registry in any scope; return its name and layer."""
         layer_type = cfg.get('type')
         cfg['type'] = MODELS.get(layer_type) if isinstance(layer_type, str) else layer_type
         if cfg['type'] is None:
@@ -90,16 +91,16 @@ class PluginResNet(ResNet):
         )
 
     def stage_channels(self, stage: int) -> int:
-        """Output channels of stage ``stage`` (0 is C2)."""
+        """Return the output channels of stage ``stage`` (0 is C2)."""
         return self.base_channels * self.expansion * 2**stage
 
     def forward_stem(self, x: Tensor) -> Tensor:
-        """What the first stage takes: (B, 3, H, W) images -> (B, C, H / 4, W / 4)."""
+        """Compute the first stage's input: (B, 3, H, W) images to (B, C, H / 4, W / 4)."""
         x = self.stem(x) if self.deep_stem else self.relu(self.norm1(self.conv1(x)))
         return self.maxpool(x)
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
-        """Feature maps of the stages in ``out_indices``, each after its plugins.
+        """Return the feature maps of the stages in ``out_indices``, each after its plugins.
 
         Args:
             x (Tensor): (B, 3, H, W) images.

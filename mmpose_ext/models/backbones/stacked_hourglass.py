@@ -22,18 +22,18 @@ STEM_STRIDE = 4
 def residual(
     in_channels: int, channels: int, blocks: int = 1, norm_cfg: dict | None = BATCH_NORM
 ) -> ResLayer:
-    """Newell's residual module: 1x1 to half of the channels, 3x3, 1x1."""
+    """Build Newell's residual module: 1x1 to half of the channels, 3x3, 1x1."""
     return ResLayer(Bottleneck, blocks, in_channels, channels, expansion=2, norm_cfg=norm_cfg)
 
 
-#: What stands at each position of an hourglass, by name.
+#: Modules for the positions of an hourglass, by name.
 BLOCKS = dict(residual=residual, conv=convolutions)
 
 
 def hourglass_stem(
     channels: int, width: int = 64, norm_cfg: dict | None = BATCH_NORM, block: str = 'residual'
 ) -> nn.Sequential:
-    """Newell's stem, ``width`` channels first: (B, 3, H, W) to (B, channels, H / 4, W / 4)."""
+    """Build Newell's stem: (B, 3, H, W) to ``width``, then to (B, channels, H / 4, W / 4)."""
     make = BLOCKS[block]
     return nn.Sequential(
         ConvUnit(3, width, 7, stride=2, padding=3, norm_cfg=norm_cfg),
@@ -45,19 +45,19 @@ def hourglass_stem(
 
 
 class Hourglass(BaseModule):
-    """One hourglass (Newell et al., ECCV 2016, Figure 3), pooling and up-sampling ``depth`` times.
+    """One hourglass, which pools and up-samples ``depth`` times (Newell et al., ECCV 2016, Fig. 3).
 
     Args:
-        depth (int): How often the resolution is halved.
+        depth (int): Number of times that the resolution is halved.
         channels (int): Channels of all its maps.
         blocks (int): Number of modules at each position. Defaults to 1.
-        left_out (int): How many of the last up-sampling steps are left out, with their skip
-            branches: the output is 2 ** left_out times smaller than the input. Defaults to 0.
-        growth (int): How many channels more each halved resolution has; 128 in associative
-            embedding's hourglass. The output of an incomplete one has those of its resolution.
+        left_out (int): Number of up-sampling steps left out at the end, with their skip branches.
+            The output is 2 ** left_out times smaller than the input. Defaults to 0.
+        growth (int): Channels added at each halved resolution; 128 in associative embedding's
+            hourglass. If steps are left out, the output has the channels of its resolution.
             Defaults to 0.
         norm_cfg (dict, optional): Config of the normalisation. Defaults to batch normalisation.
-        block (str): The modules: ``'residual'`` (Newell et al., ECCV 2016) or ``'conv'``, 3x3
+        block (str): Kind of module: ``'residual'`` (Newell et al., ECCV 2016) or ``'conv'``, 3x3
             convolutions with ReLU (the public training code of associative embedding). Defaults to
             ``'residual'``.
     """
@@ -90,7 +90,7 @@ class Hourglass(BaseModule):
             self.up = nn.Upsample(scale_factor=2)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map (B, C, h, w) to (B, C, h, w), or smaller with steps left out."""
+        """Map (B, C, h, w) to (B, C, h, w), or to a smaller size with ``left_out``."""
         low = self.low2(self.low1(self.pool(x)))
         if not self.complete:
             return low
@@ -99,26 +99,27 @@ class Hourglass(BaseModule):
 
 @MODELS.register_module()
 class StackedHourglass(BaseBackbone):
-    """Stacked hourglass, for predictions at every stack, the last at ``out_stride``.
+    """Stacked hourglass with an output at every stack, the last one at ``out_stride``.
 
     Composite localization, Section 3.2 and Figure 2(b): the hourglasses of Newell et al. with
-    some up-sampling layers of the final stage removed. All stacks but the last give maps at stride
-    4, which the next stack needs, and the head brings them to its own stride.
+    some up-sampling layers of the final stage removed. All other stacks give maps at stride 4,
+    which the next stack needs, and the head brings them to its own stride.
 
-    mmpose's HourglassNet is CornerNet's variant (basic blocks, wider with depth), eight of
-    which cost several times what the paper states; here are Newell's bottlenecks and his sum of
-    a stack's input and re-mapped output, without the predictions, which are at another stride.
+    mmpose's HourglassNet is CornerNet's variant (basic blocks, wider with depth), and eight of them
+    cost several times the figure in the paper. This class uses Newell's bottlenecks. It sums a
+    stack's input and its re-mapped output as Newell does, but without the predictions, which have
+    another stride.
 
     Args:
         num_stacks (int): Number of hourglasses. Defaults to 8.
-        depth (int): How often each halves the resolution. Defaults to 4.
+        depth (int): Number of times that each halves the resolution. Defaults to 4.
         channels (int): Channels of all maps from stride 4 on. Defaults to 256.
         blocks (int): Residual modules at each position in the hourglasses. Defaults to 1.
         out_stride (int): Stride of the last stack's output: 4, 8, 16, ... Defaults to 16.
-        with_cp (bool): Whether training keeps only each stack's input and computes the stack anew
-            in the backward pass (activation checkpointing), which takes a third more time. The
-            running statistics of batch normalisation are then updated twice a step, with the same
-            values. Defaults to False.
+        with_cp (bool): Whether training keeps only each stack's input and recomputes the stack in
+            the backward pass (activation checkpointing), which takes a third more time. The running
+            statistics of batch normalisation are then updated twice per step, with the same values.
+            Defaults to False.
         init_cfg (dict | list[dict], optional): Config of the initialisation.
 
     Raises:
@@ -163,7 +164,7 @@ class StackedHourglass(BaseBackbone):
         self.with_cp = with_cp
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
-        """Give each stack's map: (B, C, H / 4, W / 4), the last (B, C, H / s, W / s).
+        """Return each stack's map (B, C, H / 4, W / 4), for the last stack (B, C, H / s, W / s).
 
         Raises:
             ValueError: If the input's size is not divisible by 4 * 2 ** depth.
@@ -185,5 +186,5 @@ class StackedHourglass(BaseBackbone):
         return tuple(outputs)
 
     def _stack(self, index: int, x: Tensor) -> Tensor:
-        """Map a stack's input to the features that its predictions are made from."""
+        """Map a stack's input to the features for its predictions."""
         return self.outs[index](self.hourglasses[index](x))

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""The cluster-wise network's head: targets, losses, flip test and decoding of given maps."""
+"""The cluster-wise network's head: targets, losses, flip test and decoding."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Stacks = Sequence[Dict[str, Maps]]
 
 
 class _Setting(nn.Module):
-    """A cluster setting's codec, with its index tensors where the model is."""
+    """A cluster setting's codec, with its index tensors on the model's device."""
 
     def __init__(self, codec: ClusterTag) -> None:
         super().__init__()
@@ -34,29 +34,30 @@ class _Setting(nn.Module):
 class ClusterTagHead(BaseHead):
     """Head of the cluster-wise network, without layers of its own.
 
-    With :class:`mmpose_ext.models.pose_estimators.MultiScaleBottomupEstimator` it tests at several
-    scales: heatmaps are averaged at the largest scale's size, and the tags of all passes, upright
-    and mirrored, are concatenated to vectors, as in Newell et al. (NIPS 2017).
+    The input is the output of :class:`mmpose_ext.models.backbones.BranchedHourglass`. The backbone
+    owns the prediction layers because predictions feed back between its stacks. Every branch of
+    every stack has a loss; people are decoded from the last stack's sparse branch (Section 3.1).
 
-    Its input are the maps of :class:`mmpose_ext.models.backbones.BranchedHourglass`, which owns the
-    prediction layers since predictions feed back between its stacks. Every branch of every stack is
-    supervised; people are decoded from the last stack's sparse branch (Section 3.1).
+    With :class:`mmpose_ext.models.pose_estimators.MultiScaleBottomupEstimator` the head tests at
+    several scales: it averages heatmaps at the largest scale's size, and concatenates the tags of
+    all passes, original and mirrored, to vectors, as in Newell et al. (NIPS 2017).
 
-    Each cluster setting has a codec of its own, made from ``decoder`` by changing its
-    clusters. The training pipeline's ``GenerateTarget`` needs only one codec, with
-    ``draw_on_device=True``: the points that it passes on serve them all.
+    Each cluster setting has its own codec: a copy of ``decoder`` with other clusters. The training
+    pipeline's ``GenerateTarget`` needs only one codec, with ``draw_on_device=True``, because all
+    codecs draw from the same points.
 
     Args:
         decoder (dict): Config of the :class:`mmpose_ext.codecs.ClusterTag` of the last stack's
             sparse branch.
-        sparse_clusters (Sequence, optional): Each stack's clusters in the sparse branch, as the
-            backbone has them; the last are the decoder's. Defaults to four times the decoder's.
-        dense_clusters (Sequence, optional): Each stack's clusters in the dense branch. None:
-            there is no such branch. Defaults to None.
-        offset_span (float, optional): Gives each cluster setting a delta of its own, this divided
-            by the joints of its largest cluster, in place of the decoder's: with the margin of the
-            loss, the offsets d * delta stay below the margin in any setting. Defaults to None: the
-            decoder's delta for all.
+        sparse_clusters (Sequence, optional): Each stack's clusters in the sparse branch, the same
+            as the backbone's; the last ones must be the decoder's. Defaults to four times the
+            decoder's.
+        dense_clusters (Sequence, optional): Each stack's clusters in the dense branch. Defaults to
+            None: no dense branch.
+        offset_span (float, optional): If set, each cluster setting has its own delta:
+            ``offset_span`` divided by the number of keypoints in its largest cluster. With the
+            loss's margin as ``offset_span``, the offsets d * delta stay below the margin in every
+            setting. Defaults to None: the decoder's delta for all.
         loss (dict): Config of the loss. Defaults to
             :class:`mmpose_ext.models.losses.ClusterTagLoss`.
         init_cfg (dict, optional): Config of the initialisation.
@@ -66,7 +67,7 @@ class ClusterTagHead(BaseHead):
             last sparse clusters are not the decoder's.
     """
 
-    #: The frame of the maps: the input's edges are the maps' edges.
+    #: Frame of the maps: the input's edges are the maps' edges.
     align_corners = False
 
     def __init__(
@@ -102,7 +103,7 @@ class ClusterTagHead(BaseHead):
             )
         self.settings = nn.ModuleList()
         known = []
-        #: For each stack, each branch's index in ``settings``.
+        #: Index of each branch in ``settings``, for each stack.
         self.stacks: list[dict[str, int]] = [dict() for _ in branches['sparse']]
         for name, values in branches.items():
             for stack, value in zip_equal(self.stacks, values):
@@ -113,17 +114,17 @@ class ClusterTagHead(BaseHead):
                 stack[name] = known.index(_plain(value))
 
     def forward(self, feats: Stacks) -> tuple[Tensor, Tensor]:
-        """Give the maps that people are decoded from: heatmaps and tags, (B, C, h, w) each."""
+        """Return the maps from which people are decoded: heatmaps and tags, (B, C, h, w) each."""
         maps = feats[-1]['sparse']
         return maps['heatmaps'], maps['tags']
 
     def predict_maps(self, feats: Stacks, input_size: Sequence[int] | None = None) -> Maps:
-        """Give the maps that the codec decodes.
+        """Return the maps that the codec decodes.
 
         Args:
             feats: The backbone's maps.
-            input_size (Sequence[int], optional): [w, h] of the input, not used: the stride is the
-                same for inputs of any size.
+            input_size (Sequence[int], optional): [w, h] of the input; not used, because the stride
+                is the same for inputs of any size.
 
         Returns:
             dict[str, Tensor]: ``heatmaps`` and ``tags``, (B, C, h, w) each.
@@ -139,26 +140,27 @@ class ClusterTagHead(BaseHead):
         """Predict the people.
 
         Args:
-            feats: The backbone's maps; with ``test_cfg.flip_test`` a list of those of the input and
-                of its mirror image; with ``test_cfg.input_sizes`` a list of either, one for each
-                scale.
-            batch_data_samples (list[PoseDataSample]): Their ``flip_indices`` serve the flip test.
+            feats: The backbone's maps. With ``test_cfg.flip_test``, a list of the maps of the input
+            and of its mirror image. With ``test_cfg.input_sizes``, a list with one such entry per
+            scale.
+            batch_data_samples (list[PoseDataSample]): B samples; the flip test uses their
+                ``flip_indices``.
             test_cfg (dict): ``flip_test``, ``output_heatmaps``, ``scales``, ``full_size`` and
                 ``input_sizes`` (see
                 :class:`mmpose_ext.models.pose_estimators.MultiScaleBottomupEstimator`) and
-                ``tag_scales`` are used. The last are those of ``scales`` whose tags count: all by
-                default, as in the paper on associative embedding; its public code takes the tags of
-                the trained scale only.
+                ``tag_scales`` are used. ``tag_scales`` names those of ``scales`` whose tags count:
+                by default all, as in the paper on associative embedding; its public code uses only
+                the tags of the trained scale.
 
         Returns:
             list[InstanceData]: keypoints (N, K, 2) in pixels of the (unscaled) input,
-            keypoint_scores (N, K) and bbox_scores (N,), the people's scores; with
-            ``output_heatmaps`` also a list of PixelData with the heatmaps, merged, and the tags of
-            the first pass, (C, h, w).
+            keypoint_scores (N, K) and bbox_scores (N,), the people's scores. With
+            ``output_heatmaps`` also a list of PixelData with the merged heatmaps and the tags of
+            the first pass, (C, h, w) each.
 
         Raises:
-            ValueError: If ``test_cfg`` asks for mmpose's own multi-scale testing, to shift the
-                mirrored maps, or for the tags of none of the scales.
+            ValueError: If ``test_cfg`` sets mmpose's own multi-scale testing or ``shift_heatmap``,
+                or if ``tag_scales`` names none of the scales.
         """
         if test_cfg.get('multiscale_test', False):
             raise ValueError(
@@ -211,14 +213,14 @@ class ClusterTagHead(BaseHead):
 
         Args:
             feats: The backbone's maps.
-            batch_data_samples (list[PoseDataSample]): With points to draw.
+            batch_data_samples (list[PoseDataSample]): B samples with points to draw.
             train_cfg (dict): Unused.
 
         Returns:
             dict[str, Tensor]: ``loss_heatmap``, ``loss_pull`` and ``loss_push``.
 
         Raises:
-            ValueError: If stacks, branches or clusters are not those of the backbone.
+            ValueError: If stacks, branches or clusters differ from those of the backbone.
         """
         self._check(feats)
         device = feats[-1]['sparse']['heatmaps'].device
@@ -252,7 +254,7 @@ class ClusterTagHead(BaseHead):
 
 
 def _build_codec(cfg: ConfigType, offset_span: float | None) -> ClusterTag:
-    """Build a codec, with the delta that ``offset_span`` asks for."""
+    """Build a codec with the delta that ``offset_span`` implies."""
     codec = KEYPOINT_CODECS.build(cfg)
     if offset_span is None:
         return codec
@@ -261,7 +263,7 @@ def _build_codec(cfg: ConfigType, offset_span: float | None) -> ClusterTag:
 
 
 def _scales_with_tags(test_cfg: ConfigType) -> list[int]:
-    """Tell which of the scales, by their numbers, ``tag_scales`` asks the tags of."""
+    """Return the indices of the scales whose tags ``tag_scales`` selects."""
     wanted = test_cfg.get('tag_scales')
     numbers = [n for n, scale in enumerate(test_cfg['scales']) if not wanted or scale in wanted]
     if not numbers or len(numbers) < len(set(wanted or ())):
@@ -273,13 +275,13 @@ def _scales_with_tags(test_cfg: ConfigType) -> list[int]:
 
 
 def _bring_to_size(pred: InstanceData, scaled: tuple[int, int], full: tuple[int, int]) -> None:
-    """Bring keypoints from an input of a size [w, h] to another, edge to edge."""
+    """Convert keypoints from an input of size [w, h] to one of another size, edge to edge."""
     ratio = np.array(full, np.float32) / np.array(scaled, np.float32)
     pred.keypoints = (pred.keypoints + 0.5) * ratio - 0.5
 
 
 def _plain(clusters: int | str | Sequence) -> int | str | list:
-    """A cluster setting without the config's own list types, to compare."""
+    """Convert a cluster setting from the config's list types to plain lists, for comparison."""
     if isinstance(clusters, (int, str)):
         return clusters
     return [cluster if isinstance(cluster, (int, str)) else list(cluster) for cluster in clusters]

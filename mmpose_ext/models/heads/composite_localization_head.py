@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Heads that predict sparse heatmaps and short-distance offsets: CLNet's."""
+"""CLNet's heads, which predict sparse heatmaps and short-distance offsets."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ from mmpose_ext.utils.sequences import zip_equal
 
 
 class BaseCompositeLocalizationHead(BaseHead):
-    """What the composite-localization heads share: targets, losses, flip test and decoding.
+    """Base of the composite-localization heads: targets, losses, flip test and decoding.
 
     A subclass's :meth:`forward` gives the stages' raw maps.
 
     Args:
-        in_channels (int | Sequence[int]): Channels of the feature map, the last one where the
-            backbone gives several.
-        out_channels (int): Number of keypoints K; the last layer gives 3K channels.
+        in_channels (int | Sequence[int]): Channels of the feature map, or of all feature maps, of
+            which the head uses the last.
+        out_channels (int): Number of keypoints K; the last layer has 3K channels.
         loss (dict): Config of the loss.
         decoder (dict): Config of a :class:`mmpose_ext.codecs.CompositeLocalization`.
         init_cfg (dict, optional): Config of the initialisation.
-        logits (bool): Whether the heatmaps are logits, which a sigmoid turns into probabilities
-            for decoding. ``BinaryHeatmapOffsetLoss`` needs it. Defaults to False.
+        logits (bool): Whether the heatmaps are logits, which a sigmoid turns into probabilities for
+            decoding. ``BinaryHeatmapOffsetLoss`` needs logits. Defaults to False.
 
     Raises:
-        ValueError: If there is no decoder, or the loss takes the other kind of heatmaps.
+        ValueError: If there is no decoder, or if ``logits`` does not fit the loss.
     """
 
     default_init_cfg = [
@@ -80,17 +80,17 @@ class BaseCompositeLocalizationHead(BaseHead):
 
     @abstractmethod
     def forward(self, feats: Sequence[Tensor]) -> list[tuple[Tensor, Tensor]]:
-        """Give each stage's raw heatmaps (B, K, h, w) and offsets (B, 2K, h, w), the last last."""
+        """Return each stage's raw heatmaps (B, K, h, w) and offsets (B, 2K, h, w) in order."""
 
     def predict_maps(
         self, feats: Sequence[Tensor], input_size: Sequence[int] | None = None
     ) -> Maps:
-        """Give the maps that the codec decodes: those of the last stage, heatmaps as probabilities.
+        """Return the maps that the codec decodes: the last stage's, with probabilities as heatmaps.
 
         Args:
             feats: The backbone's features.
-            input_size (Sequence[int], optional): [w, h] of an input that may be of another size
-                than the codec's; the maps' size is not checked then.
+            input_size (Sequence[int], optional): [w, h] of the input. If given, it may differ from
+                the codec's, and the maps' size is not checked.
 
         Returns:
             dict[str, Tensor]: ``heatmaps`` (B, K, h, w) and ``offsets`` (B, 2K, h, w).
@@ -111,16 +111,17 @@ class BaseCompositeLocalizationHead(BaseHead):
         batch_data_samples: OptSampleList,
         test_cfg: ConfigType = {},
     ) -> InstanceList | tuple[InstanceList, list[PixelData]]:
-        """Predict keypoints, batched on the model's device; only coordinates leave it.
+        """Predict keypoints in a batch on the model's device; only coordinates leave it.
 
         Args:
-            feats: The backbone's features, or with ``test_cfg.flip_test`` those of the input and of
-                its mirror image.
-            batch_data_samples (list[PoseDataSample]): Their ``flip_indices`` serve the flip test.
+            feats: The backbone's features. With ``test_cfg.flip_test``, a list of the features of
+            the input and of its mirror image.
+            batch_data_samples (list[PoseDataSample]): B samples; the flip test uses their
+                ``flip_indices``.
             test_cfg (dict): ``flip_test`` and ``output_heatmaps`` are used.
 
         Returns:
-            list[InstanceData]: keypoints (1, K, 2) in input pixels and keypoint_scores (1, K); with
+            list[InstanceData]: keypoints (1, K, 2) in input pixels and keypoint_scores (1, K). With
             ``output_heatmaps`` also a list of PixelData with the heatmaps (K, h, w) and offsets
             (2K, h, w).
         """
@@ -148,7 +149,8 @@ class BaseCompositeLocalizationHead(BaseHead):
 
         Args:
             feats: The backbone's features.
-            batch_data_samples (list[PoseDataSample]): With either targets or points to draw.
+            batch_data_samples (list[PoseDataSample]): B samples with either targets or points to
+                draw.
             train_cfg (dict): Unused.
 
         Returns:
@@ -177,12 +179,12 @@ class CompositeLocalizationHead(BaseCompositeLocalizationHead):
         out_channels (int): Number of keypoints K.
         channels (int): Channels of the bottlenecks' outputs. Defaults to 1024.
         mid_channels (int): Channels of their 3x3 convolutions. Defaults to 256.
-        project (bool): Whether the first bottleneck projects its input; always done where
-            ``in_channels`` differ from ``channels``. Defaults to True.
-        deconv_out_channels (Sequence[int]): Channels of 4x4 deconvolutions of stride 2 before the
-            bottlenecks, as in SimpleBaseline, for output strides below the backbone's. Defaults to
-            none.
-        kernel_size (int): Of the last convolution. Defaults to 3.
+        project (bool): Whether the first bottleneck projects its input. It always does if
+            ``in_channels`` differs from ``channels``. Defaults to True.
+        deconv_out_channels (Sequence[int]): Channels of the 4x4 deconvolutions of stride 2 before
+            the bottlenecks, as in SimpleBaseline, for output strides below the backbone's. Defaults
+            to no deconvolution.
+        kernel_size (int): Kernel size of the last convolution. Defaults to 3.
         loss, decoder, init_cfg, logits: See :class:`BaseCompositeLocalizationHead`.
     """
 
@@ -221,18 +223,18 @@ class CompositeLocalizationHead(BaseCompositeLocalizationHead):
 
 @MODELS.register_module()
 class StackedCompositeLocalizationHead(BaseCompositeLocalizationHead):
-    """CLNet-Hourglass's head: at every stage three convolutions in series (Section 3.2).
+    """CLNet-Hourglass's head: three convolutions in series at every stage (Section 3.2).
 
-    A stage whose feature map is finer than the codec's is brought to its stride by strides of 2 in
-    the first convolutions.
+    If a stage's feature map is finer than the codec's maps, its first convolutions have strides of
+    2.
 
     Args:
         in_channels (int): Channels of each stage's feature map.
         out_channels (int): Number of keypoints K.
-        feature_strides (Sequence[int]): Each stage's stride; each has a head and a loss of its own.
-            Defaults to eight stages, all at stride 4 but the last at 16.
+        feature_strides (Sequence[int]): Each stage's stride. Each stage has its own convolutions
+            and its own loss. Defaults to eight stages, seven at stride 4 and the last at 16.
         channels (int): Channels of the first two convolutions. Defaults to 256.
-        kernel_size (int): Of all three convolutions. Defaults to 3.
+        kernel_size (int): Kernel size of all three convolutions. Defaults to 3.
         loss, decoder, init_cfg, logits: See :class:`BaseCompositeLocalizationHead`.
 
     Raises:
@@ -284,7 +286,7 @@ class StackedCompositeLocalizationHead(BaseCompositeLocalizationHead):
 
 
 def _final_conv(in_channels: int, out_channels: int, kernel_size: int, stride: int = 1) -> Conv2d:
-    """Build a last convolution, for all maps of a stage to start near 0."""
+    """Build a last convolution whose maps start near 0."""
     conv = Conv2d(in_channels, out_channels, kernel_size, stride, padding=kernel_size // 2)
     conv.is_final = True
     return conv

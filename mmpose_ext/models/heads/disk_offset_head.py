@@ -23,26 +23,26 @@ NAMES = ('heatmaps', 'body_heatmaps', 'short_offsets', 'mid_offsets', 'long_offs
 
 @MODELS.register_module()
 class DiskOffsetHead(BaseHead):
-    """All maps of StrongPose by 1x1 convolutions on the last feature map (Section III).
+    """Predict all maps of StrongPose by 1x1 convolutions on the last feature map (Section III).
 
-    For training the maps are resized to the size of the targets (bilinear, corners aligned: the
-    input's own size in the paper), and the mid and long offsets refined by the short ones. For
-    testing they stay at the network's resolution; the codec reads between the cells, and refines
-    only the offsets that it reads. An input of
-    another size than the codec's (``BottomupResize(input_size=...)``) is brought to the codec's
-    frame, and the keypoints back.
+    In training the maps are resized to the size of the targets (bilinear, corners aligned; in the
+    paper the size of the input), and the short offsets refine the mid and long offsets. In testing
+    the maps stay at the network's resolution; the codec interpolates between the cells, and refines
+    only the offsets that it reads. If the input's size differs from the codec's
+    (``BottomupResize(input_size=...)``), the head converts the maps to the codec's frame and the
+    keypoints back.
 
-    With ``intermediate_channels`` a second set of convolutions predicts the same from the first
-    feature map in training, with losses of its own (Section IV-B); it takes no part in testing.
+    With ``intermediate_channels``, a second set of convolutions predicts the same maps from the
+    first feature map in training, with its own losses (Section IV-B). Testing does not use it.
 
     Args:
         in_channels (int): Channels of the last feature map.
-        intermediate_channels (int, optional): Channels of the first feature map. Defaults to none:
+        intermediate_channels (int, optional): Channels of the first feature map. Defaults to None:
             no intermediate supervision.
         intermediate_weight (float): Factor of the intermediate losses. Defaults to 1.
-        offset_unit (float): Input pixels that an output of 1 of the convolutions stands for in
-            offsets. Defaults to 1; larger units learn faster from scratch.
-        heatmap_prior (float): Probability that all heatmaps start with. Defaults to 0.01.
+        offset_unit (float): Offset in input pixels for an output of 1. Defaults to 1; larger units
+            learn faster from scratch.
+        heatmap_prior (float): Probability in all heatmaps at initialisation. Defaults to 0.01.
         refine_steps (int): See :func:`refine_offsets`. Defaults to 2.
         loss (dict): Config of the loss.
         decoder (dict): Config of a :class:`mmpose_ext.codecs.DiskOffset`.
@@ -52,7 +52,7 @@ class DiskOffsetHead(BaseHead):
         ValueError: If there is no decoder.
     """
 
-    #: The frame of the maps: the input's corner pixels lie on the corner cells.
+    #: Frame of the maps: the input's corner pixels lie on the corner cells.
     align_corners = True
     default_init_cfg = dict(type='Normal', layer='Conv2d', std=0.01)
 
@@ -121,9 +121,10 @@ class DiskOffsetHead(BaseHead):
         """Compute the losses, with those of the intermediate maps under ``intermediate.``.
 
         Args:
-            feats (Sequence[Tensor]): The backbone's features; the first one serves the
-                intermediate supervision.
-            batch_data_samples (list[PoseDataSample]): With either targets or points to draw.
+            feats (Sequence[Tensor]): The backbone's features; the first one is for the intermediate
+                supervision.
+            batch_data_samples (list[PoseDataSample]): B samples with either targets or points to
+                draw.
             train_cfg (dict): Unused.
 
         Returns:
@@ -145,16 +146,15 @@ class DiskOffsetHead(BaseHead):
     def predict_maps(
         self, feats: Sequence[Tensor], input_size: Sequence[int] | None = None
     ) -> Maps:
-        """Give the maps that the codec decodes: probabilities, and offsets in the codec's frame.
+        """Return the maps that the codec decodes: probabilities, and offsets in the codec's frame.
 
         Args:
             feats (Sequence[Tensor]): The backbone's features.
-            input_size (Sequence[int], optional): [w, h] of the input that they are of. Defaults to
-                the codec's.
+            input_size (Sequence[int], optional): [w, h] of the input. Defaults to the codec's.
 
         Returns:
-            dict[str, Tensor]: As :meth:`forward`, with probabilities, and offsets in pixels of the
-            codec's input, corner to corner, whatever the size of this one.
+            dict[str, Tensor]: As :meth:`forward`, but with probabilities, and with offsets in
+            pixels of the codec's input, corner to corner, whatever the size of this input.
         """
         maps = self.forward(feats)
         for name in NAMES[:2]:
@@ -173,14 +173,14 @@ class DiskOffsetHead(BaseHead):
         batch_data_samples: OptSampleList,
         test_cfg: ConfigType = {},
     ) -> InstanceList | tuple[InstanceList, list[PixelData]]:
-        """Predict people, batched on the model's device; only coordinates leave it.
+        """Predict people in a batch on the model's device; only coordinates leave it.
 
         Args:
-            feats: The backbone's features; with ``test_cfg.flip_test`` a list of those of the input
-                and of its mirror image; with ``test_cfg.input_sizes`` a list of either, one for
-                each scale.
-            batch_data_samples (list[PoseDataSample]): Their ``flip_indices`` and ``input_size``
-                are used.
+            feats: The backbone's features. With ``test_cfg.flip_test``, a list of the features of
+            the input and of its mirror image. With ``test_cfg.input_sizes``, a list with one such
+            entry per scale.
+            batch_data_samples (list[PoseDataSample]): B samples; their ``flip_indices`` and
+                ``input_size`` are used.
             test_cfg (dict): ``flip_test``, ``output_heatmaps`` and ``input_sizes``, the [w, h] of
                 each scale's input (see
                 :class:`mmpose_ext.models.pose_estimators.MultiScaleBottomupEstimator`), are used.
@@ -188,8 +188,8 @@ class DiskOffsetHead(BaseHead):
         Returns:
             list[InstanceData]: keypoints (N, K, 2) in pixels of the (unscaled) input,
             keypoint_scores (N, K) and bbox_scores (N,), the people's scores, by which CocoMetric
-            ranks them; with ``output_heatmaps`` also a list of PixelData with ``heatmaps``
-            (K + 1, h, w), the body heatmap last.
+            ranks them. With ``output_heatmaps`` also a list of PixelData with ``heatmaps`` (K + 1,
+            h, w), the body heatmap last.
         """
         metainfo = batch_data_samples[0].metainfo
         input_size = tuple(metainfo.get('input_size', self.decoder.input_size))
@@ -216,7 +216,7 @@ class DiskOffsetHead(BaseHead):
         return preds, [PixelData(heatmaps=field) for field in fields]
 
     def decode(self, batch_outputs: Maps) -> InstanceList:
-        """Decode maps (probabilities, offsets) to people in the codec's input frame."""
+        """Decode maps (probabilities and offsets) to people in the codec's input frame."""
         return [
             InstanceData(keypoints=keypoints, keypoint_scores=scores, bbox_scores=people)
             for keypoints, scores, people in zip_equal(*self.decoder.batch_decode(batch_outputs))
@@ -237,13 +237,13 @@ class DiskOffsetHead(BaseHead):
         return maps
 
     def _ratios(self, size: Sequence[int]) -> list[float]:
-        """The codec's input over one of size [w, h], along x and y, corner to corner."""
+        """Return the codec's input size divided by [w, h], for x and y, corner to corner."""
         return [
             (own - 1) / (pixels - 1) for own, pixels in zip_equal(self.decoder.input_size, size)
         ]
 
     def _refined(self, maps: Maps) -> Maps:
-        """Mid and long offsets, refined by the short ones of the keypoint that they point to."""
+        """Refine the mid and long offsets by the short ones of the keypoint that they point to."""
         ends = dict(mid_offsets=self.edge_ends, long_offsets=self.keypoint_ends)
         return {
             name: refine_offsets(
@@ -254,16 +254,16 @@ class DiskOffsetHead(BaseHead):
 
 
 def _convolve(layer: nn.Conv2d, x: Tensor) -> Tensor:
-    """Apply a layer to features that the backbone may have given in bfloat16 (fast training)."""
+    """Apply a layer to features that may be bfloat16 (fast training)."""
     return layer(x.to(layer.weight.dtype))
 
 
 def merge_scales(scales: Sequence[Maps], edges: Sequence[tuple[int, int]]) -> Maps:
-    """Average the maps of several scales of an input, at the largest scale's resolution.
+    """Average the maps of several scales of an input at the largest scale's resolution.
 
-    The papers name multi-scale testing but not how it merges. Here heatmaps are averaged, and
-    offsets by the heatmap of where they start, since a scale that does not see a keypoint knows no
-    offsets from it.
+    The papers mention multi-scale testing, but not how to merge the scales. Here heatmaps are
+    averaged. Offsets are averaged with the heatmap of the keypoint where they start as the weight,
+    because a scale that does not detect a keypoint has no meaningful offsets from it.
 
     Args:
         scales (Sequence[dict[str, Tensor]]): (B, C, h, w) each, heatmaps as probabilities, offsets
@@ -271,7 +271,7 @@ def merge_scales(scales: Sequence[Maps], edges: Sequence[tuple[int, int]]) -> Ma
         edges (Sequence[tuple[int, int]]): D directed edges (start, end).
 
     Returns:
-        dict[str, Tensor]: Maps of the largest size.
+        dict[str, Tensor]: Maps of the largest scale's size.
     """
     size = max((maps['heatmaps'].shape[-2:] for maps in scales), key=math.prod)
     resized = [

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""The decoder of the full-resolution encoder-decoder network: heatmaps of the input's size."""
+"""Decoder of the full-resolution encoder-decoder network (FR-SBN), with full-size heatmaps."""
 
 from __future__ import annotations
 
@@ -21,27 +21,28 @@ from mmpose_ext.utils.sequences import zip_equal
 
 @MODELS.register_module()
 class FullResolutionHead(BaseHead):
-    """Decoders that double the resolution up to the input's, and a 1x1 convolution (Section 3).
+    """Decoders that double the resolution up to the input's, then a 1x1 convolution (Section 3).
 
-    The parts are exchanged by config:
+    Config settings select the variant:
 
-    - plain: ``lateral_indices`` all None and no ``context``, on any backbone of output stride 32;
+    - plain: all ``lateral_indices`` None and no ``context``, on any backbone of output stride 32;
     - with context blocks: ``context``;
     - skip connections: ``lateral_indices=(2, 1, 0, None, None)`` on a backbone that gives C2 to C5
-      takes each stage to the decoder of the same resolution;
-    - SA-MFCD: ``lateral_indices=(None, 0, 1, 2, None)`` behind the neck ``SAMFCD``.
+      connects each stage to the decoder of the same resolution;
+    - SA-MFCD: ``lateral_indices=(None, 0, 1, 2, None)`` after the neck ``SAMFCD``.
 
-    Where a side of the input is no multiple of 32 the last decoder's map is cut at the right and
-    the bottom to the input's size, which is the ``input_size`` of the decoder (codec).
+    If a side of the input is not a multiple of 32, the last decoder's map is cropped at the right
+    and the bottom to the input's size, the ``input_size`` of the decoder (codec).
 
     Args:
-        in_channels (int | Sequence[int]): Channels of the feature maps; the last one is decoded.
+        in_channels (int | Sequence[int]): Channels of the feature maps. The head decodes the last
+            one.
         out_channels (int): Number of keypoints K.
         deconv_out_channels (Sequence[int]): Channels of the decoders. Defaults to the paper's.
-        lateral_indices (Sequence[int | None], optional): For each decoder the index of the feature
-            map that it takes as its lateral features, None for none. Defaults to none.
+        lateral_indices (Sequence[int | None], optional): Index of each decoder's lateral feature
+            map, None for no lateral features. Defaults to None for all decoders.
         context (dict, optional): Config of the context block after each of the first decoders.
-        num_context (int): After how many decoders. Defaults to 3.
+        num_context (int): Number of decoders followed by a context block. Defaults to 3.
         loss (dict): Config of a loss that takes maps, targets and keypoint weights (B, K).
         decoder (dict, optional): Config of a :class:`mmpose_ext.codecs.FullResolutionHeatmap`.
         init_cfg (dict, optional): Config of the initialisation.
@@ -92,7 +93,7 @@ class FullResolutionHead(BaseHead):
             feats (Sequence[Tensor]): The lateral features, if any, and last the encoder's output.
 
         Raises:
-            ValueError: If the features are not those that the settings describe.
+            ValueError: If the features do not match the settings.
         """
         size = None if self.decoder is None else self.decoder.input_size
         return self._decode_features(feats, size)
@@ -100,12 +101,11 @@ class FullResolutionHead(BaseHead):
     def predict_maps(
         self, feats: Sequence[Tensor], input_size: Sequence[int] | None = None
     ) -> Maps:
-        """Give the map that the codec decodes.
+        """Return the map that the codec decodes.
 
         Args:
             feats (Sequence[Tensor]): As :meth:`forward`.
-            input_size (Sequence[int], optional): [w, h] of the input that they are of. Defaults to
-                the codec's.
+            input_size (Sequence[int], optional): [w, h] of the input. Defaults to the codec's.
 
         Returns:
             dict[str, Tensor]: ``heatmaps`` (B, K, H, W) of the input's size.
@@ -120,16 +120,17 @@ class FullResolutionHead(BaseHead):
         batch_data_samples: OptSampleList,
         test_cfg: ConfigType = {},
     ) -> InstanceList | tuple[InstanceList, list[PixelData]]:
-        """Predict keypoints, batched on the model's device; only coordinates leave it.
+        """Predict keypoints in a batch on the model's device; only coordinates leave it.
 
         Args:
-            feats: The features, or with ``test_cfg.flip_test`` those of the input and of its mirror
-                image.
-            batch_data_samples (list[PoseDataSample]): Their ``flip_indices`` serve the flip test.
+            feats: The features. With ``test_cfg.flip_test``, a list of the features of the input
+            and of its mirror image.
+            batch_data_samples (list[PoseDataSample]): B samples; the flip test uses their
+                ``flip_indices``.
             test_cfg (dict): ``flip_test`` and ``output_heatmaps`` are used.
 
         Returns:
-            list[InstanceData]: keypoints (1, K, 2) in input pixels and keypoint_scores (1, K); with
+            list[InstanceData]: keypoints (1, K, 2) in input pixels and keypoint_scores (1, K). With
             ``output_heatmaps`` also a list of PixelData with the heatmaps (K, H, W).
 
         Raises:
@@ -143,7 +144,7 @@ class FullResolutionHead(BaseHead):
         if test_cfg.get('flip_test', False):
             maps, mirrored = (self.predict_maps(value) for value in feats)
             flip_indices = batch_data_samples[0].metainfo['flip_indices']
-            assert self.decoder is not None  # mmpose's test needs one
+            assert self.decoder is not None  # mmpose's testing requires one
             maps = self.decoder.merge_flipped(maps, mirrored, flip_indices)
         else:
             maps = self.predict_maps(feats)
@@ -162,14 +163,15 @@ class FullResolutionHead(BaseHead):
 
         Args:
             feats: The features.
-            batch_data_samples (list[PoseDataSample]): With either targets or points to draw.
+            batch_data_samples (list[PoseDataSample]): B samples with either targets or points to
+                draw.
             train_cfg (dict): ``compute_acc`` (default True) is used.
 
         Returns:
             dict[str, Tensor]: ``loss_kpt``, and ``acc_pose`` by :func:`heatmap_accuracy`.
         """
         heatmaps = self.forward(feats)
-        assert self.decoder is not None  # mmpose's training needs one
+        assert self.decoder is not None  # mmpose's training requires one
         targets = self.decoder.targets(batch_data_samples, heatmaps.device)
         weights = targets['keypoint_weights'][:, 0]
         losses = dict(loss_kpt=self.loss_module(heatmaps, targets['heatmaps'], weights))
@@ -178,7 +180,7 @@ class FullResolutionHead(BaseHead):
         return losses
 
     def _decode_features(self, feats: Sequence[Tensor], size: Sequence[int] | None) -> Tensor:
-        """Decode feature maps to heatmaps of an input's size [w, h]; not cut where it is None."""
+        """Decode feature maps to heatmaps of the input's size [w, h]; not cropped if it is None."""
         self._check_features(feats)
         x = feats[-1]
         for decoder, index in zip_equal(self.decoders, self.lateral_indices):
@@ -196,7 +198,7 @@ class FullResolutionHead(BaseHead):
                 raise ValueError(
                     f'FullResolutionHead: lateral_indices names feature map {index}, but '
                     f'in_channels {self.in_channels} gives {len(self.in_channels) - 1} before the '
-                    'one that is decoded.'
+                    'one that the head decodes.'
                 )
 
     def _check_features(self, feats: Sequence[Tensor]) -> None:
@@ -211,7 +213,7 @@ class FullResolutionHead(BaseHead):
             )
 
     def _cut(self, x: Tensor, size: Sequence[int]) -> Tensor:
-        """Cut the last decoder's map to the input's size [w, h]."""
+        """Crop the last decoder's map to the input's size [w, h]."""
         w, h = size
         spare = (x.shape[-2] - h, x.shape[-1] - w)
         if min(spare) < 0 or max(spare) >= 2 ** len(self.decoders):
@@ -228,16 +230,16 @@ class FullResolutionHead(BaseHead):
 def heatmap_accuracy(
     heatmaps: Tensor, targets: Tensor, mask: Tensor, threshold: float = 0.05
 ) -> Tensor:
-    """Mean over the keypoints of the part that is found; mmpose's ``pose_pck_accuracy`` in torch.
+    """Mean over the keypoints of the fraction found: mmpose's ``pose_pck_accuracy`` in torch.
 
-    As there a keypoint is found if its arg-max is nearer to the target's than ``threshold``, with x
-    measured in map heights and y in map widths.
+    As in mmpose, a keypoint is found if its arg-max is nearer to the target's than ``threshold``,
+    with x measured in map heights and y in map widths.
 
     Args:
         heatmaps (Tensor): (B, K, h, w).
         targets (Tensor): (B, K, h, w).
         mask (Tensor): (B, K), True for the keypoints that count.
-        threshold (float): Defaults to 0.05.
+        threshold (float): Largest distance that counts as found. Defaults to 0.05.
 
     Returns:
         Tensor: One number, on the maps' device; 0 if no keypoint counts.

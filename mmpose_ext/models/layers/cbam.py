@@ -20,10 +20,9 @@ class ChannelAttention(BaseModule):
     ``M_c(F) = sigmoid(MLP(AvgPool(F)) + MLP(MaxPool(F)))``, one MLP shared by both.
 
     Args:
-        in_channels (int): channels C of the input.
-        reduction (int): the hidden layer has ``max(C // reduction, 1)`` channels. Default 8,
-            which gives Table IV's parameter count.
-        init_cfg (dict, optional): initialisation config.
+        in_channels (int): Channels C of the input. reduction (int): The hidden layer has ``max(C //
+            reduction, 1)`` channels. Defaults to 8, which gives Table IV's parameter count.
+        init_cfg (dict, optional): Config of the initialisation.
     """
 
     def __init__(self, in_channels: int, reduction: int = 8, init_cfg: dict | None = None):
@@ -48,10 +47,10 @@ class SpatialAttention(BaseModule):
     ``M_s(F) = sigmoid(f([mean_c(F); max_c(F)]))`` with f a 7 x 7 convolution.
 
     Args:
-        kernel_size (int): odd size of the convolution. Default 7.
-        norm_cfg (dict, optional): normalisation after the convolution; the paper's equation has
-            none, CBAM's public code uses ``dict(type='BN')``.
-        init_cfg (dict, optional): initialisation config.
+        kernel_size (int): Odd size of the convolution. Defaults to 7.
+        norm_cfg (dict, optional): Config of a normalisation after the convolution. The paper's
+            equation has none; CBAM's public code uses ``dict(type='BN')``. Defaults to None.
+        init_cfg (dict, optional): Config of the initialisation.
     """
 
     def __init__(
@@ -77,11 +76,12 @@ class CBAM(BaseModule):
     ``F' = M_c(F) * F``, ``F'' = M_s(F') * F'``.
 
     Args:
-        in_channels (int): channels C of the input and output.
-        reduction (int): see :class:`ChannelAttention`. Default 8.
-        kernel_size (int): see :class:`SpatialAttention`. Default 7.
-        spatial_norm_cfg (dict, optional): normalisation in the spatial part. Default None.
-        init_cfg (dict, optional): initialisation config.
+        in_channels (int): Channels C of the input and output.
+        reduction (int): See :class:`ChannelAttention`. Defaults to 8.
+        kernel_size (int): See :class:`SpatialAttention`. Defaults to 7.
+        spatial_norm_cfg (dict, optional): Config of a normalisation in the spatial part. Defaults
+            to None.
+        init_cfg (dict, optional): Config of the initialisation.
     """
 
     _abbr_ = 'cbam'
@@ -99,6 +99,6 @@ class CBAM(BaseModule):
         self.spatial = SpatialAttention(kernel_size, spatial_norm_cfg)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, C, h, w) -> (B, C, h, w), rescaled by both attention maps."""
+        """Rescale (B, C, h, w) features by both attention maps."""
         x = x * self.channel(x)
         return x * self.spatial(x)

@@ -14,19 +14,19 @@ from .in_branch_aggregation import InBranchAggregation
 
 
 class SubBranch(BaseModule):
-    """Predictions of a branch, for detection or for tags, together with its general features.
+    """Predictions of a branch, for detection or for tags, together with general features.
 
     "The feature maps of each branch are composed of the supervised predictions and the
-    unsupervised general features", Section 3.4: together as many channels as the input has. Both
-    are 1x1 convolutions after another, with normalisation, as in Newell's hourglass; the paper
-    says no more than that a 1x1 convolution ends it.
+    unsupervised general features" (Section 3.4). Together they have as many channels as the input.
+    Both are 1x1 convolutions after a 1x1 convolution with normalisation, as in Newell's hourglass;
+    the paper only says that the branch ends in a 1x1 convolution.
 
     Args:
-        channels (int): Channels of the input and of predictions and general features together.
-        num_clusters (int): Channels that are predictions.
-        general (bool): Whether there are general features; the last stack needs none.
-        scale (float): What the predictions are in units of; the features passed on hold them in
-            this unit. Defaults to 1.
+        channels (int): Channels of the input, and of predictions and general features together.
+        num_clusters (int): Channels of the predictions.
+        general (bool): Whether the branch has general features; the last stack needs none.
+        scale (float): Unit of the predictions. The features passed on hold them in this unit.
+            Defaults to 1.
         norm_cfg (dict, optional): Config of the normalisation. Defaults to batch normalisation.
     """
 
@@ -45,7 +45,7 @@ class SubBranch(BaseModule):
         self.general = nn.Conv2d(channels, channels - num_clusters, 1) if general else None
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Map (B, channels, h, w) to predictions (B, num_clusters, h, w) and all, as the input."""
+        """Map (B, channels, h, w) to predictions (B, num_clusters, h, w) and to all channels."""
         x = self.features(x)
         predictions = self.predictions(x)
         if self.general is None:
@@ -54,13 +54,13 @@ class SubBranch(BaseModule):
 
 
 class ClusterBranch(BaseModule):
-    """A branch of a stack: detection and tag sub-branch, and in-branch aggregation.
+    """A branch of a stack: detection sub-branch, tag sub-branch and in-branch aggregation.
 
     Args:
         channels (int): Channels of the input and of each sub-branch's output.
-        num_clusters (int): Heatmaps, and tag maps, that it predicts.
+        num_clusters (int): Number of heatmaps, and of tag maps.
         in_branch (bool): Whether the tag features are aggregated to the detection features.
-        is_last (bool): Whether no stack follows, which its features would serve.
+        is_last (bool): Whether no stack follows; then the branch has only predictions.
         tag_scale (float): The unit of the tags.
         norm_cfg (dict, optional): Config of the normalisation. Defaults to batch normalisation.
     """
@@ -81,7 +81,7 @@ class ClusterBranch(BaseModule):
         self.in_branch = InBranchAggregation(channels, norm_cfg) if in_branch else None
 
     def forward(self, x: Tensor) -> tuple[Maps, Tensor | None, Tensor | None]:
-        """Map (B, channels, h, w) to the predicted maps, detection and tag features."""
+        """Map (B, channels, h, w) to the predicted maps, detection features and tag features."""
         heatmaps, detection = self.detection(x)
         tags, tag = self.tag(x)
         if self.in_branch is not None:

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Convolution, normalisation and ReLU, and rows of them."""
+"""Convolution, normalisation and ReLU, and sequences of them."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ BATCH_NORM = dict(type='BN')
 
 
 class ConvUnit(ConvModule):
-    """mmcv's ``ConvModule``, with PyTorch's initialisation where there is no normalisation.
+    """mmcv's ``ConvModule``, with PyTorch's initialisation if it has no normalisation.
 
     The cluster-wise paper found "that the training works well under the default setting of PyTorch"
-    (Section 4.2). With normalisation the scale of the weights does not matter, and mmcv's Kaiming
-    initialisation stays. Arguments are those of ``mmcv.cnn.ConvModule``.
+    (Section 4.2). With normalisation the scale of the weights does not matter, so mmcv's Kaiming
+    initialisation stays. It takes the arguments of ``mmcv.cnn.ConvModule``.
     """
 
     def init_weights(self) -> None:
@@ -25,10 +25,10 @@ class ConvUnit(ConvModule):
 def convolutions(
     in_channels: int, channels: int, blocks: int = 1, norm_cfg: dict | None = None
 ) -> nn.Sequential:
-    """Give ``blocks`` 3x3 convolutions with ReLU.
+    """Build ``blocks`` 3x3 convolutions with ReLU.
 
-    The public training code of associative embedding has them, without normalisation, where
-    Newell's earlier hourglass has residual modules.
+    The public training code of associative embedding has these, without normalisation, in place of
+    the residual modules of Newell's earlier hourglass.
     """
     widths = [in_channels] + [channels] * blocks
     return nn.Sequential(

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Cross-branch aggregation: the sparse branch's features, turned to the dense branch's channels."""
+"""Cross-branch aggregation: map the sparse branch's features to the dense branch's channels."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from torch import Tensor, nn
 
 
 class ClusterConv2d(nn.Conv2d):
-    """1x1 convolution in groups of any size: an output sees the inputs that its mask names.
+    """1x1 convolution in groups of any size, in which a mask connects outputs and inputs.
 
-    ``nn.Conv2d`` has groups of one size only; clusters of 5, 6 and 6 joints need others.
+    ``nn.Conv2d`` only has groups of equal size; clusters of 5, 6 and 6 keypoints need different
+    sizes.
 
     Args:
-        mask (Tensor): (out_channels, in_channels) bool, which input reaches which output.
+        mask (Tensor): (out_channels, in_channels) bool, True where an output sees an input.
 
     Raises:
         ValueError: If an output would see no input.
@@ -28,7 +29,7 @@ class ClusterConv2d(nn.Conv2d):
         if not mask.any(1).all():
             raise ValueError(
                 f'ClusterConv2d: output {int((~mask.any(1)).nonzero()[0])} sees no input; each '
-                'cluster of the one branch must share a keypoint with a cluster of the other.'
+                'cluster of one branch must share a keypoint with a cluster of the other.'
             )
         self.register_buffer('mask', mask[:, :, None, None].float(), persistent=False)
 
@@ -40,18 +41,19 @@ class ClusterConv2d(nn.Conv2d):
 class CrossBranchAggregation(BaseModule):
     """Add the sparse branch's detection features to the dense branch's.
 
-    Cluster-wise network, Section 3.4 and Figure 4(b). A branch's features are its predictions, a
-    channel a cluster, and general features, up to one number of channels in both branches. 1x1
-    convolutions map the sparse branch's to the dense branch's: the predictions in groups by the
-    dense branch's clusters ("the feature maps of keypoints in head part are merged together"); the
-    dense branch's general features come from all channels of the sparse branch ("the general
-    features are enriched by aggregating the supervised information"). The sum is element-wise.
+    Cluster-wise network, Section 3.4 and Figure 4(b). A branch's features are its predictions, one
+    channel per cluster, and general features; both branches have the same number of channels. 1x1
+    convolutions map the sparse branch's features to the dense branch's. The predictions are mapped
+    in groups, one per dense cluster ("the feature maps of keypoints in head part are merged
+    together"). The dense branch's general features come from all channels of the sparse branch
+    ("the general features are enriched by aggregating the supervised information"). The sum is
+    element-wise.
 
-    A sparse cluster whose joints belong to several dense clusters (5 clusters with 3) reaches
+    A sparse cluster whose keypoints belong to several dense clusters (5 clusters with 3) reaches
     all of them.
 
     Args:
-        channels (int): Channels of either branch's features.
+        channels (int): Channels of each branch's features.
         sparse_clusters (Sequence[Sequence[int]]): Keypoints of each sparse cluster.
         dense_clusters (Sequence[Sequence[int]]): Keypoints of each dense cluster.
     """
@@ -69,6 +71,6 @@ class CrossBranchAggregation(BaseModule):
         self.general = nn.Conv2d(channels, channels - len(dense_clusters), 1)
 
     def forward(self, dense: Tensor, sparse: Tensor) -> Tensor:
-        """Merge the branches' detection features, (B, channels, h, w) each and the output's."""
+        """Merge the branches' detection features, (B, channels, h, w) each, to the same shape."""
         predictions = self.predictions(sparse[:, : self.num_sparse])
         return dense + torch.cat([predictions, self.general(sparse)], 1)

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""One step of a decoder: twice the resolution, with lateral features and global context."""
+"""One decoder step, which doubles the resolution, with lateral features and global context."""
 
 from __future__ import annotations
 
@@ -14,15 +14,16 @@ from torch.nn.functional import interpolate
 class DecoderBlock(BaseModule):
     """Deconvolution, fusion with lateral features, context block (Sections 3.1 to 3.3).
 
-    A 4x4 deconvolution of stride 2 with batch normalisation and ReLU doubles the resolution. Where
-    the block takes lateral features they are concatenated to its output and a 3x3 convolution with
-    batch normalisation and ReLU fuses them. A context block, if any, comes last.
+    A 4x4 deconvolution of stride 2 with batch normalisation and ReLU doubles the resolution.
+    Lateral features, if any, are concatenated to its output, and a 3x3 convolution with batch
+    normalisation and ReLU fuses them. A context block, if any, comes last.
 
     Args:
         in_channels (int): Channels of the input.
         out_channels (int): Channels of the deconvolution and of the output.
         lateral_channels (int): Channels of the lateral features; 0 for none. Defaults to 0.
         context (dict, optional): Config of a layer that takes ``in_channels`` and keeps the shape.
+            Defaults to None.
         init_cfg (dict, optional): Config of the initialisation.
     """
 
@@ -60,8 +61,8 @@ class DecoderBlock(BaseModule):
 
         Args:
             x (Tensor): The features.
-            lateral (Tensor, optional): (B, lateral_channels, h', w'), for a block that takes them;
-                resized bilinearly if they are of another size than the output.
+            lateral (Tensor, optional): (B, lateral_channels, h', w'), for a block with lateral
+                features; resized bilinearly if the size differs from the output's.
         """
         x = self.relu(self.norm(self.deconv(x)))
         if self.fuse is not None:
@@ -70,7 +71,7 @@ class DecoderBlock(BaseModule):
 
 
 def resize(maps: Tensor, size: tuple[int, int]) -> Tensor:
-    """Resize maps (B, C, h, w) bilinearly to a size [h, w]; maps of that size are given back."""
+    """Resize maps (B, C, h, w) bilinearly to a size [h, w]; maps of that size are unchanged."""
     if tuple(maps.shape[-2:]) == tuple(size):
         return maps
     return interpolate(maps, size=tuple(size), mode='bilinear', align_corners=False)

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""DetNet's bottlenecks, on which CLNet-ResNet's head is built."""
+"""DetNet's bottlenecks, the parts of CLNet-ResNet's head."""
 
 from mmcv.cnn import ConvModule
 from mmpose.models.backbones.resnet import Bottleneck
@@ -13,17 +13,18 @@ def dilated_bottleneck(
     project: bool = False,
     norm_cfg: dict = dict(type='BN'),
 ) -> Bottleneck:
-    """Build DetNet's dilated bottleneck (Li et al., ECCV 2018, Figure 2), same size in and out.
+    """Build DetNet's dilated bottleneck, which keeps the size (Li et al., ECCV 2018, Figure 2).
 
-    1x1 convolution to ``mid_channels``, 3x3 with dilation, 1x1 to ``channels``, each with
-    normalisation, added to the input (DetNet's A) or to its 1x1 projection (DetNet's B).
+    It has a 1x1 convolution to ``mid_channels``, a 3x3 convolution with dilation and a 1x1
+    convolution to ``channels``, each with normalisation. The result is added to the input (DetNet's
+    A) or to its 1x1 projection (DetNet's B).
 
     Args:
         in_channels (int): Channels of the input (B, in_channels, h, w).
         channels (int): Channels of the output (B, channels, h, w), a multiple of ``mid_channels``.
         mid_channels (int): Channels of the 3x3 convolution.
         dilation (int): 2 for the dilated bottleneck, 1 for the plain one. Defaults to 2.
-        project (bool): Whether to project the input; always done where the channels change.
+        project (bool): Whether to project the input; it is always projected if the channels change.
         norm_cfg (dict): Config of the normalisation. Defaults to batch normalisation.
 
     Returns:

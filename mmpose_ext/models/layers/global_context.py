@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Global context block that also hands out its spatial attention heatmap."""
+"""Global context block that can return its spatial attention heatmap."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ HANDED_OUT = ('heatmap', 'weights')
 class GlobalContextBlock(ContextBlock):
     """mmcv's ``ContextBlock`` as in Section 3.2, Fig. 1(b) of the full-resolution network.
 
-    A 1x1 convolution gives one spatial attention heatmap for all channels; its softmax over the
-    positions weighs the mean of the features; a bottleneck transforms this context, which is
-    added to the features of all positions. The parameters are those of ``ContextBlock``.
+    A 1x1 convolution computes one spatial attention heatmap for all channels. Its softmax over the
+    positions weights the mean of the features. A bottleneck transforms this context, which is then
+    added to the features at all positions. The parameters are those of ``ContextBlock``.
 
     Args:
         in_channels (int): Channels C of the feature map.
-        ratio (float): Channels of the bottleneck as a part of C. Defaults to 1/4, the better of
-            the GCNet paper's two; this paper does not say which.
-        hand_out (str): What :meth:`attend` returns with the features: ``'heatmap'``, the spatial
-            attention heatmap before the softmax (what the paper calls by that name), or
-            ``'weights'``, after it, whose values sum to 1 in each image. Defaults to
-            ``'heatmap'``: its scale does not depend on the number of positions.
+        ratio (float): Channels of the bottleneck as a fraction of C. Defaults to 1/4, the better of
+            the two in the GCNet paper; this paper does not give it.
+        hand_out (str): What :meth:`attend` returns with the features: ``'heatmap'``, the map before
+            the softmax (which the paper calls spatial attention heatmap), or ``'weights'``, the map
+            after it, whose values sum to 1 in each image. Defaults to ``'heatmap'``, whose scale
+            does not depend on the number of positions.
 
     Raises:
-        ValueError: If the bottleneck would have no channels or ``hand_out`` is not one of these.
+        ValueError: If the bottleneck would have no channels or ``hand_out`` is unknown.
     """
 
     _abbr_ = 'global_context'
@@ -52,17 +52,17 @@ class GlobalContextBlock(ContextBlock):
         self.hand_out = hand_out
 
     def init_weights(self) -> None:
-        """Start as the identity (GCNet), also after an enclosing module's ``init_cfg``."""
+        """Initialise to the identity (GCNet), even after an enclosing module's ``init_cfg``."""
         self.reset_parameters()
 
     def attend(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Add the global context, and give the attention that it was gathered with.
+        """Add the global context and return its attention too.
 
         Args:
             x (Tensor): (B, C, h, w) features.
 
         Returns:
-            tuple: Features (B, C, h, w) and the attention (B, 1, h, w), see ``hand_out``.
+            tuple: Features (B, C, h, w) and the attention (B, 1, h, w); see ``hand_out``.
         """
         heatmap = self.conv_mask(x)
         weights = heatmap.flatten(2).softmax(-1)

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""In-branch aggregation: tag features as an attention to the region of people."""
+"""In-branch aggregation: tag features as attention to the regions of people."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from .conv_unit import BATCH_NORM, ConvUnit
 
 
 class InBranchAggregation(BaseModule):
-    """Add to detection features what they and the tag features give together.
+    """Fuse tag features into detection features, with a residual connection.
 
-    Cluster-wise network, Section 3.4 and Figure 4(a): tag and detection features are concatenated,
-    fused by a 1x1 convolution, and the detection features are added (residual connection). The
-    paper names no normalisation; here a ReLU follows the convolution, and normalisation before it
-    where the network has it.
+    Cluster-wise network, Section 3.4 and Figure 4(a): tag and detection features are concatenated
+    and fused by a 1x1 convolution, and the detection features are added (residual connection). The
+    paper mentions no normalisation; here the convolution is followed by normalisation, if the
+    network has it, and a ReLU.
 
     Args:
-        channels (int): Channels of the detection features, of the tag features and of the output.
+        channels (int): Channels of the detection features, the tag features and the output.
         norm_cfg (dict, optional): Config of the normalisation. Defaults to batch normalisation.
     """
 
@@ -28,5 +28,5 @@ class InBranchAggregation(BaseModule):
         self.merge = ConvUnit(2 * channels, channels, 1, norm_cfg=norm_cfg)
 
     def forward(self, detection: Tensor, tag: Tensor) -> Tensor:
-        """Merge detection and tag features, (B, channels, h, w) each and the output's shape."""
+        """Merge detection and tag features, (B, channels, h, w) each, to the same shape."""
         return detection + self.merge(torch.cat([tag, detection], 1))

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Offsets corrected by the short offsets of the keypoint that they point to."""
+"""Correct offsets by the short offsets of the keypoint that they point to."""
 
 from __future__ import annotations
 
@@ -17,19 +17,20 @@ def refine_offsets(
     input_size: Sequence[int],
     steps: int = 2,
 ) -> Tensor:
-    """Correct offset fields by the short offsets at the place that they point to.
+    """Correct offset fields by the short offsets at the position that they point to.
 
-    StrongPose takes this over from PersonLab (Papandreou et al., ECCV 2018, Section 3.2): an offset
-    o from position p becomes o + S(p + o), with S the short offsets of the keypoint that it points
-    to, read by bilinear interpolation; ``steps`` times. Differentiable in both fields.
+    StrongPose adopts this from PersonLab (Papandreou et al., ECCV 2018, Section 3.2). An offset o
+    from position p becomes o + S(p + o), ``steps`` times, where S are the short offsets of the
+    keypoint that it points to, interpolated bilinearly. The result is differentiable in both
+    fields.
 
     Frame: the corner pixels of the input lie on the corner cells of the maps (``align_corners``).
-    Beyond the input S is that of the border.
+    Outside the input, S is its value at the border.
 
     Args:
         offsets (Tensor): (B, 2D, h, w) in input pixels, x before y: mid or long offsets.
         short_offsets (Tensor): (B, 2K, h, w) in input pixels.
-        ends (Tensor | Sequence[int]): (D,) the keypoint that each offset points to; a tensor on the
+        ends (Tensor | Sequence[int]): (D,) keypoint that each offset points to; a tensor on the
             maps' device is not copied.
         input_size (Sequence[int]): [w, h] of the input in pixels.
         steps (int): Number of corrections. Defaults to 2, as in the authors' code.
@@ -45,13 +46,13 @@ def refine_offsets(
         raise ValueError(
             f'refine_offsets: {channels} channels of {width}x{height} cells for {len(ends)} ends, '
             f'and short offsets of {short_offsets.shape[-1]}x{short_offsets.shape[-2]} cells: give '
-            'two channels for each end, and maps of one size.'
+            'two channels per end, and maps of one size.'
         )
     if not steps:
         return offsets
     ends = torch.as_tensor(ends, device=offsets.device)
     short = short_offsets.unflatten(1, (-1, 2)).index_select(1, ends).flatten(0, 1)
-    # From pixels to grid_sample's -1 to 1 over the input, whatever the maps' size.
+    # From pixels to grid_sample's range of -1 to 1 over the input, for maps of any size.
     unit_x, unit_y = (2 / max(side - 1, 1) for side in input_size)
     fields = offsets.unflatten(1, (-1, 2)).flatten(0, 1)
     x = torch.linspace(-1, 1, width, dtype=offsets.dtype, device=offsets.device)

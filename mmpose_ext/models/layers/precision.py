@@ -8,19 +8,19 @@ from torch import Tensor
 
 
 def at_least_float32(x: Tensor) -> Tensor:
-    """Widen half-precision floats to float32; float32 and float64 pass unchanged.
+    """Convert half-precision floats to float32; keep float32 and float64.
 
     Args:
-        x (Tensor): any shape, any floating dtype.
+        x (Tensor): Any shape and any floating dtype.
 
     Returns:
-        Tensor: the same values, float32 or float64.
+        Tensor: The same values in float32 or float64.
     """
     return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
 
 
 def no_autocast(x: Tensor) -> AbstractContextManager:
-    """Context in which operations on ``x``'s device keep their inputs' dtype."""
+    """Return a context in which operations on ``x``'s device keep their inputs' dtype."""
     if x.is_meta:  # meta tensors have no autocast
         return nullcontext()
     return torch.autocast(device_type=x.device.type, enabled=False)

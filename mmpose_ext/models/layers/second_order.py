@@ -1,9 +1,9 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """CBAM with second-order channel pooling ("An Attention Module for ...", Section III, Eq. 6).
 
-The channel part follows GSoP-Net (Gao et al., CVPR 2019), which the paper cites for it and which
-its Table IV confirms: 36.7 M parameters and 9.17 GFLOPs need a 128 x 128 covariance whose rows
-are each reduced to four values.
+The channel part follows GSoP-Net (Gao et al., CVPR 2019), which the paper cites. The paper's Table
+IV confirms it: 36.7 M parameters and 9.17 GFLOPs require a 128 x 128 covariance with each row
+reduced to four values.
 """
 
 from __future__ import annotations
@@ -19,12 +19,13 @@ from .precision import at_least_float32, no_autocast
 
 
 def channel_covariance(x: Tensor, center: bool = True) -> Tensor:
-    """Covariance between channels over all positions, in float32 or wider.
+    """Compute the covariance between channels over all positions, in float32 or wider.
 
     Args:
         x (Tensor): (B, C, h, w) features of any floating dtype.
-        center (bool): subtract each channel's mean (a covariance); False gives the plain second
-            moment ``F F^T / hw``, Eq. 6 to the letter.
+        center (bool): Whether to subtract each channel's mean, which gives a covariance. False
+            gives the plain second moment ``F F^T / hw``, exactly as Eq. 6 is printed. Defaults to
+            True.
 
     Returns:
         Tensor: (B, C, C), symmetric and positive semi-definite; float32, or float64 for float64.
@@ -44,14 +45,14 @@ class SecondOrderChannelAttention(BaseModule):
     1x1 convolution back to C, sigmoid: "two consecutive convolutions and non-linear activation".
 
     Args:
-        in_channels (int): channels C of the input.
-        covariance_channels (int): d. Default 128.
-        row_expansion (int): values kept of each covariance row. Default 4.
-        center (bool): see :func:`channel_covariance`. Default True.
-        norm_cfg (dict): normalisation of the reduced features and of the covariance rows.
-        act_cfg (dict, optional): activation between the two convolutions; None leaves it out, as
-            GSoP-Net's public code does. Default ReLU.
-        init_cfg (dict, optional): initialisation config.
+        in_channels (int): Channels C of the input. covariance_channels (int): d. Defaults to 128.
+        row_expansion (int): Values kept of each covariance row. Defaults to 4.
+        center (bool): See :func:`channel_covariance`. Defaults to True.
+        norm_cfg (dict): Config of the normalisation of the reduced features and of the covariance
+            rows. Defaults to batch normalisation.
+        act_cfg (dict, optional): Config of the activation between the two convolutions. None leaves
+            it out, as GSoP-Net's public code does. Defaults to ReLU.
+        init_cfg (dict, optional): Config of the initialisation.
     """
 
     def __init__(
@@ -86,12 +87,14 @@ class SecondOrderCBAM(BaseModule):
     """CBAM whose channel attention pools second-order statistics (Eq. 5, 6), a plugin layer.
 
     Args:
-        in_channels (int): channels C of the input and output.
-        covariance_channels, row_expansion, center, norm_cfg: see
+        in_channels (int): Channels C of the input and output.
+        covariance_channels, row_expansion, center, norm_cfg: See
             :class:`SecondOrderChannelAttention`.
-        kernel_size (int): see :class:`~mmpose_ext.models.layers.cbam.SpatialAttention`. Default 7.
-        spatial_norm_cfg (dict, optional): normalisation in the spatial part. Default None.
-        init_cfg (dict, optional): initialisation config.
+        kernel_size (int): See :class:`~mmpose_ext.models.layers.cbam.SpatialAttention`. Defaults to
+            7.
+        spatial_norm_cfg (dict, optional): Config of a normalisation in the spatial part. Defaults
+            to None.
+        init_cfg (dict, optional): Config of the initialisation.
     """
 
     _abbr_ = 'second_order_cbam'
@@ -114,6 +117,6 @@ class SecondOrderCBAM(BaseModule):
         self.spatial = SpatialAttention(kernel_size, spatial_norm_cfg)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, C, h, w) -> (B, C, h, w), rescaled by both attention maps."""
+        """Rescale (B, C, h, w) features by both attention maps."""
         x = x * self.channel(x)
         return x * self.spatial(x)

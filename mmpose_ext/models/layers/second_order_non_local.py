@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""The whole attention module of "An Attention Module for Multi-Person Pose Estimation", Eq. 7."""
+"""The complete module of "An Attention Module for Multi-Person Pose Estimation" (Eq. 7)."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ class SecondOrderNonLocal(BaseModule):
     ``Refined(F) = Z(M_s(M_c(F) * F) * (M_c(F) * F))`` with M_c of Eq. 6, M_s of Eq. 5, Z of Eq. 2.
 
     Args:
-        in_channels (int): channels C of the input and output.
-        cbam (dict, optional): further arguments of
+        in_channels (int): Channels C of the input and output.
+        cbam (dict, optional): Further arguments of
             :class:`~mmpose_ext.models.layers.second_order.SecondOrderCBAM`.
-        non_local (dict, optional): further arguments of
+        non_local (dict, optional): Further arguments of
             :class:`~mmpose_ext.models.layers.gaussian_non_local.GaussianNonLocal2d`.
-        init_cfg (dict, optional): initialisation config.
+        init_cfg (dict, optional): Config of the initialisation.
     """
 
     _abbr_ = 'second_order_non_local'
@@ -40,5 +40,5 @@ class SecondOrderNonLocal(BaseModule):
         self.non_local = GaussianNonLocal2d(in_channels, **(non_local or {}))
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, C, h, w) -> (B, C, h, w)."""
+        """Map (B, C, h, w) to (B, C, h, w)."""
         return self.non_local(self.cbam(x))

@@ -1,10 +1,11 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""``softmax(x x^T) v`` by blocks: memory linear in the positions, half of the products saved.
+"""``softmax(x x^T) v`` in blocks: memory linear in the positions, and half of the products.
 
 The logits x x^T of the Gaussian non-local block are symmetric. Each block above the diagonal is
-computed once and serves the rows of both its sides, so that forward and backward pass take 3.5
-products of N x N x C multiply-adds (v having C / 2 channels), against 4.5 with the whole matrix
-kept and 7 with ``scaled_dot_product_attention``, which must also pad v to C channels.
+computed once and used for its rows and, transposed, for its columns. If v has C / 2 channels,
+forward and backward pass together take 3.5 products of N x N x C multiply-adds, compared with 4.5
+if the whole matrix is kept and 7 with ``scaled_dot_product_attention``, which must also pad v to C
+channels.
 """
 
 from __future__ import annotations
@@ -15,18 +16,18 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-BLOCK = 512  # rows and columns of a block: 1 MB an image, so that it stays in a core's cache
+BLOCK = 512  # rows and columns of a block: 1 MB per image, which fits a core's cache
 
 
 def self_similarity_attention(x: Tensor, value: Tensor, block: int = BLOCK) -> Tensor:
-    """``softmax(x x^T) value``, Eq. 1 with f(a, b) = exp(a . b), for one set of positions.
+    """Compute ``softmax(x x^T) value``: Eq. 1 with f(a, b) = exp(a . b), for one set of positions.
 
-    Differentiable once. The softmax is stable for any size of features (running maxima).
+    It is differentiable once. Running maxima keep the softmax stable for features of any magnitude.
 
     Args:
         x (Tensor): (B, N, C), float32 or float64.
         value (Tensor): (B, N, D), of the same dtype.
-        block (int): rows and columns of a block. Default 512.
+        block (int): Rows and columns of a block. Defaults to 512.
 
     Returns:
         Tensor: (B, N, D).
@@ -35,7 +36,7 @@ def self_similarity_attention(x: Tensor, value: Tensor, block: int = BLOCK) -> T
 
 
 def _blocks(length: int, block: int) -> list[tuple[slice, slice]]:
-    """The blocks on and above the diagonal, as (rows, columns)."""
+    """Return the blocks on and above the diagonal, as (rows, columns)."""
     parts = [slice(start, min(start + block, length)) for start in range(0, length, block)]
     return [(rows, columns) for i, rows in enumerate(parts) for columns in parts[i:]]
 

@@ -14,54 +14,55 @@ from mmpose_ext.utils.maps import Maps
 class ClusterTagLoss(nn.Module):
     """Detection and embedding loss of one branch of one stack (Eq. 1 to 8).
 
-    - Detection (Eq. 1): mean square error over the cells and over images; over clusters as
-      ``cluster_reduction`` says.
-    - Pull (Eq. 3): squares of normalised tag minus the person's reference, a mean over the person's
-      visible keypoints, then over the people that have any.
-    - Push (Eq. 6): exp(-(difference of references)^2 / (2 margin^2)), a mean over all pairs of
-      such people; 0 for fewer than two. The public training code of associative embedding has
-      0.5 exp(-difference^2): ``margin=0.5**0.5, push_weight=0.5``.
-    - Pull and push are means over the images; an image without people counts with 0.
+    - Detection (Eq. 1): mean square error over cells and images; ``cluster_reduction`` sets the
+      reduction over clusters.
+    - Pull (Eq. 3): squared difference between normalised tag and the person's reference, a mean
+      over the person's visible keypoints, then over the people with visible keypoints.
+    - Push (Eq. 6): exp(-(difference of references)^2 / (2 margin^2)), a mean over all pairs of such
+      people; 0 for fewer than two people. The public training code of associative embedding has 0.5
+      exp(-difference^2), which is ``margin=0.5**0.5, push_weight=0.5``.
+    - Pull and push are means over the images; an image without people counts as 0.
 
-    ``reading`` says what a normalised tag is. With h the predicted tag at a keypoint, d its
-    place in its cluster and delta the step of the offsets:
+    ``reading`` defines the normalised tag. Let h be the predicted tag at a keypoint, d the
+    keypoint's place in its cluster and delta the step of the offsets:
 
     - ``'offset'``: h - d * delta. "We represent each tag by the cluster-wise mean value with an
-      offset factor to distinguish the keypoints by their relative orders": the predicted tag is
-      learnt to be reference + d * delta, the tag's normalisation takes the offset off, and the
-      means of Eq. 5 and 7 are over normalised tags. Decoding can then tell the keypoints of a
-      cluster apart, which is what the offset is for.
-    - ``'printed'``: mean of h over the person's visible keypoints in the cluster, plus
-      d * delta, to the letter of Eq. 4 and 5. The offset is a constant added to a mean, so every
-      keypoint of a cluster gets the same gradient: the tags within a cluster are free, and neither
-      their identity nor their person is learnt. For comparison.
+      offset factor to distinguish the keypoints by their relative orders": the network learns to
+      predict reference + d * delta, the normalisation subtracts the offset, and the means of Eq. 5
+      and 7 are over normalised tags. Decoding can then distinguish the keypoints of a cluster,
+      which is the purpose of the offset.
+    - ``'printed'``: mean of h over the person's visible keypoints in the cluster, plus d * delta,
+      exactly as Eq. 4 and 5 are printed. The offset is a constant added to a mean, so every
+      keypoint of a cluster gets the same gradient: nothing fixes the tags within a cluster, and the
+      network learns neither their keypoint nor their person. This is for comparison.
 
-    For clusters of one keypoint both are plain associative embedding with a margin.
+    For clusters of one keypoint, both are plain associative embedding with a margin.
 
-    No value is copied off the device, whatever the number of people.
+    No value is copied off the device, for any number of people.
 
     Args:
         detection_weight (float): lambda_d. Defaults to 1.
         tag_weight (float): lambda_e. Defaults to 1e-3.
         margin (float): Delta. Defaults to 4.
-        pull_weight (float): Factor of the pull loss versus the push loss. Defaults to 1, Eq. 2.
-            1 / margin^2 measures both in units of the margin ("the tag values are normalized
-            within each tagging heatmap"): see docs/cluster-wise.md on how tags of all people
-            collapse without.
-        push_weight (float): Factor of the push loss. Defaults to 1, Eq. 2.
+        pull_weight (float): Factor of the pull loss. Defaults to 1, as in Eq. 2. With 1 / margin^2,
+            both losses are in units of the margin ("the tag values are normalized within each
+            tagging heatmap"); docs/cluster-wise.md describes how the tags of all people collapse
+            otherwise.
+        push_weight (float): Factor of the push loss. Defaults to 1, as in Eq. 2.
         reading (str): ``'offset'`` or ``'printed'``. Defaults to ``'offset'``.
         cluster_reduction (str): ``'mean'`` over the clusters of a branch, "the mean Euclidean
-            distance over all pairs of prediction and ground truth detection heatmap"; or ``'sum'``,
-            Eq. 1 "for each keypoint cluster". The mean makes a keypoint's Gaussian in one of 17
-            maps count a 17th of the same Gaussian in one map of all. Defaults to ``'mean'``.
-        tag_window (int): Edge of the square of cells around a keypoint whose tags are trained to be
-            its tag, odd; see :func:`widen`. Defaults to 1, the keypoint's own cell, as in
-            associative embedding: the cells around it have tags "through convolution propagation"
-            (Section 3.4), which a peak one cell off then reads (see docs/cluster-wise.md).
+            distance over all pairs of prediction and ground truth detection heatmap", or ``'sum'``,
+            Eq. 1 "for each keypoint cluster". With the mean, a keypoint's Gaussian in one of 17
+            maps counts a 17th of the same Gaussian in a single map. Defaults to ``'mean'``.
+        tag_window (int): Odd edge length, in cells, of the square around a keypoint in which tags
+            are trained; see :func:`widen`. Defaults to 1, the keypoint's own cell, as in
+            associative embedding. The cells around it then have tags "through convolution
+            propagation" (Section 3.4), which decoding reads if a peak is one cell off (see
+            docs/cluster-wise.md).
 
     Raises:
-        ValueError: If ``reading`` or ``cluster_reduction`` is neither of the two, ``margin`` is
-            not positive, or ``tag_window`` is not odd.
+        ValueError: If ``reading`` or ``cluster_reduction`` is unknown, ``margin`` is not positive,
+            or ``tag_window`` is not odd.
     """
 
     def __init__(
@@ -113,14 +114,14 @@ class ClusterTagLoss(nn.Module):
             targets (dict[str, Tensor]): As drawn by :class:`mmpose_ext.codecs.ClusterTag`:
                 ``heatmaps`` (B, C, h, w), ``keypoint_indices`` (B, N, K) int64, cells of the
                 keypoint's own map, ``keypoint_weights`` (B, N, K), above 0 where labelled, and
-                optionally ``heatmap_weights`` (B, 1, h, w), 0 where Eq. 1 is left out.
-            cluster_of (Tensor): (K,) int64, the keypoints' clusters.
-            place_in_cluster (Tensor): (K,) int64, d_k, from 0 on.
+                optionally ``heatmap_weights`` (B, 1, h, w), 0 where Eq. 1 does not apply.
+            cluster_of (Tensor): (K,) int64, each keypoint's cluster.
+            place_in_cluster (Tensor): (K,) int64, d_k, counted from 0.
             delta (float): The codec's step of the offsets.
 
         Returns:
-            dict[str, Tensor]: Scalars ``loss_heatmap``, ``loss_pull`` and ``loss_push``, their
-            weights included.
+            dict[str, Tensor]: Scalars ``loss_heatmap``, ``loss_pull`` and ``loss_push``, multiplied
+            by their weights.
         """
         detection = self.detection(maps['heatmaps'].float(), targets)
         indices, offsets = targets['keypoint_indices'], place_in_cluster * delta
@@ -172,7 +173,7 @@ class ClusterTagLoss(nn.Module):
 
 
 def read_tags(tags: Tensor, keypoint_indices: Tensor, cluster_of: Tensor) -> Tensor:
-    """Read the tags (B, C, h, w) at the keypoints (B, N, K), each from its cluster's map."""
+    """Read tags (B, C, h, w) at the keypoints' cells (B, N, K), each in its cluster's map."""
     index = keypoint_indices + cluster_of * tags.shape[2:].numel()
     return tags.flatten(1).gather(1, index.flatten(1)).view(index.shape)
 
@@ -180,20 +181,20 @@ def read_tags(tags: Tensor, keypoint_indices: Tensor, cluster_of: Tensor) -> Ten
 def widen(
     keypoint_indices: Tensor, visible: Tensor, cluster_of: Tensor, tags: Tensor, window: int
 ) -> tuple[Tensor, Tensor]:
-    """Add the cells around each keypoint, so that a window of W cells counts as W keypoints.
+    """Add the cells around each keypoint; a window of W cells counts as W keypoints.
 
-    Left out are cells outside the map and those where another keypoint of the cluster, of any
-    person, lies. A cell that is next to two keypoints is trained for both.
+    Cells outside the map do not count, nor do cells with another keypoint of the cluster, of any
+    person. A cell next to two keypoints is trained for both.
 
     Args:
         keypoint_indices (Tensor): (B, N, K) int64, y * w + x.
         visible (Tensor): (B, N, K) float, 1 or 0.
         cluster_of (Tensor): (K,) int64.
         tags (Tensor): (B, C, h, w), for its shape.
-        window (int): The window's edge in cells, odd; W is its square.
+        window (int): The window's odd edge length in cells; W is its square.
 
     Returns:
-        tuple: indices and visible, (B, N, K * W), each keypoint's cells in a row.
+        tuple: indices and visible, (B, N, K * W), with each keypoint's cells together.
     """
     h, w = tags.shape[-2:]
     steps = torch.arange(-(window // 2), window // 2 + 1, device=tags.device)
@@ -212,11 +213,11 @@ def widen(
 
 
 def cluster_means(tags: Tensor, visible: Tensor, cluster_of: Tensor) -> Tensor:
-    """Give each keypoint (B, N, K) the mean tag of its person's visible ones in its cluster."""
+    """Return, per keypoint (B, N, K), the mean tag of its person's visible ones in its cluster."""
     same = visible[..., None, :] * (cluster_of[:, None] == cluster_of)  # (B, N, K, K)
     return _mean(tags[..., None, :], same)
 
 
 def _mean(values: Tensor, weights: Tensor) -> Tensor:
-    """Mean over the last dimension of values of weight 1; 0 where there are none."""
+    """Mean over the last dimension of the values of weight 1; 0 if there are none."""
     return (values * weights).sum(-1) / weights.sum(-1).clamp(min=1)

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""The composite-localization loss, and the two losses that its paper compares it with."""
+"""The composite-localization loss and the two losses that its paper compares it with."""
 
 from abc import ABC, abstractmethod
 
@@ -16,14 +16,14 @@ REGIONS = ('predicted', 'target', 'union', 'asked')
 class HeatmapOffsetLoss(nn.Module, ABC):
     """Weighted sum of a heatmap loss and an offset loss (Eq. 6).
 
-    Both are means over all B * K keypoints, as Eq. 4 and 5 divide by K: a keypoint without weight
+    Both are means over all B * K keypoints, because Eq. 4 and 5 divide by K: a keypoint of weight 0
     counts in the divisor, as in mmpose's KeypointMSELoss.
 
-    ``heatmap_reduction`` says over what a keypoint's square error is a mean. Over all cells of its
-    map (``'mean'``, the plain reading of Eq. 4) it is tiny next to the offset loss, a mean over a
-    few cells (Eq. 5): at the first step the gradient at the offsets is 31 times that at the
-    heatmaps on 8x8 cells, 120 times on 16x16. Summed over the cells (``'sum'``) both weigh alike
-    (0.5) at any size, and the model learns faster.
+    ``heatmap_reduction`` selects the reduction of a keypoint's square error over its map. The mean
+    over all cells (``'mean'``, the plain reading of Eq. 4) is tiny compared with the offset loss, a
+    mean over a few cells (Eq. 5): at the first step the gradient at the offsets is 31 times that at
+    the heatmaps with 8x8 cells, and 120 times with 16x16. With the sum over the cells (``'sum'``)
+    both have similar weight (0.5) at any size, and the model learns faster.
 
     Args:
         heatmap_weight (float): omega_h. Defaults to 0.5.
@@ -32,7 +32,7 @@ class HeatmapOffsetLoss(nn.Module, ABC):
             ``'mean'``.
 
     Raises:
-        ValueError: If ``heatmap_reduction`` is neither.
+        ValueError: If ``heatmap_reduction`` is unknown.
     """
 
     #: Whether the model's heatmaps must be logits; the head's ``logits`` must agree.
@@ -66,7 +66,8 @@ class HeatmapOffsetLoss(nn.Module, ABC):
             tau (float): The codec's threshold.
 
         Returns:
-            dict[str, Tensor]: Scalars ``loss_heatmap`` and ``loss_offset``, their weights included.
+            dict[str, Tensor]: Scalars ``loss_heatmap`` and ``loss_offset``, multiplied by their
+            weights.
         """
         weights = targets['keypoint_weights'][:, 0]
         heatmap_loss = self.heatmap_loss(maps['heatmaps'], targets['heatmaps'], tau).flatten(2)
@@ -83,29 +84,29 @@ class HeatmapOffsetLoss(nn.Module, ABC):
         )
 
     def heatmap_loss(self, heatmaps: Tensor, target: Tensor, tau: float) -> Tensor:
-        """Give each cell's heatmap loss (B, K, h, w)."""
+        """Return each cell's heatmap loss (B, K, h, w)."""
         return F.mse_loss(heatmaps, target, reduction='none')
 
     def offset_loss(self, offsets: Tensor, target: Tensor) -> Tensor:
-        """Give each cell's offset loss (B, 2K, h, w)."""
+        """Return each cell's offset loss (B, 2K, h, w)."""
         return F.smooth_l1_loss(offsets, target, reduction='none')
 
     @abstractmethod
     def region(self, heatmaps: Tensor, target: Tensor, tau: float) -> Tensor:
-        """Give the cells (B, K, h, w) whose offsets are trained, as a mask."""
+        """Return a mask (B, K, h, w) of the cells whose offsets are trained."""
 
 
 def target_region(target: Tensor, tau: float) -> Tensor:
-    """Cells of the target heatmaps (B, K, h, w) at tau or above, and always the best one.
+    """Return the cells of the target heatmaps (B, K, h, w) at tau or above, and the best one.
 
-    Only at stride 32 does the best cell make a difference: there a keypoint near a cell's corner
-    is 22 px from the nearest centre.
+    The best cell makes a difference only at stride 32, where a keypoint near a cell's corner is 22
+    px from the nearest centre.
     """
     return (target >= tau) | peak_cell(target)
 
 
 def peak_cell(heatmaps: Tensor) -> Tensor:
-    """Mask (B, K, h, w), bool, of each map's first greatest cell."""
+    """Return a mask (B, K, h, w), bool, of each map's first maximum."""
     best = heatmaps.flatten(2).argmax(-1, keepdim=True)
     mask = torch.zeros_like(heatmaps, dtype=torch.bool).flatten(2)
     return mask.scatter_(-1, best, True).view_as(heatmaps)
@@ -115,29 +116,30 @@ def peak_cell(heatmaps: Tensor) -> Tensor:
 class CompositeLocalizationLoss(HeatmapOffsetLoss):
     """Mean square error on the heatmaps, smooth L1 on the offsets of a region (Eq. 4 to 6).
 
-    The region Omega of Eq. 5 are the cells at which the *predicted* heatmap reaches tau: those that
-    decoding will ask. Early in training there are none, and later there are none wherever the model
-    is unsure: for such a keypoint the cells at which the *target* reaches tau take their
-    place, one keypoint and image at a time, so that offsets learn from the first step and the loss
-    is never a division by zero. Gradients do not flow through the choice of the region.
+    The region Omega of Eq. 5 consists of the cells where the *predicted* heatmap reaches tau: the
+    cells that decoding reads. Early in training there are none, and later there are none where the
+    model is unsure. For such a keypoint (in one image) the region is instead the cells where the
+    *target* reaches tau, so offsets learn from the first step and the loss never divides by zero.
+    Gradients do not flow through the choice of the region.
 
-    Decoding asks the best predicted cell where none reaches tau. If a model's error is a normal
-    variable of s pixels, the heatmap that minimises Eq. 4 peaks at 256 / (256 + s^2), so that none
-    does once s exceeds 13 pixels; ``region='asked'`` trains the offsets of that cell as well.
+    If no cell reaches tau, decoding reads the best predicted cell. If a model's error is normally
+    distributed with a standard deviation of s pixels, the heatmap that minimises Eq. 4 peaks at 256
+    / (256 + s^2), so no cell reaches tau if s exceeds 13 pixels. ``region='asked'`` trains the
+    offsets of the best predicted cell as well.
 
     Args:
         heatmap_weight (float): omega_h. Defaults to 0.5.
         offset_weight (float): omega_o. Defaults to 2.
         heatmap_reduction (str): ``'mean'`` or ``'sum'``, see :class:`HeatmapOffsetLoss`.
             Defaults to ``'mean'``.
-        region (str): ``'predicted'``: as above, the paper's. ``'target'``: always the target's
-            cells. ``'union'``: both, so that a wrongly placed prediction does not keep the right
-            place from learning. ``'asked'``: all cells that decoding may ask: those of
-            ``'predicted'``, and where there are none, the best predicted cell together with the
-            target's cells. Defaults to ``'predicted'``.
+        region (str): ``'predicted'``: as above, the paper's region. ``'target'``: always the
+            target's cells. ``'union'``: both, so the right cells learn even if the prediction is
+            elsewhere. ``'asked'``: all cells that decoding may read: those of ``'predicted'``, or
+            if there are none, the best predicted cell together with the target's cells. Defaults to
+            ``'predicted'``.
 
     Raises:
-        ValueError: If a setting is none of these.
+        ValueError: If a setting is unknown.
     """
 
     def __init__(
@@ -169,11 +171,11 @@ class CompositeLocalizationLoss(HeatmapOffsetLoss):
 
 @MODELS.register_module()
 class PeakOffsetLoss(HeatmapOffsetLoss):
-    """Mean square error on the heatmaps, and on the offsets of the target's peak cell only.
+    """Mean square error on the heatmaps and on the offsets of the target's peak cell.
 
     The first comparison of Section 4.3 ("the MSE loss on offsetmaps where the corresponding
     position in the heatmap is the peak", with the traditional Gaussian heatmap loss). Decode with
-    the codec's ``decode_from='peak'``: no other cell's offsets are trained.
+    the codec's ``decode_from='peak'``, because no other cell's offsets are trained.
     """
 
     def offset_loss(self, offsets: Tensor, target: Tensor) -> Tensor:
@@ -188,8 +190,8 @@ class BinaryHeatmapOffsetLoss(HeatmapOffsetLoss):
     """Binary classification of the cells, and smooth L1 on the offsets of the positive ones.
 
     The second comparison of Section 4.3, the loss of G-RMI (Papandreou et al., CVPR 2017): a cell
-    is positive within a radius of the keypoint; here that of tau in the target heatmap (16 px). The
-    model's heatmaps are logits.
+    is positive within a radius of the keypoint. Here it is the radius at which the target heatmap
+    falls to tau (16 px). The model's heatmaps are logits.
     """
 
     from_logits = True

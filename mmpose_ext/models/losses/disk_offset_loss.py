@@ -11,24 +11,25 @@ from mmpose_ext.utils.maps import Maps
 
 @MODELS.register_module()
 class DiskOffsetLoss(nn.Module):
-    """Logistic loss on the heatmaps, L1 on the offsets inside their supports (Section III-B).
+    """Logistic loss on the heatmaps and L1 loss on the offsets in their supports (Section III-B).
 
     - ``loss_heatmap``: "the average logistic loss based on the image position", over all K maps,
-      without the positions that ``loss_weights`` leaves out (crowds, people without keypoints).
-    - ``loss_body``: the same for the body heatmap, with the positions of people without keypoints,
-      who are bodies too: left out are only those of ``loss_weights`` where nobody is known to be
-      (crowds). So the authors' code has it; the paper does not say.
+      without the positions that ``loss_weights`` excludes (crowds, people without keypoints).
+    - ``loss_body``: the same for the body heatmap, but including people without keypoints, who are
+      bodies too. It excludes only those positions of ``loss_weights`` where no person is annotated
+      (crowds). This follows the authors' code; the paper does not say.
     - ``loss_short``: "averaged and back-propagated only at the positions in D_R": the mean of
-      ``|error| / R`` over the cells of the disks and over x and y; so of all offsets.
-    - ``loss_mid``: where the edge's end is labelled, in the disk of its start.
+      ``|error| / R`` over the cells of the disks and over x and y. The other offset losses are
+      means of ``|error| / R`` too.
+    - ``loss_mid``: in the disk of the edge's start, if the edge's end is labelled.
     - ``loss_long``: on the person's segment, for the labelled keypoints.
 
-    Supports are counted over the batch; an empty one costs 0. The paper's text gives no weights:
-    the defaults are those of the authors' code (a comment there gives 0.25 and 0.125 for mid and
-    long). Nor does it say whether mid and long offsets are also trained before they are refined
-    by the short ones. The authors' code trains the refined ones alone (``raw_share=0``), through
-    which a wrong offset learns only by way of the short offsets that it happens to point to; by
-    default half of the weight is on the raw offsets.
+    Supports are counted over the batch, and the loss of an empty support is 0. The paper gives no
+    weights: the defaults are those of the authors' code (a comment there gives 0.25 and 0.125 for
+    mid and long). The paper does not say whether mid and long offsets are also trained before the
+    refinement by the short ones. The authors' code trains only the refined ones (``raw_share=0``),
+    so a wrong offset learns only through the short offsets that it happens to point to. By default
+    half of the weight is on the raw offsets.
 
     Args:
         heatmap_weight (float): Defaults to 4.
@@ -36,11 +37,11 @@ class DiskOffsetLoss(nn.Module):
         short_weight (float): Defaults to 1.
         mid_weight (float): Defaults to 0.4.
         long_weight (float): Defaults to 0.1.
-        raw_share (float): Part of the mid and long weights that is on the offsets before
-            refinement, 0 to 1. Defaults to 0.5.
+        raw_share (float): Share of the mid and long weights for the offsets before refinement, 0 to
+            1. Defaults to 0.5.
 
     Raises:
-        ValueError: If ``raw_share`` is not within 0 to 1.
+        ValueError: If ``raw_share`` is not between 0 and 1.
     """
 
     def __init__(
@@ -66,15 +67,15 @@ class DiskOffsetLoss(nn.Module):
         """Compute all losses.
 
         Args:
-            maps (dict[str, Tensor]): The model's, at the targets' size: logits ``heatmaps``
-                (B, K, h, w) and ``body_heatmaps`` (B, 1, h, w); ``short_offsets`` (B, 2K, h, w),
+            maps (dict[str, Tensor]): The model's maps at the targets' size: logits ``heatmaps`` (B,
+                K, h, w) and ``body_heatmaps`` (B, 1, h, w); ``short_offsets`` (B, 2K, h, w),
                 ``mid_offsets`` (B, 2D, h, w) and ``long_offsets`` (B, 2K, h, w) in input pixels.
             refined (dict[str, Tensor]): ``mid_offsets`` and ``long_offsets`` after refinement.
             targets (dict[str, Tensor]): As drawn by :class:`mmpose_ext.codecs.DiskOffset`.
             radius (float): The disks' radius R in input pixels.
 
         Returns:
-            dict[str, Tensor]: Scalars, their weights included.
+            dict[str, Tensor]: Scalars, multiplied by their weights.
         """
         counted = targets['loss_weights']
         losses = dict(
@@ -108,14 +109,14 @@ class DiskOffsetLoss(nn.Module):
 
 
 def logistic_loss(logits: Tensor, target: Tensor, counted: Tensor) -> Tensor:
-    """Mean logistic loss of maps (B, C, h, w) over the cells that count (B, 1, h, w)."""
+    """Mean logistic loss of maps (B, C, h, w) over the counted cells (B, 1, h, w)."""
     total = F.binary_cross_entropy_with_logits(logits, target, weight=counted, reduction='sum')
     return total / (counted.sum() * logits.shape[1]).clamp(min=1)
 
 
 def offset_loss(offsets: Tensor, target: Tensor, support: Tensor) -> Tensor:
-    """Mean of ``|error|`` over x and y and a support (B, C, h, w) of offsets (B, 2C, h, w)."""
+    """Mean of ``|error|`` of offsets (B, 2C, h, w) over x, y and a support (B, C, h, w)."""
     errors = (offsets - target).abs().unflatten(1, (-1, 2)).sum(2)
-    # where(), not a product: offsets beyond the support may be infinite
+    # where(), not a product: offsets outside the support may be infinite
     total = torch.where(support > 0, errors, 0).sum()
     return total / (2 * (support > 0).sum()).clamp(min=1)

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""The cluster-wise network's prediction layers on the features of any backbone."""
+"""The cluster-wise network's prediction layers, for the features of any backbone."""
 
 from __future__ import annotations
 
@@ -22,27 +22,27 @@ class ClusterBranches(BaseModule):
     """Heatmaps and tags of keypoint clusters from one feature map.
 
     In the cluster-wise network (Section 3) the predictions feed back between the stacks, so
-    :class:`mmpose_ext.models.backbones.BranchedHourglass` owns them. This neck is what its last
-    stack ends with, for a backbone without stacks: deconvolutions up to the codec's stride, a 3x3
-    convolution, and the branches of the dense and of the sparse clusters, each with a sub-branch
+    :class:`mmpose_ext.models.backbones.BranchedHourglass` owns them. This neck is the end of that
+    network's last stack, for a backbone without stacks: deconvolutions up to the codec's stride, a
+    3x3 convolution, and the branches of the dense and the sparse clusters, each with a sub-branch
     for heatmaps and one for tags. :class:`mmpose_ext.models.heads.ClusterTagHead` follows, with the
-    same clusters as its one stack. There is no in- or cross-branch aggregation: both serve the next
-    stack only.
+    same clusters as its only stack. There is no in-branch or cross-branch aggregation, because both
+    only prepare the next stack's input.
 
     Args:
         in_channels (int): Channels of the feature map.
-        sparse_clusters: The clusters of the sparse branch, from which people are decoded: a number
-            of clusters or lists of keypoints, as :class:`mmpose_ext.codecs.ClusterTag` takes them.
-            Defaults to 17.
-        dense_clusters (optional): The same of the dense branch; None leaves the branch out.
-            Defaults to None.
+        sparse_clusters (int | Sequence): Clusters of the sparse branch, from which people are
+            decoded: a number of clusters or lists of keypoints, as
+            :class:`mmpose_ext.codecs.ClusterTag` takes them. Defaults to 17.
+        dense_clusters (int | Sequence, optional): The same for the dense branch. None leaves the
+            branch out. Defaults to None.
         metainfo (str): The data set's meta information, which names the keypoints: a path in
             mmpose's configs or a file. Defaults to COCO's.
         channels (int): Channels of the 3x3 convolution and of the branches. Defaults to 256.
-        deconv_out_channels (Sequence[int]): Channels of 4x4 deconvolutions of stride 2 before them,
-            one for each halving of the resolution too many. Defaults to none.
-        index (int): Which of the backbone's feature maps is taken. Defaults to -1, the last.
-        tag_scale (float): The unit of the tag layers' outputs, see ``BranchedHourglass``. Defaults
+        deconv_out_channels (Sequence[int]): Channels of the 4x4 deconvolutions of stride 2 before
+            these layers, one per doubling of the resolution. Defaults to no deconvolution.
+        index (int): Index of the backbone's feature map to use. Defaults to -1, the last.
+        tag_scale (float): The unit of the tag layers' outputs; see ``BranchedHourglass``. Defaults
             to 1.
         init_cfg (dict | list[dict], optional): Config of the initialisation.
     """
@@ -86,15 +86,15 @@ class ClusterBranches(BaseModule):
         """Predict the maps.
 
         Args:
-            feats (Sequence[Tensor]): (B, C, h, w) each; ``index`` tells which one is taken.
+            feats (Sequence[Tensor]): (B, C, h, w) each; ``index`` selects one.
 
         Returns:
-            tuple[dict]: One stack: a dict of its branches, ``sparse`` and, where there is one,
-            ``dense``, each a dict of ``heatmaps`` and ``tags``, (B, C, s * h, s * w) each, s being
-            2 to the number of deconvolutions.
+            tuple[dict]: One stack: a dict of its branches, ``sparse`` and, if there is one,
+            ``dense``. Each is a dict of ``heatmaps`` and ``tags``, (B, C, s * h, s * w) each, where
+            s is 2 to the number of deconvolutions.
 
         Raises:
-            ValueError: If the feature map has other channels.
+            ValueError: If the feature map does not have ``in_channels`` channels.
         """
         x = feats[self.index]
         if x.shape[1] != self.in_channels:
@@ -107,7 +107,7 @@ class ClusterBranches(BaseModule):
 
 
 def _deconv(in_channels: int, channels: int) -> list[nn.Module]:
-    """A 4x4 deconvolution that doubles the resolution, batch normalisation, ReLU."""
+    """Build a 4x4 deconvolution that doubles the resolution, batch normalisation and ReLU."""
     cfg = dict(type='deconv', kernel_size=4, stride=2, padding=1, bias=False)
     deconv = build_upsample_layer(dict(cfg, in_channels=in_channels, out_channels=channels))
     return [deconv, nn.BatchNorm2d(channels), nn.ReLU(inplace=True)]

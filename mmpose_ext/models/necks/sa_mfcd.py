@@ -17,12 +17,12 @@ from mmpose_ext.models.layers.decoder_block import resize
 
 @MODELS.register_module()
 class SAMFCD(BaseModule):
-    """Collect the encoder's features, refine them by attention, distribute them (Section 3.3).
+    """Collect the encoder's features, refine them by attention and distribute them (Section 3.3).
 
     1. The features of the first stages are resized to the first one's size, concatenated and fused
        by a 3x3 convolution; so are their attention heatmaps.
     2. The fused features are multiplied with the fused attention.
-    3. The result is resized for each of the decoders that take it.
+    3. The result is resized for each decoder that takes it.
 
     Each convolution is followed by batch normalisation and ReLU; resizing is bilinear.
 
@@ -32,9 +32,9 @@ class SAMFCD(BaseModule):
         out_channels (int): Channels of the fused features. Defaults to 32 (see
             docs/full-resolution.md; the paper does not say).
         attention_channels (int): Channels of the fused attention: 1, or ``out_channels`` for one
-            heatmap a feature. Defaults to 1.
-        out_scales (Sequence[int]): The sizes of the distributed features, in times the last
-            stage's: those of decoders 2, 3 and 4. Defaults to (4, 8, 16).
+            heatmap per feature. Defaults to 1.
+        out_scales (Sequence[int]): Sizes of the distributed features as multiples of the last
+            stage's size. Defaults to (4, 8, 16), the sizes of decoders 2, 3 and 4.
         init_cfg (dict, optional): Config of the initialisation.
 
     Raises:
@@ -62,17 +62,17 @@ class SAMFCD(BaseModule):
         self.fuse_attention = ConvModule(len(in_channels), attention_channels, **cfg)
 
     def forward(self, feats: ContextFeatures) -> tuple[Tensor, ...]:
-        """Give the distributed features and, last, the last stage's.
+        """Return the distributed features, followed by the last stage's features.
 
         Args:
-            feats (ContextFeatures): All stages' features and attention.
+            feats (ContextFeatures): Features and attention of all stages.
 
         Returns:
             tuple[Tensor, ...]: (B, out_channels, s * h, s * w) for each s of ``out_scales``, and
             the last stage's features (B, C, h, w).
 
         Raises:
-            ValueError: If the backbone gives no attention or other stages.
+            ValueError: If the backbone returns no attention, or other stages.
         """
         self._check(feats)
         collected = len(self.in_channels)

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Bottom-up estimator that tests at several scales of its input."""
+"""Bottom-up estimator that tests at several scales of the input."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from torch.nn.functional import interpolate
 class MultiScaleBottomupEstimator(BottomupPoseEstimator):
     """mmpose's bottom-up estimator with test-time scales.
 
-    StrongPose, Section IV; associative embedding, whose figures are those of scales 2, 1 and 0.5.
+    StrongPose uses them (Section IV), and so does associative embedding, whose figures are for
+    scales 2, 1 and 0.5.
 
     mmpose's own ``multiscale_test`` needs an image pyramid, which its ``PackPoseInputs`` cannot
     pack (it stacks images of different sizes). Here the input is scaled on the model's device:
-    ``test_cfg=dict(scales=(1.0, 0.5, 0.25), flip_test=True)``. A scale of more than 1 shows no
-    detail that the input does not have: give ``BottomupResize`` the largest size, and scales of at
-    most 1.
+    ``test_cfg=dict(scales=(1.0, 0.5, 0.25), flip_test=True)``. A scale above 1 adds no detail to
+    the input, so give ``BottomupResize`` the largest size and set scales of at most 1.
 
-    How inputs are scaled depends on the head's frame. Where its ``align_corners`` is True
+    The scaling depends on the head's frame. If its ``align_corners`` is True
     (:class:`mmpose_ext.models.heads.DiskOffsetHead`), corners stay corners and sides are rounded to
-    16 n + 1 pixels; else (:class:`mmpose_ext.models.heads.ClusterTagHead`) edges stay edges and
-    sides are rounded to multiples of the backbone's ``divisor``.
+    16 n + 1 pixels. Otherwise (:class:`mmpose_ext.models.heads.ClusterTagHead`) edges stay edges
+    and sides are rounded to multiples of the backbone's ``divisor``.
 
-    The head's ``predict`` gets a list of the scales' features and in ``test_cfg`` the [w, h] of the
-    whole batch's input, ``full_size``, and those of each scale, ``input_sizes``. Without ``scales``
-    this is mmpose's estimator.
+    The head's ``predict`` gets a list of the scales' features. Its ``test_cfg`` holds
+    ``full_size``, the [w, h] of the whole batch's input, and ``input_sizes``, those of each scale.
+    Without ``scales`` this is mmpose's estimator.
     """
 
     def predict(self, inputs: Tensor, data_samples: SampleList) -> SampleList:
@@ -68,10 +68,10 @@ def scale_input(
 
     Args:
         inputs (Tensor): (B, C, H, W).
-        scale (float): Factor of the sides; 1 leaves the images as they are.
-        divisor (int): Defaults to 16.
-        align_corners (bool): Whether the corner pixels' centres stay in the corners, and sides
-            become ``divisor`` * n + 1 pixels; else the image's edges stay its edges, and sides
+        scale (float): Factor of the sides; 1 leaves the images unchanged.
+        divisor (int): See ``align_corners``. Defaults to 16.
+        align_corners (bool): If True, the corner pixels' centres stay in the corners, and sides
+            become ``divisor`` * n + 1 pixels. If False, the image's edges stay its edges, and sides
             become multiples of ``divisor``. Defaults to True.
 
     Returns:

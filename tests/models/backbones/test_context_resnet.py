@@ -68,5 +68,5 @@ def test_other_plugins_come_first():
 
 
 def test_a_layer_without_attention_is_refused():
-    with pytest.raises(ValueError, match="'CBAM' hands out no attention"):
+    with pytest.raises(ValueError, match="'CBAM' returns no attention"):
         ContextResNet(18, context=dict(type='CBAM'))
