@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""The command ``mmpose-ext``: one sub-command per module, each imported only when it is called."""
+"""The command ``mmpose-ext``, with one module per sub-command, imported only when called."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ def main(argv: list[str] | None = None) -> int:
     """Run one sub-command.
 
     Args:
-        argv (list[str], optional): the arguments; default ``sys.argv[1:]``.
+        argv (list[str], optional): The arguments. Defaults to ``sys.argv[1:]``.
 
     Returns:
-        int: the exit status.
+        int: The exit status.
     """
     ignore_metainfo_note()
     with piped_output():

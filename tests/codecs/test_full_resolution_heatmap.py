@@ -202,7 +202,7 @@ def test_bad_settings_and_inputs_are_refused():
     codec = FullResolutionHeatmap(SIZE, 4)
     with pytest.raises(ValueError, match='one person per image, got 2'):
         codec.encode(np.zeros((2, 5, 2)))
-    with pytest.raises(ValueError, match='needs one for each pixel'):
+    with pytest.raises(ValueError, match='needs one per pixel'):
         codec.batch_decode(torch.zeros(1, 5, 16, 12))
     for bad in (float('nan'), float('inf')):
         maps = torch.zeros(1, 5, SIZE[1], SIZE[0])

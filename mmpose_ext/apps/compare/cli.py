@@ -1,8 +1,8 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """Train configs with several seeds and compare them person by person.
 
-Each run is a training and a test in processes of their own; the command can be stopped and called
-again, and goes on. It writes comparison.csv, comparison.md and comparison.png.
+Each run trains and tests in separate processes. If you stop the command and call it again, it
+continues. It writes comparison.csv, comparison.md and comparison.png.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from .runs import Run, train_and_test
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument('configs', nargs='+', type=Path, help='the first one is the baseline')
-    parser.add_argument('--work-dir', type=Path, required=True, help='folder of all runs')
+    parser.add_argument('--work-dir', type=Path, required=True, help='folder for all runs')
     parser.add_argument('--seeds', nargs='+', type=int, default=[0, 1, 2])
-    parser.add_argument('--jobs', type=int, default=1, help='runs at a time')
-    parser.add_argument('--threads', type=int, default=1, help='threads of a run')
-    parser.add_argument('--report-only', action='store_true', help='compare what is finished')
+    parser.add_argument('--jobs', type=int, default=1, help='number of runs at a time')
+    parser.add_argument('--threads', type=int, default=1, help='threads per run')
+    parser.add_argument('--report-only', action='store_true', help='only compare the finished runs')
     parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE')
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run what is missing, then write the comparison."""
+    """Run what is missing and write the comparison."""
     runs = [
         Run(config, seed, args.work_dir / config.stem / f'seed{seed}', tuple(args.cfg_options))
         for seed in args.seeds
@@ -59,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _run_all(runs: list[Run], jobs: int, threads: int) -> list[str]:
-    """Run them, seed by seed; a failed one does not stop the others."""
+    """Run all, seed by seed; a failed run does not stop the others."""
     failed = []
 
     def work(item: Run) -> None:

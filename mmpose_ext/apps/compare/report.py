@@ -24,12 +24,12 @@ def write_csv(
     costs: dict[str, Complexity],
     environment: dict[str, str],
 ) -> None:
-    """Write one line for each config, with its parameters, multiply-adds and the versions.
+    """Write one line per config, with its parameters, its multiply-adds and the versions.
 
     Args:
-        path: The file, written whole or not at all.
+        path: The file, written completely or not at all.
         rows (Sequence[Comparison]): The figures.
-        costs (dict[str, Complexity]): Each config's, by name.
+        costs (dict[str, Complexity]): Each config's complexity, by name.
         environment (dict[str, str]): Versions and hardware.
     """
     text = io.StringIO()

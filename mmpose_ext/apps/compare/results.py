@@ -16,16 +16,16 @@ RESAMPLINGS = 2000
 
 @dataclass(frozen=True)
 class Comparison:
-    """What one config reached, and how it differs from the baseline.
+    """One config's result and its difference from the baseline.
 
     Attributes:
         name (str): The config's stem.
         seeds (int): Number of finished runs.
         mean (float): Mean over the seeds of the percentage of correct keypoints.
-        spread (float): Their standard deviation (n - 1); NaN for one seed.
+        spread (float): Standard deviation over the seeds (n - 1); NaN for one seed.
         difference (float): ``mean`` minus the baseline's.
         low, high (float): 95 % interval of the difference over people.
-        seconds (float): Median wall time of a training.
+        seconds (float): Median wall time of a training in seconds.
     """
 
     name: str
@@ -45,12 +45,12 @@ def compare(runs: Sequence[Run], baseline: str, resamplings: int = RESAMPLINGS) 
     both configs, and each config's percentage is a mean over its seeds.
 
     Args:
-        runs (Sequence[Run]): Runs of all configs; unfinished ones are left out.
+        runs (Sequence[Run]): Runs of all configs; unfinished ones are ignored.
         baseline (str): The name that the others are compared with.
         resamplings (int): Number of bootstrap samples. Defaults to 2000.
 
     Returns:
-        list[Comparison]: In the order of the runs, one for each config with a finished run.
+        list[Comparison]: One per config with a finished run, in the order of the runs.
 
     Raises:
         ValueError: If the baseline has no finished run, or two runs tested different people.
@@ -99,11 +99,11 @@ def _counts(runs: Sequence[Run]) -> np.ndarray:
 
 
 def _of_seeds(counts: np.ndarray) -> np.ndarray:
-    """Percentage of each seed (seeds,)."""
+    """Return each seed's percentage (seeds,)."""
     return 100 * counts[..., 0].sum(1) / counts[..., 1].sum(1)
 
 
 def _percent(counts: np.ndarray, draws: np.ndarray) -> np.ndarray:
-    """Mean over seeds of the percentage in each resampling (R,)."""
+    """Return the mean percentage over seeds in each resampling (R,)."""
     sums = np.stack([table[draws].sum(1) for table in counts])  # seeds, R, 2
     return (100 * sums[..., 0] / sums[..., 1]).mean(0)

@@ -25,7 +25,7 @@ class Run:
     Attributes:
         config (Path): The config file.
         seed (int): ``randomness.seed``.
-        folder (Path): Where its logs, checkpoints and results go.
+        folder (Path): Folder for its logs, checkpoints and results.
         options (tuple[str, ...]): Further ``key=value`` settings, as ``--cfg-options`` takes them.
     """
 
@@ -41,21 +41,21 @@ class Run:
 
     @property
     def people(self) -> Path:
-        """What the test wrote for each person: see :class:`mmpose_ext.evaluation.TorsoPCK`."""
+        """The test's file of results per person; see :class:`mmpose_ext.evaluation.TorsoPCK`."""
         return self.folder / 'people.json'
 
     @property
     def costs(self) -> Path:
-        """Wall seconds of the training and its processes' peak memory."""
+        """The file with the training's wall seconds and its processes' peak memory."""
         return self.folder / 'costs.json'
 
     def is_finished(self) -> bool:
-        """Tell whether the test's result is there; it is the last file to be written."""
+        """Whether the test's result exists; it is the last file to be written."""
         return self.people.is_file()
 
 
 def train_and_test(run: Run, threads: int = 1) -> None:
-    """Train (or go on with) a run and test its last checkpoint; do nothing if it is finished.
+    """Train a run, or resume it, and test its last checkpoint; do nothing if it is finished.
 
     The output of both goes to ``log.txt`` in the run's folder.
 
@@ -64,7 +64,7 @@ def train_and_test(run: Run, threads: int = 1) -> None:
         threads (int): Threads of each process. Defaults to 1.
 
     Raises:
-        RuntimeError: If the training or the test fails; names the log.
+        RuntimeError: If the training or the test fails; the message names the log.
     """
     if run.is_finished():
         return
@@ -87,7 +87,7 @@ def train_and_test(run: Run, threads: int = 1) -> None:
 
 
 def _spent(run: Run) -> float:
-    """Seconds that earlier, interrupted calls trained."""
+    """Return the training time of earlier, interrupted calls, in seconds."""
     return json.loads(run.costs.read_text())['seconds'] if run.costs.is_file() else 0.0
 
 

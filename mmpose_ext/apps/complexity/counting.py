@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Parameters and multiply-adds of a model, in the papers' counting and in a plain one."""
+"""Parameters and multiply-adds of a model, counted as in the papers and in a plain way."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ UNITS = {'gibi': 1024**3, 'giga': 10**9}
 
 @dataclass(frozen=True)
 class Complexity:
-    """What one forward pass of one image costs.
+    """The cost of one forward pass of one image.
 
     Attributes:
-        params (int): trainable and frozen parameters, without buffers.
-        conv_macs (int): multiply-adds of convolutions only, a transposed convolution counted at
-            its output size: the counting of SimpleBaseline's authors, which the papers follow.
-        macs (int): multiply-adds of all convolutions and matrix products, attention included,
-            transposed convolutions at their input size: what the machine must compute.
+        params (int): Trainable and frozen parameters, without buffers.
+        conv_macs (int): Multiply-adds of convolutions only, with transposed convolutions counted at
+            their output size. SimpleBaseline's authors count so, and the papers follow them.
+        macs (int): Multiply-adds of all convolutions and matrix products, including attention, with
+            transposed convolutions counted at their input size: what the machine must compute.
     """
 
     params: int
@@ -45,15 +45,15 @@ class Complexity:
 def count_complexity(model: nn.Module, input_size: tuple[int, int]) -> Complexity:
     """Count a model's parameters and the multiply-adds of its forward pass.
 
-    The model is moved to the meta device: nothing is computed, and it can't be used afterwards.
+    The model is moved to the meta device: nothing is computed, and you cannot use it afterwards.
 
     Args:
-        model (nn.Module): an mmpose estimator (its ``_forward`` runs backbone, neck and head) or
+        model (nn.Module): An mmpose estimator (its ``_forward`` runs backbone, neck and head) or
             any module that takes (B, 3, H, W).
         input_size (tuple[int, int]): [w, h] of the input in pixels.
 
     Returns:
-        Complexity: the counts for one image.
+        Complexity: The counts for one image.
     """
     conv_macs = 0
 
@@ -86,10 +86,10 @@ def complexity_of_config(config: str) -> tuple[Complexity, tuple[int, int]]:
     """Build a config's model from scratch (nothing is downloaded) and count it.
 
     Args:
-        config (str): path of an mmengine config with ``model`` and ``codec``.
+        config (str): Path of an mmengine config with ``model`` and ``codec``.
 
     Returns:
-        tuple[Complexity, tuple[int, int]]: the counts and the input's [w, h].
+        tuple[Complexity, tuple[int, int]]: The counts and the input's [w, h].
     """
     cfg = Config.fromfile(config)
     input_size = tuple(cfg.codec['input_size'])

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""torch's operation counter, available from torch 2.1 on, and one for torch 2.0."""
+"""torch's operation counter, which needs torch 2.1, and a replacement for torch 2.0."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ aten = torch.ops.aten
 
 
 class ProductCounter(TorchDispatchMode):
-    """Counts what convolutions and matrix products cost, as torch's ``FlopCounterMode`` does.
+    """Count the cost of convolutions and matrix products, as torch's ``FlopCounterMode`` does.
 
     Args:
-        display (bool): Ignored: nothing is printed. Defaults to False.
+        display (bool): Ignored; nothing is printed. Defaults to False.
     """
 
     def __init__(self, display: bool = False) -> None:
@@ -25,7 +25,7 @@ class ProductCounter(TorchDispatchMode):
         self._total = 0
 
     def get_total_flops(self) -> int:
-        """Floating-point operations so far, two for each multiply-add."""
+        """Return the floating-point operations so far, two per multiply-add."""
         return self._total
 
     def __torch_dispatch__(

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""From the joints.mat of LSP and LSPET to COCO's annotation format."""
+"""Convert the joints.mat of LSP and LSPET to COCO's annotation format."""
 
 from __future__ import annotations
 
@@ -27,26 +27,26 @@ def convert_lsp(
 ) -> int:
     """Convert images ``first`` to ``last`` of LSP or LSPET, one person each.
 
-    The array's shape identifies the set: LSP's ``joints`` is (3, 14, N), whose third row marks
-    occluded joints, all of which have a position (written with COCO's visibility 1); LSPET's is
-    (14, 3, N), whose third column marks labelled joints (the others are written 0, 0, 0).
-    MATLAB counts pixels from 1: 1 is subtracted. The box is that of the labelled joints,
-    extended to each side by 15 % of its size and 5 px, within the image. LSP's training images are
-    1 to 1000, its test images 1001 to 2000; all of LSPET is for training. The file is written
-    whole or not at all.
+    The array's shape identifies the data set. LSP's ``joints`` is (3, 14, N); its third row marks
+    occluded joints, which all have a position (written with COCO's visibility 1). LSPET's is (14,
+    3, N); its third column marks labelled joints (the others are written as 0, 0, 0). MATLAB counts
+    pixels from 1, so 1 is subtracted. The box is that of the labelled joints, extended on each side
+    by 15 % of its size and 5 px, and clipped to the image. LSP's training images are 1 to 1000 and
+    its test images 1001 to 2000; all of LSPET is for training. The file is written completely or
+    not at all.
 
     Args:
-        joints_file: ``joints.mat``.
+        joints_file: Path of ``joints.mat``.
         image_dir: Folder of ``im0001.jpg`` (LSP) or ``im00001.jpg`` (LSPET) and so on.
         out_file: The JSON file to write.
-        first: Number of the first image, from 1. Defaults to 1.
-        last: Number of the last image, itself included. Defaults to all.
+        first: Number of the first image, counted from 1. Defaults to 1.
+        last: Number of the last image, inclusive. Defaults to all.
 
     Returns:
-        int: Number of people written.
+        int: The number of people written.
 
     Raises:
-        DataError: If a file is missing or not what it should be, naming it.
+        DataError: If a file is missing or has the wrong content; the message names it.
     """
     joints, digits = read_joints(joints_file)
     last = len(joints) if last is None else last

@@ -12,17 +12,21 @@ from mmpose_ext.apps.shared.failures import report_failures
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the command's options to a parser."""
+    """Add the command's options to a parser."""
     parser.add_argument('config', help='an mmdet config')
-    parser.add_argument('checkpoint', help='its checkpoint; loaded with weights only')
-    parser.add_argument('--ann', required=True, help='a COCO-format file: the images and their ids')
+    parser.add_argument('checkpoint', help='its checkpoint; only its weights are loaded')
+    parser.add_argument(
+        '--ann', required=True, help='a COCO-format file with the images and their ids'
+    )
     parser.add_argument('--images', required=True, help='the folder of the images')
     parser.add_argument('--out', required=True, help='the detection file to write (.json)')
     parser.add_argument('--category', default='person', help="the detector's class (person)")
-    parser.add_argument('--score-thr', type=float, default=0.0, help='keep better scores (0)')
-    parser.add_argument('--max-per-image', type=int, help='keep the best of an image (all)')
+    parser.add_argument(
+        '--score-thr', type=float, default=0.0, help='keep boxes with a higher score (0)'
+    )
+    parser.add_argument('--max-per-image', type=int, help='keep the best boxes of each image (all)')
     parser.add_argument('--batch-size', type=int, default=8, help='images at once (8)')
-    parser.add_argument('--device', help='cpu, cuda:0, ... (a GPU where there is one)')
+    parser.add_argument('--device', help='cpu, cuda:0, ... (a GPU if there is one)')
     parser.add_argument('--quiet', action='store_true', help='no progress display')
     parser.add_argument(
         '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='config settings'
@@ -30,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Detects; returns the exit status: 1 where some images failed, 2 where nothing was done."""
+    """Run the command; return the exit status: 1 if some images failed, 2 if nothing was done."""
     try:
         found = detect(
             args.config,

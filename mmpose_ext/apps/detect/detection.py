@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Person-detection files, with which top-down configs test, from any mmdet detector."""
+"""Write the person-detection files for top-down testing with any mmdet detector."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from mmpose_ext.utils.sequences import zip_equal
 
 @dataclass
 class Detections:
-    """What :func:`detect` found.
+    """The result of :func:`detect`.
 
     Attributes:
         results (list[dict]): ``bbox`` (x, y, w, h in pixels), ``category_id`` (the
@@ -50,22 +50,22 @@ def detect(
 
     Args:
         config: An mmdet config.
-        checkpoint: Its checkpoint; loaded with weights only.
-        ann_file: A COCO-format file: the images and the category of people.
+        checkpoint: Its checkpoint; only its weights are loaded.
+        ann_file: A COCO-format file with the images and the category of people.
         image_dir: The folder that its file names start from.
-        out_file: The detection file to write, whole or not at all; none without it.
-        category: The detector's class to take; written as the annotation file's people.
-        score_thr: Boxes need a score above it; the detector's own ``test_cfg`` comes before.
-        max_per_image: The best boxes of an image to keep; all by default.
+        out_file: The detection file, written completely or not at all. None writes no file.
+        category: The detector's class to keep, written as the annotation file's category of people.
+        score_thr: Boxes need a score above it; the detector's own ``test_cfg`` applies first.
+        max_per_image: Number of boxes to keep per image, best first. Defaults to all.
         batch_size: Images at once.
-        device: Default: a GPU where there is one.
-        progress: Show a progress bar on the standard error stream.
+        device: Device of the model. Defaults to a GPU if there is one.
+        progress: Whether to show a progress bar on the standard error stream.
         options: Merged into the config, as ``--cfg-options``.
 
     Raises:
         ValueError: If a file's content is wrong or the detector has no such category.
         FileNotFoundError: If the config or the checkpoint is missing.
-        CheckpointError: If the checkpoint is not of the config's model or not weights only.
+        CheckpointError: If the checkpoint belongs to another model or holds more than weights.
     """
     from .person_detector import PersonDetector  # imports mmdet
 
@@ -91,7 +91,7 @@ def detect(
 
 
 def detection_results(image_id: int, boxes: np.ndarray, category_id: int = 1) -> list[dict]:
-    """Entries of a COCO-format detection file from (N, 5) x1, y1, x2, y2 and the score."""
+    """Return COCO-format detection entries for boxes (N, 5): x1, y1, x2, y2 and the score."""
     boxes = np.asarray(boxes, float)
     boxes[:, 2:4] -= boxes[:, :2]
     return [

@@ -24,15 +24,15 @@ class PersonDetector(PseudoCollateMixin, DetInferencer):
 
     Args:
         config (str | os.PathLike | Config): An mmdet config.
-        checkpoint (str | os.PathLike): Its checkpoint; loaded with weights only.
-        category (str): The class to keep, by the name that the checkpoint, or else the config's
-            test data set, gives it. Defaults to ``'person'``.
-        device (str, optional): Defaults to a GPU where there is one.
+        checkpoint (str | os.PathLike): Its checkpoint; only its weights are loaded.
+        category (str): Name of the class to keep, as in the checkpoint, or else in the config's
+            test data set. Defaults to ``'person'``.
+        device (str, optional): Device of the model. Defaults to a GPU if there is one.
         options (dict, optional): Merged into the config, as ``--cfg-options``.
 
     Raises:
         CheckpointMismatchError: If the checkpoint belongs to another model.
-        ValueError: If the model knows no such category.
+        ValueError: If the model has no such category.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class PersonDetector(PseudoCollateMixin, DetInferencer):
     def _load_weights_to_model(self, model, checkpoint, cfg) -> None:
         require_checkpoint_of(model, checkpoint, cfg)
         _load_checkpoint_to_model(model, checkpoint)
-        # where the checkpoint has no class names, mmdet takes COCO's; the config knows better
+        # without class names in the checkpoint, mmdet uses COCO's; the config's are better
         meta = checkpoint.get('meta', {}).get('dataset_meta') or self._config_metainfo(cfg)
         model.dataset_meta = {key.lower(): value for key, value in meta.items()}
         if not model.dataset_meta.get('classes'):
@@ -75,20 +75,20 @@ class PersonDetector(PseudoCollateMixin, DetInferencer):
 
     @torch.no_grad()
     def boxes(self, images: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """Detect in one batch, or one for each size of the resized images.
+        """Detect in one batch, or in one batch per size of the resized images.
 
         Args:
             images (Sequence[np.ndarray]): B images, (H, W, 3) uint8, BGR.
 
         Returns:
-            list[np.ndarray]: For each image (N, 5) float32: x1, y1, x2, y2 in its pixels and the
-            score, best first.
+            list[np.ndarray]: (N, 5) float32 per image: x1, y1, x2, y2 in its pixels and the score,
+            best first.
         """
         found: list[np.ndarray | None] = [None] * len(images)
         with default_scope('mmdet'):
             data = [self.pipeline(image) for image in images]
             shapes = [tuple(item['inputs'].shape) for item in data]
-            for shape in dict.fromkeys(shapes):  # none is padded to another's size
+            for shape in dict.fromkeys(shapes):  # no padding to another image's size
                 members = [index for index, other in enumerate(shapes) if other == shape]
                 batch = self.collate_fn([data[index] for index in members])
                 for index, sample in zip_equal(members, self.model.test_step(batch)):

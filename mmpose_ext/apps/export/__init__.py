@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Trained models as ONNX files, checked against PyTorch (see docs/export.md)."""
+"""Export trained models as ONNX files, and compare them with PyTorch (see docs/export.md)."""
 
 from .exporter import Exported, export_onnx
 

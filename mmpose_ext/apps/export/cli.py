@@ -13,9 +13,9 @@ from mmpose_ext.apps.shared.arguments import command_line_message
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the command's options to a parser."""
+    """Add the command's options to a parser."""
     parser.add_argument('config', help='an mmpose config')
-    parser.add_argument('checkpoint', help='its checkpoint; loaded with weights only')
+    parser.add_argument('checkpoint', help='its checkpoint; only its weights are loaded')
     parser.add_argument('--out', required=True, help='the file to write (.onnx)')
     parser.add_argument(
         '--input',
@@ -24,16 +24,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='images (B, H, W, 3) BGR as uint8 or float32, or normalized (B, 3, H, W) (uint8)',
     )
     parser.add_argument(
-        '--decode', action='store_true', help='top-down: give keypoints and scores, not maps'
+        '--decode', action='store_true', help='top-down: output keypoints and scores, not maps'
     )
     parser.add_argument(
-        '--fixed-size', action='store_true', help="only images of the config's input size"
+        '--fixed-size', action='store_true', help="accept only images of the config's input size"
     )
     parser.add_argument(
-        '--images', nargs='+', default=(), metavar='FILE', help='images to compare with as well'
+        '--images', nargs='+', default=(), metavar='FILE', help='more images to compare with'
     )
     parser.add_argument(
-        '--tolerance', type=float, default=1e-3, help="input pixels from PyTorch's (0.001)"
+        '--tolerance',
+        type=float,
+        default=1e-3,
+        help="largest distance from PyTorch's keypoints, in input pixels (0.001)",
     )
     parser.add_argument(
         '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='config settings'
@@ -41,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Exports; returns the exit status: 1 beyond the tolerance, 2 where nothing was written."""
+    """Run the command; return the exit status: 1 beyond the tolerance, 2 if nothing was written."""
     try:
         done = export_onnx(
             args.config,

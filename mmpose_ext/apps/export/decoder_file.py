@@ -1,7 +1,7 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""The folder next to an ONNX file that decodes the exported model's outputs in pure numpy.
+"""Write the folder next to an ONNX file that decodes the model's outputs in pure numpy.
 
-It holds copies of this package's own numpy modules: the codecs' decoding, and frames of images.
+It holds copies of this package's own numpy modules: the codecs' decoding and the image frames.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from mmpose_ext.utils.atomic_files import write_atomically
 
 #: The folder's name. Python imports it as a package.
 DECODER_FOLDER = 'pose_decoding'
-#: Folders in mmpose_ext, and the modules copied from there to the same place in the folder.
+#: Folders in mmpose_ext, and the modules that are copied from there to the same relative path.
 MODULES = {
     'apps/export': ('frames',),
     'codecs': (
@@ -33,7 +33,7 @@ MODULES = {
     ),
 }
 PACKAGE = '''# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Decodes what a model exported by `mmpose-ext export` gives. Needs numpy only.
+"""Decode the outputs of a model exported by `mmpose-ext export`. Needs only numpy.
 
     metadata = read_metadata(session)          # an onnxruntime.InferenceSession
     frame = person_frame(box, metadata)        # bottom-up: image_frame(width, height, metadata)
@@ -52,7 +52,7 @@ __all__ = ['BOTTOM_UP', 'Frame', 'decode', 'image_frame', 'person_frame', 'read_
 
 
 def write_decoder(folder: Path) -> Path:
-    """Write the decoder's folder into another folder.
+    """Write the decoder's folder into ``folder``.
 
     Returns:
         Path: The decoder's folder.
@@ -69,6 +69,6 @@ def write_decoder(folder: Path) -> Path:
 
 
 def decoding_settings(codec: object) -> dict | None:
-    """Give what the numpy decoder must know of a bottom-up codec; None for a top-down one."""
+    """Return the numpy decoder's settings for a bottom-up codec; None for a top-down one."""
     settings = getattr(codec, 'settings', None)
     return None if settings is None else dict(codec=settings.codec, settings=asdict(settings))

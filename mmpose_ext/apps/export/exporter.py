@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Export a config and its checkpoint to one ONNX file, checked against PyTorch."""
+"""Export a config and its checkpoint to one ONNX file, and compare it with PyTorch."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ from .optional import require
 from .verification import Verification, random_images, verify
 from .verification_people import verify_people
 
-#: Has GridSample (16) and LayerNormalization (17), and is read by any onnxruntime since 1.12.
+#: It has GridSample (16) and LayerNormalization (17), and onnxruntime 1.12 or newer reads it.
 OPSET = 17
 
 
 @dataclass
 class Exported:
-    """What :func:`export_onnx` did."""
+    """The result of :func:`export_onnx`."""
 
     path: Path  #: the file
-    verification: Verification  #: its results compared with PyTorch's
-    metadata: dict  #: what the file tells about itself
+    verification: Verification  #: the comparison with PyTorch
+    metadata: dict  #: the file's metadata
 
 
 def export_onnx(
@@ -53,38 +53,38 @@ def export_onnx(
     tolerance: float = 1e-3,
     options: dict | None = None,
 ) -> Exported:
-    """Write a trained model as an ONNX file, and compare its results with PyTorch's.
+    """Write a trained model as an ONNX file and compare its results with PyTorch's.
 
-    The folder ``pose_decoding`` comes with it: it brings images to the model's input and its
-    outputs to people with numpy only (see :mod:`~.decoder_file`).
+    It also writes the folder ``pose_decoding``, which converts images to the model's input and its
+    outputs to people with only numpy (see :mod:`~.decoder_file`).
 
     The batch is always dynamic. The size is dynamic too, in steps of the network's stride, unless
-    the keypoints are decoded inside the graph (their codec has one input size) or ``fixed_size``
-    is set.
+    the graph decodes the keypoints (their codec has one input size) or ``fixed_size`` is set.
 
-    The graph is traced by torch's TorchScript exporter: it gives the same on all versions of torch
-    that this package takes, keeps sizes dynamic in every network here, and takes seconds; what a
-    trace could get wrong (branches on sizes) is what the verification tries, with other batches and
-    sizes than the traced one.
+    torch's TorchScript exporter traces the graph. It gives the same graph with all versions of
+    torch that this package supports, keeps sizes dynamic in every network here, and takes seconds.
+    A trace could be wrong where code branches on sizes, so the verification uses batches and sizes
+    other than the traced ones.
 
     Args:
         config (str | os.PathLike | Config): An mmpose config.
-        checkpoint (str | os.PathLike): Its checkpoint; loaded with weights only.
-        out (str | os.PathLike): The file to write (``.onnx``); whole or not at all.
+        checkpoint (str | os.PathLike): Its checkpoint; only its weights are loaded.
+        out (str | os.PathLike): The file (``.onnx``), written completely or not at all.
         input_kind (str): See :class:`~.graph.ExportGraph`.
-        decode (bool): Whether the graph gives keypoints (B, K, 2) in input pixels and scores
-            (B, K); for top-down models. Else it gives the maps.
+        decode (bool): Whether the graph outputs keypoints (B, K, 2) in input pixels and scores (B,
+            K), for top-down models. If False, it outputs the maps.
         fixed_size (bool): Whether to fix the input's size to the codec's.
-        images (Sequence[np.ndarray]): (H, W, 3) uint8 BGR images to verify with, besides random
-            ones; they are resized to the input's size.
+        images (Sequence[np.ndarray]): (H, W, 3) uint8 BGR images to verify with, in addition to
+            random ones. They are resized to the input's size.
         tolerance (float): Largest distance from PyTorch's keypoints, in input pixels.
         options (dict, optional): Merged into the config, as ``--cfg-options``.
 
     Returns:
-        Exported: With the figures; the file is written even where they are beyond the tolerance.
+        Exported: The result with the measured differences. The file is written even if they exceed
+        the tolerance.
 
     Raises:
-        ValueError: If the model's head or codec cannot be exported as asked.
+        ValueError: If the model's head or codec cannot be exported with these settings.
         ImportError: If onnx or onnxruntime is not installed.
     """
     onnx, runtime = require('onnx'), require('onnxruntime')
@@ -130,7 +130,7 @@ def export_onnx(
 def _trace(
     graph: ExportGraph, example: torch.Tensor, names: Sequence[str], dynamic_size: bool
 ) -> bytes:
-    """The ONNX file of a graph, with the batch and, if asked for, the size dynamic."""
+    """Return the ONNX file of a graph, with a dynamic batch and optionally a dynamic size."""
     height, width = (2, 3) if graph.input_kind == 'normalized' else (1, 2)
     axes = {name: {0: 'batch'} for name in ('images', *names)}
     if dynamic_size:
@@ -154,7 +154,7 @@ def _trace(
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Without the tracer's warnings: what they warn of is verified."""
+    """Suppress the tracer's warnings, because the verification covers their causes."""
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')
         yield
@@ -162,9 +162,9 @@ def _quiet() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _missing_operators() -> Iterator[None]:
-    """With ONNX forms of what the tracing exporter lacks.
+    """Register ONNX forms of operators that the tracing exporter lacks.
 
-    ``threshold`` is there for 0 alone, ``unflatten`` from torch 2.1 on.
+    It has ``threshold`` only for 0, and ``unflatten`` only from torch 2.1 on.
     """
 
     def threshold(graph, values, limit, replacement):

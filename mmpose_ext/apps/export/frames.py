@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""From images to a model's input and back, in pure numpy, as in mmpose's test pipelines."""
+"""Convert between images and a model's input in pure numpy, as mmpose's test pipelines do."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ import numpy as np
 
 
 def read_metadata(session) -> dict:
-    """Give what an exported file tells about itself, from its onnxruntime.InferenceSession."""
+    """Return an exported file's metadata, from its onnxruntime.InferenceSession."""
     return json.loads(session.get_modelmeta().custom_metadata_map['mmpose_ext'])
 
 
 class Frame(NamedTuple):
-    """Where a model's input lies in an image."""
+    """The region of an image that becomes a model's input."""
 
     matrix: np.ndarray  #: (2, 3) for cv2.warpAffine(image, matrix, size)
     size: tuple[int, int]  #: the input's [w, h]
-    centre: np.ndarray  #: (2,) the input's middle in the image
-    extent: np.ndarray  #: (2,) what the input covers of the image, in pixels
+    centre: np.ndarray  #: (2,) the region's centre, in image pixels
+    extent: np.ndarray  #: (2,) the region's [w, h], in image pixels
 
     def to_image(self, keypoints: np.ndarray) -> np.ndarray:
-        """Bring keypoints (..., 2) from input pixels to the image's."""
+        """Convert keypoints (..., 2) from input pixels to image pixels."""
         return keypoints / np.array(self.size) * self.extent + self.centre - self.extent / 2
 
 
 def person_frame(box: np.ndarray, metadata: dict) -> Frame:
-    """Give the frame of a person for a top-down model.
+    """Return the frame of a person for a top-down model.
 
     Args:
         box (np.ndarray): (4,) x1, y1, x2, y2 in the image.
@@ -44,11 +44,11 @@ def person_frame(box: np.ndarray, metadata: dict) -> Frame:
 
 
 def image_frame(width: int, height: int, metadata: dict) -> Frame:
-    """Give the frame of a whole image for a bottom-up model.
+    """Return the frame of a whole image for a bottom-up model.
 
     Args:
-        width (int): The image's.
-        height (int): The image's.
+        width (int): The image's width.
+        height (int): The image's height.
         metadata (dict): See :func:`read_metadata`.
     """
     crop = metadata['crop']
@@ -71,7 +71,7 @@ def image_frame(width: int, height: int, metadata: dict) -> Frame:
 
 
 def _matrix(centre: np.ndarray, extent: np.ndarray, size, use_udp: bool | None) -> np.ndarray:
-    """The map from the image to an input of a size [w, h]; UDP counts from pixel to pixel."""
+    """Return the matrix from the image to an input of size [w, h]; UDP measures pixel to pixel."""
     size = np.asarray(size, np.float64)
     if use_udp:
         scale, middle = (size - 1) / extent, (size - 1) / 2

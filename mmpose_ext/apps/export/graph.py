@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""The module that is traced: preprocessing, network, maps and, if asked for, decoding."""
+"""The module to trace: preprocessing, network, maps and optionally decoding."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mmpose_ext.utils.maps import Maps
 
 from .heatmap_decoding import decode_heatmaps
 
-#: Kinds of input: images as OpenCV reads them, (B, H, W, 3), or what the network takes.
+#: Kinds of input: images as OpenCV reads them, (B, H, W, 3), or the network's own input.
 INPUT_KINDS = ('uint8', 'float32', 'normalized')
 
 
@@ -24,8 +24,8 @@ class ExportGraph(nn.Module):
         model (nn.Module): mmpose's TopdownPoseEstimator or BottomupPoseEstimator, in eval mode.
         input_kind (str): ``'uint8'`` or ``'float32'``: (B, H, W, 3) images, 0 to 255, BGR as OpenCV
             reads them; the graph swaps channels and normalises as the model's data preprocessor
-            does. ``'normalized'``: (B, 3, H, W) float32, normalised already.
-        decode (bool): Whether to give keypoints instead of maps.
+            does. ``'normalized'``: (B, 3, H, W) float32, already normalised.
+        decode (bool): Whether to output keypoints instead of maps.
 
     Raises:
         ValueError: If the settings do not fit the model.
@@ -38,8 +38,8 @@ class ExportGraph(nn.Module):
         self.model = model
         if not isinstance(model.head, HeatmapHead) and not hasattr(model.head, 'predict_maps'):
             raise ValueError(
-                f'the head {type(model.head).__name__} cannot be exported. Those that can be are '
-                "mmpose's HeatmapHead and those with a method predict_maps, as this package's have"
+                f'the head {type(model.head).__name__} cannot be exported. You can export '
+                "mmpose's HeatmapHead and heads with a method predict_maps, such as this package's"
             )
         self.codec = model.head.decoder
         self.input_kind = input_kind
@@ -49,18 +49,18 @@ class ExportGraph(nn.Module):
         self.eval()
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        """Give the maps in the order of their names, or keypoints (B, K, 2) and scores (B, K)."""
+        """Return the maps in the order of their names, or keypoints (B, K, 2) and scores (B, K)."""
         maps = self.maps(images)
         return decode_maps(self.codec, maps) if self.decode else tuple(maps.values())
 
     def maps(self, images: Tensor) -> Maps:
-        """Give the maps (B, C, h, w) by name."""
+        """Return the maps (B, C, h, w) by name."""
         x = self._normalized(images)
         feats = self.model.backbone(x)
         if self.model.with_neck:
             feats = self.model.neck(feats)
         head = self.model.head
-        if isinstance(head, HeatmapHead):  # mmpose's: its maps are what it decodes
+        if isinstance(head, HeatmapHead):  # mmpose's head decodes its output directly
             return dict(heatmaps=head.forward(feats))
         return head.predict_maps(feats, (x.shape[-1], x.shape[-2]))
 
@@ -88,7 +88,7 @@ def require_decodable(codec: object) -> None:
     if isinstance(codec, UDPHeatmap) and codec.heatmap_type == 'gaussian':
         return
     raise ValueError(
-        f'{type(codec).__name__} cannot be decoded inside the graph: that is for the top-down '
+        f'{type(codec).__name__} cannot be decoded inside the graph, unlike the top-down '
         'codecs CompositeLocalization, FullResolutionHeatmap, MSRAHeatmap and UDPHeatmap '
         "('gaussian'). Export the maps instead; for bottom-up models "
         'mmpose_ext.codecs.numpy_decoding decodes them'
@@ -104,7 +104,7 @@ def decode_maps(codec: object, maps: Maps) -> tuple[Tensor, Tensor]:
 
 
 def example_input(size: tuple[int, int], input_kind: str, batch: int = 2) -> Tensor:
-    """An input (zeros) of a size [w, h] and a kind."""
+    """Return an input of zeros of a size [w, h] and a kind."""
     w, h = size
     if input_kind == 'normalized':
         return torch.zeros(batch, 3, h, w)

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""mmpose's decoding of Gaussian heatmaps as batched torch code that can be traced."""
+"""mmpose's decoding of Gaussian heatmaps as batched, traceable torch code."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from torch.nn.functional import conv2d
 
 
 def decode_heatmaps(codec: MSRAHeatmap | UDPHeatmap, heatmaps: Tensor) -> tuple[Tensor, Tensor]:
-    """Decode as ``codec.decode`` does, a batch at once.
+    """Decode a batch at once, as ``codec.decode`` does.
 
-    The one difference: a keypoint whose map has no positive value (score <= 0) stays at mmpose's
-    cell (-1, -1); mmpose's UDP decoding reads it from other keypoints' maps.
+    There is one difference: a keypoint whose map has no positive value (score <= 0) stays at
+    mmpose's cell (-1, -1), whereas mmpose's UDP decoding reads it from other keypoints' maps.
 
     Args:
         codec: mmpose's MSRAHeatmap (plain or ``unbiased``) or UDPHeatmap (``'gaussian'``).
@@ -26,7 +26,7 @@ def decode_heatmaps(codec: MSRAHeatmap | UDPHeatmap, heatmaps: Tensor) -> tuple[
         tuple: keypoints (B, K, 2) in input pixels and scores (B, K).
 
     Raises:
-        ValueError: If it is another codec.
+        ValueError: If it is a different codec.
     """
     cells, scores = _maximum(heatmaps)
     if isinstance(codec, MSRAHeatmap):
@@ -48,7 +48,7 @@ def decode_heatmaps(codec: MSRAHeatmap | UDPHeatmap, heatmaps: Tensor) -> tuple[
 
 
 def _maximum(heatmaps: Tensor) -> tuple[Tensor, Tensor]:
-    """The maxima's cells (B, K, 2) int64 [x, y] and values (B, K)."""
+    """Return the maxima's cells (B, K, 2) int64 [x, y] and values (B, K)."""
     width = heatmaps.shape[-1]
     flat = heatmaps.flatten(2)
     index = flat.argmax(-1)
@@ -57,7 +57,7 @@ def _maximum(heatmaps: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _reader(maps: Tensor, cells: Tensor) -> Callable[[int, int], Tensor]:
-    """A function that reads maps (B, K, h, w) at cells (B, K, 2) + (x, y), clamped to the map."""
+    """Return a function that reads maps (B, K, h, w) at cells (B, K, 2) + (x, y), clamped."""
     h, w = maps.shape[-2:]
     flat = maps.flatten(2)
 
@@ -70,7 +70,7 @@ def _reader(maps: Tensor, cells: Tensor) -> Callable[[int, int], Tensor]:
 
 
 def _blur(maps: Tensor, kernel: int) -> Tensor:
-    """mmpose's ``gaussian_blur``: zeros outside, each map's maximum as before."""
+    """mmpose's ``gaussian_blur``: zeros outside the map, and each map's maximum preserved."""
     weights = torch.from_numpy(cv2.getGaussianKernel(kernel, 0, cv2.CV_32F)).to(maps)
     b, k, h, w = maps.shape
     blurred = maps.reshape(b * k, 1, h, w)
@@ -81,7 +81,7 @@ def _blur(maps: Tensor, kernel: int) -> Tensor:
 
 
 def _refine_quarter(maps: Tensor, cells: Tensor) -> Tensor:
-    """A quarter of a cell towards the higher neighbour; mmpose's ``refine_keypoints``."""
+    """Shift a quarter of a cell to the higher neighbour, like mmpose's ``refine_keypoints``."""
     h, w = maps.shape[-2:]
     read = _reader(maps, cells)
     x, y = cells.unbind(-1)
@@ -93,7 +93,7 @@ def _refine_quarter(maps: Tensor, cells: Tensor) -> Tensor:
 
 
 def _refine_dark(maps: Tensor, cells: Tensor) -> Tensor:
-    """DARK's Newton step on the logarithm; mmpose's ``refine_keypoints_dark``."""
+    """Apply DARK's Newton step on the logarithm, like mmpose's ``refine_keypoints_dark``."""
     h, w = maps.shape[-2:]
     read = _reader(maps.clamp(min=1e-10).log(), cells)
     x, y = cells.unbind(-1)
@@ -111,7 +111,7 @@ def _refine_dark(maps: Tensor, cells: Tensor) -> Tensor:
 
 
 def _refine_dark_udp(maps: Tensor, cells: Tensor) -> Tensor:
-    """DARK's Newton step with UDP's differences; mmpose's ``refine_keypoints_dark_udp``."""
+    """Apply DARK's Newton step with UDP's differences (mmpose's ``refine_keypoints_dark_udp``)."""
     read = _reader(maps.clamp(1e-3, 50.0).log(), cells)
     centre, right, left = read(0, 0), read(1, 0), read(-1, 0)
     below, above = read(0, 1), read(0, -1)
@@ -126,6 +126,6 @@ def _refine_dark_udp(maps: Tensor, cells: Tensor) -> Tensor:
 def _newton_step(
     dx: Tensor, dy: Tensor, dxx: Tensor, dyy: Tensor, dxy: Tensor, determinant: Tensor
 ) -> Tensor:
-    """Minus the inverse Hessian times the gradient, (..., 2)."""
+    """Return minus the inverse Hessian times the gradient, (..., 2)."""
     step = torch.stack([dxy * dy - dyy * dx, dxy * dx - dxx * dy], -1)
     return step / determinant[..., None]

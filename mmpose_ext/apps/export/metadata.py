@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""The metadata of an ONNX file, as JSON under the key ``mmpose_ext``."""
+"""Metadata of an ONNX file, stored as JSON under the key ``mmpose_ext``."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ METADATA_KEY = 'mmpose_ext'
 UNITS = {
     'keypoints': 'input pixels, x before y',
     'scores': "the heatmap's maximum",
-    'heatmaps': 'probability-like, one channel a keypoint (or cluster of keypoints)',
+    'heatmaps': 'probability-like, one channel per keypoint (or cluster of keypoints)',
     'body_heatmaps': 'probability of a body',
     'tags': 'embedding',
     'short_offsets': 'input pixels; channel 2k is x, 2k + 1 is y',
@@ -40,16 +40,16 @@ def build_metadata(
     """Describe an exported graph.
 
     Args:
-        model (nn.Module): With ``dataset_meta``.
+        model (nn.Module): A model with ``dataset_meta``.
         cfg (Config): Its config.
         data_mode (str): ``'topdown'`` or ``'bottomup'``.
         pipeline (Sequence): The test pipeline's transforms.
         input_kind (str): See :class:`~.graph.ExportGraph`.
         outputs (Sequence[str]): Names of the outputs.
-        dynamic_size (bool): Whether images of other sizes may be given.
+        dynamic_size (bool): Whether the graph accepts images of other sizes.
 
     Returns:
-        dict: Plain numbers, texts, lists and dicts.
+        dict: Plain numbers, strings, lists and dicts.
     """
     meta = model.dataset_meta
     codec = model.head.decoder
@@ -79,7 +79,7 @@ def build_metadata(
 
 
 def size_divisor(model: nn.Module) -> int:
-    """What the sides of an image of another size than the codec's must be multiples of."""
+    """Return the number that must divide the sides of images of other sizes than the codec's."""
     return int(getattr(model.backbone, 'divisor', 32))
 
 
@@ -97,7 +97,7 @@ def _input_values(model: nn.Module, input_kind: str) -> dict:
 
 
 def _crop(pipeline: Sequence) -> dict:
-    """How the test pipeline brings a person or an image to the input's size."""
+    """Describe how the test pipeline maps a person or an image to the input's size."""
     found = {}
     for transform in pipeline:
         name = type(transform).__name__
@@ -112,7 +112,7 @@ def _crop(pipeline: Sequence) -> dict:
 
 
 def _plain(value: object) -> object:
-    """Numbers, texts, lists and dicts of what a config holds; anything else as its text."""
+    """Convert config values to numbers, strings, lists and dicts; anything else to its ``str``."""
     if isinstance(value, dict):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""The packages that only the export needs."""
+"""Packages that only the export needs."""
 
 import importlib
 from types import ModuleType
@@ -12,7 +12,7 @@ def require(name: str) -> ModuleType:
         name (str): ``'onnx'`` or ``'onnxruntime'``.
 
     Raises:
-        ImportError: If it is not installed, with the command that installs it.
+        ImportError: If it is not installed; the message gives the command that installs it.
     """
     try:
         return importlib.import_module(name)

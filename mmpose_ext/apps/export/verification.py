@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Compare an ONNX graph's results with those of PyTorch's own path."""
+"""Compare an ONNX graph's results with PyTorch's."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from mmpose_ext.utils.sequences import zip_equal
 
 from .graph import ExportGraph, decode_maps
 
-#: How often PyTorch's maps are disturbed by rounding to see which keypoints it decides.
+#: Number of times that PyTorch's maps are disturbed to find keypoints that rounding decides.
 TRIALS = 8
 
 
 @dataclass
 class Verification:
-    """How far an ONNX graph's results are from PyTorch's."""
+    """The distance of an ONNX graph's results from PyTorch's."""
 
     tolerance: float  #: largest distance allowed, in input pixels
     distance: float  #: largest distance of a keypoint, in input pixels; inf if none was compared
     compared: int  #: keypoints compared
     undecided: int  #: keypoints that rounding alone moves by more than the tolerance; not compared
-    map_difference: float | None  #: largest relative difference of maps; None with decoding inside
-    inputs: list[str]  #: the batches that were run, as texts
-    empty_passes: bool = False  #: whether maps that agree are enough where nobody was found
+    map_difference: float | None  #: largest relative difference of maps; None if the graph decodes
+    inputs: list[str]  #: descriptions of the batches that were run
+    empty_passes: bool = False  #: whether maps that agree are enough if nobody was found
 
     @property
     def passed(self) -> bool:
@@ -58,7 +58,7 @@ class Verification:
 
 
 def random_images(size: Sequence[int], images: Sequence[np.ndarray] = ()) -> list[np.ndarray]:
-    """Batches of images to verify with: one image, two smooth random ones, and the given ones.
+    """Return batches to verify with: one image, two smooth random ones, and the given ones.
 
     Args:
         size (Sequence[int]): [w, h].
@@ -86,19 +86,19 @@ def verify(
 ) -> Verification:
     """Run a graph in onnxruntime and compare it with the model in PyTorch.
 
-    At the codec's input size the model's own preprocessing, network and head (``predict`` without
-    flip test) are the reference. At other sizes, which only graphs without decoding take, it is the
-    traced module in PyTorch, and both sides' maps are decoded by a codec of that size.
+    At the codec's input size, the reference is the model's own preprocessing, network and head
+    (``predict`` without flip test). At other sizes, which only graphs without decoding accept, the
+    reference is the traced module in PyTorch, and a codec of that size decodes the maps of both.
 
-    A keypoint is not compared where float32 itself does not decide it: where PyTorch's maps,
-    disturbed by a few times the difference between its float32 and float64 results, give places
-    further apart than half the tolerance (two equal maxima, a flat or empty map).
+    A keypoint is not compared if float32 does not determine it: if PyTorch's maps, disturbed by a
+    few times the difference between its float32 and float64 results, give positions further apart
+    than half the tolerance (two equal maxima, a flat or empty map).
 
     Args:
         session: An onnxruntime.InferenceSession of the exported graph.
         graph (ExportGraph): The traced module.
-        batches (Sequence[Sequence[np.ndarray]]): For each size batches (B, h, w, 3) uint8.
-        tolerance (float): In input pixels.
+        batches (Sequence[Sequence[np.ndarray]]): Batches (B, h, w, 3) uint8 for each size.
+        tolerance (float): Largest distance allowed, in input pixels.
     """
     result = Verification(tolerance, 0.0, 0, 0, None if graph.decode else 0.0, [])
     precise = copy.deepcopy(graph).double()
@@ -130,7 +130,7 @@ def verify(
 
 
 def as_input(graph: ExportGraph, images: np.ndarray) -> Tensor:
-    """Images (B, h, w, 3) uint8 as the graph takes them."""
+    """Convert images (B, h, w, 3) uint8 to the graph's input."""
     tensor = torch.from_numpy(images)
     if graph.input_kind == 'uint8':
         return tensor
@@ -140,14 +140,14 @@ def as_input(graph: ExportGraph, images: np.ndarray) -> Tensor:
 
 
 def maps_of(graph: ExportGraph, inputs: Tensor) -> Maps:
-    """A graph's maps in PyTorch, calculated in the precision of its weights."""
+    """Return a graph's maps in PyTorch, computed in the precision of its weights."""
     dtype = next(graph.model.parameters()).dtype
     with torch.no_grad():
         return graph.maps(inputs.to(dtype) if inputs.is_floating_point() else inputs)
 
 
 def preprocessed(model: nn.Module, images: np.ndarray) -> dict:
-    """Images (B, h, w, 3) uint8 as mmpose's own preprocessing gives them to the network."""
+    """Preprocess images (B, h, w, 3) uint8 for the network as mmpose does."""
     sample = PoseDataSample(
         metainfo=dict(
             input_size=tuple(images.shape[2:0:-1]),
@@ -159,12 +159,12 @@ def preprocessed(model: nn.Module, images: np.ndarray) -> dict:
 
 
 def predicted(model: nn.Module, images: np.ndarray) -> np.ndarray:
-    """What mmpose's own path predicts for top-down images: keypoints (B, K, 2)."""
+    """Return mmpose's own predictions for top-down images: keypoints (B, K, 2)."""
     return np.concatenate([np.asarray(each.keypoints) for each in instances_of(model, images)])
 
 
 def instances_of(model: nn.Module, images: np.ndarray) -> list:
-    """What mmpose's own path predicts for B images (B, h, w, 3), without flip test."""
+    """Return mmpose's own predictions for B images (B, h, w, 3), without flip test."""
     with torch.no_grad():
         data = preprocessed(model, images)
         feats = model.extract_feat(data['inputs'])
@@ -172,7 +172,7 @@ def instances_of(model: nn.Module, images: np.ndarray) -> list:
 
 
 def codec_of_size(codec: object, size: tuple[int, int]) -> object:
-    """A top-down codec for inputs of another size [w, h], with maps of the same stride."""
+    """Return a top-down codec for inputs of another size [w, h], with maps of the same stride."""
     if tuple(codec.input_size) == tuple(size):
         return codec
     other = copy.copy(codec)
@@ -190,14 +190,14 @@ def codec_of_size(codec: object, size: tuple[int, int]) -> object:
 
 
 def _decoded(codec: object, maps: Maps) -> np.ndarray:
-    """Keypoints (B, K, 2) of top-down maps by the codec itself, as a head calls it."""
+    """Decode top-down maps to keypoints (B, K, 2) with the codec, as a head does."""
     if hasattr(codec, 'locate'):
         return np.concatenate(codec.batch_decode(maps)[0])
     return np.concatenate([codec.decode(each.numpy())[0] for each in maps['heatmaps']])
 
 
 def _decided(codec: object, maps: Maps, exact: Maps, tolerance: float) -> np.ndarray:
-    """Which keypoints (B, K) stay where they are if the maps are disturbed by rounding."""
+    """Return which keypoints (B, K) stay in place if rounding disturbs the maps."""
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
         points, scores = decode_maps(codec, {name: v.clone() for name, v in maps.items()})
@@ -206,13 +206,13 @@ def _decided(codec: object, maps: Maps, exact: Maps, tolerance: float) -> np.nda
             other, _ = decode_maps(codec, disturbed(maps, exact, generator))
             moved = torch.maximum(moved, (other - points).norm(dim=-1).nan_to_num(torch.inf))
     decided = moved <= tolerance / 2
-    if not hasattr(codec, 'locate'):  # mmpose does not refine where no value is positive
+    if not hasattr(codec, 'locate'):  # mmpose does not refine a map without positive values
         decided &= scores > 0
     return decided.numpy()
 
 
 def disturbed(maps: Maps, exact: Maps, generator: torch.Generator) -> Maps:
-    """Add noise of a few times the difference between float32 and float64 results to maps."""
+    """Add noise to maps, a few times the difference between float32 and float64 results."""
     noisy = {}
     for name, value in maps.items():
         noise = 4 * (value - exact[name]).abs().max().float()
@@ -221,5 +221,5 @@ def disturbed(maps: Maps, exact: Maps, generator: torch.Generator) -> Maps:
 
 
 def relative_difference(maps: Maps, others: Maps) -> float:
-    """The largest difference of maps in parts of their largest value."""
+    """Return the largest difference between maps, divided by their largest value."""
     return max(float((maps[n] - v).abs().max() / v.abs().max()) for n, v in others.items())

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Compare a bottom-up ONNX graph and the numpy decoder with PyTorch's own path."""
+"""Compare a bottom-up ONNX graph and the numpy decoder with PyTorch's results."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from .verification import (
     relative_difference,
 )
 
-#: How often PyTorch's maps are disturbed.
+#: Number of times that PyTorch's maps are disturbed.
 TRIALS = 2
-#: Maps that differ by no more than this part of their largest value differ by rounding,
+#: Maps differ only by rounding if they differ by at most this fraction of their largest value,
 ROUNDING = 1e-5
-#: and so do those that differ by no more than so many times PyTorch's float32 from its float64.
+#: or by at most this many times the difference between PyTorch's float32 and float64.
 OWN_ROUNDINGS = 4
-#: Beyond this distance, in input pixels, a person is another one.
+#: Beyond this distance, in input pixels, two people are not the same.
 REGROUPED = 1.0
 
 
@@ -39,21 +39,22 @@ def verify_people(
     tolerance: float,
     metadata: dict,
 ) -> Verification:
-    """Run graph and numpy decoder, and compare them with the model's own path in PyTorch.
+    """Run graph and numpy decoder, and compare them with the model in PyTorch.
 
-    Two comparisons, both in input pixels, each person with the most alike of the other side:
+    There are two comparisons, both in input pixels, of each person with the most similar one of the
+    other side:
 
-    - the numpy decoder's people with those of the codec, from the graph's maps: all must agree;
-    - the numpy decoder's people from the graph's maps with those of the model in PyTorch. Grouping
-      is a decision: where maps are without structure (a random image) rounding alone makes other
-      people of the same peaks. Such people, a keypoint more than a pixel off or lost, are not
-      compared if the maps agree to rounding, nor keypoints that the codec moves by more than half
-      the tolerance when PyTorch's maps are disturbed by a few times the difference between its
-      float32 and float64 results; all others must agree.
+    - The numpy decoder and the codec decode the graph's maps. All people must agree.
+    - The numpy decoder's people from the graph's maps are compared with the model's people in
+      PyTorch. Grouping is a discrete decision: in maps without structure (a random image), rounding
+      alone groups the same peaks to other people. Such people, with a keypoint lost or more than a
+      pixel away, are not compared if the maps agree to rounding. Keypoints are not compared if the
+      codec moves them by more than half the tolerance when PyTorch's maps are disturbed by a few
+      times the difference between its float32 and float64 results. All others must agree.
 
     Args:
         session, graph, batches, tolerance: See :func:`~.verification.verify`.
-        metadata (dict): What the file tells about itself.
+        metadata (dict): The file's metadata.
     """
     result = Verification(tolerance, 0.0, 0, 0, 0.0, [], empty_passes=True)
     precise = copy.deepcopy(graph).double()
@@ -88,7 +89,7 @@ def verify_people(
 def _moved(
     codec: object, maps: dict, exact: dict, people: Sequence[np.ndarray], size: tuple[int, int]
 ) -> list[np.ndarray]:
-    """How far (N, K) disturbed maps move each image's people (N, K, 2)."""
+    """Return how far (N, K) disturbed maps move each image's people (N, K, 2)."""
     generator = torch.Generator().manual_seed(0)
     moved = [np.zeros(keypoints.shape[:2]) for keypoints in people]
     for _ in range(TRIALS):
@@ -99,16 +100,16 @@ def _moved(
 
 
 def decoded_by_codec(codec: object, maps: dict, size: tuple[int, int]) -> list[np.ndarray]:
-    """People (N, K, 2) of each image in input pixels, by the codec itself."""
+    """Decode maps with the codec to the people (N, K, 2) of each image, in input pixels."""
     people = codec.batch_decode(maps)[0]
-    if type(codec).__name__ == 'DiskOffset':  # decodes in the frame of its own input size
+    if type(codec).__name__ == 'DiskOffset':  # it decodes in the frame of its own input size
         ratio = (np.array(codec.input_size) - 1) / (np.array(size) - 1)
         people = [keypoints / ratio for keypoints in people]
     return people
 
 
 def distances(people: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Distances (N, K) of people's keypoints (N, K, 2) from the most alike of the others'."""
+    """Return distances (N, K) of keypoints (N, K, 2) from those of the most similar person."""
     if not len(people) or not len(others):
         return np.full(people.shape[:2], np.inf)
     apart = np.linalg.norm(people[:, None] - others[None], axis=-1)  # (N, M, K)

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Draw training samples with the codec's targets; with a checkpoint its predicted maps too."""
+"""Draw training samples with the codec's targets and, with a checkpoint, predicted maps."""
 
 import argparse
 import sys
@@ -11,25 +11,34 @@ from mmpose_ext.apps.shared.arguments import command_line_message
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the command's options to a parser."""
+    """Add the command's options to a parser."""
     parser.add_argument('config', help='a config of mmpose or of this package')
     parser.add_argument('--out', required=True, help='folder for the pictures')
     parser.add_argument('--number', type=int, default=8, metavar='N', help='samples to draw (8)')
-    parser.add_argument('--start', type=int, default=0, metavar='I', help="the first's index (0)")
     parser.add_argument(
-        '--split', choices=SPLITS, default='train', help='whose images and annotations (train)'
+        '--start', type=int, default=0, metavar='I', help='index of the first sample (0)'
     )
-    parser.add_argument('--checkpoint', help="draw its predictions and its layers' attention too")
-    parser.add_argument('--device', help='cpu, cuda:0, ... (a GPU where there is one)')
-    parser.add_argument('--seed', type=int, default=0, help='of the augmentation (0)')
-    parser.add_argument('--zoom', type=int, help='picture pixels an input pixel (by the input)')
+    parser.add_argument(
+        '--split',
+        choices=SPLITS,
+        default='train',
+        help='data set of the images and annotations (train)',
+    )
+    parser.add_argument(
+        '--checkpoint', help="also draw this checkpoint's predictions and its layers' attention"
+    )
+    parser.add_argument('--device', help='cpu, cuda:0, ... (a GPU if there is one)')
+    parser.add_argument('--seed', type=int, default=0, help='seed of the augmentation (0)')
+    parser.add_argument(
+        '--zoom', type=int, help='picture pixels per input pixel (depends on the input size)'
+    )
     parser.add_argument(
         '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='config settings'
     )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Draws; returns the exit status: 2 where nothing could be drawn."""
+    """Run the command; return the exit status: 2 if nothing could be drawn."""
     try:
         paths = browse(
             args.config,

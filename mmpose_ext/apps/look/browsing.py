@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""A config's training samples with the codec's targets and, with a checkpoint, predicted maps."""
+"""Draw training samples with the codec's targets and, with a checkpoint, predicted maps."""
 
 from __future__ import annotations
 
@@ -43,32 +43,32 @@ def browse(
     zoom: int | None = None,
     options: dict | None = None,
 ) -> list[Path]:
-    """Draw samples as the network gets them in training, one PNG file a sample.
+    """Draw samples as the network gets them in training, one PNG file per sample.
 
-    A picture's first row is the input with its labelled keypoints, then the targets; with a
-    checkpoint a second row has the prediction on that input (without flip test), and a third one
-    what the attention layers look at, where there are some.
+    A picture's first row shows the input with its labelled keypoints, and the targets. With a
+    checkpoint, a second row shows the prediction for that input (without flip test), and a third
+    row the attention of the layers that have one.
 
     Args:
         config: Any config with a ``GenerateTarget`` in its training pipeline.
-        out_dir: Where the pictures go.
-        number: How many samples.
-        start: The first sample's index.
-        split: ``'train'``, or ``'val'``: the validation set's images and annotations through the
-            training pipeline.
-        checkpoint: Draw this checkpoint's predicted maps as well; loaded with weights only.
-        device: Of the model. Defaults to a GPU where there is one.
-        seed: Of the augmentation: the same seed, the same pictures.
-        zoom: Picture pixels an input pixel; by default small inputs are enlarged.
+        out_dir: Folder for the pictures.
+        number: Number of samples.
+        start: Index of the first sample.
+        split: ``'train'``, or ``'val'`` for the validation set's images and annotations in the
+        training pipeline.
+        checkpoint: If given, its predicted maps are drawn too; only its weights are loaded.
+        device: Device of the model. Defaults to a GPU if there is one.
+        seed: Seed of the augmentation. The same seed gives the same pictures.
+        zoom: Picture pixels per input pixel. By default small inputs are enlarged.
         options: Merged into the config, as ``--cfg-options``.
 
     Returns:
         list[Path]: The files written.
 
     Raises:
-        ValueError: If the config has no such data set or no codec, or ``start`` is behind its end.
+        ValueError: If the config has no such data set or no codec, or ``start`` is beyond its end.
         FileNotFoundError: If the config, its data or the checkpoint is missing.
-        CheckpointError: If the checkpoint is not of the config's model or not weights only.
+        CheckpointError: If the checkpoint belongs to another model or holds more than weights.
     """
     if number < 1 or start < 0 or (zoom or 1) < 1:
         raise ValueError('number and zoom must be 1 or more, start 0 or more')
@@ -98,7 +98,7 @@ def browse(
 
 
 def browsed_dataset(cfg: Config, split: str) -> Config:
-    """The config of a split's data set, with annotated people and the training pipeline.
+    """Return the config of a split's data set, with annotated people and the training pipeline.
 
     Raises:
         ValueError: If there is no such split or no training pipeline.
@@ -123,7 +123,7 @@ def browsed_dataset(cfg: Config, split: str) -> Config:
 
 
 def build_codec(pipeline: Sequence[dict]) -> object:
-    """The codec of a pipeline's ``GenerateTarget``; of several the last.
+    """Return the codec of a pipeline's (last) ``GenerateTarget``.
 
     Raises:
         ValueError: If there is none.
@@ -138,14 +138,14 @@ def build_codec(pipeline: Sequence[dict]) -> object:
 def draw_sample(
     item: dict, codec: object, skeleton: Skeleton, model: nn.Module | None, zoom: int | None
 ) -> np.ndarray:
-    """Draw one item of a data set: (H, W, 3) uint8, BGR.
+    """Draw one item of a data set as (H, W, 3) uint8, BGR.
 
     Args:
         item (dict): ``inputs`` (3, H, W) uint8, BGR, and ``data_samples``.
         codec (BaseKeypointCodec): The encoder of its pipeline.
         skeleton (Skeleton): The data set's.
-        model (nn.Module, optional): To draw the predictions of.
-        zoom (int, optional): Picture pixels an input pixel.
+        model (nn.Module, optional): A model whose predictions are drawn.
+        zoom (int, optional): Picture pixels per input pixel.
     """
     image = item['inputs'].numpy().transpose(1, 2, 0)
     sample = item['data_samples']
@@ -172,7 +172,7 @@ def draw_sample(
 
 
 def labelled_keypoints(sample: PoseDataSample) -> tuple[np.ndarray, np.ndarray]:
-    """A sample's keypoints (N, K, 2) in input pixels and which are labelled, (N, K) bool."""
+    """Return a sample's keypoints (N, K, 2) in input pixels and the labelled ones, (N, K) bool."""
     people = sample.gt_instances
     name = 'transformed_keypoints' if 'transformed_keypoints' in people else 'keypoints'
     visible = np.asarray(people.keypoints_visible)
@@ -183,10 +183,10 @@ def labelled_keypoints(sample: PoseDataSample) -> tuple[np.ndarray, np.ndarray]:
 def target_maps(
     sample: PoseDataSample, codec: object
 ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """The targets of a sample: maps (C, h, w), and what else the codec draws, (N, ...).
+    """Return a sample's targets: maps (C, h, w), and the codec's other targets, (N, ...).
 
-    Those of the codecs here are what their heads get, drawn now where only points leave the
-    worker. Of mmpose's the fields that ``PackPoseInputs`` packed.
+    The codecs here give the targets that their heads get; they are drawn now if the sample holds
+    only points. mmpose's codecs give the fields that ``PackPoseInputs`` packed.
     """
     if isinstance(codec, BaseTorchCodec):
         with torch.no_grad():
@@ -206,11 +206,12 @@ def predict_maps(
 
     Args:
         model (nn.Module): A top-down or bottom-up estimator with a head.
-        item (dict): Of a data set; see :func:`draw_sample`.
-        queries (np.ndarray): (M, 2) input pixels, from which non-local layers are asked.
+        item (dict): An item of a data set; see :func:`draw_sample`.
+        queries (np.ndarray): (M, 2) input pixels for which the attention of non-local layers is
+            read.
 
     Returns:
-        tuple: the maps (C, h, w) that the head decodes, the people found, (K, 2) each in input
+        tuple: The maps (C, h, w) that the head decodes, the people found, (K, 2) each in input
         pixels, and the layers' attention.
     """
     model.eval()
@@ -227,7 +228,7 @@ def predict_maps(
 
 @contextmanager
 def _recorded(head: nn.Module):
-    """Record what a head gives to its ``decode``: the maps as they are decoded."""
+    """Record the maps that a head passes to its ``decode``."""
     decode, found = head.decode, []
 
     def record(batch_outputs, *args, **kwargs):
@@ -242,7 +243,7 @@ def _recorded(head: nn.Module):
 
 
 def _decoded_maps(outputs: Tensor | dict | Sequence) -> dict[str, np.ndarray]:
-    """The first image's maps, by name; what is no map (B, C, h, w) is left out."""
+    """Return the first image's maps by name; ignore anything that is not (B, C, h, w)."""
     if isinstance(outputs, Tensor):
         outputs = dict(heatmaps=outputs)
     elif not isinstance(outputs, dict):

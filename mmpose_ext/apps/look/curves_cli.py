@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Draw losses, learning rates and metrics of one or several trainings to a PNG file."""
+"""Draw losses, learning rates and metrics of one or more trainings to a PNG file."""
 
 import argparse
 import sys
@@ -9,7 +9,7 @@ from mmpose_ext.apps.shared.arguments import command_line_message
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the command's options to a parser."""
+    """Add the command's options to a parser."""
     parser.add_argument(
         'work_dirs', nargs='+', metavar='WORK_DIR', help='work dirs of mim train, or scalars.json'
     )
@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Draws; returns the exit status."""
+    """Run the command; return the exit status."""
     try:
         path = draw_curves(args.work_dirs, args.out, args.log, args.names)
     except (ValueError, OSError) as error:

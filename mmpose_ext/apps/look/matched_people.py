@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Match predicted people to annotated ones, with their errors: COCO's own matching."""
+"""Match predicted people to annotated ones with COCO's own matching."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from xtcocotools.cocoeval import COCOeval
 
 from mmpose_ext.utils.sequences import zip_equal
 
-MAX_PEOPLE = 1000  # of an image; COCO's AP looks at 20
+MAX_PEOPLE = 1000  # per image; COCO's AP considers 20
 
 
 @dataclass(frozen=True)
 class Case:
-    """An annotated person, found or missed, or a predicted one that is nobody.
+    """An annotated person, found or missed, or a false positive.
 
     Attributes:
         kind (str): ``'found'``, ``'missed'`` or ``'false positive'``.
         image_id (int): The image's.
         oks (float): Object keypoint similarity of prediction and truth; 0 without either.
-        score (float | None): The prediction's; None for a missed person.
+        score (float | None): The prediction's score; None for a missed person.
         truth (dict | None): The annotation.
         found (dict | None): The result.
     """
@@ -43,30 +43,31 @@ def match_people(
 ) -> list[Case]:
     """Match predicted people to annotated ones as COCO's evaluation does.
 
-    In each image the predicted people, best score first, each take the free annotated person of
-    the largest OKS, if that is ``match_thr`` or more. Crowds and people without labelled keypoints
-    neither count as missed, nor is who matches them a false positive.
+    In each image, each predicted person, best score first, is matched to the unmatched annotated
+    person with the largest OKS, if that is at least ``match_thr``. Crowds and people without
+    labelled keypoints do not count as missed, and predictions that match them are not false
+    positives.
 
     Args:
         truth (dict): A COCO-format file's content.
         results (Sequence[dict]): COCO-format keypoint results: ``image_id``, ``keypoints`` (3K) and
             ``score``.
-        sigmas (np.ndarray): (K,) of the data set.
-        match_thr (float): Below it a prediction is nobody. Defaults to 0.1.
+        sigmas (np.ndarray): (K,) sigmas of the data set.
+        match_thr (float): Smallest OKS of a match. Defaults to 0.1.
 
     Returns:
-        list[Case]: All, in the order of the images.
+        list[Case]: All cases, in the order of the images.
 
     Raises:
-        ValueError: If the results are of other images or have another number of keypoints.
+        ValueError: If the results belong to other images or have another number of keypoints.
     """
     _check_results(truth, results, len(sigmas))
     people = [a for a in truth['annotations'] if a.get('keypoints')]
     _check_boxes(people)
-    originals = dict(enumerate(people, 1))  # COCO's matching takes the id 0 for none
+    originals = dict(enumerate(people, 1))  # COCO's matching takes id 0 for no match
     truth = dict(
         images=truth['images'],
-        categories=[dict(id=1, name='person')],  # whatever theirs is: all that have keypoints
+        categories=[dict(id=1, name='person')],  # one category for all people with keypoints
         annotations=[_completed(person, number) for number, person in originals.items()],
     )
     results = [dict(r, category_id=1) for r in results]
@@ -88,7 +89,7 @@ def match_people(
 
 
 def _cases(evaluation: COCOeval, image: dict, people: dict[int, dict]) -> list[Case]:
-    """One image's people, from COCOeval's matches; ``people`` by the numbers that it knows."""
+    """Return one image's cases from COCOeval's matches; ``people`` by the ids given to it."""
     key = (image['image_id'], image['category_id'])
     oks = np.asarray(evaluation.ious[key])
     columns = {annotation['id']: n for n, annotation in enumerate(evaluation._gts[key])}
@@ -116,7 +117,7 @@ def _cases(evaluation: COCOeval, image: dict, people: dict[int, dict]) -> list[C
 
 
 def _completed(annotation: dict, number: int) -> dict:
-    """A copy with what the evaluation asks for and COCO's format lets out."""
+    """Return a copy with the keys that the evaluation needs and COCO's format leaves out."""
     visible = annotation['keypoints'][2::3]
     defaults = dict(iscrowd=0, num_keypoints=sum(v > 0 for v in visible))
     if 'area' not in annotation:  # as CocoMetric with use_area=False
@@ -135,7 +136,7 @@ def _check_boxes(people: Sequence[dict]) -> None:
 def _check_results(truth: dict, results: Sequence[dict], num_keypoints: int) -> None:
     for name in ('images', 'annotations'):
         if not isinstance(truth, dict) or name not in truth:
-            raise ValueError(f'the annotation file has no {name!r}: it is not of COCO format')
+            raise ValueError(f'the annotation file has no {name!r}: it is not in COCO format')
     if not isinstance(results, (list, tuple)):
         raise ValueError('the results must be a list of people, as CocoMetric writes them')
     known = {image['id'] for image in truth['images']}
@@ -145,8 +146,8 @@ def _check_results(truth: dict, results: Sequence[dict], num_keypoints: int) -> 
             raise ValueError(f'result {number} has no {sorted(missing)}: not a keypoint result')
         if result['image_id'] not in known:
             raise ValueError(
-                f'result {number} is of image {result["image_id"]!r}, which the annotation file '
-                'does not have: give the file that was tested on'
+                f'result {number} belongs to image {result["image_id"]!r}, which the annotation '
+                'file does not have: give the annotation file of the test'
             )
         if len(result['keypoints']) != 3 * num_keypoints:
             raise ValueError(

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Curves of losses, learning rates and metrics, from the logs that mmengine writes."""
+"""Draw losses, learning rates and metrics from the logs that mmengine writes."""
 
 from __future__ import annotations
 
@@ -20,28 +20,29 @@ from mmpose_ext.utils.atomic_files import write_atomically
 from mmpose_ext.utils.sequences import zip_equal
 
 LOG_NAME = 'scalars.json'
-#: Not drawn: they tell of the machine, or are the abscissa.
+#: Not drawn: they describe the machine or are the abscissa.
 LEFT_OUT = ('time', 'data_time', 'memory', 'epoch', 'iter', 'step', 'base_lr', 'momentum')
 
 Curves = Dict[str, np.ndarray]
 
 
 def read_scalars(work_dir: str | os.PathLike) -> tuple[Curves, str]:
-    """Read all runs of a work dir as one training: a resumed run goes on from where it resumed.
+    """Read all runs of a work dir as one training; a resumed run continues at its first step.
 
     Args:
         work_dir: A work dir of mmengine, or a ``scalars.json``.
 
     Returns:
-        tuple: for each scalar (n, 2) of its places, increasing, and values, and the unit of the
-        places: ``'epoch'``, with parts of epochs for what is logged between, or ``'iteration'``.
+        tuple: For each scalar an array (n, 2) of increasing positions and values, and the unit of
+        the positions: ``'epoch'``, with fractions for values logged within an epoch, or
+        ``'iteration'``.
 
     Raises:
         FileNotFoundError: If there is no log.
         ValueError: If the logs hold no numbers.
     """
     path = Path(work_dir)
-    # the folders are named by the time of the run
+    # the folders' names are the times of the runs
     files = [path] if path.is_file() else sorted(path.rglob(f'vis_data/{LOG_NAME}'))
     if not files:
         raise FileNotFoundError(
@@ -68,14 +69,15 @@ def draw_curves(
     log: bool = False,
     names: Sequence[str] | None = None,
 ) -> Path:
-    """Draw the curves of one or several trainings to one PNG file.
+    """Draw the curves of one or more trainings to one PNG file.
 
-    A panel a scalar, losses first, then learning rates, then metrics; a line a work dir.
+    There is one panel per scalar (losses first, then learning rates, then metrics) and one line per
+    work dir.
 
     Args:
         work_dirs: See :func:`read_scalars`.
-        out_file: The picture; written whole or not at all.
-        log (bool): Logarithmic axes for the losses.
+        out_file: The picture, written completely or not at all.
+        log (bool): Whether the losses have logarithmic axes.
         names (Sequence[str], optional): The scalars to draw, in this order. Defaults to all.
 
     Raises:
@@ -126,7 +128,7 @@ def draw_curves(
 
 
 def _records(file: Path) -> list[dict]:
-    """A log's lines; one that a killed training cut short is left out."""
+    """Return a log's lines without an incomplete one that a killed training left."""
     records = []
     for line in file.read_text(errors='replace').splitlines():
         try:
@@ -139,7 +141,7 @@ def _records(file: Path) -> list[dict]:
 
 
 def _epoch_length(records: list[dict]) -> float:
-    """Iterations an epoch: the largest number that the lines' epochs and iterations prove."""
+    """Return the iterations per epoch, as the largest number consistent with the lines."""
     return max(
         (math.ceil(r['iter'] / r['epoch']) for r in records if r.get('epoch') and r.get('iter')),
         default=1,
@@ -147,7 +149,7 @@ def _epoch_length(records: list[dict]) -> float:
 
 
 def _add_run(points: dict, records: list[dict], by_epoch: bool, length: float) -> None:
-    """Add a run's values; those of earlier runs from its first place on are repeated, so drop."""
+    """Add a run's values, and drop those of earlier runs from its first position on."""
     places = []
     for record in records:
         if 'iter' in record and by_epoch:
@@ -166,13 +168,13 @@ def _add_run(points: dict, records: list[dict], by_epoch: bool, length: float) -
 
 
 def _panel_order(name: str) -> tuple:
-    """Losses first, the total before its parts; then the rates; then the metrics."""
+    """Sort losses first (the total before its parts), then learning rates, then metrics."""
     kind = 0 if 'loss' in name else 1 if name.split('/')[-1] == 'lr' else 2
     return kind, name != 'loss', name
 
 
 def _labels(work_dirs: list[str]) -> dict[str, str]:
-    """The folders' own names, or the paths where two have the same."""
+    """Return the folders' names, or their paths if two folders have the same name."""
     names = [Path(work_dir).resolve().name for work_dir in work_dirs]
     unique = len(set(names)) == len(names)
     return {d: name if unique else d for d, name in zip_equal(work_dirs, names)}

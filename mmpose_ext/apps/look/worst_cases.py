@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""The worst cases of a test run, with ground truth and prediction."""
+"""Draw the worst cases of a test run, with ground truth and prediction."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ COLUMNS = (
     'kind', 'oks', 'score', 'image_id', 'file_name', 'annotation_id', 'labelled_keypoints',
     'worst_keypoint', 'worst_distance', 'picture',
 )  # fmt: skip
-HEIGHT = 320  # of a case's picture
-MARGIN = 0.35  # around the people, in parts of their box
+HEIGHT = 320  # height of a case's picture in pixels
+MARGIN = 0.35  # margin around the people, as a fraction of their box
 
 
 @dataclass(frozen=True)
 class WorstCases:
-    """What :func:`write_worst_cases` found.
+    """The result of :func:`write_worst_cases`.
 
     Attributes:
         cases (list[Case]): All people, worst first, then all false positives, best score first.
-        pictures (list[Path]): Of the worst ones.
-        sheet (Path | None): All pictures on one; None if there are none.
+        pictures (list[Path]): Pictures of the worst cases.
+        sheet (Path | None): One picture with all of them; None if there are none.
         table (Path): The CSV file with all cases.
         failures (list[str]): Images that could not be read.
     """
@@ -60,15 +60,16 @@ def write_worst_cases(
     score_thr: float = 0.0,
     metainfo: str = COCO,
 ) -> WorstCases:
-    """Write pictures of the worst people and false positives, a contact sheet and a table.
+    """Write pictures of the worst people and false positives, an overview and a table.
 
     Args:
         results_file: The JSON of ``CocoMetric(outfile_prefix=...)`` or of ``predict --ann``.
-        ann_file: The COCO-format file that was tested on.
-        image_dir: The folder that its file names start from.
-        out_dir: Gets ``person_*.png``, ``false_positive_*.png``, ``overview.png``, ``cases.csv``.
-        number: So many people, and as many false positives.
-        match_thr: OKS below which a prediction is not of a person, see :func:`match_people`.
+        ann_file: The COCO-format annotation file of the test.
+        image_dir: The folder that its file names are relative to.
+        out_dir: Folder for ``person_*.png``, ``false_positive_*.png``, ``overview.png``,
+        ``cases.csv``.
+        number: Number of people and of false positives.
+        match_thr: Smallest OKS of a match; see :func:`match_people`.
         score_thr: Predictions need a score above it.
         metainfo: The data set's meta information: a path in mmpose's configs or a file.
 
@@ -97,7 +98,7 @@ def write_worst_cases(
             path = Path(image_dir) / names[case.image_id]
             image = cv2.imread(str(path))
             if image is None:
-                failures.append(f'{path}: is missing or no image')
+                failures.append(f'{path}: is missing or not an image')
                 continue
             others = [c for c in cases if c.image_id == case.image_id and c is not case]
             tile = draw_case(image, case, others, skeleton)
@@ -117,8 +118,9 @@ def draw_case(image: np.ndarray, case: Case, others: Sequence[Case], skeleton: S
 
     Args:
         image (np.ndarray): (H, W, 3) uint8, BGR.
-        case (Case): In bright colours; the side that it lacks is without a skeleton of it.
-        others (Sequence[Case]): The image's other people, pale.
+        case (Case): The case, in bright colours; if it has no ground truth or no prediction, that
+            side shows no skeleton for it.
+        others (Sequence[Case]): The image's other people, in pale colours.
         skeleton (Skeleton): The data set's.
     """
     x1, y1, x2, y2 = _window(image, case)
@@ -149,7 +151,7 @@ def _draw(canvas, person: dict | None, side: str, skeleton: Skeleton, corner, wi
 
 
 def _window(image: np.ndarray, case: Case) -> tuple[int, int, int, int]:
-    """The part of the image around the case's keypoints: x1, y1, x2, y2."""
+    """Return the part of the image around the case's keypoints: x1, y1, x2, y2."""
     points = []
     for person in (case.truth, case.found):
         if person is not None:
@@ -169,7 +171,7 @@ def _window(image: np.ndarray, case: Case) -> tuple[int, int, int, int]:
 
 
 def _badness(case: Case) -> tuple:
-    """Lowest OKS first; of missed people those with the most labelled keypoints, the largest."""
+    """Sort by OKS, lowest first, then missed people by labelled keypoints and size."""
     return case.oks, -case.truth.get('num_keypoints', 0), -case.truth.get('area', 0)
 
 

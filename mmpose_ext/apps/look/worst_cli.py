@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Draw the worst people and false positives of a test run, ground truth and prediction."""
+"""Draw the worst people and false positives of a test run, with ground truth and prediction."""
 
 import argparse
 import sys
@@ -9,29 +9,35 @@ from mmpose_ext.apps.shared.arguments import command_line_message
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the command's options to a parser."""
+    """Add the command's options to a parser."""
     parser.add_argument('results', help="the keypoints JSON of CocoMetric's outfile_prefix")
-    parser.add_argument('--ann', required=True, help='the COCO-format file that was tested on')
+    parser.add_argument('--ann', required=True, help='the COCO-format annotation file of the test')
     parser.add_argument(
-        '--images', required=True, metavar='DIR', help='folder that its file names start from'
+        '--images', required=True, metavar='DIR', help='folder that its file names are relative to'
     )
     parser.add_argument('--out', required=True, help='folder for pictures and cases.csv')
     parser.add_argument(
-        '--number', type=int, default=12, metavar='N', help='people, and false positives (12)'
+        '--number',
+        type=int,
+        default=12,
+        metavar='N',
+        help='number of people, and of false positives (12)',
     )
     parser.add_argument(
-        '--match-thr', type=float, default=0.1, help='OKS from which on it is the person (0.1)'
+        '--match-thr', type=float, default=0.1, help='smallest OKS of a match (0.1)'
     )
     parser.add_argument(
-        '--score-thr', type=float, default=0.0, help='predictions need a better score (0)'
+        '--score-thr', type=float, default=0.0, help='draw predictions with a higher score (0)'
     )
     parser.add_argument(
-        '--metainfo', default=COCO, help="the data set's, in mmpose's configs or a file (COCO's)"
+        '--metainfo',
+        default=COCO,
+        help="the data set's metainfo: a path in mmpose's configs or a file (COCO's)",
     )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Draws; returns the exit status: 1 where some images failed, 2 where nothing was done."""
+    """Run the command; return the exit status: 1 if some images failed, 2 if nothing was done."""
     try:
         worst = write_worst_cases(
             args.results,

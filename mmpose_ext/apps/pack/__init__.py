@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Cutting people out of images once, for training."""
+"""Cut people out of images once, for training."""
 
 from .writer import PackJob, check_pack, fill_pack, plan_packs, prepare_pack
 

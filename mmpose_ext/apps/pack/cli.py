@@ -1,8 +1,8 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Cut the people of a config's training set out of their images, once: docs/data-loading.md.
+"""Cut the people of a config's training set out of their images once (docs/data-loading.md).
 
-Writes a pack next to each annotation file (annotations/NAME.json, annotations/NAME.pack).
-It resumes where it was stopped, and several runs may work at once.
+It writes a pack next to each annotation file (annotations/NAME.json, annotations/NAME.pack). It
+resumes where it was stopped, and several runs may work at the same time.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from mmpose_ext.datasets.pack import Meta
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the command's options to a parser."""
+    """Add the command's options to a parser."""
     parser.add_argument(
         'configs', nargs='+', metavar='CONFIG',
-        help='top-down configs of mmpose or of this package that are to train from the pack',
+        help='top-down configs of mmpose or of this package that will train from the pack',
     )  # fmt: skip
     parser.add_argument('--size', type=int, default=384, help='longest side of a crop (384)')
-    parser.add_argument('--quality', type=int, default=95, help='of the JPEGs (95)')
+    parser.add_argument('--quality', type=int, default=95, help='quality of the JPEGs (95)')
     parser.add_argument('--workers', type=int, default=1, help='processes (1)')
-    parser.add_argument('--anew', action='store_true', help='throw away what there is')
+    parser.add_argument('--anew', action='store_true', help='discard an existing pack')
     parser.add_argument(
-        '--check', action='store_true', help='write nothing; read all of the pack and all images'
+        '--check', action='store_true', help='write nothing; check the whole pack and all images'
     )
     parser.add_argument(
         '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='config settings'
@@ -39,12 +39,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Writes or checks; returns the exit status: 1 where a check found faults, 2 on errors."""
+    """Run the command; return the exit status: 1 if a check found faults, 2 on errors."""
     cv2.setNumThreads(1)
     try:
         if args.size < 1 or not 1 <= args.quality <= 100 or args.workers < 1:
             raise ValueError('--size and --workers must be 1 or more, --quality 1 to 100')
-        with contextlib.redirect_stdout(None):  # pycocotools talks
+        with contextlib.redirect_stdout(None):  # pycocotools prints messages
             jobs = plan_packs(args.configs, args.cfg_options)
         if args.check:
             return max(_check(job) for job in jobs)
@@ -80,6 +80,6 @@ def _write(job: PackJob, args: argparse.Namespace) -> None:
 
 
 def _fill_quietly(job: PackJob, meta: Meta) -> None:
-    """Fill; what goes wrong the first process meets as well, and reports."""
+    """Fill the pack; ignore errors, because the first process meets and reports them too."""
     with contextlib.suppress(ValueError, OSError, KeyboardInterrupt):
         fill_pack(job, meta)

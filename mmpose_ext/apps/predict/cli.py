@@ -13,40 +13,44 @@ from mmpose_ext.apps.shared.failures import report_failures
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the command's options to a parser."""
+    """Add the command's options to a parser."""
     parser.add_argument('config', help='an mmpose config')
-    parser.add_argument('checkpoint', help='its checkpoint; loaded with weights only')
+    parser.add_argument('checkpoint', help='its checkpoint; only its weights are loaded')
     parser.add_argument(
         'inputs', nargs='+', metavar='INPUT', help='image, folder, video or webcam index'
     )
     parser.add_argument('--out', help='folder for results.json and pictures/')
-    boxes = parser.add_argument_group('boxes for a top-down config, one of')
+    boxes = parser.add_argument_group('boxes for a top-down config: one of')
     boxes.add_argument('--det-config', help='an mmdet config, with --det-checkpoint')
     boxes.add_argument('--det-checkpoint', help="the detector's checkpoint")
     boxes.add_argument('--detections', help='a COCO-format detection file; ids need --ann')
     boxes.add_argument(
-        '--whole-image', action='store_true', help='each image is one person, as large as it'
+        '--whole-image', action='store_true', help='each image is one person, as large as the image'
     )
     parser.add_argument('--det-category', default='person', help="the detector's class (person)")
     parser.add_argument(
-        '--box-thr', type=float, help='boxes need a better score (0.3; all with --detections)'
+        '--box-thr', type=float, help='use boxes with a higher score (0.3; all with --detections)'
     )
     parser.add_argument(
-        '--box-nms', type=float, help='IoU of boxes that are the same (0.3; none with --detections)'
+        '--box-nms',
+        type=float,
+        help='IoU for suppressing duplicate boxes (0.3; none with --detections)',
     )
     parser.add_argument('--ann', help='a COCO-format file that gives ids to the file names')
     parser.add_argument('--batch-size', type=int, default=8, help='images or people at once (8)')
-    parser.add_argument('--device', help='cpu, cuda:0, ... (a GPU where there is one)')
-    parser.add_argument('--no-pictures', action='store_true', help='write results.json only')
+    parser.add_argument('--device', help='cpu, cuda:0, ... (a GPU if there is one)')
+    parser.add_argument('--no-pictures', action='store_true', help='write only results.json')
     parser.add_argument(
-        '--draw-thr', type=float, default=0.2, help='draw people with a better score (0.2)'
+        '--draw-thr', type=float, default=0.2, help='draw people with a higher score (0.2)'
     )
     parser.add_argument(
-        '--keypoint-thr', type=float, default=0.3, help='draw keypoints with a better score (0.3)'
+        '--keypoint-thr', type=float, default=0.3, help='draw keypoints with a higher score (0.3)'
     )
     parser.add_argument('--draw-boxes', action='store_true', help='draw the boxes too')
     parser.add_argument('--show', action='store_true', help='show each picture; Escape or q stops')
-    parser.add_argument('--max-frames', type=int, help='of each video or webcam')
+    parser.add_argument(
+        '--max-frames', type=int, help='largest number of frames of each video or webcam'
+    )
     parser.add_argument('--quiet', action='store_true', help='no progress display')
     parser.add_argument(
         '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='config settings'
@@ -54,9 +58,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Predicts; returns the exit status: 1 where some inputs failed, 2 where nothing was done."""
+    """Run the command; return the exit status: 1 if some inputs failed, 2 if nothing was done."""
     if args.out is None and not args.show:
-        print('error: give --out, a folder for what is found, or --show', file=sys.stderr)
+        print('error: give --out, a folder for the results, or --show', file=sys.stderr)
         return 2
     try:
         found = predict(

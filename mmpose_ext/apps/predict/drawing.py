@@ -34,11 +34,11 @@ def draw_people(
     """Draw skeletons with mmpose's visualizer.
 
     Args:
-        visualizer (PoseLocalVisualizer): With the data set's metainfo set.
+        visualizer (PoseLocalVisualizer): A visualizer with the data set's metainfo set.
         pixels (np.ndarray): (H, W, 3) uint8, BGR; not changed.
-        people (Sequence[Person]): Whom to draw.
+        people (Sequence[Person]): The people to draw.
         keypoint_thr (float): Keypoints need a score above it.
-        draw_boxes (bool): Draw the boxes too, where there are some.
+        draw_boxes (bool): Whether to draw the boxes too, if there are any.
 
     Returns:
         np.ndarray: (H, W, 3) uint8, BGR.
@@ -66,11 +66,11 @@ def draw_people(
 
 
 class PictureWriter:
-    """Writes drawn frames: pictures under their source's name, a video for each video or webcam.
+    """Write drawn frames: pictures under their source's name, one video per video or webcam.
 
     Args:
-        folder (str | os.PathLike): Where to; made when first written to.
-        sources (Iterable[Source]): All that will be drawn.
+        folder (str | os.PathLike): Output folder, created at the first write.
+        sources (Iterable[Source]): All sources that will be drawn.
 
     Raises:
         FileExistsError: If an output would replace one of the inputs.
@@ -142,7 +142,7 @@ def show(picture: np.ndarray, wait: int) -> bool:
         wait (int): Milliseconds to wait for a key; 0 waits for one.
 
     Returns:
-        bool: Whether to go on: false after Escape or q.
+        bool: Whether to continue; False after Escape or q.
 
     Raises:
         RuntimeError: If there is no display or OpenCV has no windows.

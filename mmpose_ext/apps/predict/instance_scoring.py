@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""From a model's samples to scored people: the rules of mmpose's ``CocoMetric``, per image."""
+"""Convert a model's samples to scored people by the rules of mmpose's ``CocoMetric``."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class Person:
 
     Attributes:
         keypoints (np.ndarray): (K, 3): x, y in the image's pixels, score.
-        score (float): The person's score, by which AP ranks it.
-        box (np.ndarray | None): (4,) x1, y1, x2, y2; None where the model gives none.
-        area (float): Its extent in pixels, for non-maximum suppression.
+        score (float): The person's score, by which AP ranks people.
+        box (np.ndarray | None): (4,) x1, y1, x2, y2; None if the model gives none.
+        area (float): The person's area in square pixels, for non-maximum suppression.
     """
 
     keypoints: np.ndarray
@@ -35,14 +35,15 @@ class Person:
 
 @dataclass(frozen=True)
 class InstanceScoring:
-    """``CocoMetric``'s scores and non-maximum suppression, so that a results file gets its AP.
+    """``CocoMetric``'s scores and non-maximum suppression, which give a results file the same AP.
 
     Args:
-        sigmas (np.ndarray): (K,) of the data set.
+        sigmas (np.ndarray): (K,) sigmas of the data set.
         score_mode (str): ``'bbox'``, ``'keypoint'``, ``'bbox_rle'`` or ``'bbox_keypoint'``.
-        keypoint_score_thr (float): Below it a keypoint does not count in ``'bbox_keypoint'``.
+        keypoint_score_thr (float): In ``'bbox_keypoint'``, keypoints with a score below it do not
+            count.
         nms_mode (str): ``'oks_nms'``, ``'soft_oks_nms'`` or ``'none'``.
-        nms_thr (float): The object keypoint similarity from which on people are the same.
+        nms_thr (float): Object keypoint similarity at which two people count as the same.
     """
 
     sigmas: np.ndarray
@@ -53,7 +54,7 @@ class InstanceScoring:
 
     @classmethod
     def from_config(cls, cfg: Config, dataset_meta: dict) -> InstanceScoring:
-        """The settings of the config's test evaluator, or ``CocoMetric``'s own."""
+        """Build it with the config's test evaluator's settings, or ``CocoMetric``'s defaults."""
         evaluators = cfg.get('test_evaluator') or []
         evaluators = evaluators if isinstance(evaluators, (list, tuple)) else [evaluators]
         options: dict = {}
@@ -65,14 +66,14 @@ class InstanceScoring:
         return cls(np.asarray(dataset_meta['sigmas']), **options)
 
     def __call__(self, samples: Sequence[PoseDataSample]) -> list[Person]:
-        """Score the people of one image and leave out doubles.
+        """Score the people of one image and remove duplicates.
 
         Args:
-            samples (Sequence[PoseDataSample]): One a person (top-down) or one with all
-                (bottom-up).
+            samples (Sequence[PoseDataSample]): One sample per person (top-down) or one with all
+                people (bottom-up).
 
         Returns:
-            list[Person]: Best first, unless ``nms_mode`` is ``'none'``.
+            list[Person]: The people, best first unless ``nms_mode`` is ``'none'``.
         """
         people = [person for sample in samples for person in self._people(sample)]
         if not people or self.nms_mode == 'none':
@@ -101,7 +102,7 @@ class InstanceScoring:
         return [Person(*person) for person in zip_equal(points, map(float, totals), boxes, areas)]
 
     def _scores(self, keypoint_scores: np.ndarray, box_scores: np.ndarray) -> np.ndarray:
-        """(N, K) and (N,) to (N,)."""
+        """Combine keypoint scores (N, K) and box scores (N,) to scores (N,)."""
         if self.score_mode == 'bbox':
             return box_scores
         if self.score_mode == 'keypoint':
@@ -120,5 +121,5 @@ def _is_coco_metric(kind: object) -> bool:
 
 
 def _array(values) -> np.ndarray:
-    """A tensor or array as an array on the CPU."""
+    """Convert a tensor or array to an array on the CPU."""
     return values.detach().cpu().numpy() if isinstance(values, torch.Tensor) else np.asarray(values)

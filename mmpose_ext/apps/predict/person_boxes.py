@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Sources of a top-down model's boxes: a detector, a file, or the whole image."""
+"""Sources of boxes for a top-down model: a detector, a file or the whole image."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ from mmpose_ext.datasets.validation import detected_category
 from mmpose_ext.utils.errors import DataError
 from mmpose_ext.utils.reading import read_json
 
-if TYPE_CHECKING:  # mmdet is only needed where there is a detector
+if TYPE_CHECKING:  # mmdet is only needed with a detector
     from mmpose_ext.apps.detect.person_detector import PersonDetector
 
 
 def select_boxes(boxes: np.ndarray, score_thr: float, nms_thr: float | None) -> np.ndarray:
-    """The boxes (N, 5) with a score above ``score_thr``, after NMS where a threshold is given."""
+    """Return the boxes (N, 5) with a score above ``score_thr``, after NMS if ``nms_thr`` is set."""
     boxes = boxes[boxes[:, 4] > score_thr]
     return boxes if nms_thr is None or len(boxes) == 0 else boxes[nms(boxes, nms_thr)]
 
 
 class WholeImageBoxes:
-    """Each image holds one person, as large as it."""
+    """One box per image, as large as the image."""
 
     def __call__(self, frames: Sequence[Frame]) -> list[np.ndarray]:
-        """For each frame (1, 5): x1, y1, x2, y2 and the score 1."""
+        """Return (1, 5) per frame: x1, y1, x2, y2 and the score 1."""
         sizes = [frame.pixels.shape[:2] for frame in frames]
         return [np.array([[0, 0, w, h, 1]], np.float32) for h, w in sizes]
 
@@ -45,8 +45,9 @@ class DetectorBoxes:
 
     Args:
         detector (PersonDetector): The detector.
-        score_thr (float): Boxes need a score above it. mmpose's 0.3.
-        nms_thr (float | None): Of two boxes with a larger IoU the better one stays. mmpose's 0.3.
+        score_thr (float): Boxes need a score above it. Defaults to mmpose's 0.3.
+        nms_thr (float | None): Of two boxes with a larger IoU, the better one stays. Defaults to
+            mmpose's 0.3.
     """
 
     detector: PersonDetector
@@ -54,7 +55,7 @@ class DetectorBoxes:
     nms_thr: float | None = 0.3
 
     def __call__(self, frames: Sequence[Frame]) -> list[np.ndarray]:
-        """For each frame (N, 5): x1, y1, x2, y2 in its pixels and the score."""
+        """Return (N, 5) per frame: x1, y1, x2, y2 in its pixels and the score."""
         found = self.detector.boxes([frame.pixels for frame in frames])
         return [select_boxes(boxes, self.score_thr, self.nms_thr) for boxes in found]
 
@@ -63,15 +64,16 @@ class FileBoxes:
     """Boxes of a COCO-format detection file, as ``mmpose-ext detect`` writes it.
 
     Args:
-        path (str | os.PathLike): The file; its people are of the annotation file's
-            category, or of COCO's, 1.
-        image_ids (ImageIds): The names' ids.
+        path (str | os.PathLike): The file. Its people have the annotation file's category, or
+            COCO's, 1.
+        image_ids (ImageIds): The image ids by file name.
         score_thr (float): Boxes need a score above it. Defaults to -1: all, as in testing.
-        nms_thr (float, optional): Of two boxes with a larger IoU the better one stays.
+        nms_thr (float, optional): Of two boxes with a larger IoU, the better one stays. Defaults to
+            None: all stay.
 
     Raises:
         DataError: If the file cannot be used.
-        ArgumentError: If the file holds ids and no annotation file names them.
+        ArgumentError: If the file holds ids but there is no annotation file to map them to names.
     """
 
     def __init__(
@@ -83,7 +85,7 @@ class FileBoxes:
     ) -> None:
         content = read_json(str(path), 'detection file')
         ids = {d.get('image_id') for d in content} if _is_dicts(content) else set()
-        if all(isinstance(key, str) for key in ids):  # names; the checks know numbers
+        if all(isinstance(key, str) for key in ids):  # names; the checks need numbers
             numbers = {name: number for number, name in enumerate(sorted(ids))}
             checked = (
                 [dict(d, image_id=numbers[d['image_id']]) for d in content] if ids else content
@@ -114,7 +116,7 @@ class FileBoxes:
         }
 
     def __call__(self, frames: Sequence[Frame]) -> list[np.ndarray]:
-        """For each frame (N, 5): x1, y1, x2, y2 in its pixels and the score; (0, 5) for none."""
+        """Return (N, 5) per frame: x1, y1, x2, y2 in its pixels and the score; (0, 5) for none."""
         nobody = np.zeros((0, 5), np.float32)
         return [self.boxes.get(self.image_ids.of(frame), nobody) for frame in frames]
 

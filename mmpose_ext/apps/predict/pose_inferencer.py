@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""mmpose's inferencer on batches of people and images, for top-down and bottom-up models."""
+"""mmpose's inferencer with batches of people or images, for top-down and bottom-up models."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ with quiet_imports():
 class PoseInferencer(PseudoCollateMixin, Pose2DInferencer):
     """mmpose's ``Pose2DInferencer`` for a config and its checkpoint.
 
-    Unlike there, nothing is downloaded, people are batched over images, an image without boxes
-    has no people (there, the whole image is taken for one), and the config needs no ``data_mode``
-    or ``dataset_type`` at top level.
+    Unlike mmpose's inferencer, it downloads nothing, batches people over images, finds nobody in an
+    image without boxes (mmpose's takes the whole image as one box), and needs no ``data_mode`` or
+    ``dataset_type`` at the top level of the config.
 
     Args:
         config (str | os.PathLike | Config): An mmpose config.
-        checkpoint (str | os.PathLike): Its checkpoint; loaded with weights only.
-        device (str, optional): Defaults to a GPU where there is one.
+        checkpoint (str | os.PathLike): Its checkpoint; only its weights are loaded.
+        device (str, optional): Device of the model. Defaults to a GPU if there is one.
         options (dict, optional): Merged into the config, as ``--cfg-options``.
 
     Attributes:
@@ -56,13 +56,13 @@ class PoseInferencer(PseudoCollateMixin, Pose2DInferencer):
             super().__init__(cfg, os.fspath(checkpoint), device)
 
     def _init_detector(self, **kwargs) -> None:
-        self.detector = None  # boxes are given to predict()
+        self.detector = None  # predict() gets the boxes
 
     def _init_pipeline(self, cfg: Config) -> Callable:
         return Compose(_test_dataset(cfg).pipeline)
 
     def _init_visualizer(self, cfg: Config) -> PoseLocalVisualizer:
-        """The config's visualizer, or mmpose's where it names none; without file backends."""
+        """Return the config's visualizer, or mmpose's if it has none, without file backends."""
         cfg.visualizer = dict(cfg.get('visualizer') or dict(type='PoseLocalVisualizer'))
         cfg.visualizer.pop('vis_backends', None)
         return super()._init_visualizer(cfg)
@@ -85,13 +85,13 @@ class PoseInferencer(PseudoCollateMixin, Pose2DInferencer):
         """Predict the people of some images.
 
         Args:
-            images (Sequence[np.ndarray]): Each (H, W, 3) uint8, BGR.
-            boxes (Sequence[np.ndarray], optional): For a top-down model: for each image (N, 5)
-                x1, y1, x2, y2 in its pixels and the score.
-            batch_size (int): People (top-down) or images (bottom-up) that the model gets at once.
+            images (Sequence[np.ndarray]): (H, W, 3) uint8 each, BGR.
+            boxes (Sequence[np.ndarray], optional): For a top-down model, (N, 5) per image: x1, y1,
+                x2, y2 in its pixels and the score.
+            batch_size (int): Number of people (top-down) or images (bottom-up) per batch.
 
         Returns:
-            list: For each image its samples: one a box (top-down), or one with all people
+            list: For each image its samples: one per box (top-down), or one with all people
             (bottom-up), with ``pred_instances`` in the image's pixels.
 
         Raises:
@@ -120,7 +120,7 @@ class PoseInferencer(PseudoCollateMixin, Pose2DInferencer):
         return people
 
     def _forward_by_shape(self, batch: list[dict]) -> list[PoseDataSample]:
-        """Forward inputs of equal size together, so that none is padded to another's size."""
+        """Forward inputs of equal size together, without padding to another's size."""
         groups: dict[tuple, list[int]] = {}
         for index, item in enumerate(batch):
             inputs = item['inputs']
@@ -140,7 +140,7 @@ class PoseInferencer(PseudoCollateMixin, Pose2DInferencer):
 
 
 def _test_dataset(cfg: Config) -> dict:
-    """The test data set's config; of several, the first."""
+    """Return the test data set's config, or the first of several."""
     dataset = cfg.test_dataloader.dataset
     while not dataset.get('pipeline'):
         inner = dataset.get('datasets') or [dataset.get('dataset')]
@@ -151,7 +151,7 @@ def _test_dataset(cfg: Config) -> dict:
 
 
 def _data_mode(cfg: Config) -> str:
-    """Whether the config tests single people or whole images."""
+    """Return whether the config tests single people or whole images."""
     told = cfg.get('data_mode') or _test_dataset(cfg).get('data_mode')
     if told is None:
         told = 'bottomup' if str(cfg.model.type).startswith('Bottomup') else 'topdown'

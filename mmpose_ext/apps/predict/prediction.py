@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Predict people in images, folders, videos and webcams with any config of mmpose."""
+"""Predict people in images, folders, videos and webcams with any mmpose config."""
 
 from __future__ import annotations
 
@@ -36,16 +36,16 @@ PICTURES_NAME = 'pictures'
 
 @dataclass
 class Predictions:
-    """What :func:`predict` found.
+    """The result of :func:`predict`.
 
     Attributes:
         results (list[dict]): COCO-format results: ``image_id``, ``category_id`` (the
             annotation file's, 1 without one), ``keypoints``
-            (x, y, score for each of K, flat), ``score`` and, where the model has one, ``bbox``
-            (x, y, w, h).
+            (x, y and score of each of K keypoints, flat), ``score`` and, if the model gives one,
+            ``bbox`` (x, y, w, h).
         failures (list[Failure]): The inputs that could not be used.
         num_frames (int): Images and video frames predicted.
-        interrupted (bool): Whether Ctrl-C, Escape or q ended it early.
+        interrupted (bool): Whether Ctrl-C, Escape or q ended the prediction early.
     """
 
     results: list[dict] = field(default_factory=list)
@@ -72,28 +72,28 @@ def predict(
     """Predict people; a top-down config needs one of the three sources of boxes.
 
     Args:
-        config: A top-down or bottom-up config of mmpose.
-        checkpoint: Its checkpoint; loaded with weights only.
+        config: A top-down or bottom-up mmpose config.
+        checkpoint: Its checkpoint; only its weights are loaded.
         inputs: Image files, folders, video files, webcam indices; see
             :func:`mmpose_ext.apps.shared.inputs.expand_inputs`.
-        out_dir: Where ``results.json`` and ``pictures/`` go; nothing is written without it.
-        boxes: Where the boxes come from; a top-down config needs them.
-        drawing: What is drawn, and whether it is shown.
-        ann_file: A COCO-format file whose ``images`` give ids to file names; without it the
-            names are the ids.
-        batch_size: Images, and people of a top-down model, at once.
-        device: Default: a GPU where there is one.
-        max_frames: No more than these of each video or webcam.
-        progress: Show a progress bar on the standard error stream.
+        out_dir: Folder for ``results.json`` and ``pictures/``. None writes nothing.
+        boxes: Source of the boxes, for a top-down config.
+        drawing: What to draw, and whether to show it.
+        ann_file: A COCO-format file whose ``images`` map file names to ids. Without it, the names
+        are the ids.
+        batch_size: Number of images, and of people for a top-down model, per batch.
+        device: Device of the model. Defaults to a GPU if there is one.
+        max_frames: Largest number of frames of each video or webcam.
+        progress: Whether to show a progress bar on the standard error stream.
         options: Merged into the config, as ``--cfg-options``.
 
     Returns:
-        Predictions: With everything that went well; what did not is in ``failures``.
+        Predictions: The results; ``failures`` lists the inputs that failed.
 
     Raises:
         ValueError: If the boxes' source does not fit the config, or a file's content is wrong.
         FileNotFoundError: If the config or a checkpoint is missing.
-        CheckpointError: If a checkpoint is not of its config's model or not weights only.
+        CheckpointError: If a checkpoint belongs to another model or holds more than weights.
     """
     if batch_size < 1:
         raise ArgumentError('{} must be at least 1, not {value}', 'batch_size', value=batch_size)
@@ -148,8 +148,8 @@ def _run(
     max_frames: int | None,
     progress: bool,
 ) -> None:
-    """Predict batch by batch, until the end, Ctrl-C, or ``finish`` returns false."""
-    # a webcam's frames are shown as they come
+    """Predict batch by batch until the end, Ctrl-C, or until ``finish`` returns False."""
+    # a webcam's frames are shown immediately
     live = any(source.kind == 'webcam' for source in sources)
     frames = read_frames(sources, found.failures, max_frames)
     bar = progress_bar(progress)
@@ -172,7 +172,7 @@ def _run(
 
 
 def coco_result(image_id: int | str, person: Person, category_id: int = 1) -> dict:
-    """One entry of a COCO-format keypoint results file."""
+    """Return one entry of a COCO-format keypoint results file."""
     result = dict(
         image_id=image_id,
         category_id=category_id,
@@ -186,7 +186,7 @@ def coco_result(image_id: int | str, person: Person, category_id: int = 1) -> di
 
 
 def _boxes_of(source: BoxSource, image_ids: ImageIds, device: str | None) -> Callable | None:
-    """Give the function that finds each frame's boxes; None for none."""
+    """Return the function that finds each frame's boxes, or None without a source of boxes."""
     if source.detections is not None:
         thr = -1.0 if source.box_thr is None else source.box_thr
         return FileBoxes(source.detections, image_ids, thr, source.box_nms)

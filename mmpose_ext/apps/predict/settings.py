@@ -10,27 +10,27 @@ from mmengine.config import Config
 
 from mmpose_ext.apps.shared.arguments import ArgumentError
 
-#: Fields of :class:`BoxSource` that each give boxes.
+#: Fields of :class:`BoxSource`, each of which gives boxes.
 BOX_SOURCES = ('det_config', 'detections', 'whole_image')
 
 
 @dataclass(frozen=True)
 class BoxSource:
-    """Where a top-down model's boxes come from: a detector, a file or the whole image.
+    """Source of a top-down model's boxes: a detector, a file or the whole image.
 
     Args:
         det_config (str | os.PathLike | Config, optional): The config of an mmdet detector.
         det_checkpoint (str | os.PathLike, optional): The detector's checkpoint.
-        det_category (str): The detector's class to take. Defaults to ``'person'``.
+        det_category (str): The detector's class to use. Defaults to ``'person'``.
         detections (str | os.PathLike, optional): A COCO-format detection file.
-        whole_image (bool): Whether each image is one person's box. Defaults to False.
-        box_thr (float, optional): Boxes need a score above it. Defaults to 0.3 with a detector, to
-            none with a file.
+        whole_image (bool): Whether the whole image is the box of one person. Defaults to False.
+        box_thr (float, optional): Boxes need a score above it. Defaults to 0.3 with a detector and
+            to no threshold with a file.
         box_nms (float, optional): IoU for non-maximum suppression of boxes. Defaults to 0.3 with a
-            detector, to none with a file.
+            detector and to no suppression with a file.
 
     Raises:
-        ArgumentError: If several sources are given, or half a detector.
+        ArgumentError: If several sources are given, or only one of the detector's two files.
     """
 
     det_config: str | os.PathLike | Config | None = None
@@ -51,11 +51,11 @@ class BoxSource:
 
 @dataclass(frozen=True)
 class Drawing:
-    """How people are drawn.
+    """Settings for drawing people.
 
     Args:
         draw (bool): Whether to draw pictures and videos into ``out_dir``. Defaults to True.
-        draw_thr (float): People need a score above it to be drawn; the results hold them all.
+        draw_thr (float): People need a score above it to be drawn; the results hold all people.
             Defaults to 0.2.
         keypoint_thr (float): Keypoints need a score above it to be drawn. Defaults to 0.3.
         draw_boxes (bool): Whether to draw the boxes too. Defaults to False.
@@ -70,5 +70,5 @@ class Drawing:
     show_window: bool = False
 
 
-#: No boxes given; and drawing as by default.
+#: No boxes, and default drawing.
 NO_BOXES, DRAWING = BoxSource(), Drawing()

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Errors about arguments, which Python and the command line call by different names."""
+"""Errors about arguments, which have different names in Python and on the command line."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections.abc import Mapping
 
 
 class ArgumentError(ValueError):
-    """Arguments that do not fit, named as in Python; commands name their flags instead.
+    """Arguments that do not fit, with their Python names; commands print their flags instead.
 
     Args:
-        message (str): With a ``{}`` for each argument's name, for example
-            ``'a detector needs both {} and {}'``.
+        message (str): The message, with a ``{}`` for each argument's name, for example ``'a
+            detector needs both {} and {}'``.
         *arguments (str): The names in Python, for example ``'det_config'``.
-        **values: What else the message holds, as ``{name}``.
+        **values: Further values in the message, as ``{name}``.
     """
 
     def __init__(self, message: str, *arguments: str, **values: object) -> None:
@@ -21,20 +21,20 @@ class ArgumentError(ValueError):
         super().__init__(message.format(*arguments, **values))
 
     def naming(self, flags: Mapping[str, str]) -> str:
-        """Give the message with flags for the arguments' names.
+        """Return the message with flags in place of the arguments' names.
 
         Args:
-            flags (Mapping[str, str]): Flags by argument; ``--det-config`` stands for
-                ``det_config`` without one.
+            flags (Mapping[str, str]): Flags by argument; without an entry, ``det_config`` becomes
+                ``--det-config``.
         """
         names = (flags.get(name, '--' + name.replace('_', '-')) for name in self.arguments)
         return self.template.format(*names, **self.values)
 
 
-#: Flags that are not their arguments' names.
+#: Flags that differ from their arguments' names.
 FLAGS = {'ann_file': '--ann', 'out_dir': '--out', 'show_window': '--show'}
 
 
 def command_line_message(error: BaseException) -> str:
-    """Give an error's message as a command prints it: with flags for arguments."""
+    """Return an error's message as a command prints it, with flags for arguments."""
     return error.naming(FLAGS) if isinstance(error, ArgumentError) else str(error)

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Process many images: batches, progress, the results file."""
+"""Tools for processing many images: batches, progress and the results file."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from mmpose_ext.utils.atomic_files import write_atomically
 
 
 def write_results(path: str | os.PathLike, results: Iterable[dict]) -> None:
-    """Write a JSON list with one entry a line, whole or not at all."""
+    """Write a JSON list with one entry per line, completely or not at all."""
     lines = ',\n'.join(json.dumps(result) for result in results)
     write_atomically(Path(path), f'[\n{lines}\n]\n'.encode() if lines else b'[]\n')
 
 
 def chunks(items: Iterable, size: int) -> Iterator[list]:
-    """Lists of ``size`` items; the last may be shorter."""
+    """Yield lists of ``size`` items; the last may be shorter."""
     iterator = iter(items)
     while batch := list(islice(iterator, size)):
         yield batch
 
 
 def progress_bar(shown: bool) -> Progress:
-    """A progress bar on the standard error stream, which leaves the other one to results."""
+    """Return a progress bar on the standard error stream; standard output is for results."""
     columns = (
         TextColumn('{task.description}'),
         BarColumn(),

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""How a results file names an image: by its id in an annotation file, or by its name."""
+"""Image ids for a results file: ids of an annotation file, or the images' names."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ class ImageIds:
     """Image ids by file name, and the category of the people.
 
     Args:
-        ann_file (str | os.PathLike, optional): A COCO-format file with ``images``. Without it an
-            image's id is its name, a video frame's ``name#index``, and people are of category 1.
+        ann_file (str | os.PathLike, optional): A COCO-format file with ``images``. Without it, an
+            image's id is its name, a video frame's id is ``name#index``, and people have category
+            1.
 
     Attributes:
         category_id (int): The file's category of people.
@@ -37,18 +38,18 @@ class ImageIds:
             images = self.content['images']
             self.table = {PurePath(i['file_name']).as_posix(): i['id'] for i in images}
             bases = Counter(PurePath(name).name for name in self.table)
-            for name, image_id in list(self.table.items()):  # where it is clear, without folders
+            for name, image_id in list(self.table.items()):  # without folders
                 if bases[PurePath(name).name] == 1:
                     self.table.setdefault(PurePath(name).name, image_id)
 
     def of(self, frame: Frame) -> int | str | None:
-        """The frame's image id; None if it is a video's or not in the annotation file."""
+        """Return the frame's image id; None for a video's frame or an image not in the file."""
         if self.table is None:
             return frame.name
         return self._lookup(frame.source) if frame.index is None else None
 
     def split(self, sources: list[Source]) -> tuple[list[Source], list[Failure]]:
-        """Part the sources into those with an id and failures for the others."""
+        """Split the sources into those with an id and failures for the others."""
         if self.table is None:
             return sources, []
         known = [source for source in sources if self._lookup(source) is not None]
@@ -56,7 +57,7 @@ class ImageIds:
         return known, [Failure(s.path, reason) for s in sources if self._lookup(s) is None]
 
     def _lookup(self, source: Source) -> int | None:
-        """The id of the longest end of the path that the table holds."""
+        """Return the id of the longest end of the path that is in the table."""
         if source.kind != 'image':
             return None
         parts = PurePath(source.path).parts
@@ -68,7 +69,7 @@ class ImageIds:
 
 
 def read_annotations(ann_file: str | os.PathLike) -> dict:
-    """A COCO-format file's content, with ``images`` that have ``id`` and ``file_name``.
+    """Read a COCO-format file with ``images`` that have ``id`` and ``file_name``.
 
     Raises:
         DataError: If the file cannot be read or holds no such images.

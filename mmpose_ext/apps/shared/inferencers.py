@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""What the inferencers of mmpose and mmdet have in common."""
+"""Code common to the inferencers of mmpose and mmdet."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from mmengine.dataset import pseudo_collate
 
 
 class PseudoCollateMixin:
-    """Takes mmengine's default collate function without a registry.
+    """Use mmengine's default collate function without a registry.
 
-    mmengine's inferencers look it up in a registry of functions that neither mmpose nor mmdet has,
-    and warn of that.
+    mmengine's inferencers look it up in a registry of functions, which neither mmpose nor mmdet
+    has, and warn about it.
     """
 
     def _init_collate(self, cfg: Config) -> Callable:

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Inputs of a prediction: images, folders, videos and webcams, one frame at a time."""
+"""Inputs of a prediction: images, folders, videos and webcams, read frame by frame."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ class Source:
     Attributes:
         kind (str): ``'image'``, ``'video'`` or ``'webcam'``.
         path (str): The file, or the webcam's index.
-        name (str): What results call it, unique among the inputs: the file's name, or its path as
-            given where two files have the same name.
+        name (str): Its name in the results, unique among the inputs: the file's name, or its path
+            as given if two files have the same name.
     """
 
     kind: str
@@ -53,10 +53,11 @@ class Frame:
     """One image to predict on.
 
     Attributes:
-        source (Source): Where it is from.
-        index (int | None): The frame's number in a video or webcam, from 0.
+        source (Source): The source of the frame.
+        index (int | None): The frame's number in a video or webcam, counted from 0; None for
+            images.
         pixels (np.ndarray): (H, W, 3) uint8, BGR.
-        fps (float): Frames a second of the video it is from; 0 for images.
+        fps (float): Frames per second of the video; 0 for images.
     """
 
     source: Source
@@ -71,15 +72,15 @@ class Frame:
 
 
 def expand_inputs(inputs: str | os.PathLike | Sequence) -> tuple[list[Source], list[Failure]]:
-    """Turn paths and webcam indices into sources, in order, each once.
+    """Convert paths and webcam indices to sources, in order and without duplicates.
 
     Args:
-        inputs: One or several of: an image file; a folder, of which all images are taken, sorted
-            by name and without sub-folders; a video file; a webcam's index (``0`` or
-            ``'webcam:0'``, unless a file has that name).
+        inputs: One or more of: an image file; a folder, of which all images are used, sorted by
+        name and without subfolders; a video file; a webcam's index (``0`` or ``'webcam:0'``, unless
+        a file has that name).
 
     Returns:
-        tuple: The sources, and a failure for each input that is not there or an empty folder.
+        tuple: The sources, and a failure for each missing input or empty folder.
     """
     if isinstance(inputs, (str, os.PathLike, int)):
         inputs = [inputs]
@@ -123,7 +124,7 @@ def _named(found: dict[str, str], kinds: dict[str, str]) -> list[Source]:
 
 
 def count_frames(sources: Iterable[Source], max_frames: int | None = None) -> int | None:
-    """How many frames the sources hold, by the videos' headers; None if no one can know."""
+    """Return the number of frames by the videos' headers; None if it cannot be known."""
     total = 0
     for source in sources:
         frames = 1
@@ -144,13 +145,13 @@ def read_frames(
 ) -> Iterator[Frame]:
     """Yield the frames of all sources in order.
 
-    A source that cannot be read, or ends before its header says, is appended to ``failures`` and
-    the next one is taken.
+    If a source cannot be read, or ends earlier than its header says, the function appends it to
+    ``failures`` and continues with the next one.
 
     Args:
-        sources: As :func:`expand_inputs` gives them.
-        failures (list[Failure]): Appended to.
-        max_frames (int, optional): No more than these of each video or webcam.
+        sources: The sources from :func:`expand_inputs`.
+        failures (list[Failure]): The list to append to.
+        max_frames (int, optional): Largest number of frames of each video or webcam.
     """
     for source in sources:
         if source.kind == 'image':
@@ -191,7 +192,7 @@ def _read_video(source: Source, failures: list[Failure], max_frames: int | None)
             index += 1
         if index == 0 and max_frames != 0:
             failures.append(Failure(source.path, 'holds no frame that can be read'))
-        # headers estimate: one frame less is no sign of damage
+        # headers are estimates: one missing frame is no sign of damage
         elif index + 1 < (told if max_frames is None else min(told, max_frames)):
             failures.append(Failure(source.path, f'ends after {index} of its {told} frames'))
     finally:

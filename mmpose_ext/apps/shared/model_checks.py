@@ -17,10 +17,10 @@ from mmpose_ext.utils.errors import CheckpointMismatchError
 
 
 def load_config(config: str | os.PathLike | Config, options: dict | None = None) -> Config:
-    """A config file's content with options merged in; never a model's name to download.
+    """Read a config file and merge options in; never download a model by its name.
 
     Raises:
-        FileNotFoundError: If there is no such file.
+        FileNotFoundError: If the file does not exist.
         ValueError: If it has no model or no ``test_dataloader``.
     """
     if not isinstance(config, Config):
@@ -38,12 +38,12 @@ def load_config(config: str | os.PathLike | Config, options: dict | None = None)
 
 
 def require_checkpoint_of(model: nn.Module, checkpoint: dict | None, cfg: Config) -> None:
-    """Refuse a checkpoint that is not of this model, in every key and shape.
+    """Refuse a checkpoint that does not match this model in every key and shape.
 
     Keys that the config's ``CheckpointMatchHook.allowed_keys`` names may differ.
 
     Raises:
-        CheckpointMismatchError: If it is missing or of another model.
+        CheckpointMismatchError: If it is missing or belongs to another model.
     """
     if checkpoint is None:
         raise CheckpointMismatchError('no checkpoint given: predictions need trained weights')
@@ -68,6 +68,6 @@ def _allowed_keys(cfg: Config) -> list[str]:
 
 @contextmanager
 def default_scope(scope: str) -> Iterator[None]:
-    """Look types up in ``scope`` ('mmpose' or 'mmdet') first, for the time of a ``with`` block."""
+    """Look types up in ``scope`` ('mmpose' or 'mmdet') first, in a ``with`` block."""
     with DefaultScope.overwrite_default_scope(scope):
         yield

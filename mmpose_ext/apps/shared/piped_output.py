@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Commands end quietly when the reader of their output has seen enough (``... | head``)."""
+"""End commands quietly when the reader of their output closes the pipe (``... | head``)."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import sys
 from contextlib import contextmanager
 from typing import Any, Iterator, TextIO
 
-#: Exit status of a command whose reader went away: 128 and SIGPIPE's number, as shells count.
+#: Exit status of a command whose reader is gone: 128 plus SIGPIPE's number, as in shells.
 READER_IS_GONE = 141
 
 
 class _PipedStream:
-    """A text stream that ends the program, instead of failing, when its pipe has no reader."""
+    """A text stream that ends the program when its pipe has no reader, instead of failing."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -31,9 +31,9 @@ class _PipedStream:
         try:
             return method(*args)
         except BrokenPipeError:
-            # what is still in the buffer goes nowhere when Python flushes it at its end
+            # Python flushes the rest of the buffer at exit; send it nowhere
             os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
-            # no `except OSError` on the way takes this for a failed file
+            # not an OSError, which a caller could take for a failed file
             raise SystemExit(READER_IS_GONE) from None
 
     def __getattr__(self, name: str) -> Any:

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Keypoints of a single-person model for people who have none (StrongPose, Section III-E)."""
+"""Label people without keypoints with a single-person model (StrongPose, Section III-E)."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from mmpose_ext.utils.errors import CheckpointMismatchError, DataError
 from mmpose_ext.utils.reading import read_json
 from mmpose_ext.utils.sequences import zip_equal
 
-#: Key of the annotations that were made by a model; its value is the config's name.
+#: Key that marks annotations made by a model; its value is the config's name.
 MARK = 'keypoints_by'
 
 
@@ -42,15 +42,15 @@ def label_small_people(
     least_keypoints: int = 1,
     max_area: float | None = None,
 ) -> tuple[int, int]:
-    """Write a COCO keypoint file in which people without keypoints have those that a model finds.
+    """Write a COCO keypoint file in which people without keypoints get a model's predictions.
 
     "We crop around the ground truth box annotations of these small-person instances to define the
     missing keypoint annotations, and then execute the single-person pose estimator."
 
-    Taken are people with ``num_keypoints`` 0 (counted where it is missing) that are no crowds and
-    have a box. Their keypoints get visibility 2 where the score reaches ``keypoint_thr``, and are
-    0, 0, 0 elsewhere; ``num_keypoints`` is set, and ``keypoints_by`` marks them. Nothing else
-    changes. The file is written whole or not at all.
+    The function selects people with a box and with ``num_keypoints`` 0 (counted if it is missing)
+    that are not crowds. Their keypoints get visibility 2 if the score reaches ``keypoint_thr``, and
+    are 0, 0, 0 otherwise; ``num_keypoints`` is set, and ``keypoints_by`` marks these people.
+    Nothing else changes. The file is written completely or not at all.
 
     Args:
         config (str): Top-down config.
@@ -59,18 +59,18 @@ def label_small_people(
         image_dir (str): Folder of its images.
         out_file (str): File to write, other than ``ann_file``.
         device (str): Torch device. Defaults to 'cpu'.
-        batch_size (int): People at a time. Defaults to 32.
-        keypoint_thr (float): Least score of a keypoint. Defaults to 0.2.
-        least_keypoints (int): People with fewer stay as they are. Defaults to 1.
-        max_area (float, optional): Largest ``area`` of a person (the box's, where it is missing).
-            Defaults to any.
+        batch_size (int): Number of people per batch. Defaults to 32.
+        keypoint_thr (float): Smallest score of a keypoint. Defaults to 0.2.
+        least_keypoints (int): People with fewer keypoints found stay unchanged. Defaults to 1.
+        max_area (float, optional): Largest ``area`` of a person (the box's area if it is missing).
+            Defaults to no limit.
 
     Returns:
-        tuple[int, int]: Number of people with new keypoints, and of people taken.
+        tuple[int, int]: The number of people with new keypoints, and of selected people.
 
     Raises:
-        DataError: If the file is no COCO keypoint file, or has other keypoints than the model.
-        CheckpointMismatchError: If the checkpoint is of another model.
+        DataError: If the file is not a COCO keypoint file, or has other keypoints than the model.
+        CheckpointMismatchError: If the checkpoint belongs to another model.
         ValueError: If the config is not top-down, or ``out_file`` is ``ann_file``.
         OSError: If an image is missing or the file cannot be written.
     """
@@ -117,7 +117,7 @@ def label_small_people(
 
 
 def _is_taken(person: dict, max_area: float | None) -> bool:
-    """Tell whether a person has a box but no keypoints, and is no crowd and not too large."""
+    """Return whether a person has a box but no keypoints, is not a crowd and not too large."""
     keypoints = person.get('keypoints')
     if person.get('iscrowd', 0) or not keypoints or len(person.get('bbox', ())) != 4:
         return False
@@ -145,7 +145,7 @@ def _load_model(cfg: Config, checkpoint: str, device: str) -> nn.Module:
 
 
 def _samples(cfg: Config, people: list[dict], files: dict, metainfo: dict) -> Iterator[dict]:
-    """Crop the people one by one; an image is read once where its people stand together."""
+    """Crop the people one by one; an image is read once if its people are adjacent in the file."""
     pipeline = Compose(cfg.test_dataloader.dataset.pipeline)
     read, image = None, None
     for person in people:
@@ -159,7 +159,7 @@ def _samples(cfg: Config, people: list[dict], files: dict, metainfo: dict) -> It
 
 
 def _labels(keypoints: np.ndarray, scores: np.ndarray, threshold: float) -> np.ndarray:
-    """COCO's (K, 3) of x, y rounded to 0.01 pixels and visibility."""
+    """Return COCO's (K, 3): x and y rounded to 0.01 pixels, and visibility."""
     seen = scores >= threshold
     labels = np.concatenate([keypoints, 2 * seen[:, None]], 1).astype(np.float64).round(2)
     labels[~seen] = 0

@@ -1,7 +1,7 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Command that lists what is wrong with a keypoint file: ``mmpose-ext validate FILE``.
+"""List the faults of a keypoint file.
 
-Exit status: 0 without errors, 1 with errors, 2 if the command itself is wrong.
+The exit status is 0 without errors, 1 with errors and 2 if the command itself is wrong.
 """
 
 from __future__ import annotations
@@ -27,9 +27,11 @@ from mmpose_ext.datasets.validation.values import is_id
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the command's options to a parser."""
+    """Add the command's options to a parser."""
     parser.add_argument('file', help="COCO's or MPII's JSON, or joints.mat of LSP or LSPET")
-    parser.add_argument('--images', metavar='DIR', help='folder that the file names start from')
+    parser.add_argument(
+        '--images', metavar='DIR', help='folder that the file names are relative to'
+    )
     parser.add_argument(
         '--depth',
         choices=DEPTHS,
@@ -37,33 +39,40 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         'and ends; images: decodes each (default: files with --images, else annotations)',
     )
     parser.add_argument(
-        '--format', choices=FORMATS, default='auto', help='of the file (told by its content)'
+        '--format',
+        choices=FORMATS,
+        default='auto',
+        help='format of the file (default: by its content)',
     )
     parser.add_argument(
         '--num-keypoints',
         type=int,
         metavar='K',
-        help="keypoints of a person (default: as the file's category says)",
+        help="keypoints per person (default: as the file's category says)",
     )
     parser.add_argument(
         '--metainfo',
         metavar='FILE',
-        help="the data set's, in mmpose's configs or a file: its K keypoints in their order",
+        help="the data set's metainfo, in mmpose's configs or a file: its K keypoints in order",
     )
-    parser.add_argument('--detections', metavar='FILE', help='person detections to check as well')
+    parser.add_argument('--detections', metavar='FILE', help='person detections to check too')
     parser.add_argument(
         '--no-people', action='store_true', help='a file without usable people is no fault'
     )
     parser.add_argument('--workers', type=int, metavar='N', help='threads that read images')
     parser.add_argument('--json', metavar='OUT', help='write all findings to this file')
     parser.add_argument(
-        '--limit', type=int, default=20, metavar='N', help='annotations listed, 0: all (20)'
+        '--limit',
+        type=int,
+        default=20,
+        metavar='N',
+        help='number of annotations to list, 0 for all (20)',
     )
     parser.add_argument('--strict', action='store_true', help='warnings count as errors')
 
 
 def run(args: argparse.Namespace) -> int:
-    """Validates the file and prints what is wrong; returns the exit status."""
+    """Validate the file, print its faults and return the exit status."""
     try:
         counts = [n for n in (args.workers, args.num_keypoints) if n is not None]
         if args.limit < 0 or any(n < 1 for n in counts):

@@ -81,7 +81,7 @@ def test_gradients():
 
 def test_what_does_not_fit_is_refused():
     offsets, short = fields()
-    with pytest.raises(ValueError, match='two channels for each end'):
+    with pytest.raises(ValueError, match='two channels per end'):
         refine_offsets(offsets, short, ENDS[:3], SIZE)
     with pytest.raises(ValueError, match='maps of one size'):
         refine_offsets(offsets, short[..., :-1], ENDS, SIZE)
