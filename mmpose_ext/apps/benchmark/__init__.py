@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Timing of codecs, networks and loaders compared with mmpose's, in one run."""
+"""Time codecs, networks and loaders, and compare them with mmpose's in one run."""
 
 from .report import draw_plot, to_markdown, write_csv
 from .rows import Row

@@ -1,7 +1,7 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Time a config's codec, network and loader, and mmpose's nearest, in one run: docs/benchmark.md.
+"""Time a config's codec, network and loader and mmpose's nearest in one run (docs/benchmark.md).
 
-Prints Markdown tables: medians, and in brackets the median of the ratios to the config's own.
+It prints Markdown tables of medians, with the median ratio to the config's own in brackets.
 """
 
 import argparse
@@ -30,83 +30,92 @@ from mmpose_ext.apps.shared.arguments import command_line_message
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the command's options to a parser."""
+    """Add the command's options to a parser."""
     parser.add_argument('config', help='a config of mmpose or of this package')
     parser.add_argument(
-        '--peer', nargs='+', metavar='CONFIG', help="instead of mmpose's nearest to the config"
+        '--peer',
+        nargs='+',
+        metavar='CONFIG',
+        help="configs to compare with, instead of mmpose's nearest",
     )
     parser.add_argument(
         '--part',
         choices=PARTS,
         default='config',
-        help="'config': what --what names (default); 'attention-block' and 'step-memory': time and "
-        "memory, each in a process of its own; 'people': bottom-up codecs by number of people; "
+        help="'config': measures of --what (default); 'attention-block' and 'step-memory': time "
+        "and memory, each in its own process; 'people': bottom-up codecs by number of people; "
         "'noise': people found, AP and AR of bottom-up codecs on maps with errors; "
-        "'fast-training': the step with each of its settings; 'loading': a training sample by "
+        "'fast-training': the step with each setting; 'loading': a training sample by "
         'transform, plain, read faster and from crops',
     )
     parser.add_argument(
         '--what', nargs='+', choices=MEASURES, default=MEASURES, metavar='MEASURE',
-        help=f'of {", ".join(MEASURES)} (all)',
+        help=f'measures: {", ".join(MEASURES)} (all)',
     )  # fmt: skip
-    parser.add_argument('--runs', type=int, default=15, help='turns of each contestant (15)')
-    parser.add_argument('--batch', type=int, default=4, help='samples at once (4)')
+    parser.add_argument('--runs', type=int, default=15, help='runs of each contestant (15)')
+    parser.add_argument('--batch', type=int, default=4, help='samples per batch (4)')
     parser.add_argument('--device', default='cpu', help='cpu (default), cuda:0, ...')
-    parser.add_argument('--threads', type=int, help="of torch on the CPU (torch's own choice)")
+    parser.add_argument('--threads', type=int, help="torch's threads on the CPU (torch's default)")
     parser.add_argument(
         '--dtype', choices=DTYPES, default='float32', help='autocast of the network (float32)'
     )
     parser.add_argument(
         '--people', type=int, nargs='+', metavar='N',
-        help="people in an image of a bottom-up config (5; parts 'people', 'noise': 1 5 10 20 30)",
+        help="people per image of a bottom-up config (5; parts 'people', 'noise': 1 5 10 20 30)",
     )  # fmt: skip
     parser.add_argument(
         '--noise', type=float, default=1.0,
-        help='on the maps to decode: input pixels on offsets, a hundredth of it on heatmaps (1)',
+        help='noise on the maps to decode: input pixels on offsets, a hundredth on heatmaps (1)',
     )  # fmt: skip
     parser.add_argument(
         '--clock', choices=CLOCKS, default='wall',
-        help="of codecs; 'thread' leaves out what other processes take, on the CPU (wall)",
+        help="clock for codecs on the CPU; 'thread' excludes other processes' time (wall)",
     )  # fmt: skip
     parser.add_argument(
-        '--workers', type=int, nargs='+', default=(1, 2), help='of the loaders (1 2)'
+        '--workers', type=int, nargs='+', default=(1, 2), help='workers of the loaders (1 2)'
     )
-    parser.add_argument('--batches', type=int, default=10, help='timed of a loader a run (10)')
-    parser.add_argument('--images', type=int, default=96, help='synthetic, for the loaders (96)')
+    parser.add_argument(
+        '--batches', type=int, default=10, help='batches of a loader to time per run (10)'
+    )
+    parser.add_argument(
+        '--images', type=int, default=96, help='synthetic images for the loaders (96)'
+    )
     parser.add_argument(
         '--variants', nargs='+', choices=VARIANTS, default=(), metavar='SETTING',
-        help=f"of the part 'fast-training': {', '.join(VARIANTS)} (all)",
+        help=f"for the part 'fast-training': {', '.join(VARIANTS)} (all)",
     )  # fmt: skip
     parser.add_argument(
         '--errors', nargs='+', choices=ERRORS, default=ERRORS, metavar='KIND',
-        help=f"of the part 'noise': {', '.join(ERRORS)} (both)",
+        help=f"for the part 'noise': {', '.join(ERRORS)} (both)",
     )  # fmt: skip
     parser.add_argument(
         '--rms', type=float, nargs='+', default=STRENGTHS, metavar='PX',
         help='strengths of these errors in input pixels (0 1 2 3 4 5)',
     )  # fmt: skip
     parser.add_argument(
-        '--annotations', metavar='FILE', help="people of the part 'noise', in COCO's format"
+        '--annotations', metavar='FILE', help="people for the part 'noise', in COCO format"
     )
     parser.add_argument(
         '--vary', nargs='+', default=(), metavar='SETTING=VALUE',
-        help="of the part 'noise': the codec with one other setting each",
+        help="for the part 'noise': also the codec with each of these settings",
     )  # fmt: skip
     parser.add_argument(
         '--rate', type=int, nargs='+', default=(1000, 3000), metavar='N',
-        help="of the part 'loading': images a second whose cores are counted (1000 3000)",
+        help="for the part 'loading': images per second, to compute the cores needed (1000 3000)",
     )  # fmt: skip
-    parser.add_argument('--data-root', help="of the config's own data set, for the loaders")
-    parser.add_argument('--csv', metavar='FILE', help='the figures with versions and hardware')
-    parser.add_argument('--plot', metavar='FILE.png', help='the figures as bars or lines')
-    parser.add_argument('--markdown', metavar='FILE', help='the tables that are printed')
+    parser.add_argument('--data-root', help="root of the config's own data set, for the loaders")
+    parser.add_argument(
+        '--csv', metavar='FILE', help='write the figures with versions and hardware'
+    )
+    parser.add_argument('--plot', metavar='FILE.png', help='draw the figures as bars or lines')
+    parser.add_argument('--markdown', metavar='FILE', help='write the printed tables')
     parser.add_argument(
         '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='config settings'
     )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Measures and writes; returns the exit status: 2 where nothing could be measured."""
+    """Run the command; return the exit status: 2 if nothing could be measured."""
     many = (1, 5, 10, 20, 30) if args.part in ('people', 'noise') else (5,)
     settings = Settings(
         runs=args.runs,
@@ -148,7 +157,7 @@ def run(args: argparse.Namespace) -> int:
         print(f'error: {command_line_message(error)}', file=sys.stderr)
         return 2
     for note in notes:
-        print(f'note: {note}', file=sys.stderr)
+        print(f'note: {note}'.replace('data_root', '--data-root'), file=sys.stderr)
     return 0
 
 

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Encoding and decoding of a batch, as mmpose's pipeline and heads do them."""
+"""Encode and decode a batch as mmpose's pipeline and heads do."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from mmpose_ext.utils.sequences import zip_equal
 from .contestants import Contestant
 from .samples import build_worker_codec, person_masks
 
-#: What codecs of mmpose decode, where it is not heatmaps alone, by the names of what they encode.
+#: Maps that mmpose's codecs decode, other than heatmaps alone, by the names of encoded fields.
 DECODED = {'SimCCLabel': ('keypoint_x_labels', 'keypoint_y_labels')}
 #: Codecs that decode tags in addition to heatmaps.
 WITH_TAGS = ('AssociativeEmbedding', 'ClusterTag')
 
 
 def encode_call(contestant: Contestant, points: np.ndarray, device: str) -> Callable[[], None]:
-    """Encode a batch, image by image as workers do, up to the model's targets.
+    """Encode a batch, image by image as workers do, to the model's targets.
 
-    A codec that leaves the drawing to the device draws there, for the whole batch.
+    A codec with ``draw_on_device`` draws on the device, for the whole batch.
 
     Args:
-        contestant (Contestant): Whose encoder.
+        contestant (Contestant): The contestant with the encoder.
         points (np.ndarray): (B, N, K, 2).
-        device (str): Where a codec with ``draw_on_device`` draws.
+        device (str): Device on which a codec with ``draw_on_device`` draws.
     """
     codec = KEYPOINT_CODECS.build(contestant.encoder)
     visible = np.ones(points.shape[1:3], np.float32)
@@ -41,7 +41,7 @@ def encode_call(contestant: Contestant, points: np.ndarray, device: str) -> Call
 
     def encode() -> None:
         encoded = [codec.encode(image, visible, **more) for image, more in zip_equal(points, masks)]
-        if on_device:  # what the head adds to it
+        if on_device:  # the head's part
             tensors = {
                 name: torch.from_numpy(np.stack([one[name] for one in encoded])).to(device)
                 for name in encoded[0]
@@ -56,22 +56,22 @@ def encode_call(contestant: Contestant, points: np.ndarray, device: str) -> Call
 def make_maps(
     contestant: Contestant, points: np.ndarray, noise: float, device: str, seed: int = 0
 ) -> tuple[Any, Maps]:
-    """The codec that decodes, and maps of the size that its head gives, perfect but for noise.
+    """Return the decoding codec and maps of its head's size, perfect except for noise.
 
     Args:
-        contestant (Contestant): Whose codec.
+        contestant (Contestant): The contestant with the codec.
         points (np.ndarray): (B, N, K, 2).
-        noise (float): Standard deviation of offsets that are in input pixels; heatmaps get a
-            hundredth of it, tags a twentieth.
-        device (str): Where the maps are to be.
-        seed (int): Of the noise.
+        noise (float): Standard deviation, in input pixels, of the noise on offsets in input pixels.
+            Heatmaps get a hundredth of it, and tags a twentieth.
+        device (str): Device of the maps.
+        seed (int): Seed of the noise.
 
     Returns:
-        tuple[BaseKeypointCodec, dict[str, Tensor]]: The maps are (B, C, h, w) each, in the order
-        in which the codec takes them.
+        tuple[BaseKeypointCodec, dict[str, Tensor]]: The codec, and maps (B, C, h, w) in the order
+        of the codec.
 
     Raises:
-        ValueError: If it isn't known what the codec decodes.
+        ValueError: If the maps that the codec decodes are unknown.
     """
     cfg = contestant.decoder_cfg
     if cfg['type'] == 'DiskOffset':
@@ -84,9 +84,7 @@ def make_maps(
     visible = np.ones(points.shape[1:3], np.float32)
     encoded = [codec.encode(image, visible) for image in points]
     if missing := [name for name in names if name not in encoded[0]]:
-        raise ValueError(
-            f'decode: {cfg["type"]} encodes no {missing}, so there are no maps to decode'
-        )
+        raise ValueError(f'decode: {cfg["type"]} encodes no {missing}, so it has no maps to decode')
     maps = {name: torch.from_numpy(np.stack([e[name] for e in encoded])).float() for name in names}
     maps = add_noise(maps, noise, seed)
     if cfg['type'] in WITH_TAGS:
@@ -97,11 +95,11 @@ def make_maps(
 
 
 def add_noise(maps: Maps, noise: float, seed: int = 0) -> Maps:
-    """Noise in input pixels on offsets with a name of their own, a hundredth of it on heatmaps."""
+    """Add noise in input pixels to offsets of a known kind, and a hundredth of it to heatmaps."""
     generator = torch.Generator().manual_seed(seed)
 
     def with_noise(name: str, value: Tensor) -> Tensor:
-        if name == 'offsets':  # CLNet's, not in pixels; its decoding takes the same time
+        if name == 'offsets':  # CLNet's, not in pixels; noise does not change its decoding time
             return value
         random = torch.randn(value.shape, generator=generator)
         if name.endswith('_offsets'):
@@ -112,9 +110,9 @@ def add_noise(maps: Maps, noise: float, seed: int = 0) -> Maps:
 
 
 def nearest_person(codec: Any, points: np.ndarray) -> np.ndarray:
-    """Tags (K, h, w) float32: at each cell the number of the nearest person's keypoint, times 4.
+    """Return tags (K, h, w) float32: at each cell, 4 times the nearest keypoint's person number.
 
-    So far apart no one takes another's tag, whatever the noise.
+    At this distance no noise confuses the tags of two people.
     """
     (w, h), (width, height) = codec.heatmap_size, codec.input_size
     x, y = np.arange(w) * (width / w), np.arange(h) * (height / h)
@@ -126,16 +124,16 @@ def nearest_person(codec: Any, points: np.ndarray) -> np.ndarray:
 
 
 def network_map_size(contestant: Contestant) -> tuple[int, int]:
-    """[w, h] of the maps that StrongPose's network gives: its corners lie on the input's."""
+    """Return [w, h] of StrongPose's maps, whose corner cells lie on the input's corners."""
     backbone = (contestant.model or {}).get('backbone', {})
     stride = backbone.get('test_stride', 8)
     return tuple((size - 1) // stride + 1 for size in contestant.input_size)
 
 
 def decode_call(codec: Any, maps: Maps) -> Callable[[], list]:
-    """Decode a batch as mmpose's heads do; gives the images' keypoints (N, K, 2).
+    """Return a function that decodes a batch as mmpose's heads do, to keypoints (N, K, 2).
 
-    Codecs with tags get a copy of the maps, in which mmpose's writes.
+    Codecs with tags get a copy of the maps, because mmpose's codec changes them.
     """
     copy = 'tags' in maps
 

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""The contestants: a config's network, codec and pipeline, and the measures that each enters."""
+"""Contestants: a config's network, codec and pipeline, and the measures that apply to each."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ OF_NETWORK = ('forward', 'targets', 'step')
 
 @dataclass(frozen=True)
 class Contestant:
-    """Plain settings of one side of a comparison; nothing is built yet.
+    """The plain settings of one side of a comparison, before anything is built.
 
     Attributes:
-        name (str): In the tables.
+        name (str): Name in the tables.
         model (dict, optional): Config of the estimator, without pre-trained weights.
         pipeline (list[dict]): The training pipeline, with a ``GenerateTarget``.
         dataset (dict): Config of the training set.
         optimizer (dict): Config of the optimizer.
-        decoder (dict, optional): Config of the codec that decodes; by default the head's, or the
+        decoder (dict, optional): Config of the decoding codec. Defaults to the head's, or else the
             pipeline's.
-        measures (tuple[str, ...]): Those of MEASURES that it enters.
-        shares (str): Name of the contestant whose network it uses, if it is not its own.
+        measures (tuple[str, ...]): The elements of MEASURES that apply.
+        shares (str): Name of the contestant whose network it shares, if any.
     """
 
     name: str
@@ -44,7 +44,7 @@ class Contestant:
 
     @classmethod
     def from_config(cls, cfg: Config, name: str) -> Contestant:
-        """The contestant of an mmpose config.
+        """Build the contestant of an mmpose config.
 
         Raises:
             ValueError: If the config has no model, or no training pipeline with a codec.
@@ -57,31 +57,31 @@ class Contestant:
         if not any(_type(step) == 'GenerateTarget' for step in pipeline):
             raise ValueError(
                 f'config {cfg.filename}: train_dataloader.dataset.pipeline has no GenerateTarget, '
-                'so that there is no codec to measure'
+                'so there is no codec to measure'
             )
         optimizer = cfg.get('optim_wrapper', {}).get('optimizer', dict(type='Adam', lr=1e-3))
         model = without_weights(cfg.model.to_dict())
         return cls(name, model, pipeline, dataset, dict(optimizer))
 
     def change(self, **settings: Any) -> Contestant:
-        """A copy with other settings."""
+        """Return a copy with other settings."""
         return replace(deepcopy(self), **settings)
 
     def with_codec(self, name: str, codec: dict, **settings: Any) -> Contestant:
-        """A copy that makes its targets with another codec, and decodes with it."""
+        """Return a copy that encodes and decodes with another codec."""
         pipeline = replace_step(self.pipeline, 'GenerateTarget', encoder=codec)
         return self.change(name=name, pipeline=pipeline, decoder=codec, **settings)
 
     @property
     def encoder(self) -> dict:
-        """Config of the codec of the pipeline's GenerateTarget; of several the last."""
+        """Config of the codec of the pipeline's last GenerateTarget."""
         step = next(s for s in reversed(self.pipeline) if _type(s) == 'GenerateTarget')
         encoder = step['encoder']
         return encoder[-1] if isinstance(encoder, (list, tuple)) else encoder
 
     @property
     def decoder_cfg(self) -> dict:
-        """Config of the codec that decodes."""
+        """Config of the decoding codec."""
         head = (self.model or {}).get('head') or {}
         return dict(self.decoder or head.get('decoder') or self.encoder)
 
@@ -99,7 +99,7 @@ class Contestant:
 
     @property
     def metainfo(self) -> dict:
-        """mmpose's meta information of the training set, parsed."""
+        """The training set's metainfo as parsed by mmpose."""
         dataset = self.dataset
         while 'metainfo' not in dataset and dataset.get('datasets'):
             dataset = dataset['datasets'][0]
@@ -108,7 +108,7 @@ class Contestant:
 
 
 def replace_step(pipeline: Sequence[dict], name: str, **settings: Any) -> list[dict]:
-    """A copy of a pipeline in which the steps of a type have other settings."""
+    """Return a copy of a pipeline in which all steps of one type have other settings."""
     return [
         dict(deepcopy(step), **settings) if _type(step) == name else deepcopy(step)
         for step in pipeline
@@ -116,7 +116,7 @@ def replace_step(pipeline: Sequence[dict], name: str, **settings: Any) -> list[d
 
 
 def without_weights(model: Any) -> Any:
-    """A model's config in which no part loads weights: nothing is downloaded."""
+    """Return a model's config in which no part loads or downloads weights."""
     if isinstance(model, dict):
         return {
             key: None if key == 'init_cfg' and _is_pretrained(value) else without_weights(value)

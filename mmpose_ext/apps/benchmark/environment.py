@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""What a measurement depends on besides the code: versions, device, threads."""
+"""The environment of a measurement: versions, device, threads."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PACKAGES = ('torch', 'mmengine', 'mmcv', 'mmpose', 'mmpose_ext')
 
 
 def describe_environment(device: str = 'cpu') -> dict[str, str]:
-    """Device and its name, threads and cores, and the versions of what takes part."""
+    """Return the device and its name, threads and cores, and versions of the packages."""
     facts = dict(
         device=device,
         device_name=device_name(device),
@@ -29,7 +29,7 @@ def describe_environment(device: str = 'cpu') -> dict[str, str]:
 
 
 def device_name(device: str) -> str:
-    """The GPU's or the processor's name."""
+    """Return the GPU's or the processor's name."""
     device = torch.device(device)
     if device.type == 'cuda':
         return torch.cuda.get_device_name(device)

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""A config's training step, plain and with the options of ``fast_training``, in one process."""
+"""Time a config's training step, plain and with ``fast_training`` options, in one process."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .timing import synchronizer, take_turns, timed
 
 PART = 'fast-training'
 NOTHING = FastTraining(False, False, False, cudnn_benchmark=False)
-#: Each of the settings alone, and what ``configs/_base_/fast.py`` leaves to the machine.
+#: Each setting alone, and the machine's choice as in ``configs/_base_/fast.py``.
 VARIANTS: Mapping[str, FastTraining] = {
     'channels_last': FastTraining(True, False, False, cudnn_benchmark=False),
     'mixed_precision': FastTraining(False, True, False, cudnn_benchmark=False),
@@ -31,13 +31,13 @@ VARIANTS: Mapping[str, FastTraining] = {
 def measure_fast_steps(
     ours: Contestant, config: str, settings: Settings, tell: Callable[[str], None]
 ) -> list[Row]:
-    """Training steps of one network with each of the settings, in turns.
+    """Time training steps of one network with each of the settings, in turns.
 
     Args:
-        ours (Contestant): The config's.
+        ours (Contestant): The config's contestant.
         config (str): Its name in the rows.
-        settings (Settings): How to measure; ``dtype`` does not count.
-        tell (Callable): Told what is measured now.
+        settings (Settings): The settings; ``dtype`` is ignored.
+        tell (Callable): Called with a description of each measurement.
     """
     keypoints = ours.metainfo['num_keypoints']
     points = make_people(ours, settings.batch, settings.people[0], keypoints)
@@ -61,6 +61,6 @@ def measure_fast_steps(
 
 
 def _with_cudnn_benchmark(on: bool, step: Callable[[], float]) -> float:
-    """A step with this setting, which is one for the whole process."""
+    """Run a step with this setting, which applies to the whole process."""
     torch.backends.cudnn.benchmark = on
     return step()

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Throughput of a contestant's data loader, and bytes per sample on the way to the model."""
+"""Measure a contestant's data loader: throughput, and bytes per sample sent to the model."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ IMAGE_SIZE = (640, 480)
 
 @contextlib.contextmanager
 def synthetic_set(images: int = IMAGES) -> Iterator[dict]:
-    """Settings of a data set of synthetic people, of 640x480 images in a temporary folder."""
+    """Yield the settings of a temporary data set of synthetic people in 640x480 images."""
     from mmpose_ext.apps.synthetic import generate
 
     with TemporaryDirectory() as folder:
@@ -37,17 +37,17 @@ def synthetic_set(images: int = IMAGES) -> Iterator[dict]:
 
 
 def fits_synthetic_people(contestant: Contestant) -> bool:
-    """Whether the config's keypoints are COCO's 17, as the synthetic people's."""
+    """Return whether the config's keypoints are COCO's 17, which the synthetic people have."""
     return contestant.metainfo['num_keypoints'] == 17
 
 
 def build_dataset(contestant: Contestant, given: dict | str) -> Any:
-    """The contestant's pipeline over given images.
+    """Build a data set with the contestant's pipeline and the given images.
 
     Args:
-        contestant (Contestant): Whose pipeline.
-        given (dict | str): Settings of a COCO data set, or the root folder of the data set that the
-            config names.
+        contestant (Contestant): The contestant with the pipeline.
+        given (dict | str): Settings of a COCO data set, or the root folder of the config's data
+            set.
     """
     if isinstance(given, str):
         cfg = deepcopy(contestant.dataset)
@@ -57,18 +57,18 @@ def build_dataset(contestant: Contestant, given: dict | str) -> Any:
     else:
         mode = 'bottomup' if contestant.is_bottomup else 'topdown'
         cfg = dict(given, data_mode=mode, pipeline=contestant.pipeline)
-    with contextlib.redirect_stdout(None):  # pycocotools talks
+    with contextlib.redirect_stdout(None):  # pycocotools prints messages
         return DATASETS.build(cfg)
 
 
 def loader_measure(dataset: Any, workers: int, batch: int, batches: int) -> Callable[[], float]:
-    """Seconds a batch out of a new loader, once its workers have used up their head start.
+    """Return a function that measures seconds per batch of a new loader, after a warm-up.
 
     Args:
-        dataset (Dataset): Of samples.
-        workers (int): Processes; 0: none but the caller.
-        batch (int): Samples in a batch.
-        batches (int): How many are timed.
+        dataset (Dataset): The data set.
+        workers (int): Number of worker processes; 0 loads in the calling process.
+        batch (int): Samples per batch.
+        batches (int): Number of batches to time.
     """
     sampler = dict(type='InfiniteSampler', shuffle=True, seed=0)
     cfg = dict(batch_size=batch, num_workers=workers, sampler=sampler, dataset=dataset)
@@ -86,7 +86,7 @@ def loader_measure(dataset: Any, workers: int, batch: int, batches: int) -> Call
 
 
 def bytes_of(item: dict) -> tuple[int, int]:
-    """Bytes of a packed sample, pickled with its image, and those of its targets' tensors."""
+    """Return the bytes of a pickled sample with its image, and of its target tensors."""
     sample = item['data_samples']
     held = [sample.gt_instance_labels, *([sample.gt_fields] if 'gt_fields' in sample else [])]
     values = itertools.chain.from_iterable(data.values() for data in held)

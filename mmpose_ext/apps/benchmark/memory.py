@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Time and memory of an attention block, or of a training step, each in a separate process."""
+"""Measure time and memory of an attention block or a training step in separate processes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .timing import synchronizer, take_turns, timed
 
 PARTS = ('attention-block', 'step-memory')
 BLOCKS = ('GaussianNonLocal2d', "mmcv's NonLocal2d")
-PASSES = {'attention-block': 3, 'step-memory': 7}  # the first does not count
+PASSES = {'attention-block': 3, 'step-memory': 7}  # including a first one that is not counted
 
 
 def measure_in_processes(
@@ -31,24 +31,24 @@ def measure_in_processes(
     batch: int,
     device: str,
 ) -> list[Row]:
-    """Forward and backward passes, and Adam, of blocks or of whole networks.
+    """Measure forward passes, backward passes and Adam steps of blocks or of whole networks.
 
-    'attention-block' is the non-local block after C2 of the config's network, against mmcv's with
-    the same settings. 'step-memory' is the network of the config and of its peers, without targets:
-    the mean of its squared outputs takes the place of the loss. On a CPU the memory is the growth
-    of the process (resident set) from before the first forward pass to its peak; on a GPU what the
-    allocator held at most beyond what it held before.
+    'attention-block' compares the non-local block after C2 of the config's network with mmcv's,
+    with the same settings. 'step-memory' compares the networks of the config and its peers, without
+    targets: the mean of the squared outputs replaces the loss. On a CPU, the memory is the growth
+    of the process (resident set) from before the first forward pass to its peak. On a GPU, it is
+    the growth of the allocator's memory to its peak.
 
     Args:
         part (str): One of PARTS.
-        contestants (Sequence[Contestant]): The config's first.
+        contestants (Sequence[Contestant]): The contestants, with the config's first.
         config (str): The config's name in the rows.
-        runs (int): Processes of each.
-        batch (int): Images.
+        runs (int): Number of processes per contestant.
+        batch (int): Images per batch.
         device (str): Torch device.
 
     Returns:
-        list[Row]: Times in ms and memory in MiB; each run's time is the median of its process.
+        list[Row]: Times in ms and memory in MiB. Each run's time is the median in its process.
     """
     jobs: dict[str, tuple] = {}
     if part == 'attention-block':
@@ -71,7 +71,7 @@ def measure_in_processes(
 def measure_once(
     part: str, name: str, contestant: Contestant, batch: int, device: str
 ) -> tuple[float, float]:
-    """Seconds of a pass, the median of some after the first, and MiB."""
+    """Return the median seconds of the passes after the first, and the memory in MiB."""
     from mmengine.registry import init_default_scope
 
     init_default_scope('mmpose')
@@ -99,7 +99,7 @@ def measure_once(
 
 
 def block_size(contestant: Contestant) -> tuple[int, tuple[int, int]]:
-    """Channels and [w, h] of C2 of the contestant's ResNet."""
+    """Return the channels and [w, h] of C2 of the contestant's ResNet."""
     backbone = (contestant.model or {}).get('backbone', {})
     expansion = 1 if backbone.get('depth', 50) < 50 else 4
     w, h = contestant.input_size
@@ -107,7 +107,7 @@ def block_size(contestant: Contestant) -> tuple[int, tuple[int, int]]:
 
 
 def build_block(name: str, channels: int) -> nn.Module:
-    """A Gaussian non-local block, the last scale (zero at the start) set to one."""
+    """Build a Gaussian non-local block, with its last scale (initially zero) set to one."""
     if name == BLOCKS[0]:
         from mmpose_ext.models.layers import GaussianNonLocal2d
 
@@ -121,7 +121,7 @@ def build_block(name: str, channels: int) -> nn.Module:
 
 
 def memory_meter(device: str) -> Callable[[], float]:
-    """Starts to watch the memory; gives a function that tells by how many MiB it grew at most."""
+    """Start to measure memory; return a function that gives its largest growth in MiB."""
     if torch.device(device).type == 'cuda':
         torch.cuda.reset_peak_memory_stats(device)
         before = torch.cuda.memory_allocated(device)
@@ -129,7 +129,7 @@ def memory_meter(device: str) -> Callable[[], float]:
     import psutil
 
     before = psutil.Process().memory_info().rss
-    try:  # a new process has the peak of the one that started it
+    try:  # a new process inherits the peak of its parent
         Path('/proc/self/clear_refs').write_text('5')
     except OSError:
         pass
@@ -137,7 +137,7 @@ def memory_meter(device: str) -> Callable[[], float]:
 
 
 def _peak_bytes() -> int:
-    """The largest resident set of this process."""
+    """Return the largest resident set of this process."""
     status = Path('/proc/self/status')
     if status.is_file():
         for line in status.read_text().splitlines():
@@ -148,7 +148,7 @@ def _peak_bytes() -> int:
 
 
 def _in_process(job: tuple) -> Callable[[], tuple[float, float]]:
-    """:func:`measure_once` in a fresh process, with as many threads as this one."""
+    """Return :func:`measure_once` in a new process, with as many threads as this one."""
 
     def measure() -> tuple[float, float]:
         context = multiprocessing.get_context('spawn')

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""A contestant's network: forward pass, training step, and the targets' part of the step."""
+"""Measure a contestant's network: forward pass, training step, and targets in the step."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ DTYPES = {'float32': torch.float32, 'bfloat16': torch.bfloat16, 'float16': torch
 
 
 def build_network(contestant: Contestant, device: str = 'cpu') -> nn.Module:
-    """The estimator with random weights.
+    """Build the estimator with random weights.
 
     Raises:
         ValueError: If the contestant has no network.
@@ -36,19 +36,19 @@ def build_network(contestant: Contestant, device: str = 'cpu') -> nn.Module:
 
 
 def complexity_of(contestant: Contestant) -> Complexity:
-    """Parameters and multiply-adds of one image."""
+    """Return the parameters, and the multiply-adds per image."""
     return count_complexity(build_network(contestant, 'meta'), contestant.input_size)
 
 
 def random_images(contestant: Contestant, batch: int, device: str) -> Tensor:
-    """Normally distributed inputs (B, 3, h, w)."""
+    """Return normally distributed inputs (B, 3, h, w)."""
     w, h = contestant.input_size
     generator = torch.Generator().manual_seed(0)
     return torch.randn(batch, 3, h, w, generator=generator).to(device)
 
 
 def forward_call(model: nn.Module, images: Tensor, dtype: str) -> Callable[[], Any]:
-    """A forward pass of backbone, neck and head, in evaluation mode."""
+    """Return a forward pass of backbone, neck and head in evaluation mode."""
     model.eval()
 
     def forward() -> Any:
@@ -61,7 +61,7 @@ def forward_call(model: nn.Module, images: Tensor, dtype: str) -> Callable[[], A
 def step_call(
     model: nn.Module, images: Tensor, samples: list[PoseDataSample], optimizer: dict, dtype: str
 ) -> Callable[[], float]:
-    """A training step: forward pass, targets, losses, backward pass, optimizer; gives the loss.
+    """Return a training step: forward, targets, losses, backward, optimizer. It returns the loss.
 
     The samples come from the CPU, the images are on the device.
     """
@@ -83,7 +83,7 @@ def step_call(
 def targets_call(
     model: nn.Module, samples: list[PoseDataSample], device: str
 ) -> Callable[[], list[Tensor]]:
-    """What a step does to have its targets where the model is: draw them, or stack and copy."""
+    """Return a step's part that brings targets to the model's device: draw, or stack and copy."""
     head = model.head
     codecs = [setting.codec for setting in getattr(head, 'settings', ())]
     if not codecs and isinstance(getattr(head, 'decoder', None), BaseTorchCodec):
@@ -99,7 +99,7 @@ def targets_call(
 
 
 def tensors_in(outputs: Any) -> Iterator[Tensor]:
-    """All tensors of nested lists, tuples and dicts."""
+    """Yield all tensors in nested lists, tuples and dicts."""
     if isinstance(outputs, Tensor):
         yield outputs
     elif isinstance(outputs, dict):
@@ -115,7 +115,7 @@ def _autocast(device: torch.device, dtype: str) -> torch.autocast:
 
 
 class _HeatmapLoss(nn.Module):
-    """mmpose's keypoint loss, of maps with a mask (B, 1, h, w) but without the people's weights."""
+    """mmpose's keypoint loss for maps with a mask (B, 1, h, w), without the people's weights."""
 
     def __init__(self, loss: nn.Module) -> None:
         super().__init__()
@@ -126,9 +126,9 @@ class _HeatmapLoss(nn.Module):
 
 
 def _mend_associative_embedding(model: nn.Module) -> None:
-    """Let mmpose 1.x's head be trained, which gives its loss weights of people for maps of images.
+    """Make mmpose 1.x's head trainable; it passes people's weights to a loss over images' maps.
 
-    mmpose ships this head's configs for testing only.
+    mmpose has configs of this head for testing only.
     """
     head = model.head
     if type(head).__name__ == 'AssociativeEmbeddingHead':

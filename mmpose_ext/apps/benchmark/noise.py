@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Bottom-up codecs on perfect maps with errors of growing strength: the part 'noise'."""
+"""Decode perfect maps with errors of increasing strength by bottom-up codecs (part 'noise')."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ from .suite import Settings
 
 PART = 'noise'
 TRUTH = 'annotated'
-#: The margin that mmpose's loss of associative embedding trains: it is exp(-d^2) between people.
+#: The margin of mmpose's associative-embedding loss, which is exp(-d^2) between people.
 PEERS_MARGIN = 0.5**0.5
 
 
 @dataclass
 class Source:
-    """Maps of one kind and size, and those who decode them.
+    """Maps of one kind and size, and the codecs that decode them.
 
     Attributes:
-        draw (Callable): Gives the perfect maps (1, C, h, w) of a scene.
+        draw (Callable): Draws the perfect maps (1, C, h, w) of a scene.
         decoders (dict[str, object]): Codecs by name.
-        tag_step (float): Between two people's tags, where there are tags: twice the margin that is
-            trained, so that tags of any scale err alike.
+        tag_step (float): Distance of two people's tags, if there are tags: twice the trained
+            margin, which makes errors comparable between tags of different scales.
     """
 
     draw: Callable[[Scene], Maps]
@@ -54,28 +54,28 @@ def measure_noise(
     settings: Settings,
     tell: Callable[[str], None] = lambda text: None,
 ) -> list[Row]:
-    """Decode perfect maps with errors, and compare the people found with those that were drawn.
+    """Decode perfect maps with errors, and compare the people found with those drawn.
 
-    Of a DiskOffset config: its codec at the network's resolution and at the input's, and mmpose's
-    AssociativeEmbedding at stride 4. Of a ClusterTag config: its codec, and AssociativeEmbedding
-    on heatmaps of the same size. AssociativeEmbedding has the settings of mmpose's COCO config,
-    and with UDP the frame in which it errs least.
+    For a DiskOffset config, it measures the codec at the network's resolution and at the input's,
+    and mmpose's AssociativeEmbedding at stride 4. For a ClusterTag config, it measures the codec,
+    and AssociativeEmbedding on heatmaps of the same size. AssociativeEmbedding has the settings of
+    mmpose's COCO config, and UDP's frame, in which it is most accurate.
 
     Args:
-        ours (Contestant): A bottom-up config of one of these codecs, of COCO's 17 keypoints.
+        ours (Contestant): A bottom-up config with one of these codecs and COCO's 17 keypoints.
         config (str): Its name in the rows.
-        settings (Settings): ``people``, ``batch`` (images of each number), ``errors``,
+        settings (Settings): ``people``, ``batch`` (images per number of people), ``errors``,
             ``strengths``, ``annotations`` and ``vary`` are used.
-        tell (Callable): Told what is measured now.
+        tell (Callable): Called with a description of each measurement.
 
     Returns:
-        list[Row]: For each kind and strength the number of people found, and that of those
-        annotated, AP and AR.
+        list[Row]: For each kind and strength the number of people found, the number annotated, AP
+        and AR.
 
     Raises:
-        OSError: If the annotation file can't be read.
-        ValueError: If the config's codec is another, or has no such setting, or nobody is in the
-            annotation file.
+        OSError: If the annotation file cannot be read.
+        ValueError: If the config has a different codec, the codec has no such setting, or the
+            annotation file holds nobody.
     """
     make = {'DiskOffset': disk_offset_sources, 'ClusterTag': cluster_tag_sources}
     codec = ours.decoder_cfg['type']
@@ -105,7 +105,7 @@ def _decode_all(
     size: tuple[int, int],
     tell: Callable[[str], None],
 ) -> dict[float, dict[str, list[Found]]]:
-    """What was found, scene by scene, for each strength and codec."""
+    """Return the people found, scene by scene, for each strength and codec."""
     results: dict[float, dict[str, list[Found]]] = {strength: {} for strength in strengths}
     for number, scene in enumerate(scenes):
         tell(f'{kind} errors, image {number + 1} of {len(scenes)}')
@@ -141,7 +141,7 @@ def _rows(
 
 
 def disk_offset_sources(ours: Contestant, variants: Sequence[str]) -> list[Source]:
-    """StrongPose's maps at the network's resolution and at the input's, and tagged heatmaps."""
+    """Return StrongPose's maps at the network's and the input's resolution, and tagged heatmaps."""
     size, network = ours.input_size, network_map_size(ours)
     settings = {k: v for k, v in ours.decoder_cfg.items() if k != 'draw_on_device'}
     sources = []
@@ -158,7 +158,7 @@ def disk_offset_sources(ours: Contestant, variants: Sequence[str]) -> list[Sourc
 
 
 def cluster_tag_sources(ours: Contestant, variants: Sequence[str]) -> list[Source]:
-    """Tagged heatmaps of the config's clusters, and of AssociativeEmbedding."""
+    """Return tagged heatmaps of the config's clusters and of AssociativeEmbedding."""
     settings = {k: v for k, v in ours.decoder_cfg.items() if k != 'draw_on_device'}
     codec = KEYPOINT_CODECS.build(settings)
     margin = ours.model['head'].get('loss', {}).get('margin', TAG_STEP / 2)
@@ -174,7 +174,7 @@ def cluster_tag_sources(ours: Contestant, variants: Sequence[str]) -> list[Sourc
 def associative_embedding(
     size: tuple[int, int], cells: tuple[int, int], sigma: float
 ) -> AssociativeEmbedding:
-    """mmpose's codec for COCO at a size of maps."""
+    """Build mmpose's codec for COCO with a given map size."""
     return AssociativeEmbedding(
         size,
         cells,
@@ -201,9 +201,9 @@ def _drawn(codec: Any, scene: Scene) -> Maps:
 def _tagged(
     codec: Any, clusters: Sequence[Sequence[int]], delta: float = 0.0, step: float = TAG_STEP
 ) -> Callable[[Scene], Maps]:
-    """Heatmaps as drawn; in each cell the tag of the cluster's nearest labelled keypoint.
+    """Return drawn heatmaps, and in each cell the tag of the cluster's nearest labelled keypoint.
 
-    People's references are ``step`` apart, in no order; a keypoint's tag is the reference and
+    People's references are ``step`` apart, in random order. A keypoint's tag is the reference plus
     ``delta`` times its place in the cluster.
     """
     w, h = codec.heatmap_size

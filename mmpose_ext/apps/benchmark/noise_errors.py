@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Errors like a network's on perfect maps of bottom-up codecs."""
+"""Add errors like a network's to perfect maps of bottom-up codecs."""
 
 from __future__ import annotations
 
@@ -12,43 +12,43 @@ from torch.nn.functional import conv1d, grid_sample, interpolate
 
 from mmpose_ext.utils.maps import Maps
 
-#: 'smooth': one error for a neighbourhood, as networks err; 'independent': another for each cell.
+#: 'smooth': errors shared by neighbouring cells, like a network's; 'independent': one per cell.
 ERRORS = ('smooth', 'independent')
-#: Strengths that are measured, in input pixels.
+#: Strengths to measure, in input pixels.
 STRENGTHS = (0.0, 1.0, 2.0, 3.0, 4.0, 5.0)
-#: Standard deviation of the Gaussian that smooths smooth errors, in input pixels: half of a disk's
-#: radius of 16, and a cell of a network of stride 8.
+#: Standard deviation of the Gaussian that smooths the errors, in input pixels: half of a disk's
+#: radius of 16, or one cell of a network of stride 8.
 CORRELATION = 8.0
-#: The same of errors of a heatmap's values: different peaks differ in height. (Within a single
-#: Gaussian of 8 px such errors would move the peak by several pixels.)
+#: The same for errors of a heatmap's values, where peaks differ in height. (Within a single
+#: Gaussian of 8 px, such errors would move the peak by several pixels.)
 CORRELATION_OF_VALUES = 32.0
-#: Mid and long offsets err by this share of their length and more where short offsets err by 1 px.
+#: Additional error of mid and long offsets per 1 px error of short ones, relative to their length.
 SHARE_OF_LENGTH = 0.05
-#: Heatmaps err by this share of their value, and by this amount, where short offsets err by 1 px.
+#: Relative and absolute error of heatmaps per 1 px error of short offsets.
 SHARE_OF_VALUE, BACKGROUND = 0.1, 0.005
-#: Between the tags of two people, unless the training asks for another distance.
+#: Distance of two people's tags, unless the training sets another.
 TAG_STEP = 8.0
-#: Tags err by this share of that distance where short offsets err by 1 px: by 0.8 of 8 at 3 px.
+#: Error of tags per 1 px error of short offsets, relative to that distance: 0.8 of 8 at 3 px.
 SHARE_OF_STEP = 0.1 / 3
 
-#: Of the x and y of an error whose length has a mean square of 1.
+#: Standard deviation of x and of y of an error whose length has a mean square of 1.
 EACH_AXIS = 0.5**0.5
 
 
 def error_field(kind: str, size: tuple[int, int], seed: int) -> Callable[..., Tensor]:
-    """Make a source of errors with a mean of 0 and a mean square of 1.
+    """Return a source of errors with a mean of 0 and a mean square of 1.
 
-    Smooth errors are drawn on a grid of half of their correlation, smoothed there, and interpolated
-    to the maps, so that maps of any size err alike.
+    Smooth errors are drawn on a grid with a step of half their correlation, smoothed there and
+    interpolated to the maps, so maps of any size have the same errors.
 
     Args:
         kind (str): One of ERRORS.
         size (tuple[int, int]): The input's [w, h].
-        seed (int): Of the random numbers; the same seed gives the same errors.
+        seed (int): Seed of the random numbers; the same seed gives the same errors.
 
     Returns:
-        Callable: Gives errors for maps of a shape (1, C, h, w), other errors on each call; the
-        second argument is the correlation in input pixels, CORRELATION by default.
+        Callable: A function that returns errors for maps of a shape (1, C, h, w), new ones on each
+        call. The second argument is the correlation in input pixels and defaults to CORRELATION.
     """
     generator = torch.Generator().manual_seed(seed)
 
@@ -74,26 +74,28 @@ def error_field(kind: str, size: tuple[int, int], seed: int) -> Callable[..., Te
 
 
 class NoisyMaps:
-    """Perfect maps and one draw of errors, to be had at any strength.
+    """Perfect maps and one draw of errors, which can be scaled to any strength.
 
-    Where short offsets err by r input pixels (the root mean square of the errors' lengths):
+    If short offsets have an error of r input pixels (the root mean square of the errors' lengths),
+    the maps have these errors:
 
     | maps | error |
     | --- | --- |
     | short offsets | r px |
-    | mid and long offsets | r px, and a twentieth of their length for each pixel of r |
-    | disks, body | a tenth of their value for each pixel of r, and 0.005 r; within 0 to 1 |
-    | Gaussian heatmaps | the same; where errors are smooth they also lie r px off the keypoint |
-    | tags | a tenth of the distance of two people's, times r / 3 |
+    | mid and long offsets | r px plus a twentieth of their length per pixel of r | | disks, body |
+    a tenth of their value per pixel of r, plus 0.005 r; clipped to 0 to 1 | | Gaussian heatmaps |
+    the same; smooth errors also move them by r px | | tags | a tenth of the distance between two
+    people's tags, times r / 3 |
 
-    So at r = 3 long offsets err by 15 % of their length, tags by 0.8 of 8, and heatmaps by 30 %.
+    At r = 3, for example, long offsets err by 15 % of their length, tags by 0.8 of 8, and heatmaps
+    by 30 %.
 
     Args:
         maps (dict[str, Tensor]): (1, C, h, w) each, by the names of the codecs' maps.
         kind (str): One of ERRORS.
         size (tuple[int, int]): The input's [w, h].
-        seed (int): Of the errors.
-        tag_step (float): Between the tags of two people. Defaults to 8.
+        seed (int): Seed of the errors.
+        tag_step (float): Distance of two people's tags. Defaults to 8.
     """
 
     def __init__(
@@ -130,7 +132,7 @@ class NoisyMaps:
             self.shift = shift.permute(0, 2, 3, 1) * unit
 
     def at(self, rms: float) -> Maps:
-        """Give the maps with errors of a strength in input pixels."""
+        """Return the maps with errors of a given strength in input pixels."""
         if not rms:
             return dict(self.maps)
         noisy = {}

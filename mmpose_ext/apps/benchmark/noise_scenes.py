@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""People whose maps are decoded with errors: synthetic, or those of an annotation file."""
+"""People for maps with errors: synthetic people, or those of an annotation file."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 
 from .people import STANDING, standing_people
 
-#: A person's area over that of its box, as COCO's people have it on average.
+#: Ratio of a person's area to the box's area, COCO's average.
 AREA_OF_BOX = 0.53
 
 
@@ -27,13 +27,13 @@ class Scene(NamedTuple):
 def made_up_scenes(
     size: tuple[int, int], people: Sequence[int], images: int, seed: int = 0
 ) -> list[Scene]:
-    """Standing people, see :func:`.people.standing_people`.
+    """Make scenes of standing people; see :func:`.people.standing_people`.
 
     Args:
         size (tuple[int, int]): The input's [w, h].
-        people (Sequence[int]): Numbers of people in an image.
-        images (int): Images of each number.
-        seed (int): Of the random numbers. Defaults to 0.
+        people (Sequence[int]): Numbers of people per image.
+        images (int): Images per number of people.
+        seed (int): Seed of the random numbers. Defaults to 0.
     """
     scenes = []
     for number in people:
@@ -47,13 +47,13 @@ def made_up_scenes(
 
 
 def annotated_scenes(path: str | os.PathLike, size: tuple[int, int]) -> list[Scene]:
-    """The people with keypoints of a file in COCO's format, in images that fit into the input.
+    """Read the people with keypoints from a COCO-format file, in images scaled to fit the input.
 
-    As mmpose's ``BottomupResize(resize_mode='fit')`` does it, but that the image lies in the
-    input's corner and not in its middle. Crowds are left out.
+    The scaling is that of mmpose's ``BottomupResize(resize_mode='fit')``, but the image is in the
+    input's corner instead of its middle. Crowds are excluded.
 
     Args:
-        path: The annotation file; images are not read.
+        path: The annotation file. Images are not read.
         size (tuple[int, int]): The input's [w, h].
 
     Raises:

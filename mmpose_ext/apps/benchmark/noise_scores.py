@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""People found, and COCO's AP and AR, in a network's input."""
+"""Count the people found, and compute COCO's AP and AR, in a network's input."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from xtcocotools.cocoeval import COCOeval
 
 from .noise_scenes import Scene
 
-#: Best people of an image that count; COCO's own limit of 20 would leave out people of crowds.
+#: Number of people per image that count; COCO's own limit of 20 would cut off crowds.
 MOST_PEOPLE = 100
 
 
@@ -26,9 +26,9 @@ class Found(NamedTuple):
 
 
 class Scores(NamedTuple):
-    """How good what was found in several images is."""
+    """The quality of the people found in several images."""
 
-    found: int  #: how many people
+    found: int  #: number of people
     ap: float  #: COCO's AP over all sizes of people
     ar: float  #: COCO's AR
 
@@ -38,7 +38,7 @@ def score_people(scenes: Sequence[Scene], found: Sequence[Found]) -> Scores:
 
     Args:
         scenes (Sequence[Scene]): The annotated people.
-        found (Sequence[Found]): Those found, scene by scene.
+        found (Sequence[Found]): The people found, scene by scene.
     """
     truth, results = [], []
     for image, (scene, people) in enumerate(zip(scenes, found), 1):

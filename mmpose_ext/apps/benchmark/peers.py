@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Find mmpose's nearest codec and network, with which a config is compared."""
+"""Find mmpose's nearest codec and network, to compare with a config."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .contestants import MEASURES, OF_CODEC, OF_NETWORK, Contestant, replace_ste
 
 #: mmpose's order of grouping for COCO.
 ORDER = [0, 1, 2, 3, 4, 5, 6, 11, 12, 7, 8, 9, 10, 13, 14, 15, 16]
-#: Of contestants that share a network.
+#: Measures of contestants that share a network.
 BESIDE_FORWARD = tuple(measure for measure in MEASURES if measure != 'forward')
 AE_CONFIG = (
     'mmpose::body_2d_keypoint/associative_embedding/coco/ae_hrnet-w32_8xb24-300e_coco-512x512.py'
@@ -18,7 +18,7 @@ AE_CONFIG = (
 
 
 def peers_of(ours: Contestant) -> list[Contestant]:
-    """The peers of a contestant, by the codec of its pipeline and its backbone.
+    """Return the peers of a contestant, by the codec of its pipeline and its backbone.
 
     | codec or backbone | peers |
     | --- | --- |
@@ -28,7 +28,7 @@ def peers_of(ours: Contestant) -> list[Contestant]:
     | PluginResNet with plugins | the same without plugins: SimpleBaseline |
 
     Returns:
-        list[Contestant]: Empty where the config has nothing of this package.
+        list[Contestant]: The peers; empty if the config uses nothing of this package.
     """  # noqa: E501
     make = PEERS.get(ours.encoder['type'])
     if make is not None:
@@ -42,7 +42,7 @@ def peers_of(ours: Contestant) -> list[Contestant]:
 def heatmap_codecs(
     size: tuple[int, int], heatmap_size: tuple[int, int], sigma: float
 ) -> dict[str, dict]:
-    """mmpose's Gaussian heatmap codecs."""
+    """Return mmpose's Gaussian heatmap codecs."""
     common = dict(input_size=size, heatmap_size=heatmap_size, sigma=sigma)
     return {
         'MSRAHeatmap': dict(common, type='MSRAHeatmap'),
@@ -52,13 +52,13 @@ def heatmap_codecs(
 
 
 def quarter_codecs(size: tuple[int, int]) -> dict[str, dict]:
-    """The codecs at a quarter of the input, sigma 2 cells at a height of 256 as in mmpose."""
+    """Return the codecs at a quarter of the input, with mmpose's sigma (2 cells at height 256)."""
     sigma = max(1.0, size[1] / 128)
     return heatmap_codecs(size, (size[0] // 4, size[1] // 4), sigma)
 
 
 def drawn_elsewhere(ours: Contestant) -> Contestant:
-    """The same codec drawn by the worker where ours draws on the device, and the reverse."""
+    """Return the same codec with the drawing moved from the device to the worker, or back."""
     on_device = ours.encoder.get('draw_on_device', False)
     place = 'the worker' if on_device else 'the device'
     codec = dict(ours.encoder, draw_on_device=not on_device)
@@ -67,7 +67,7 @@ def drawn_elsewhere(ours: Contestant) -> Contestant:
 
 
 def simple_baseline(ours: Contestant) -> Contestant:
-    """mmpose's deconvolution head at a quarter of the input's size, on the plain backbone."""
+    """Return mmpose's deconvolution head at a quarter of the input's size on the plain backbone."""
     codec = quarter_codecs(ours.input_size)['MSRAHeatmap']
     backbone = ours.model['backbone']
     if 'Hourglass' in backbone['type']:
@@ -118,7 +118,7 @@ def full_resolution_peers(ours: Contestant) -> list[Contestant]:
         # unbiased encoding and decoding, the same targets
         measures = ('encode', 'decode') if 'unbiased' in name else BESIDE_FORWARD
         peers.append(ours.with_codec(name, codec, shares=ours.name, measures=measures))
-    # the blur kernel that belongs to sigma by the rule in mmpose's docstring; the default is 11
+    # the blur kernel for sigma by the rule in mmpose's docstring; the default is 11
     kernel = 2 * round((sigma - 0.8) / 0.3 + 1) + 1
     for name in ('MSRAHeatmap, unbiased', 'UDPHeatmap'):
         codec = dict(codecs[name], blur_kernel_size=kernel)
@@ -129,7 +129,7 @@ def full_resolution_peers(ours: Contestant) -> list[Contestant]:
 
 
 def associative_embedding_codec(size: tuple[int, int]) -> dict:
-    """mmpose's codec at stride 4, with the settings of its COCO config."""
+    """Return mmpose's codec at stride 4, with the settings of its COCO config."""
     return dict(
         type='AssociativeEmbedding',
         input_size=size,
@@ -145,7 +145,7 @@ def associative_embedding_codec(size: tuple[int, int]) -> dict:
 def bottomup_peers(ours: Contestant) -> list[Contestant]:
     size = ours.input_size
     if ours.metainfo['num_keypoints'] != len(ORDER):
-        return []  # mmpose has no order of grouping for them
+        return []  # mmpose has no grouping order for other keypoints
     codec_only = ours.with_codec(
         'AssociativeEmbedding',
         associative_embedding_codec(size),
@@ -156,7 +156,7 @@ def bottomup_peers(ours: Contestant) -> list[Contestant]:
 
 
 def associative_embedding_network(ours: Contestant) -> Contestant:
-    """mmpose's HRNet-W32 with associative embedding in the pipeline of ours."""
+    """Return mmpose's HRNet-W32 with associative embedding in our pipeline."""
     from mmengine.hub import get_config
 
     size = tuple(-(-side // 32) * 32 for side in ours.input_size)
@@ -172,7 +172,7 @@ def associative_embedding_network(ours: Contestant) -> Contestant:
 
 
 def without_plugins(ours: Contestant) -> Contestant:
-    """The same network on mmpose's ResNet."""
+    """Return the same network on mmpose's ResNet."""
     model = deepcopy(ours.model)
     model['backbone'].update(type='ResNet')
     model['backbone'].pop('plugins')

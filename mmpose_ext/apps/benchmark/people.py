@@ -1,11 +1,11 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Keypoints of synthetic people, in input pixels."""
+"""Make keypoints of synthetic people, in input pixels."""
 
 from __future__ import annotations
 
 import numpy as np
 
-#: A standing person by COCO's keypoints, in units of its height: x, y from the head's middle.
+#: COCO's keypoints of a standing person, x and y from the head's centre in units of the height.
 STANDING = np.array(
     [[0, 0.05], [0.03, 0.03], [-0.03, 0.03], [0.06, 0.04], [-0.06, 0.04], [0.12, 0.18]]
     + [[-0.12, 0.18], [0.17, 0.33], [-0.17, 0.33], [0.18, 0.47], [-0.18, 0.47], [0.08, 0.5]]
@@ -16,7 +16,7 @@ STANDING = np.array(
 def uniform_people(
     size: tuple[int, int], people: int, keypoints: int, rng: np.random.Generator
 ) -> np.ndarray:
-    """Keypoints anywhere in the input.
+    """Return keypoints anywhere in the input.
 
     Args:
         size (tuple[int, int]): The input's [w, h].
@@ -32,7 +32,7 @@ def uniform_people(
 
 
 def standing_people(size: tuple[int, int], people: int, rng: np.random.Generator) -> np.ndarray:
-    """Standing people on a jittered grid, the smaller the more there are: (N, 17, 2) float32.
+    """Return standing people on a jittered grid, (N, 17, 2) float32; more people are smaller.
 
     Args:
         size (tuple[int, int]): The input's [w, h].
@@ -53,7 +53,7 @@ def standing_people(size: tuple[int, int], people: int, rng: np.random.Generator
 def people_in_squares(
     size: tuple[int, int], people: int, keypoints: int, rng: np.random.Generator
 ) -> np.ndarray:
-    """A random pose each, apart from each other in one of 6x6 squares: (N, K, 2) float32.
+    """Return people with random poses in separate squares of a 6x6 grid, (N, K, 2) float32.
 
     Args:
         size (tuple[int, int]): The input's [w, h].
@@ -65,7 +65,7 @@ def people_in_squares(
         ValueError: If there are more people than squares.
     """
     if people > 36:
-        raise ValueError(f'36 people at most have a square each, got {people}')
+        raise ValueError(f'there are squares for at most 36 people, got {people}')
     squares = rng.permutation(36)[:people]
     edge = np.array(size) // 6
     corners = np.stack([squares % 6, squares // 6], -1) * edge.astype(np.float64)

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Results as a CSV file, as Markdown tables and as a plot."""
+"""Write results as a CSV file, Markdown tables and a plot."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from mmpose_ext.utils.atomic_files import write_atomically
 from .rows import Row
 
 ROW_COLUMNS = tuple(field.name for field in fields(Row))
-#: Cases that are numbers of something, by their last word: the axis' label.
+#: Axis labels for numeric cases, by the case's last word.
 AXES = {'people': 'people', 'px': 'errors in input pixels'}
-MOST_CASES = 2  # of a measure in the common table; with more it has a table of its own
+MOST_CASES = 2  # of a measure in the common table; a measure with more has its own table
 
 
 def write_csv(
     path: str | os.PathLike, rows: Sequence[Row], environment: dict[str, str], dtype: str
 ) -> None:
-    """Write one line a row, each with the versions and the hardware, whole or not at all.
+    """Write one line per row with the versions and the hardware, completely or not at all.
 
     Args:
         path: The file.
         rows (Sequence[Row]): The figures.
         environment (dict[str, str]): See :func:`.environment.describe_environment`.
-        dtype (str): What was computed with.
+        dtype (str): Data type of the computation.
     """
     text = io.StringIO()
     columns = [*ROW_COLUMNS, 'dtype', *environment]
@@ -46,12 +46,12 @@ def write_csv(
 
 
 def to_markdown(rows: Sequence[Row], environment: dict[str, str], dtype: str) -> str:
-    """Tables of medians, with ratios to the first contestant in brackets; a line a contestant.
+    """Make tables of medians, one line per contestant, with ratios to the first in brackets.
 
     Args:
         rows (Sequence[Row]): The figures of one part.
         environment (dict[str, str]): See :func:`.environment.describe_environment`.
-        dtype (str): What was computed with.
+        dtype (str): Data type of the computation.
     """
     runs = max(row.runs for row in rows)
     batch = ', '.join(map(str, sorted({row.batch for row in rows if row.samples_per_second})))
@@ -67,14 +67,14 @@ def to_markdown(rows: Sequence[Row], environment: dict[str, str], dtype: str) ->
 
 
 def draw_plot(path: str | os.PathLike, rows: Sequence[Row], title: str) -> None:
-    """Draw a panel a measure to a PNG file: bars, or lines where the cases are numbers.
+    """Draw one panel per measure to a PNG file: bars, or lines if the cases are numbers.
 
-    Bars and lines are medians; the whiskers and bands reach from quartile to quartile.
+    Bars and lines are medians; whiskers and bands span the quartiles.
 
     Args:
-        path: The file; written whole or not at all.
+        path: The file, written completely or not at all.
         rows (Sequence[Row]): The figures of one part.
-        title (str): Over all panels.
+        title (str): Title above all panels.
     """
     measures = list(dict.fromkeys((row.measure, row.unit) for row in rows))
     names = list(dict.fromkeys(row.contestant for row in rows))
@@ -102,7 +102,7 @@ def draw_plot(path: str | os.PathLike, rows: Sequence[Row], title: str) -> None:
 
 
 def _draw_bars(axis, rows: Sequence[Row], colours: dict) -> None:
-    """A group of bars a case."""
+    """Draw one group of bars per case."""
     cases = list(dict.fromkeys(row.case for row in rows))
     names = list(dict.fromkeys(row.contestant for row in rows))
     width = 0.8 / len(names)
@@ -114,7 +114,7 @@ def _draw_bars(axis, rows: Sequence[Row], colours: dict) -> None:
 
 
 def _draw_lines(axis, rows: Sequence[Row], colours: dict) -> None:
-    """A line a contestant, over the numbers that the cases are."""
+    """Draw one line per contestant over the numeric cases."""
     for name in dict.fromkeys(row.contestant for row in rows):
         own = [row for row in rows if row.contestant == name]
         places = [float(row.case.split()[0]) for row in own]
@@ -126,7 +126,7 @@ def _draw_lines(axis, rows: Sequence[Row], colours: dict) -> None:
 
 
 def _tables(rows: Sequence[Row]) -> list[list[tuple[str, str, str]]]:
-    """The columns (measure, case, unit) of each table."""
+    """Return the columns (measure, case, unit) of each table."""
     columns = list(dict.fromkeys((row.measure, row.case, row.unit) for row in rows))
     number = {m: sum(column[0] == m for column in columns) for m, _, _ in columns}
     tables = [[c for c in columns if number[c[0]] <= MOST_CASES]]
@@ -154,7 +154,7 @@ def _cell(row: Row | None) -> str:
 
 
 def _short(value: float) -> str:
-    """Three digits, and all of those before the point."""
+    """Format a number with three digits, and with all digits before the point."""
     if value == 0 or abs(value) >= 100:
         return f'{value:,.0f}'
     return f'{value:.{2 - math.floor(math.log10(abs(value)))}f}'

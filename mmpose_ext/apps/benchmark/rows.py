@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""One figure of one contestant, and the tables' order."""
+"""The figures of the contestants, and the order of the tables."""
 
 from __future__ import annotations
 
@@ -11,22 +11,23 @@ from .timing import median_ratio, quartiles
 
 @dataclass(frozen=True)
 class Row:
-    """A measured figure; lower is better in all but AP and AR, and in people found the truth.
+    """A measured figure. Lower is better, except for AP, AR and the number of people found.
 
     Attributes:
-        part (str): Which part of the benchmark.
-        config (str): The config that is measured.
+        part (str): Part of the benchmark.
+        config (str): The measured config.
         contestant (str): The config's name, or a peer's.
-        measure (str): What: 'encode', 'forward', ...
-        case (str): Of several the one: '2 workers', '10 people', or nothing.
-        unit (str): Of median, low and high.
-        median (float): Over the runs.
+        measure (str): The measure: 'encode', 'forward', ...
+        case (str): The case, if a measure has several: '2 workers', '10 people', or an empty
+            string.
+        unit (str): Unit of median, low and high.
+        median (float): Median over the runs.
         low (float): Lower quartile.
         high (float): Upper quartile.
-        ratio (float): Median over the runs of the value divided by the first contestant's.
-        runs (int): How often.
-        batch (int): Samples at once.
-        samples_per_second (float, optional): Where the figure is the time of a batch or a sample.
+        ratio (float): Median over the runs of the ratio to the first contestant.
+        runs (int): Number of runs.
+        batch (int): Samples per batch.
+        samples_per_second (float, optional): Set if the figure is the time of a batch or a sample.
     """
 
     part: str
@@ -44,7 +45,7 @@ class Row:
     samples_per_second: float | None = None
 
 
-#: Units of times: seconds in one, and whether it is that of a sample or of a whole batch.
+#: Units of time: their seconds, and whether the time is that of a sample or of a whole batch.
 TIMES = {'us a sample': (1e-6, 'sample'), 'ms a sample': (1e-3, 'sample'), 'ms': (1e-3, 'batch')}
 
 
@@ -57,12 +58,12 @@ def make_rows(
     batch: int = 1,
     case: str = '',
 ) -> list[Row]:
-    """A row for each contestant, with ratios to the first.
+    """Make one row per contestant, with ratios to the first.
 
     Args:
-        values (Mapping[str, Sequence[float]]): For each contestant its figures, run by run; times
-            in seconds, of a whole batch.
-        part (str): See :class:`Row`, as all that follow.
+        values (Mapping[str, Sequence[float]]): Each contestant's figures, run by run. Times are in
+            seconds for a whole batch.
+        part (str): See :class:`Row`, also for the other arguments.
     """
     scale, per = TIMES.get(unit, (1.0, ''))
     scale *= batch if per == 'sample' else 1

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""One call of the benchmark: from a config to rows."""
+"""Run one call of the benchmark: from a config to rows."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ def run_benchmark(
 
     Args:
         config: A config of mmpose or of this package.
-        settings (Settings): How to measure.
-        part (str): One of PARTS: 'config' is all of ``settings.measures``; for the others see
+        settings (Settings): The settings.
+        part (str): One of PARTS. 'config' measures all of ``settings.measures``; for the others see
             :func:`.memory.measure_in_processes`, :func:`.crowds.measure_crowds`,
             :func:`.noise.measure_noise` and :func:`.fast_steps.measure_fast_steps`; 'loading' is
             :func:`.sample_steps.measure_loading`.
-        peers (Sequence[str], optional): Configs to compare with, in place of mmpose's nearest.
+        peers (Sequence[str], optional): Configs to compare with, instead of mmpose's nearest.
         options (dict, optional): Merged into the config, as ``--cfg-options``.
-        tell (Callable): Told what is measured now.
+        tell (Callable): Called with a description of each measurement.
 
     Returns:
         tuple[list[Row], list[str]]: The figures, and what was not measured and why.
@@ -67,7 +67,7 @@ def run_benchmark(
             others = [load_contestant(peer, None) for peer in peers]
         else:
             others = peers_of(ours)
-        notes = [] if others else [f'mmpose has nothing near {ours.name}: measured alone']
+        notes = [] if others else [f'mmpose has nothing similar to {ours.name}: measured alone']
         contestants = [ours, *others]
         names = [contestant.name for contestant in contestants]
         if len(set(names)) < len(names):
@@ -102,10 +102,10 @@ def run_benchmark(
 
 
 def load_contestant(config: str | os.PathLike, options: dict | None) -> Contestant:
-    """The contestant of a config file, named after it.
+    """Load the contestant of a config file, named after the file.
 
     Raises:
-        FileNotFoundError: If there is no such file.
+        FileNotFoundError: If the file does not exist.
         ValueError: If it has nothing to measure.
     """
     if not os.path.isfile(config):
@@ -117,7 +117,7 @@ def load_contestant(config: str | os.PathLike, options: dict | None) -> Contesta
 
 
 def check_device(device: str) -> None:
-    """Refuse a device that is not there.
+    """Refuse an unavailable device.
 
     Raises:
         ValueError: If it is unknown or missing.

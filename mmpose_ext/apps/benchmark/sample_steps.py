@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Time to prepare a sample, per transform: plain, faster, from crops."""
+"""Time the preparation of a sample per transform: plain, faster, from crops."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ import numpy as np
 from mmengine.dataset import pseudo_collate
 
 from mmpose_ext.apps.pack import PackJob, fill_pack, prepare_pack
+from mmpose_ext.apps.shared.arguments import ArgumentError
 from mmpose_ext.datasets.fast import speed_up_dataset
 from mmpose_ext.datasets.pack import packable, reach_of, use_pack
 
@@ -35,15 +36,15 @@ def measure_loading(
     settings: Settings,
     tell: Callable[[str], None],
 ) -> tuple[list[Row], list[str]]:
-    """Samples of the peers, of the config, of it reading faster and from crops, in turns.
+    """Time samples of the peers and of the config (plain, faster, from crops) in turns.
 
-    Time is what the thread computes; opening a pack and its preparation don't count.
+    The time is the thread's CPU time; preparing and opening a pack does not count.
 
     Args:
-        contestants (Sequence[Contestant]): The config's first, then its peers.
+        contestants (Sequence[Contestant]): The config's contestant, then its peers.
         config (str): The config's name in the rows.
-        settings (Settings): How to measure.
-        tell (Callable): Told what is measured now.
+        settings (Settings): The settings.
+        tell (Callable): Called with a description of each measurement.
 
     Returns:
         tuple[list[Row], list[str]]: The figures, and what was not measured and why.
@@ -51,13 +52,13 @@ def measure_loading(
     Raises:
         ValueError: If the keypoints are not COCO's and no data set is given.
     """
-    # As mmengine does for workers. The clock is one thread's, and workers that are forked while
+    # As mmengine does in workers. The clock is one thread's, and workers that are forked while
     # OpenCV threads run hang.
     cv2.setNumThreads(0)
     ours, *others = contestants
     others = [c for c in others if 'loader' in c.measures and c.model and not c.shares]
     if not settings.data_root and not fits_synthetic_people(ours):
-        raise ValueError("synthetic people have COCO's 17 keypoints: give --data-root")
+        raise ArgumentError("synthetic people have COCO's 17 keypoints: give {}", 'data_root')
     notes, rows = [], []
     with contextlib.ExitStack() as stack:
         given = settings.data_root or stack.enter_context(synthetic_set(settings.images))
@@ -88,7 +89,7 @@ def measure_loading(
 
 
 class _Samples:
-    """The same people of a data set over and over, with a clock at each transform."""
+    """The same people of a data set, repeatedly, with a clock at each transform."""
 
     def __init__(self, dataset: Any, samples: int) -> None:
         self.dataset = dataset
@@ -97,7 +98,7 @@ class _Samples:
         self.spent: dict[str, float] = {}
 
     def measure(self) -> dict[str, float]:
-        """Seconds of a sample by step, and ``all`` of them."""
+        """Return the seconds of a sample per step, and ``all`` for their sum."""
         self.spent = {}
         np.random.seed(0)
         start = time.thread_time()
@@ -123,7 +124,7 @@ class _Samples:
 
 
 def _from_crops(dataset: Any, folder: Path, tell: Callable[[str], None]) -> Any:
-    """A data set that reads from a pack made in a folder."""
+    """Return a data set that reads from a pack made in a folder."""
     tell('packing')
     speed_up_dataset(dataset)
     ((part, steps),) = packable(dataset)
@@ -134,7 +135,7 @@ def _from_crops(dataset: Any, folder: Path, tell: Callable[[str], None]) -> Any:
 
 
 def _rows_of_steps(timings: dict[str, list], config: str, settings: Settings) -> list[Row]:
-    """The whole sample, each of its steps, and the cores that a rate takes."""
+    """Return rows for the whole sample, each of its steps, and the cores that a rate needs."""
     whole = {name: [run['all'] for run in runs] for name, runs in timings.items()}
     rows = make_rows(whole, PART, config, 'sample', 'ms a sample')
     for rate in settings.rates:

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""A contestant's training samples, made in memory."""
+"""Make a contestant's training samples in memory."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from .people import STANDING, standing_people, uniform_people
 def make_people(
     contestant: Contestant, batch: int, people: int, keypoints: int, seed: int = 0
 ) -> np.ndarray:
-    """Keypoints (B, N, K, 2) of a batch: N is ``people`` for whole images, else 1.
+    """Make the keypoints (B, N, K, 2) of a batch; N is ``people`` for whole images, else 1.
 
-    Bottom-up people of COCO's 17 keypoints stand; else keypoints lie anywhere.
+    Bottom-up people with COCO's 17 keypoints stand; other keypoints are anywhere in the input.
     """
     rng = np.random.default_rng(seed)
     size = contestant.input_size
@@ -30,15 +30,15 @@ def make_people(
 
 
 def person_masks(codec_cfg: dict, points: np.ndarray) -> dict[str, np.ndarray]:
-    """The images that a codec needs besides keypoints, as ``PersonMasks`` would return them.
+    """Return the images that a codec needs in addition to keypoints, like ``PersonMasks``.
 
     Args:
         codec_cfg (dict): Config of any codec.
         points (np.ndarray): (N, K, 2).
 
     Returns:
-        dict[str, np.ndarray]: ``instance_map`` and ``loss_mask``, (h, w) uint8, where the codec
-        takes them.
+        dict[str, np.ndarray]: ``instance_map`` and ``loss_mask``, (h, w) uint8, if the codec takes
+        them.
     """
     codec = build_worker_codec(codec_cfg)
     names = getattr(codec, 'pixel_names', ())
@@ -52,15 +52,15 @@ def person_masks(codec_cfg: dict, points: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def build_worker_codec(codec_cfg: dict) -> Any:
-    """The codec, drawing in the worker."""
+    """Build the codec for drawing in the worker."""
     return KEYPOINT_CODECS.build({k: v for k, v in codec_cfg.items() if k != 'draw_on_device'})
 
 
 def make_samples(contestant: Contestant, points: np.ndarray) -> list[PoseDataSample]:
-    """The batch that the pipeline's steps from GenerateTarget on make of keypoints.
+    """Make a batch from keypoints with the pipeline's steps from GenerateTarget on.
 
     Args:
-        contestant (Contestant): Whose pipeline.
+        contestant (Contestant): The contestant with the pipeline.
         points (np.ndarray): (B, N, K, 2).
 
     Returns:
@@ -83,7 +83,7 @@ def make_samples(contestant: Contestant, points: np.ndarray) -> list[PoseDataSam
             keypoints_visible=visible,
             dataset_keypoint_weights=visible,
             flip_indices=flip_indices,
-            warp_mat=np.eye(2, 3),  # BottomupGetHeatmapMask cannot do without
+            warp_mat=np.eye(2, 3),  # BottomupGetHeatmapMask requires it
             **person_masks(contestant.encoder, image),
         )
         for step in steps:
@@ -96,7 +96,7 @@ def make_samples(contestant: Contestant, points: np.ndarray) -> list[PoseDataSam
 
 
 def _pack_forgotten(sample: PoseDataSample, encoded: dict) -> None:
-    """Pack what mmpose's associative-embedding head asks for and its codec's tables leave out."""
+    """Pack fields that mmpose's associative-embedding head needs but its codec does not list."""
     labels = sample.gt_instance_labels
     if 'keypoint_indices' in encoded and 'keypoint_indices' not in labels:
         labels.keypoint_indices = torch.as_tensor(encoded['keypoint_indices'])

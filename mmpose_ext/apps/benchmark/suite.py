@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""The parts of the benchmark: which measures of which contestants, in which order."""
+"""The parts of the benchmark: measures, contestants and their order."""
 
 from __future__ import annotations
 
@@ -34,29 +34,30 @@ UNITS = {'encode': 'us a sample', 'loader': 'ms a sample'}
 
 @dataclass(frozen=True)
 class Settings:
-    """How to measure.
+    """Settings of the benchmark.
 
     Attributes:
-        runs (int): Turns of each contestant.
-        batch (int): Samples at once.
-        device (str): Torch device of networks, drawing and decoding.
-        dtype (str): 'float32', or what forward passes and steps are autocast to.
-        measures (Sequence[str]): Those of MEASURES wanted.
-        people (Sequence[int]): People in an image of a bottom-up config: the numbers of the part
-            'people'; of the part 'config' the first counts.
+        runs (int): Runs of each contestant.
+        batch (int): Samples per batch.
+        device (str): Torch device for networks, drawing and decoding.
+        dtype (str): 'float32', or the dtype that forward passes and steps are autocast to.
+        measures (Sequence[str]): The elements of MEASURES to run.
+        people (Sequence[int]): Numbers of people per image of a bottom-up config. The part 'config'
+            uses the first one.
         noise (float): See :func:`.codecs.make_maps`.
-        workers (Sequence[int]): Of the loaders.
-        batches (int): Of a loader that are timed in a run.
-        images (int): Synthetic images that the loaders read.
-        data_root (str, optional): Of the config's own data set, for the loaders.
-        variants (Sequence[str]): Of the part 'fast-training', of
-            :data:`.fast_steps.VARIANTS`; all of them if empty.
-        rates (Sequence[int]): Of the part 'loading': images a second whose cores are counted.
-        clock (str): Of encoding and decoding, see :data:`.timing.CLOCKS`.
-        errors (Sequence[str]): Of the part 'noise', of :data:`.noise_errors.ERRORS`.
-        strengths (Sequence[float]): Of the errors in input pixels.
-        annotations (str, optional): COCO file whose people are drawn in the part 'noise'.
-        vary (Sequence[str]): ``SETTING=VALUE`` each, of the codec in the part 'noise'.
+        workers (Sequence[int]): Numbers of workers of the loaders.
+        batches (int): Batches of a loader to time per run.
+        images (int): Number of synthetic images for the loaders.
+        data_root (str, optional): Root of the config's own data set, for the loaders.
+        variants (Sequence[str]): Elements of :data:`.fast_steps.VARIANTS` for the part
+            'fast-training'; all of them if empty.
+        rates (Sequence[int]): Images per second for which the part 'loading' computes the cores
+            needed.
+        clock (str): Clock for encoding and decoding; see :data:`.timing.CLOCKS`.
+        errors (Sequence[str]): Elements of :data:`.noise_errors.ERRORS` for the part 'noise'.
+        strengths (Sequence[float]): Strengths of these errors in input pixels.
+        annotations (str, optional): COCO file with the people for the part 'noise'.
+        vary (Sequence[str]): ``SETTING=VALUE`` each, for variants of the codec in the part 'noise'.
     """
 
     runs: int = 15
@@ -80,13 +81,13 @@ class Settings:
 
 
 class ConfigBenchmark:
-    """Measures a config and its peers: the part 'config'.
+    """Measure a config and its peers (the part 'config').
 
     Args:
-        contestants (Sequence[Contestant]): The config's first, then its peers.
+        contestants (Sequence[Contestant]): The config's contestant, then its peers.
         config (str): The config's name in the rows.
-        settings (Settings): How to measure.
-        tell (Callable): Told what is measured now.
+        settings (Settings): The settings.
+        tell (Callable): Called with a description of each measurement.
 
     Attributes:
         notes (list[str]): What was not measured, and why.
@@ -107,7 +108,7 @@ class ConfigBenchmark:
         self._networks: dict[str, nn.Module] = {}
 
     def run(self) -> list[Row]:
-        """Measure all that is wanted; what cannot be measured is noted."""
+        """Run all measures of the settings, and note those that cannot be measured."""
         rows, timings = [], {}
         for measure in MEASURES:
             entered = [c for c in self.contestants if measure in c.measures]
@@ -173,8 +174,8 @@ class ConfigBenchmark:
         settings, rows = self.settings, []
         if not settings.data_root and not fits_synthetic_people(entered[0]):
             self.notes.append(
-                "loader: not measured: synthetic people have COCO's 17 keypoints; give the data "
-                'set of the config with --data-root'
+                "loader: not measured: synthetic people have COCO's 17 keypoints; set "
+                "data_root for the config's own data set"
             )
             return []
         with contextlib.ExitStack() as stack:
@@ -197,7 +198,7 @@ class ConfigBenchmark:
         return rows
 
     def _sum(self, encode: Timings, decode: Timings) -> list[Row]:
-        """Encoding and decoding of a sample, run by run."""
+        """Return the sum of encoding and decoding per sample, run by run."""
         both = {
             name: [e + d for e, d in zip_equal(encode[name], decode[name])]
             for name in decode
@@ -206,7 +207,7 @@ class ConfigBenchmark:
         return self._rows(both, 'encode + decode', 'us a sample') if both else []
 
     def _share(self, targets: Timings, step: Timings) -> list[Row]:
-        """What part of a training step the targets take, run by run."""
+        """Return the share of a training step that the targets take, run by run."""
         shares = {
             name: [100 * t / s for t, s in zip_equal(targets[name], step[name])]
             for name in step

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Interleaved measurements: each run times every contestant once, under equal conditions."""
+"""Interleave measurements: each run times every contestant once, under equal conditions."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from mmpose_ext.utils.sequences import zip_equal
 T = TypeVar('T')
 Clock = Callable[[], float]
 
-#: 'wall' is the time that passes; 'thread' that which the calling thread computes, in which other
-#: processes of a busy machine do not count: only for work of one thread on the CPU.
+#: 'wall' is elapsed time. 'thread' is the calling thread's CPU time, which excludes other processes
+#: on a busy machine; use it only for work of one thread on the CPU.
 CLOCKS: dict[str, Clock] = {'wall': time.perf_counter, 'thread': time.thread_time}
 
 
@@ -26,12 +26,12 @@ def take_turns(
     """Measure all contestants, one after another within each run.
 
     Args:
-        measures (Mapping[str, Callable]): For each contestant a function that measures it once.
-        runs (int): How often each is measured.
-        warmup (int): Measurements of each before, that do not count. Defaults to 1.
+        measures (Mapping[str, Callable]): Functions that measure each contestant once.
+        runs (int): Number of measurements of each.
+        warmup (int): Number of measurements of each beforehand, which do not count. Defaults to 1.
 
     Returns:
-        dict[str, list]: For each contestant its ``runs`` results, in order.
+        dict[str, list]: Each contestant's ``runs`` results, in order.
 
     Raises:
         ValueError: If there are no runs.
@@ -54,13 +54,13 @@ def timed(
     synchronize: Callable[[], None] | None = None,
     repeats: int = 1,
 ) -> Callable[[], float]:
-    """A function that gives the seconds of one call, the mean of ``repeats``.
+    """Return a function that returns the seconds of one call, as the mean of ``repeats`` calls.
 
     Args:
-        call (Callable): What to time.
-        clock (Callable): Gives seconds.
-        synchronize (Callable, optional): Waits for the device, before the clock is read.
-        repeats (int): Calls between two looks at the clock.
+        call (Callable): The function to time.
+        clock (Callable): Returns the time in seconds.
+        synchronize (Callable, optional): Waits for the device before the clock is read.
+        repeats (int): Number of calls between two readings of the clock.
     """
 
     def measure() -> float:
@@ -77,7 +77,7 @@ def timed(
 
 
 def synchronizer(device: torch.device | str) -> Callable[[], None] | None:
-    """What waits for a device's work to be done; None for the CPU."""
+    """Return a function that waits for a device's work to finish; None for the CPU."""
     device = torch.device(device)
     if device.type == 'cpu':
         return None
@@ -85,7 +85,7 @@ def synchronizer(device: torch.device | str) -> Callable[[], None] | None:
 
 
 def median_ratio(values: Sequence[float], base: Sequence[float]) -> float:
-    """Median over the runs of a value divided by the base's of the same run.
+    """Return the median over the runs of a value divided by the base value of the same run.
 
     Raises:
         ValueError: If their numbers of runs differ.
@@ -95,7 +95,7 @@ def median_ratio(values: Sequence[float], base: Sequence[float]) -> float:
 
 
 def quartiles(values: Sequence[float]) -> tuple[float, float, float]:
-    """Lower quartile, median and upper quartile; of one value that value three times."""
+    """Return lower quartile, median and upper quartile; a single value is returned three times."""
     if len(values) == 1:
         return values[0], values[0], values[0]
     low, middle, high = statistics.quantiles(values, n=4, method='inclusive')

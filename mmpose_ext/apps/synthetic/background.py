@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Backgrounds, objects in the foreground, and the effects of a camera on a picture."""
+"""Paint backgrounds, foreground objects and the effects of a camera."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ OBJECT_LABEL = -1
 
 
 def _ramp(size: tuple[int, int], first, second, direction: float) -> np.ndarray:
-    """A gradient between two colours: (h, w, 3) float32."""
+    """Return a gradient between two colours, (h, w, 3) float32."""
     width, height = size
     x = np.linspace(-0.5, 0.5, width, dtype=np.float32)[None] * np.float32(np.cos(direction))
     y = np.linspace(-0.5, 0.5, height, dtype=np.float32)[:, None] * np.float32(np.sin(direction))
@@ -21,7 +21,7 @@ def _ramp(size: tuple[int, int], first, second, direction: float) -> np.ndarray:
 
 
 def _cloud(rng: np.random.Generator, size: tuple[int, int], cells: int, channels: int = 1):
-    """Smooth noise with about ``cells`` bumps across: (h, w, channels) float32, about N(0, 1)."""
+    """Return smooth noise, about N(0, 1), with about ``cells`` bumps: (h, w, channels) float32."""
     width, height = size
     rows = max(2, round(cells * height / width))
     noise = rng.standard_normal((rows, max(2, cells), channels), dtype=np.float32)
@@ -33,7 +33,7 @@ def _muted(rng: np.random.Generator) -> np.ndarray:
 
 
 def paint_background(rng: np.random.Generator, size: tuple[int, int]) -> np.ndarray:
-    """A random scene without people.
+    """Paint a random scene without people.
 
     Args:
         size: (w, h) in pixels.
@@ -46,7 +46,7 @@ def paint_background(rng: np.random.Generator, size: tuple[int, int]) -> np.ndar
     image = _ramp(size, _muted(rng), _muted(rng), rng.uniform(0, 2 * np.pi))
     horizon = None
     if rng.random() < 0.65:
-        # Floor or ground: another surface below a wall or the sky.
+        # Floor or ground: a second surface below a wall or the sky.
         horizon = int(height * rng.uniform(0.45, 0.85))
         ground = _ramp((width, height - horizon), _muted(rng), _muted(rng), np.pi / 2)
         image[horizon:] = ground
@@ -66,7 +66,7 @@ def paint_background(rng: np.random.Generator, size: tuple[int, int]) -> np.ndar
 
 
 def _stripes(rng: np.random.Generator, region: np.ndarray) -> None:
-    """Wallpaper, boards or tiles over a region, in place."""
+    """Draw wallpaper, boards or tiles over a region, in place."""
     height, width = region.shape[:2]
     wave = np.float32(2 * np.pi / (width * rng.uniform(0.04, 0.16)))
     x = np.arange(width, dtype=np.float32)[None, :, None] * wave
@@ -77,7 +77,7 @@ def _stripes(rng: np.random.Generator, region: np.ndarray) -> None:
 
 
 def _shape(rng: np.random.Generator, canvas: Canvas, unit: int) -> None:
-    """A picture frame, a bush, a box or a splinter."""
+    """Draw a picture frame, a bush, a box or a splinter."""
     height, width = canvas.labels.shape
     centre = rng.uniform(0, 1, 2) * (width, height)
     radius = unit * rng.uniform(0.05, 0.28)
@@ -101,7 +101,7 @@ def _shape(rng: np.random.Generator, canvas: Canvas, unit: int) -> None:
 
 
 def _decoy(rng: np.random.Generator, canvas: Canvas, unit: int) -> None:
-    """A limb that belongs to nobody: a post, a branch, a bottle, a ball."""
+    """Draw a shape like a limb that belongs to nobody: a post, a branch, a bottle or a ball."""
     height, width = canvas.labels.shape
     start = rng.uniform(0, 1, 2) * (width, height)
     angle, length = rng.uniform(0, 2 * np.pi), unit * rng.uniform(0.06, 0.4)
@@ -114,7 +114,7 @@ def _decoy(rng: np.random.Generator, canvas: Canvas, unit: int) -> None:
 
 
 def sample_object(rng: np.random.Generator, size: tuple[int, int]):
-    """A thing that stands before people: (kind, (P, 2) points or ends, radius, colour)."""
+    """Sample an object in front of people: (kind, (P, 2) points or ends, radius, colour)."""
     width, height = size
     unit = min(width, height)
     x = rng.uniform(0.05, 0.95) * width
@@ -135,7 +135,7 @@ def sample_object(rng: np.random.Generator, size: tuple[int, int]):
 
 
 def draw_object(canvas: Canvas, thing, label: int | None = OBJECT_LABEL) -> None:
-    """Paints what :func:`sample_object` gave."""
+    """Paint an object from :func:`sample_object`."""
     kind, points, radius, tint = thing
     if kind in ('post', 'rail'):
         canvas.capsule(points[0], points[1], (radius, radius), tint, label, 0.5)
@@ -148,7 +148,7 @@ def draw_object(canvas: Canvas, thing, label: int | None = OBJECT_LABEL) -> None
 
 
 def expose(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
-    """Lighting, white balance, contrast, blur and sensor noise: (h, w, 3) uint8."""
+    """Apply lighting, white balance, contrast, blur and sensor noise; return (h, w, 3) uint8."""
     height, width = image.shape[:2]
     image = image * rng.uniform(0.9, 1.1, 3).astype(np.float32)
     contrast = rng.uniform(0.8, 1.12)

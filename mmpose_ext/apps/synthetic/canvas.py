@@ -19,8 +19,8 @@ class Canvas:
 
     Attributes:
         image: (h, w, 3) float32, BGR, 0 to 255.
-        labels: (h, w) int32, the label of the uppermost shape, 0 for the background.
-        light: (2,) where the light comes from, in the image's x and y.
+        labels: (h, w) int32, the label of the topmost shape, 0 for the background.
+        light: (2,) direction of the light source, in the image's x and y.
     """
 
     def __init__(self, image: np.ndarray, light=(-0.5, -0.6)) -> None:
@@ -32,7 +32,7 @@ class Canvas:
         self._y = np.arange(height, dtype=np.float32)[:, None]
 
     def window(self, points: np.ndarray, margin: float) -> tuple[slice, slice] | None:
-        """Rows and columns around points (P, 2) that lie in the image; None if there are none."""
+        """Return the rows and columns of the image around points (P, 2); None if there are none."""
         height, width = self.labels.shape
         x0, y0 = np.floor(points.min(axis=0) - margin).astype(int)
         x1, y1 = np.ceil(points.max(axis=0) + margin).astype(int) + 1
@@ -40,17 +40,18 @@ class Canvas:
         return (slice(y0, y1), slice(x0, x1)) if x0 < x1 and y0 < y1 else None
 
     def blend(self, window, alpha: np.ndarray, colour, label: int | None) -> None:
-        """Paints colours over a window, alpha (h, w) in 0 to 1; label None leaves the labels."""
+        """Paint colours over a window with alpha (h, w), 0 to 1; label None keeps the labels."""
         region = self.image[window]
         region += alpha[..., None] * (colour - region)
         if label is not None:
             self.labels[window][alpha > 0.5] = label
 
     def capsule(self, start, end, radii, paint, label: int | None, shading: float = 0.38) -> None:
-        """A rounded cone from start to end (x, y) with its radius at each end, in pixels.
+        """Paint a rounded cone from start to end (x, y), with its radius at each end in pixels.
 
-        ``paint`` is a colour or gets (along, across): along runs from 0 at start to 1 at end,
-        across from -1 to 1. Its rim is darkened by ``shading`` and one side lit, like a tube's.
+        ``paint`` is a colour, or a function of (along, across): along runs from 0 at start to 1 at
+        end, and across from -1 to 1. ``shading`` darkens the rim and lights one side, like a
+        tube's.
         """
         start, end = np.asarray(start, np.float32), np.asarray(end, np.float32)
         window = self.window(np.stack((start, end)), max(radii) + 1)
@@ -78,9 +79,9 @@ class Canvas:
     def ellipse(
         self, centre, axes, angle: float, paint, label: int | None, shading: float = 0.3
     ) -> None:
-        """A filled ellipse: half-axes in pixels, angle in radians of the first axis.
+        """Paint a filled ellipse with half-axes in pixels and the first axis's angle in radians.
 
-        ``paint`` is a colour or gets (u, v), the place in half-axes, -1 to 1.
+        ``paint`` is a colour, or a function of (u, v), the position in half-axes from -1 to 1.
         """
         centre = np.asarray(centre, np.float32)
         window = self.window(centre[None], max(axes) + 1)
@@ -107,11 +108,11 @@ class Canvas:
         shading: float = 0.45,
         soft: float = 0.0,
     ) -> None:
-        """The union of convex polygons, each (P, 2), in pixels.
+        """Paint the union of convex polygons, each (P, 2), in pixels.
 
-        ``paint`` is a colour or gets (u, v), measured in ``frame``: (origin (2,), u axis (2,),
-        v axis (2,)), axes as pixel vectors of length 1 unit. ``soft`` (pixels) is how far the
-        darker rim reaches inwards.
+        ``paint`` is a colour, or a function of (u, v) measured in ``frame``: (origin (2,), u axis
+        (2,), v axis (2,)), where the axes are pixel vectors of length 1 unit. ``soft`` is the width
+        of the darker rim in pixels.
         """
         window = self.window(np.concatenate(shapes), 2)
         if window is None:

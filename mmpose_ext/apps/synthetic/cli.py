@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Command that writes a synthetic keypoint set: ``mmpose-ext synthetic --out DIR``."""
+"""Make a synthetic multi-person keypoint data set."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from .writer import generate
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the command's options to a parser."""
-    parser.add_argument('--out', required=True, help='folder of the set; made if missing')
+    """Add the command's options to a parser."""
+    parser.add_argument('--out', required=True, help='folder of the data set; created if missing')
     parser.add_argument('--train', type=int, default=1000, help='training images (1000)')
     parser.add_argument('--val', type=int, default=200, help='validation images (200)')
     parser.add_argument('--test', type=int, default=0, help='test images (0)')
@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs=2,
         default=(1, 4),
         metavar=('MIN', 'MAX'),
-        help='people in an image (1 4)',
+        help='fewest and most people per image (1 4)',
     )
     parser.add_argument(
         '--size',
@@ -29,19 +29,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs=2,
         default=(320, 240),
         metavar=('WIDTH', 'HEIGHT'),
-        help='pixels of an image (320 240)',
+        help='image size in pixels (320 240)',
     )
-    parser.add_argument('--seed', type=int, default=0, help='the same seed, the same bytes (0)')
+    parser.add_argument(
+        '--seed', type=int, default=0, help='the same seed gives the same bytes (0)'
+    )
     parser.add_argument('--quality', type=int, default=92, help='JPEG quality, 1 to 100 (92)')
     parser.add_argument('--workers', type=int, help='processes (2, or 1 on one core)')
     parser.add_argument(
-        '--overwrite', action='store_true', help='replace a set that has other settings'
+        '--overwrite', action='store_true', help='replace a data set that has other settings'
     )
     parser.add_argument('--quiet', action='store_true', help='no progress display')
 
 
 def run(args: argparse.Namespace) -> int:
-    """Writes the set; returns the exit status."""
+    """Run the command; return the exit status."""
     try:
         out = generate(
             args.out,
@@ -55,10 +57,10 @@ def run(args: argparse.Namespace) -> int:
             progress=not args.quiet,
         )
     except (ValueError, OSError) as error:
-        print(f'error: {error}', file=sys.stderr)
+        print(f'error: {error}'.replace('overwrite=True', '--overwrite'), file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print(f'stopped: {args.out} is not whole; the same command makes it anew', file=sys.stderr)
+        print(f'stopped: {args.out} is incomplete; the same command rebuilds it', file=sys.stderr)
         return 130
     print(f'{out}: ready')
     return 0

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""What a person looks like: skin, hair, clothes and their patterns. Colours are BGR, 0 to 255."""
+"""The look of a person: skin, hair, clothes and patterns. Colours are BGR, 0 to 255."""
 
 from __future__ import annotations
 
@@ -40,8 +40,11 @@ PATTERNS = ('plain', 'hstripes', 'vstripes', 'check', 'dots', 'block', 'sash')
 
 @dataclass
 class Look:
-    """The drawn attributes of one person; lengths of garments as a share of the limb (0 to 2,
-    where 1 is the elbow or knee and 2 the wrist or ankle)."""
+    """The drawn attributes of one person.
+
+    Garment lengths are fractions of the limb, 0 to 2: 1 is the elbow or knee, and 2 the wrist or
+    ankle.
+    """
 
     skin: np.ndarray
     hair: np.ndarray
@@ -66,13 +69,13 @@ class Look:
 
 
 def colour(rng: np.random.Generator, saturation=(0.15, 0.85), value=(0.3, 1.0)) -> np.ndarray:
-    """A random colour of any hue, (3,) float32."""
+    """Return a random colour of any hue, (3,) float32."""
     hue, sat, val = rng.random(), rng.uniform(*saturation), rng.uniform(*value)
     return np.array(colorsys.hsv_to_rgb(hue, sat, val)[::-1], np.float32) * 255
 
 
 def skin_colour(rng: np.random.Generator) -> np.ndarray:
-    """A skin tone between two neighbours of the scale, (3,) float32."""
+    """Return a skin tone between two neighbours on the scale, (3,) float32."""
     place = rng.uniform(0, len(_SKINS) - 1)
     low = min(int(place), len(_SKINS) - 2)
     tone = _SKINS[low] + (place - low) * (_SKINS[low + 1] - _SKINS[low])
@@ -80,7 +83,7 @@ def skin_colour(rng: np.random.Generator) -> np.ndarray:
 
 
 def _unlike(rng: np.random.Generator, others: list[np.ndarray], least: float, **limits):
-    """A colour at least ``least`` (mean absolute difference) away from others, if one is found."""
+    """Return a colour at a distance of at least ``least`` from others, if one is found."""
     best, best_gap = None, -1.0
     for _ in range(8):
         new = colour(rng, **limits)
@@ -98,7 +101,7 @@ def _pick(rng: np.random.Generator, options: dict[str, float]) -> str:
 
 
 def sample_look(rng: np.random.Generator) -> Look:
-    """A random look. Skin, shirt and trousers differ enough to be told apart."""
+    """Return a random look, in which skin, shirt and trousers differ visibly."""
     skin = skin_colour(rng)
     hair = _HAIRS[rng.integers(len(_HAIRS))][::-1] * np.float32(rng.uniform(0.85, 1.15))
     if np.abs(hair - skin).mean() < 35:
@@ -140,8 +143,10 @@ def sample_look(rng: np.random.Generator) -> Look:
 
 
 def pattern(look: Look):
-    """Paint of the shirt in the trunk's frame: u across (its left positive), v upwards, both in
-    standing heights."""
+    """Return the shirt's paint in the trunk's frame.
+
+    u runs across (left is positive) and v upwards, both in standing heights.
+    """
     first, second = look.shirt, look.shirt_second
     wave = np.float32(2 * np.pi * 20 / look.pattern_scale)
 

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Boxes like those of a person detector: displaced, sometimes missing, sometimes wrong."""
+"""Simulate a person detector's boxes: displaced, sometimes missing, sometimes wrong."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import numpy as np
 
 
 def box_iou(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Intersection over union of boxes (N, 4) and (M, 4), each x, y, w, h: (N, M)."""
+    """Return the intersection over union (N, M) of boxes (N, 4) and (M, 4), each x, y, w, h."""
     first, second = first[:, None], second[None]
     low = np.maximum(first[..., :2], second[..., :2])
     high = np.minimum(first[..., :2] + first[..., 2:], second[..., :2] + second[..., 2:])
@@ -23,30 +23,31 @@ def _clip(box: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 def _jitter(rng: np.random.Generator, box: np.ndarray, amount: float) -> np.ndarray:
-    """A box whose centre and sides are off by about ``amount`` of its sides."""
+    """Return a box whose centre and sides are off by about ``amount`` of its sides."""
     centre = box[:2] + box[2:] / 2 + rng.normal(0, amount, 2) * box[2:]
     sides = box[2:] * np.exp(rng.normal(0.2 * amount, 1.3 * amount, 2))
     return np.concatenate((centre - sides / 2, sides))
 
 
 def _score(rng: np.random.Generator, quality: float) -> float:
-    """Confidence for a quality of 0 to 1, on a detector's steep curve."""
+    """Return a confidence for a quality of 0 to 1, with a detector's steep curve."""
     return float(1 / (1 + np.exp(-(8 * (quality - 0.45) + rng.normal(0, 0.7)))))
 
 
 def detect(
     rng: np.random.Generator, boxes: np.ndarray, shown: np.ndarray, size: tuple[int, int]
 ) -> list[tuple[np.ndarray, float]]:
-    """Simulated detections of one image.
+    """Simulate the detections in one image.
 
     Args:
         boxes: (N, 4) true boxes, x, y, w, h in pixels.
-        shown: (N,) share of each person's keypoints that are seen, 0 to 1.
+        shown: (N,) fraction of each person's keypoints that are visible, 0 to 1.
         size: (w, h) of the image.
 
     Returns:
         (box (4,), score) pairs, best first. Hidden and small people are missed more often and
-        found less exactly; a tenth of the people get a second, worse box; some boxes are false.
+        located less accurately; a tenth of the people get a second, worse box; some boxes are
+        false.
     """
     found = []
     for box, share in zip(np.asarray(boxes, float), shown):

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""The head: skull, hair, ears, face and hat, drawn for the direction that the head faces."""
+"""Paint the head in any direction: skull, hair, ears, face and hat."""
 
 import cv2
 import numpy as np
@@ -8,10 +8,10 @@ from .canvas import Canvas
 
 
 def paint_head(canvas: Canvas, person, label: int, hair_label: int) -> None:
-    """Paints a person's head.
+    """Paint a person's head.
 
-    The skull's hair line is a plane through the head: pixels of the seen half-sphere that lie
-    behind or above it are hair. So the face shows, half shows or does not show as it turns.
+    The hairline is a plane through the head: pixels of the visible half-sphere behind or above it
+    are hair. The face is therefore fully, half or not visible as the head turns.
     """
     look, rotation = person.look, person.figure.head
     radius = person.body.head * person.scale
@@ -31,7 +31,7 @@ def paint_head(canvas: Canvas, person, label: int, hair_label: int) -> None:
 
 
 def paint_hanging_hair(canvas: Canvas, person, label: int) -> None:
-    """Paints long hair that hangs behind the head; from the front it belongs behind the trunk."""
+    """Paint long hair that hangs behind the head; seen from the front, it is behind the trunk."""
     rotation, radius = person.figure.head, person.body.head * person.scale
     centre = person.project(person.figure.points['head'])
     ends = [
@@ -58,7 +58,7 @@ def _skull(canvas, look, rotation, centre, radius, label) -> None:
     bald = look.hair_style == 'bald'
 
     def paint(u, v):
-        # The seen half-sphere's points in the head's own axes.
+        # The visible half-sphere's points in the head's own axes.
         w = np.sqrt(np.clip(1 - u * u - v * v, 0, None))
         y = inverse[1, 0] * u - inverse[1, 1] * v + inverse[1, 2] * w
         z = inverse[2, 0] * u - inverse[2, 1] * v + inverse[2, 2] * w
@@ -77,7 +77,7 @@ def _skull(canvas, look, rotation, centre, radius, label) -> None:
     up = rotation[:2, 1] * (1, -1)
     angle = np.arctan2(up[1], up[0]) + np.pi / 2 if np.hypot(*up) > 0.3 else 0.0
     stretch = 1 + 0.1 * np.hypot(*up)
-    # The ellipse's own axes are turned with the head; the paint wants the image's axes.
+    # The ellipse's axes turn with the head, but the paint needs the image's axes.
     cos, sin = np.float32(np.cos(angle)), np.float32(np.sin(angle))
     canvas.ellipse(
         centre,

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Draws arms, legs and feet: tubes covered by sleeve or trouser up to a point, then skin."""
+"""Draw arms, legs and feet: tubes covered by a sleeve or trousers up to a point, then skin."""
 
 import numpy as np
 
@@ -9,7 +9,7 @@ from .person import FOOT, FOREARM, SHANK, THIGH, UPPER_ARM, Person
 
 
 def _limb(canvas, person: Person, start: str, end: str, radii, paint, part: int) -> None:
-    """A tapered tube between two landmarks; radii in standing heights."""
+    """Draw a tapered tube between two landmarks; radii are in standing heights."""
     points = person.figure.points
     canvas.capsule(
         person.project(points[start]),
@@ -21,7 +21,7 @@ def _limb(canvas, person: Person, start: str, end: str, radii, paint, part: int)
 
 
 def _cut(length: float, covered, bare):
-    """Paint that is ``covered`` up to ``length`` (0 to 1) along the limb and ``bare`` after it."""
+    """Return a paint: ``covered`` up to ``length`` (0 to 1) along the limb, then ``bare``."""
     if length >= 1:
         return covered
     if length <= 0:

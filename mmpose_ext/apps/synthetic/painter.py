@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Draws a person part by part, from the farthest part to the nearest."""
+"""Draw a person part by part, from the farthest part to the nearest."""
 
 from .canvas import Canvas
 from .head import paint_hanging_hair, paint_head
@@ -10,11 +10,11 @@ from .trunk import draw_backpack, draw_neck, draw_skirt, draw_trunk
 
 
 def draw_person(canvas: Canvas, person: Person) -> None:
-    """Paints a person over what is there."""
+    """Paint a person over the canvas."""
     points, z = person.figure.points, {n: p[2] for n, p in person.figure.points.items()}
     trunk = (z['pelvis'] + z['chest']) / 2
     jobs = [(trunk, draw_trunk, ())]
-    # The neck lies behind the collar, the head before it unless the body bends away.
+    # The neck is behind the collar; the head is in front of it unless the body bends away.
     jobs.append((min(trunk, z['neck']) - 0.02, draw_neck, ()))
     jobs.append((z['head'] + 0.03, draw_head, ()))
     if person.look.hair_style == 'long':

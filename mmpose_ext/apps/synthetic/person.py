@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""A posed, dressed person placed in an image, and the parts that show each keypoint."""
+"""A posed, dressed person in an image, and the parts that show each keypoint."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .clothing import Look, sample_look
 from .poses import sample_pose, sample_proportions
 from .skeleton import KEYPOINT_NAMES, SIDES, Figure, Proportions, pose_body
 
-# Numbers of the drawn parts; a pixel's label is person * PARTS + part.
+# Indices of the drawn parts; a pixel's label is person * PARTS + part.
 PARTS = 32
 HEAD, NECK, TRUNK, SKIRT, BACKPACK, HAIR = range(1, 7)
 UPPER_ARM, FOREARM, THIGH, SHANK, FOOT = (
@@ -23,11 +23,11 @@ _FACE = ('nose', 'left_eye', 'right_eye', 'left_ear', 'right_ear')
 
 @dataclass
 class Person:
-    """One person placed in an image.
+    """One person in an image.
 
     Attributes:
-        centre: (2,) where the pelvis is, [x, y] in pixels.
-        scale: pixels of a standing height.
+        centre: (2,) position of the pelvis, [x, y] in pixels.
+        scale: Pixels per standing height.
         number: 1 for the first person of the image, and so on.
     """
 
@@ -39,12 +39,12 @@ class Person:
     number: int = 1
 
     def project(self, points: np.ndarray) -> np.ndarray:
-        """Camera-axes points (..., 3) in standing heights -> pixels (..., 2)."""
+        """Project points (..., 3) in camera axes and standing heights to pixels (..., 2)."""
         return self.centre + np.asarray(points)[..., :2] * (self.scale, -self.scale)
 
     @property
     def keypoints(self) -> np.ndarray:
-        """(17, 2) pixels."""
+        """Return the keypoints (17, 2) in pixels."""
         return self.project(self.figure.keypoints)
 
     def label(self, part: int) -> int:
@@ -52,15 +52,17 @@ class Person:
 
 
 def sample_person(rng: np.random.Generator) -> Person:
-    """A random person, not yet placed (centre 0, scale 1)."""
+    """Return a random person before placement (centre 0, scale 1)."""
     body = sample_proportions(rng)
     figure = pose_body(body, sample_pose(rng))
     return Person(body, figure, sample_look(rng), 1.0, np.zeros(2))
 
 
 def visible_parts(person: Person) -> list[frozenset[int]]:
-    """For each keypoint the parts that show it when they are on top at its pixel; empty if the
-    body's attitude hides it anyway (the face from behind, the far shoulder and hip of a profile).
+    """Return, for each keypoint, the parts that show it if they are on top at its pixel.
+
+    The set is empty if the body's attitude hides the keypoint (the face from behind, the far
+    shoulder and hip of a profile).
     """
     head, chest, pelvis = person.figure.head, person.figure.chest, person.figure.pelvis
     facing = head[2, 2]
@@ -81,7 +83,7 @@ def visible_parts(person: Person) -> list[frozenset[int]]:
 
 
 def unseen_face(person: Person) -> np.ndarray:
-    """(17,) bool: face keypoints on the head's far side, which nobody would label (v = 0)."""
+    """Return (17,) bool, True for face keypoints on the far side, which are unlabelled (v = 0)."""
     return np.array(
         [name in _FACE and not parts for name, parts in zip(KEYPOINT_NAMES, visible_parts(person))]
     )

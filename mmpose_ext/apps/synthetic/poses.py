@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Random poses: families of leg, arm and trunk postures, mixed, jittered, kept to joint limits."""
+"""Sample random poses from families of leg, arm and trunk postures, within joint limits."""
 
 import numpy as np
 
@@ -54,7 +54,7 @@ def _jitter(rng: np.random.Generator, mean, std, limits: np.ndarray) -> np.ndarr
 
 
 def sample_proportions(rng: np.random.Generator) -> Proportions:
-    """Limb lengths, build and head size of one person; one in six is a child."""
+    """Sample limb lengths, build and head size of one person; one in six is a child."""
     body = Proportions()
     for name in ('thigh', 'shank', 'spine', 'upper_arm', 'forearm', 'shoulder', 'hip'):
         setattr(body, name, getattr(body, name) * np.clip(rng.normal(1, 0.06), 0.85, 1.15))
@@ -69,7 +69,7 @@ def sample_proportions(rng: np.random.Generator) -> Proportions:
 
 
 def sample_pose(rng: np.random.Generator) -> Pose:
-    """A pose of a random family, with noise, heading, in-plane rotation and camera pitch."""
+    """Sample a pose of a random family, with noise, heading, in-plane rotation and camera pitch."""
     legs = list(LEGS)[_choose(rng, [w for w, *_ in LEGS.values()])]
     _, first, second, std = LEGS[legs]
     if rng.random() < 0.5:
@@ -88,7 +88,7 @@ def sample_pose(rng: np.random.Generator) -> Pose:
     elif legs != 'sit' and rng.random() < 0.04:
         total = rng.uniform(30, 95)
         lean, bend = 0.6 * total, 0.4 * total
-    # The pelvis tips, the legs stay where they were.
+    # The pelvis tips; the legs stay in place.
     first[0], second[0] = np.clip((first[0] + lean, second[0] + lean), *LEG_LIMITS[0])
 
     _, heading, spread = HEADINGS[_choose(rng, [w for w, *_ in HEADINGS])]
@@ -111,7 +111,7 @@ def sample_pose(rng: np.random.Generator) -> Pose:
 
 
 def _sample_roll(rng: np.random.Generator) -> float:
-    """In-plane rotation: mostly upright, sometimes lying, seldom upside down."""
+    """Sample an in-plane rotation: mostly upright, sometimes lying, rarely upside down."""
     kind = rng.random()
     sign = 1 if rng.random() < 0.5 else -1
     if kind < 0.02:

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Places people in an image, draws it, and reads the annotations off what was drawn."""
+"""Place people in an image, draw it, and derive the annotations from the drawing."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ class Annotation:
 
     Attributes:
         keypoints: (17, 3) float64: x, y in pixels (0 is the centre of the first pixel) and
-            visibility: 2 seen, 1 hidden but in the image, 0 not labelled (then x = y = 0).
-        bbox: (4,) x, y, w, h of the seen pixels.
-        area: number of seen pixels.
-        segmentation: outlines of the seen pixels, each [x1, y1, x2, y2, ...].
-        mask: (h, w) bool, the seen pixels.
+            visibility: 2 visible, 1 hidden but in the image, 0 not labelled (then x = y = 0).
+        bbox: (4,) x, y, w, h of the visible pixels.
+        area: Number of visible pixels.
+        segmentation: Outlines of the visible pixels, each [x1, y1, x2, y2, ...].
+        mask: (h, w) bool, the visible pixels.
     """
 
     keypoints: np.ndarray
@@ -61,16 +61,16 @@ class Scene:
 def make_scene(
     entropy: list[int], size: tuple[int, int], people: tuple[int, int], attempts: int = 6
 ) -> Scene:
-    """A random image with people.
+    """Make a random image with people.
 
     Args:
-        entropy: non-negative integers that alone decide the image.
+        entropy: Non-negative integers that determine the image.
         size: (w, h) in pixels.
-        people: fewest and most people; every one of them has an annotation.
-        attempts: layouts to try until each person shows enough keypoints.
+        people: Fewest and most people; each of them has an annotation.
+        attempts: Number of layouts to try until each person shows enough keypoints.
 
     Returns:
-        The scene; people stand in the order of their drawing, the farthest last.
+        The scene, with people in the order of their drawing, the farthest last.
     """
     best, best_seen = None, -1
     for attempt in range(attempts):
@@ -111,8 +111,11 @@ def _place_objects(rng: np.random.Generator, size, count: int, covered: np.ndarr
 
 
 def _place_people(rng: np.random.Generator, size, count: int, covered: np.ndarray):
-    """People from the nearest (first, largest) to the farthest, each put where enough of its
-    keypoints stay uncovered; ``covered`` (h, w) uint8 grows with each."""
+    """Place people from the nearest (first, largest) to the farthest.
+
+    Each is placed where enough of its keypoints stay uncovered; ``covered`` (h, w) uint8 grows with
+    each.
+    """
     width, height = size
     unit = min(height, 0.8 * width)
     largest = min(0.95, 1.75 * np.sqrt(width * height / count) / unit)
@@ -125,7 +128,7 @@ def _place_people(rng: np.random.Generator, size, count: int, covered: np.ndarra
         free = int(rng.integers(12, 18)) if count <= 8 else 12
         best = None
         for attempt in range(40):
-            # A crowded image gets smaller people rather than hidden ones.
+            # A crowded image gets smaller people instead of hidden ones.
             person.scale = scale * 0.96 ** max(0, attempt - 8)
             person.centre = _sample_centre(rng, person, size, inside)
             seen, within = _count_free(person.keypoints, covered)
@@ -141,7 +144,7 @@ def _place_people(rng: np.random.Generator, size, count: int, covered: np.ndarra
 
 
 def _sample_centre(rng: np.random.Generator, person: Person, size, inside: int) -> np.ndarray:
-    """A place for the pelvis such that the figure lies in the image, or partly out of it."""
+    """Sample a position of the pelvis so that the figure is in the image, or partly outside it."""
     shape = person.project(np.array(list(person.figure.points.values()))) - person.centre
     low, high = shape.min(axis=0), shape.max(axis=0)
     margin = person.scale * 0.03
@@ -149,14 +152,14 @@ def _sample_centre(rng: np.random.Generator, person: Person, size, inside: int) 
         margin -= (high - low) * 0.45
     first, last = margin - low, np.array(size) - 1 - margin - high
     share = rng.random(2)
-    # Feet stand rather low in the image.
+    # Feet are usually low in the image.
     share[1] = share[1] ** 0.7
     middle = (first + last) / 2
     return np.where(last > first, first + share * (last - first), middle)
 
 
 def _count_free(keypoints: np.ndarray, covered: np.ndarray) -> tuple[int, int]:
-    """Keypoints that are in the image and not covered; keypoints in the image."""
+    """Return the number of uncovered keypoints in the image, and of all keypoints in the image."""
     height, width = covered.shape
     x, y = np.round(keypoints).astype(int).T
     within = (x >= 0) & (y >= 0) & (x < width) & (y < height)
@@ -175,7 +178,7 @@ def _cover(covered: np.ndarray, person: Person) -> None:
 
 
 def _draw_shadow(canvas: Canvas, person: Person) -> None:
-    """A soft dark patch on the ground below the lowest part of the figure."""
+    """Draw a soft, dark patch on the ground below the lowest part of the figure."""
     shape = person.project(np.array(list(person.figure.points.values())))
     lowest, left, right = shape[:, 1].max(), shape[:, 0].min(), shape[:, 0].max()
     axes = (0.5 * (right - left) + 0.03 * person.scale, 0.035 * person.scale)
@@ -189,7 +192,7 @@ def _draw_shadow(canvas: Canvas, person: Person) -> None:
 
 
 def annotate(person: Person, labels: np.ndarray) -> Annotation:
-    """Ground truth of a person from the labels (h, w) of the finished image."""
+    """Derive a person's ground truth from the labels (h, w) of the finished image."""
     height, width = labels.shape
     mask = labels // PARTS == person.number
     points = person.keypoints
@@ -214,8 +217,10 @@ def annotate(person: Person, labels: np.ndarray) -> Annotation:
 
 
 def outlines(mask: np.ndarray, bbox: np.ndarray, zoom: int = 4) -> list[list[float]]:
-    """Polygons around the pixels of a mask (h, w), in COCO's coordinates, where pixel (0, 0)
-    covers 0 to 1; specks of less than 3 pixels are left out if there is anything else."""
+    """Return polygons around the pixels of a mask (h, w), in COCO's coordinates.
+
+    Pixel (0, 0) covers 0 to 1. Specks of less than 3 pixels are dropped if there is anything else.
+    """
     x, y, w, h = (int(value) for value in bbox)
     part = mask[y : y + h, x : x + w].astype(np.uint8)
     part = cv2.resize(part, (w * zoom, h * zoom), interpolation=cv2.INTER_NEAREST)

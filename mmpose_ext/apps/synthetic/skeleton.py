@@ -1,8 +1,8 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """COCO's 17 keypoints and a jointed body: proportions and forward kinematics.
 
-Axes of a body: x to its left, y up, z forward. Axes of the camera (orthographic): X to the right
-of the image, Y up, Z towards the viewer. Lengths are in standing heights, angles in degrees.
+Axes of a body: x to its left, y up, z forward. Axes of the camera (orthographic): X to the right of
+the image, Y up, Z towards the viewer. Lengths are in standing heights and angles in degrees.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ KEYPOINT_NAMES = (
     'right_ankle',
 )
 
-# COCO's own list: pairs of keypoints, counted from 1.
+# COCO's own list of keypoint pairs, counted from 1.
 SKELETON = (
     (16, 14),
     (14, 12),
@@ -87,7 +87,7 @@ class Arm:
 
 @dataclass
 class Leg:
-    """Hip and knee angles, like an arm's; the knee bends backwards."""
+    """Hip and knee angles, defined like an arm's; the knee bends backwards."""
 
     flexion: float = 0.0
     abduction: float = 4.0
@@ -97,11 +97,11 @@ class Leg:
 
 @dataclass
 class Pose:
-    """All angles of a body and its attitude before the camera.
+    """All angles of a body and its orientation to the camera.
 
-    ``yaw`` turns it about its upright axis (0 faces the camera, 90 looks to the right of the
-    image, 180 shows the back), ``lean`` tips the pelvis forward, ``roll`` turns the picture of it,
-    ``camera_pitch`` looks down on it.
+    ``yaw`` turns the body about its upright axis (0 faces the camera, 90 looks to the right of the
+    image, 180 shows the back). ``lean`` tips the pelvis forward, ``roll`` rotates the picture in
+    the image plane, and ``camera_pitch`` tilts the camera down.
     """
 
     left_arm: Arm = field(default_factory=Arm)
@@ -122,11 +122,12 @@ class Pose:
 
 @dataclass
 class Figure:
-    """A posed body seen by the camera.
+    """A posed body as the camera sees it.
 
     Attributes:
         keypoints: (17, 3) float64, COCO's order, camera axes, standing heights, pelvis at 0.
-        points: landmark name -> (3,), also those that are no keypoints (``left_toe``, ``chest``).
+        points: (3,) by landmark name, including those that are not keypoints (``left_toe``,
+        ``chest``).
         head, chest, pelvis: (3, 3) rotations; the columns are the part's left, up and forward.
     """
 
@@ -138,7 +139,7 @@ class Figure:
 
 
 def _rotations(axes: str, degrees: list[float]) -> list[np.ndarray]:
-    """One (3, 3) rotation for each axis letter and angle."""
+    """Return one (3, 3) rotation per axis letter and angle."""
     cos, sin = np.cos(np.deg2rad(degrees)), np.sin(np.deg2rad(degrees))
     out = np.zeros((len(axes), 3, 3))
     for matrix, axis, c, s in zip(out, axes, cos, sin):
@@ -151,7 +152,7 @@ def _rotations(axes: str, degrees: list[float]) -> list[np.ndarray]:
 
 
 def pose_body(body: Proportions, pose: Pose) -> Figure:
-    """Forward kinematics: the places of all landmarks of a body in a pose."""
+    """Compute the positions of all landmarks of a body in a pose (forward kinematics)."""
     (camera, roll, yaw, lean, bend, side, twist, turn, nod, tilt) = _rotations(
         'xzyxxzyyxz',
         [

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Draws the neck, the trunk with its shirt and collar, skirts and backpacks."""
+"""Draw the neck, the trunk with its shirt and collar, skirts and backpacks."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def draw_neck(canvas: Canvas, person: Person) -> None:
 
 
 def _rounded_hull(centres: np.ndarray, radii: np.ndarray) -> np.ndarray:
-    """Convex hull (P, 2) of circles: centres (C, 2), radii (C,)."""
+    """Return the convex hull (P, 2) of circles with centres (C, 2) and radii (C,)."""
     turn = np.linspace(0, 2 * np.pi, 12, endpoint=False)
     rim = np.stack((np.cos(turn), np.sin(turn)), -1)
     points = (centres[:, None] + rim * radii[:, None, None]).reshape(-1, 2)
@@ -32,7 +32,7 @@ def _rounded_hull(centres: np.ndarray, radii: np.ndarray) -> np.ndarray:
 
 
 def trunk_shapes(person: Person) -> list[np.ndarray]:
-    """Chest and belly as two convex polygons (P, 2), in pixels."""
+    """Return chest and belly as two convex polygons (P, 2) in pixels."""
     points, body = person.figure.points, person.body
     chest, pelvis = person.figure.chest, person.figure.pelvis
     ribs = points['chest'] + chest @ (0, -0.09, 0)
@@ -57,8 +57,8 @@ def draw_trunk(canvas: Canvas, person: Person) -> None:
     scale, chest = person.scale, person.figure.chest
     pelvis, top = person.project(points['pelvis']), person.project(points['chest'])
     up = (top - pelvis) / max(np.hypot(*(top - pelvis)) / scale, 0.08)
-    # The trunk's left as seen; where it points at the viewer a short axis would blow the
-    # pattern up, so its length has a floor.
+    # The trunk's left in the image. If it points at the viewer, a short axis would enlarge the
+    # pattern, so its length has a minimum.
     left = np.array((-up[1], up[0])) * (1 if chest[2, 2] >= 0 else -1) / np.hypot(*up)
     left = left * scale * max(abs(chest[2, 2]), 0.45)
     shirt, below = pattern(look), look.bottom_colour
@@ -73,7 +73,7 @@ def draw_trunk(canvas: Canvas, person: Person) -> None:
 
 
 def _draw_neckline(canvas: Canvas, person: Person, label: int) -> None:
-    """Collar, buttons or an open jacket: what only the front of a trunk has."""
+    """Draw a collar, buttons or an open jacket, which only the front of a trunk has."""
     look, points, chest = person.look, person.figure.points, person.figure.chest
     front = points['chest'] + chest @ (0, 0, 0.06)
 

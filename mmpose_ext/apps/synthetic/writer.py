@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Writes the data set: images, COCO annotations, detections, and a manifest of complete files."""
+"""Write the data set: images, COCO annotations, detections and a manifest of complete files."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from .detections import detect
 from .scene import Scene, make_scene
 from .skeleton import KEYPOINT_NAMES, SKELETON
 
-VERSION = 1  # of the pictures: to be raised with any change of what a seed gives
+VERSION = 1  # of the pictures; increase it when a seed gives different pictures
 MANIFEST = 'manifest.json'
 SPLITS = ('train', 'val', 'test')
 MOST_IMAGES, MOST_PEOPLE = 1_000_000, 60
-LEAST_PIXELS = 600  # of the image, a person
+LEAST_PIXELS = 600  # of the image per person
 
 
 def generate(
@@ -37,29 +37,32 @@ def generate(
     quality: int = 92,
     progress: bool = True,
 ) -> Path:
-    """Writes a synthetic multi-person keypoint set in COCO's format.
+    """Write a synthetic multi-person keypoint data set in COCO format.
 
-    The bytes depend only on the settings, in one environment (numpy's arithmetic and OpenCV's JPEG
-    encoder take part); image i of a split only on (seed, split, i, people, image_size, quality).
-    A finished set with the same settings is left as it is; an unfinished one is made anew.
+    In one environment the bytes depend only on the settings (numpy's arithmetic and OpenCV's JPEG
+    encoder differ between environments). Image i of a split depends only on (seed, split, i,
+    people, image_size, quality). A finished data set with the same settings is kept; an unfinished
+    one is rebuilt.
 
     Args:
-        out_dir: folder of the set; made if missing.
-        splits: number of images of 'train', 'val' and 'test'; None stands for 1000 and 200.
-        seed: any non-negative integer.
-        people: fewest and most people in an image, 1 to 60.
+        out_dir: Folder of the data set; created if missing.
+        splits: Number of images of 'train', 'val' and 'test'. None gives 1000 training and 200
+        validation images.
+        seed: Any non-negative integer.
+        people: Fewest and most people per image, 1 to 60.
         image_size: (w, h) in pixels, at least 64 each.
-        workers: processes; None takes 2, or 1 on one core. Does not change the result.
-        overwrite: replace a set that has other settings.
-        quality: of the JPEGs, 1 to 100.
-        progress: show a bar.
+        workers: Number of processes, which does not change the result. Defaults to 2, or 1 on one
+        core.
+        overwrite: Whether to replace a data set that has other settings.
+        quality: Quality of the JPEGs, 1 to 100.
+        progress: Whether to show a progress bar.
 
     Returns:
         The folder.
 
     Raises:
-        ValueError: a setting is out of its range.
-        FileExistsError: the folder holds something else, and ``overwrite`` is not given.
+        ValueError: If a setting is out of range.
+        FileExistsError: If the folder holds something else and ``overwrite`` is not set.
     """
     settings = _checked(splits, seed, people, image_size, quality)
     if workers is None:
@@ -77,7 +80,7 @@ def generate(
 
 
 def _checked(splits, seed, people, image_size, quality) -> dict:
-    """The settings as the manifest holds them; raises ValueError on a bad one."""
+    """Return the settings for the manifest; raise ValueError if one is invalid."""
     splits = {'train': 1000, 'val': 200} if splits is None else dict(splits)
     for split, count in splits.items():
         if split not in SPLITS:
@@ -85,7 +88,7 @@ def _checked(splits, seed, people, image_size, quality) -> dict:
         if not 0 <= count < MOST_IMAGES:
             raise ValueError(f'splits[{split!r}] is {count}: give 0 to {MOST_IMAGES - 1} images')
     if not sum(splits.values()):
-        raise ValueError('splits asks for no image at all: give at least one split a number')
+        raise ValueError('splits has no images: give at least one split a number')
     if seed < 0:
         raise ValueError(f'seed is {seed}: give a non-negative integer')
     people, image_size = tuple(people), tuple(image_size)
@@ -98,7 +101,7 @@ def _checked(splits, seed, people, image_size, quality) -> dict:
     if image_size[0] * image_size[1] < LEAST_PIXELS * people[1]:
         raise ValueError(
             f'image_size {image_size} is too small for {people[1]} people: give at '
-            f'least {LEAST_PIXELS} pixels a person'
+            f'least {LEAST_PIXELS} pixels per person'
         )
     if not 1 <= quality <= 100:
         raise ValueError(f'quality is {quality}: give 1 to 100')
@@ -127,7 +130,7 @@ def _annotation_file(out: Path, kind: str, split: str) -> Path:
 
 
 def _is_done(out: Path, settings: dict) -> bool:
-    """Whether the folder holds the whole set with these settings."""
+    """Return whether the folder holds the complete data set with these settings."""
     if _read_manifest(out) != {**settings, 'complete': True}:
         return False
     for split, count in settings['splits'].items():
@@ -141,7 +144,7 @@ def _is_done(out: Path, settings: dict) -> bool:
 
 
 def _claim(out: Path, settings: dict, overwrite: bool) -> None:
-    """Makes the folder ours: refuses a foreign one, clears what an earlier set left."""
+    """Prepare the folder: refuse one with other files, and clear an earlier data set."""
     if out.exists() and not out.is_dir():
         raise FileExistsError(f'{out} is a file: give a folder')
     manifest = _read_manifest(out) if out.exists() else None
@@ -149,17 +152,17 @@ def _claim(out: Path, settings: dict, overwrite: bool) -> None:
         if manifest is None:
             raise FileExistsError(
                 f'{out} holds files that this generator did not write: give an empty or new '
-                'folder, or --overwrite (overwrite=True) to write into it all the same'
+                'folder, or overwrite=True to write into it anyway'
             )
         same = {k: v for k, v in manifest.items() if k != 'complete'} == settings
         if not same:
             changed = [k for k in settings if settings[k] != manifest.get(k)]
             raise FileExistsError(
-                f'{out} holds a set with other settings ({", ".join(changed)} differ): give '
-                'another folder, or --overwrite (overwrite=True) to replace it'
+                f'{out} holds a data set with other settings ({", ".join(changed)} differ): give '
+                'another folder, or overwrite=True to replace it'
             )
     out.mkdir(parents=True, exist_ok=True)
-    # From here on the set counts as unfinished.
+    # From here on the data set counts as unfinished.
     _write_json(out / MANIFEST, {**settings, 'complete': False})
     for split in SPLITS:
         for kind in ('keypoints', 'detections'):
@@ -173,7 +176,7 @@ def _claim(out: Path, settings: dict, overwrite: bool) -> None:
 
 
 def image_id(split: str, index: int) -> int:
-    """Unique over all splits: 1, 2, ... in train, 1000001, ... in val, 2000001, ... in test."""
+    """Return an id that is unique over splits: from 1 in train, 1000001 in val, 2000001 in test."""
     return SPLITS.index(split) * MOST_IMAGES + index + 1
 
 
@@ -196,7 +199,7 @@ def _split_entropy(settings: dict, split: str, index: int) -> list[int]:
 
 
 def make_image(settings: dict, split: str, index: int) -> Scene:
-    """The scene of one image, as the settings of the manifest determine it."""
+    """Make the scene of one image with the settings of the manifest."""
     return make_scene(
         _split_entropy(settings, split, index),
         tuple(settings['image_size']),
@@ -205,7 +208,7 @@ def make_image(settings: dict, split: str, index: int) -> Scene:
 
 
 def _write_image(index: int, out: Path, split: str, settings: dict) -> tuple[dict, list, list]:
-    """Draws and writes image ``index``; gives its COCO image, annotations and detections."""
+    """Draw and write image ``index``; return its COCO image, annotations and detections."""
     cv2.setNumThreads(1)
     scene = make_image(settings, split, index)
     done, data = cv2.imencode('.jpg', scene.image, [cv2.IMWRITE_JPEG_QUALITY, settings['quality']])
@@ -213,7 +216,7 @@ def _write_image(index: int, out: Path, split: str, settings: dict) -> tuple[dic
         raise RuntimeError(f'OpenCV could not encode {image_name(split, index)}')
     _write_atomically(out / split / image_name(split, index), data.tobytes())
     number = image_id(split, index)
-    people = [a for a in scene.annotations if a.area]  # nobody can label one who is wholly hidden
+    people = [a for a in scene.annotations if a.area]  # nobody can label a fully hidden person
     width, height = settings['image_size']
     image = {'id': number, 'file_name': image_name(split, index), 'width': width, 'height': height}
     annotations = [_coco_annotation(a, number, i) for i, a in enumerate(people)]
@@ -256,8 +259,8 @@ def _write_split(
 ) -> None:
     work = partial(_write_image, out=out, split=split, settings=settings)
     threads = cv2.getNumThreads()
-    # before the processes are forked: OpenCV's pool of threads does not outlive a fork, and a
-    # process that then changes the number of threads waits for them forever
+    # before forking: OpenCV's thread pool does not survive a fork, and a process that then changes
+    # the number of threads waits for them forever
     cv2.setNumThreads(1)
     try:
         with tqdm(total=count, desc=f'{split} images', unit='img', disable=not progress) as bar:
@@ -293,12 +296,12 @@ def _write_split(
 
 
 def _ordered(work, count: int, workers: int):
-    """Results of work(0), work(1), ... in order, from one or more processes."""
+    """Yield the results of work(0), work(1), ... in order, from one or more processes."""
     if workers <= 1:
         yield from map(work, range(count))
         return
     methods = multiprocessing.get_all_start_methods()
     context = multiprocessing.get_context('fork' if 'fork' in methods else None)
-    # Ctrl-C is for the parent, which then ends its workers.
+    # Only the parent handles Ctrl-C; it then ends its workers.
     with context.Pool(workers, signal.signal, (signal.SIGINT, signal.SIG_IGN)) as pool:
         yield from pool.imap(work, range(count), chunksize=8)

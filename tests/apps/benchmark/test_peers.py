@@ -88,5 +88,5 @@ def test_what_cannot_be_measured_is_noted(root):
     ours, _ = contestants(root, 'lsp/clnet_resnet18_lspet_128x128')
     benchmark = ConfigBenchmark([ours], 'c', Settings(runs=1, measures=('loader',)))
     assert benchmark.run() == []
-    assert '--data-root' in benchmark.notes[0]
+    assert 'data_root' in benchmark.notes[0]
     assert torch.is_grad_enabled()

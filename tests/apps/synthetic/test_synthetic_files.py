@@ -78,7 +78,7 @@ def test_an_image_does_not_depend_on_how_many_there_are(tmp_path):
         (dict(image_size=(320, 9000)), 'image_size is'),
         (dict(splits={'train': -1}), r"splits\['train'\] is -1"),
         (dict(splits={'dev': 5}), "splits has 'dev'"),
-        (dict(splits={'train': 0}), 'no image at all'),
+        (dict(splits={'train': 0}), 'has no images'),
         (dict(seed=-1), 'seed is -1'),
         (dict(quality=0), 'quality is 0'),
         (dict(workers=0), 'workers is 0'),
@@ -92,13 +92,20 @@ def test_bad_settings(tmp_path, settings, message):
 
 def test_a_foreign_folder_is_left_alone(tmp_path):
     (tmp_path / 'notes.txt').write_text('mine')
-    with pytest.raises(FileExistsError, match='did not write.*--overwrite'):
+    with pytest.raises(FileExistsError, match='did not write.*overwrite=True'):
         generate(tmp_path, **SMALL)
     assert [file.name for file in tmp_path.iterdir()] == ['notes.txt']
     generate(tmp_path, overwrite=True, workers=1, **SMALL)
     assert (tmp_path / 'notes.txt').read_text() == 'mine'
     with pytest.raises(FileExistsError, match='is a file'):
         generate(tmp_path / 'notes.txt', **SMALL)
+
+
+def test_the_command_names_its_flag(tmp_path, capsys):
+    (tmp_path / 'notes.txt').write_text('mine')
+    assert command.main(['--out', str(tmp_path), '--train', '1', '--val', '0']) == 2
+    message = capsys.readouterr().err
+    assert '--overwrite' in message and 'overwrite=True' not in message
 
 
 def test_a_set_with_other_settings_is_replaced_only_on_request(tmp_path):
