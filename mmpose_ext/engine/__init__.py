@@ -18,6 +18,7 @@ from .checkpoint_match_hook import CheckpointMatchHook, match_checkpoint
 from .cpu_launcher import install_cpu_launcher
 from .deferred_log import DeferredRuntimeInfoHook
 from .epoch_seed_hook import EpochSeedHook
+from .fast_batches import FastPoseDataPreprocessor
 from .fast_data_hook import FastData, FastDataHook
 from .fast_training_hook import FastTraining, FastTrainingHook
 from .safe_checkpoint_hook import SafeCheckpointHook
@@ -34,6 +35,7 @@ __all__ = [
     'EpochSeedHook',
     'FastData',
     'FastDataHook',
+    'FastPoseDataPreprocessor',
     'FastTraining',
     'FastTrainingHook',
     'SafeCheckpointHook',

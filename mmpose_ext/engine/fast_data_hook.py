@@ -16,6 +16,7 @@ from mmpose_ext.datasets.fast import speed_up_dataset
 from mmpose_ext.datasets.pack import use_pack
 
 from .deferred_log import defer_log
+from .fast_batches import batch_in_one_piece
 
 
 @dataclass(frozen=True)
@@ -80,10 +81,13 @@ class FastDataHook(Hook):
             command = f'mmpose-ext pack {runner.cfg.filename or "CONFIG"}'
             path = None if settings.pack is True else settings.pack
             done += use_pack(loader.dataset, path, command, settings.check_images)
+        preprocessor = _unwrapped(runner.model).data_preprocessor
+        if settings.reading or settings.pack:
+            done += batch_in_one_piece(loader, preprocessor)
         pin = torch.cuda.is_available() if settings.pin_memory is None else settings.pin_memory
         if pin:
             loader.pin_memory = True
-            _unwrapped(runner.model).data_preprocessor._non_blocking = True
+            preprocessor._non_blocking = True
             done.append('pinned memory')
         wait = settings.wait_for_device
         if not (not torch.cuda.is_available() if wait is None else wait):

@@ -41,6 +41,7 @@ from mmpose_ext.datasets.pack.records import (
     person_key,
     sha256_of,
 )
+from mmpose_ext.datasets.pack.tiles import TiledJpeg
 
 #: Images that a process takes on at once.
 BATCH = 32
@@ -186,7 +187,8 @@ def _faults(job: PackJob, reader: PackReader) -> list[str]:
         key = person_key(job.dataset.get_data_info(index))
         try:
             crop = reader.crop(key)
-            if cv2.imdecode(np.frombuffer(crop.jpeg, np.uint8), cv2.IMREAD_COLOR) is None:
+            file = np.frombuffer(crop.picture.content, np.uint8)
+            if cv2.imdecode(file, cv2.IMREAD_COLOR) is None:
                 wrong.append(f'person {key.decode()[2:]}: the crop is no image')
         except PackError as error:
             wrong.append(str(error))
@@ -332,8 +334,7 @@ def cut_crop(image: np.ndarray, region: tuple[int, int, int, int], size: int, qu
     if by < 1:
         reduced = (max(round((x2 - x1) * by), 1), max(round((y2 - y1) * by), 1))
         pixels = cv2.resize(pixels, reduced, interpolation=cv2.INTER_AREA)
-    _, jpeg = cv2.imencode('.jpg', pixels, [cv2.IMWRITE_JPEG_QUALITY, quality])
-    return Crop((x1, y1, x2, y2), (width, height), jpeg.tobytes())
+    return Crop((x1, y1, x2, y2), (width, height), TiledJpeg.encode(pixels, quality))
 
 
 def _done(number: int) -> bytes:

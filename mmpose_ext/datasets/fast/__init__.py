@@ -1,8 +1,10 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """Faster sample preparation, switched on by ``fast_data`` of a config."""
 
+from .collate import SampleBatch, collate_samples
 from .deferred_image import DeferredImage, EncodedImage
 from .draws import truncated_normal
+from .heatmaps import FastMSRAHeatmap, FastUDPHeatmap
 from .pack_inputs import FastPackPoseInputs
 from .pipeline import datasets_in, speed_up_dataset
 from .transforms import (
@@ -18,10 +20,14 @@ __all__ = [
     'EncodedImage',
     'FastBottomupRandomAffine',
     'FastLoadImage',
+    'FastMSRAHeatmap',
     'FastPackPoseInputs',
     'FastRandomBBoxTransform',
     'FastRandomFlip',
     'FastTopdownAffine',
+    'FastUDPHeatmap',
+    'SampleBatch',
+    'collate_samples',
     'datasets_in',
     'speed_up_dataset',
     'truncated_normal',

@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 import io
+import math
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Tuple
 
 import cv2
 import numpy as np
@@ -27,6 +28,8 @@ REDUCTIONS = {
 }
 #: Rows of the largest block (MCU) of usual JPEGs.
 BLOCK = 16
+#: x1, y1, x2, y2 in pixels, the last two excluded.
+Box = Tuple[int, int, int, int]
 
 
 class DeferredImage(ABC):
@@ -61,25 +64,27 @@ class DeferredImage(ABC):
         matrix = _homogeneous(matrix)
         if self.direction is not None:
             matrix = matrix @ _mirror(self.size, self.direction)
-        pixels, to_image = self.pixels(largest_scale(matrix), lowest_row(matrix, size))
+        pixels, to_image = self.pixels(largest_scale(matrix), source_box(matrix, size))
         matrix = matrix if to_image is None else matrix @ to_image
-        return cv2.warpAffine(pixels, matrix[:2], (int(size[0]), int(size[1])))
+        warped = cv2.warpAffine(pixels, matrix[:2], (int(size[0]), int(size[1])))
+        return warped if warped.shape[2] == 3 else cv2.cvtColor(warped, cv2.COLOR_BGRA2BGR)
 
     @abstractmethod
     def pixels(
-        self, scale: float = 1.0, rows: int | None = None
+        self, scale: float = 1.0, box: Box | None = None
     ) -> tuple[np.ndarray, np.ndarray | None]:
         """Decode.
 
         Args:
             scale (float): Pixels of the result for each pixel of the image. Below 1, an image
                 reduced to no less than that will do. Defaults to 1.
-            rows (int, optional): How many of the image's rows, from the top, are needed; the result
-                may have more. Defaults to all.
+            box (tuple[int, int, int, int], optional): x1, y1, x2, y2 of the pixels of the image
+                that are needed, the last two excluded; the result may have more. Defaults to all.
 
         Returns:
-            tuple: Pixels (h, w, 3) uint8, BGR, and the matrix (3, 3) from them to pixels of the
-            image; None where they are the image's.
+            tuple: Pixels (h, w, C) uint8, BGR, and the matrix (3, 3) from them to pixels of the
+            image; None where they are the image's. C is 3, or 4 with a channel that means nothing:
+            OpenCV warps four channels in less time.
         """
 
 
@@ -108,14 +113,14 @@ class EncodedImage(DeferredImage):
         super().__init__(self._read_size())
 
     def pixels(
-        self, scale: float = 1.0, rows: int | None = None
+        self, scale: float = 1.0, box: Box | None = None
     ) -> tuple[np.ndarray, np.ndarray | None]:
         """Decode; see :meth:`DeferredImage.pixels`."""
         if self._decoded is not None:
             return self._decoded, None
         by = reduction(scale) if self._jpeg else 1
         width, height = self.size
-        decoded = self._decode_by_simplejpeg(by, rows) if self._plain else None
+        decoded = self._decode_by_simplejpeg(by, box and box[3]) if self._plain else None
         if decoded is None:  # what is damaged but little, OpenCV reads
             decoded = _opencv(self.content, REDUCTIONS.get(by, cv2.IMREAD_COLOR))
             expected = (-(-height // by), -(-width // by))
@@ -157,21 +162,44 @@ class EncodedImage(DeferredImage):
         return self._decoded.shape[1], self._decoded.shape[0]
 
     def _decode_by_simplejpeg(self, by: int, rows: int | None) -> np.ndarray | None:
-        width, height = self.size
-        content, strict = self.content, True
+        content, (width, height), strict = self.content, self.size, True
         whole = b'\xff\xd9' in content[-64:]  # else let it fail as the whole image does
         if rows is not None and rows + BLOCK < height and whole:
             shorter = cut_below(content, rows)
             if shorter is not None:  # the decoder finds more data than its header speaks of
                 content, height, strict = shorter[0], shorter[1], False
-        least = dict(min_width=-(-width // by), min_height=-(-height // by), min_factor=by)
-        try:
-            decoded = simplejpeg.decode_jpeg(
-                content, 'BGR', strict=strict, **(least if by > 1 else {})
-            )
-        except ValueError:
-            return None
-        return decoded if decoded.shape[:2] == (-(-height // by), -(-width // by)) else None
+        return by_simplejpeg(content, (width, height), by, strict)
+
+
+def decode_baseline(content: bytes, size: tuple[int, int], by: int = 1) -> np.ndarray | None:
+    """Decode a baseline JPEG without EXIF data; see :func:`by_simplejpeg`."""
+    if simplejpeg is not None:
+        return by_simplejpeg(content, size, by)
+    return _opencv(content, REDUCTIONS.get(by, cv2.IMREAD_COLOR))
+
+
+def by_simplejpeg(
+    content: bytes, size: tuple[int, int], by: int = 1, strict: bool = True
+) -> np.ndarray | None:
+    """Decode a baseline JPEG by simplejpeg.
+
+    Args:
+        content (bytes): Of the file.
+        size (tuple[int, int]): [w, h] by its header.
+        by (int): By how much to reduce it. Defaults to 1.
+        strict (bool): Whether to refuse what libjpeg warns of. Defaults to True.
+
+    Returns:
+        np.ndarray | None: (h / by, w / by, 4) uint8, BGR and a channel that means nothing; None
+        where it is damaged.
+    """
+    width, height = -(-size[0] // by), -(-size[1] // by)
+    least = dict(min_width=width, min_height=height, min_factor=by) if by > 1 else {}
+    try:
+        decoded = simplejpeg.decode_jpeg(content, 'BGRX', strict=strict, **least)
+    except ValueError:
+        return None
+    return decoded if decoded.shape[:2] == (height, width) else None
 
 
 def cut_below(content: bytes, rows: int) -> tuple[bytes, int] | None:
@@ -186,13 +214,24 @@ def cut_below(content: bytes, rows: int) -> tuple[bytes, int] | None:
         multiple of the largest block with a margin for the colours' interpolation. None for
         progressive JPEGs, which hold all rows in each scan, and what has no such header.
     """
+    at = height_at(content)
+    if at is None:
+        return None
+    height = int.from_bytes(content[at : at + 2], 'big')
+    kept = min(height, (rows // BLOCK + 2) * BLOCK)
+    return content[:at] + kept.to_bytes(2, 'big') + content[at + 2 :], kept
+
+
+def height_at(content: bytes) -> int | None:
+    """Where a baseline JPEG's header holds the image's height, two bytes before its width.
+
+    None for other files.
+    """
     at = 2
     while at + 9 < len(content) and content[at] == 0xFF:
         marker = content[at + 1]
         if marker in (0xC0, 0xC1):
-            height = int.from_bytes(content[at + 5 : at + 7], 'big')
-            kept = min(height, (rows // BLOCK + 2) * BLOCK)
-            return content[: at + 5] + kept.to_bytes(2, 'big') + content[at + 7 :], kept
+            return at + 5
         if marker in (0xC2, 0xDA):
             return None
         at += 2 + int.from_bytes(content[at + 2 : at + 4], 'big')
@@ -220,22 +259,26 @@ def largest_scale(matrix: np.ndarray) -> float:
     Args:
         matrix (np.ndarray): (3, 3) or (2, 3).
     """
-    (a, b), (c, d) = matrix[:2, :2]
+    (a, b), (c, d) = matrix[:2, :2].tolist()
     half, cross = (a * a + b * b + c * c + d * d) / 2, a * d - b * c
-    return float(np.sqrt(half + np.sqrt(max(half * half - cross * cross, 0.0))))
+    return math.sqrt(half + math.sqrt(max(half * half - cross * cross, 0.0)))
 
 
-def lowest_row(matrix: np.ndarray, size: Sequence[int]) -> int:
-    """How many rows of the source, from the top, a warp reads; 0 or more.
+def source_box(matrix: np.ndarray, size: Sequence[int]) -> Box:
+    """The pixels of the source that a bilinear warp reads; they may lie outside of it.
 
     Args:
         matrix (np.ndarray): (3, 3), from the source's pixels to the result's.
         size (Sequence[int]): [w, h] of the result.
     """
-    inverse = cv2.invertAffineTransform(matrix[:2])
-    x, y, shift = inverse[1]
-    lowest = max(x * (size[0] - 1), 0) + max(y * (size[1] - 1), 0) + shift
-    return max(int(lowest) + 3, 0)
+    right, bottom = size[0] - 1, size[1] - 1
+    (a, b, x), (c, d, y) = cv2.invertAffineTransform(matrix[:2]).tolist()
+    low = x + min(a * right, 0) + min(b * bottom, 0), y + min(c * right, 0) + min(d * bottom, 0)
+    high = x + max(a * right, 0) + max(b * bottom, 0), y + max(c * right, 0) + max(d * bottom, 0)
+    return (
+        math.floor(low[0]) - 1, math.floor(low[1]) - 1,
+        math.floor(high[0]) + 3, math.floor(high[1]) + 3,
+    )  # fmt: skip
 
 
 def _homogeneous(matrix: np.ndarray) -> np.ndarray:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Mapping
+from typing import Any
 
 import numpy as np
 import torch
@@ -39,54 +39,46 @@ class FastPackPoseInputs(PackPoseInputs):
         image = results.get('img')
         if not isinstance(image, np.ndarray) or image.ndim != 3:
             return super().transform(results)
-        sample = PoseDataSample()
         names = results.get('instance_mapping_table', self.instance_mapping_table)
-        instances = _fill(InstanceData(), results, names)
+        instances = {new: results[old] for old, new in names.items() if old in results}
         if self.pack_transformed and 'transformed_keypoints' in results:
-            instances.set_field(results['transformed_keypoints'], 'transformed_keypoints')
-        sample.gt_instances = instances
+            instances['transformed_keypoints'] = results['transformed_keypoints']
         names = results.get('label_mapping_table', self.label_mapping_table)
-        sample.gt_instance_labels = _fill(InstanceData(), results, names, _label)
+        labels = {new: _label(results[old]) for old, new in names.items() if old in results}
         names = results.get('field_mapping_table', self.field_mapping_table)
-        fields = self._fields({new: results[old] for old, new in names.items() if old in results})
-        if fields is not None:
-            sample.gt_fields = fields
-        for key in self.meta_keys:
-            if key in results:
-                sample.set_field(results[key], key, field_type='metainfo')
+        fields = {new: results[old] for old, new in names.items() if old in results}
+        meta = {key: results[key] for key in self.meta_keys if key in results}
+        sample = _element(PoseDataSample, {}, meta)
+        sample.gt_instances = _element(InstanceData, instances)
+        sample.gt_instance_labels = _element(InstanceData, labels)
+        if fields:
+            sample.gt_fields = _fields(fields)
         tensor = torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)
         return dict(inputs=tensor, data_samples=sample)
 
-    @staticmethod
-    def _fields(values: dict[str, Any]) -> PixelData | MultilevelPixelData | None:
-        """Pixel data of one or of several levels.
 
-        Raises:
-            AssertionError: If the values are of both kinds, as in mmpose.
-        """
-        if not values:
-            return None
-        several = {isinstance(value, list) for value in values.values()}
-        assert len(several) == 1, 'Got mixed single-level and multi-level pixel data.'
-        if several.pop():
-            fields = MultilevelPixelData()
-            for name, value in values.items():
-                fields.set_field(value, name)
-            return fields.to_tensor()
-        fields = PixelData()
-        for name, value in values.items():
-            fields.set_field(_tensor(value), name)
-        return fields
+def _element(kind: type, data: dict[str, Any], meta: dict[str, Any] | None = None) -> Any:
+    """What ``set_field`` for each of the values makes of a new data element."""
+    meta = meta or {}
+    element = kind.__new__(kind)
+    element.__dict__.update(_metainfo_fields=set(meta), _data_fields=set(data), **data, **meta)
+    return element
 
 
-def _fill(
-    data: InstanceData, results: Mapping[str, Any], names: Mapping[str, str], convert=None
-) -> InstanceData:
-    for key, name in names.items():
-        if key in results:
-            value = results[key]
-            data.set_field(value if convert is None else convert(value), name)
-    return data
+def _fields(values: dict[str, Any]) -> PixelData | MultilevelPixelData:
+    """Pixel data of one or of several levels.
+
+    Raises:
+        AssertionError: If the values are of both kinds, as in mmpose.
+    """
+    several = {isinstance(value, list) for value in values.values()}
+    assert len(several) == 1, 'Got mixed single-level and multi-level pixel data.'
+    if not several.pop():
+        return _element(PixelData, {name: _tensor(value) for name, value in values.items()})
+    fields = MultilevelPixelData()
+    for name, value in values.items():
+        fields.set_field(value, name)
+    return fields.to_tensor()
 
 
 def _label(value: Any) -> Any:

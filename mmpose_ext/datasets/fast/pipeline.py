@@ -8,6 +8,7 @@ from typing import Any, Iterator
 
 from mmpose.datasets.transforms import (
     BottomupRandomAffine,
+    GenerateTarget,
     GetBBoxCenterScale,
     LoadImage,
     PackPoseInputs,
@@ -17,6 +18,7 @@ from mmpose.datasets.transforms import (
     TopdownAffine,
 )
 
+from .heatmaps import FASTER_CODECS
 from .pack_inputs import FastPackPoseInputs
 from .transforms import (
     FastBottomupRandomAffine,
@@ -89,6 +91,10 @@ def speed_up_dataset(dataset: Any) -> list[str]:
             if type(step) in FASTER:
                 replaced.append(type(step).__name__)
                 steps[i] = as_type(step, FASTER[type(step)])
+            elif isinstance(step, GenerateTarget) and type(step.encoder) in FASTER_CODECS:
+                replaced.append(type(step.encoder).__name__)
+                steps[i] = copy.copy(step)
+                steps[i].encoder = as_type(step.encoder, FASTER_CODECS[type(step.encoder)])
         loader = first_loader(steps)
         if loader is not None and type(steps[loader]) is LoadImage and decodes_late(steps, loader):
             replaced.append('LoadImage')

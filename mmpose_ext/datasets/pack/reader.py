@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 from weakref import WeakValueDictionary
@@ -13,12 +14,14 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 from mmpose.registry import TRANSFORMS
 
-from mmpose_ext.datasets.fast import DeferredImage, EncodedImage, speed_up_dataset
+from mmpose_ext.datasets.fast import DeferredImage, speed_up_dataset
+from mmpose_ext.datasets.fast.deferred_image import Box, decode_baseline, reduction
 from mmpose_ext.datasets.fast.pipeline import first_loader, steps_that_look
 
 from .reach import Reach, reach_of
 from .records import (
     META,
+    VERSION,
     Crop,
     ImageState,
     Meta,
@@ -94,8 +97,8 @@ class PackReader:
         """Let the file go; what is read later opens it again."""
         self._opened, self._process = None, None
 
-    def get(self, key: bytes) -> bytes | None:
-        """A value, or None.
+    def get(self, key: bytes, read: Callable[[memoryview], Any] = bytes) -> Any:
+        """What a function makes of a value, by default its bytes; None where there is no value.
 
         Raises:
             PackError: If the file is damaged.
@@ -105,7 +108,7 @@ class PackReader:
         try:
             with self._open().begin(buffers=True) as transaction:
                 value = transaction.get(key)
-                return None if value is None else bytes(value)
+                return None if value is None else read(value)
         except lmdb.Error as error:
             raise self.damaged(str(error)) from error
 
@@ -115,14 +118,16 @@ class PackReader:
         Raises:
             PackError: If it is missing or damaged.
         """
-        content = self.get(key)
         name = key.decode()[2:]
-        if content is None:
-            raise PackError(f'pack {self.path} has no person {name}: run `{self.command}`')
         try:
-            return Crop.from_bytes(content)
+            crop = self.get(key, Crop.from_bytes)
+        except PackError:
+            raise
         except ValueError as error:
             raise self.damaged(f'person {name}: {error}') from error
+        if crop is None:
+            raise PackError(f'pack {self.path} has no person {name}: run `{self.command}`')
+        return crop
 
     def count(self, prefix: bytes) -> int:
         """How many keys start with a prefix."""
@@ -144,6 +149,8 @@ class PackReader:
             if isinstance(error, PackError) and '--anew' in str(error):
                 raise
             raise self.damaged(str(error)) from error
+        if meta is not None and meta.version != VERSION:
+            raise PackError(f'pack {self.path} is of another version: run `{self.command}`')
         if meta is None or done < meta.batches:
             of = f'{done} of {meta.batches} parts' if meta else 'nothing'
             raise PackError(f'pack {self.path} holds {of} so far: run `{self.command}` to the end')
@@ -166,22 +173,33 @@ class PackedImage(DeferredImage):
     def __init__(self, crop: Crop, name: str = '') -> None:
         super().__init__(crop.image_size)
         self._crop = crop
-        self._encoded = EncodedImage(crop.jpeg, name)
+        self._name = name
 
-    def pixels(
-        self, scale: float = 1.0, rows: int | None = None
-    ) -> tuple[np.ndarray, np.ndarray | None]:
-        """Decode; see :meth:`DeferredImage.pixels`."""
+    def pixels(self, scale: float = 1.0, box: Box | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """Decode; see :meth:`DeferredImage.pixels`.
+
+        Raises:
+            ValueError: If the crop is no JPEG.
+        """
         x1, y1, x2, y2 = self._crop.region
-        w, h = self._encoded.size
-        by_x, by_y = (x2 - x1) / w, (y2 - y1) / h
-        to_image = np.array(
-            [[by_x, 0, x1 + (by_x - 1) / 2], [0, by_y, y1 + (by_y - 1) / 2], [0, 0, 1]]
-        )
-        if rows is not None:
-            rows = max(int((rows - y1) / by_y) + 2, 0)
-        pixels, to_crop = self._encoded.pixels(scale * min(by_x, by_y), rows)
-        return pixels, to_image if to_crop is None else to_image @ to_crop
+        picture = self._crop.picture
+        by_x, by_y = (x2 - x1) / picture.size[0], (y2 - y1) / picture.size[1]
+        needed = (0, 0, *picture.size)
+        if box is not None:
+            needed = (
+                math.floor((box[0] - x1) / by_x) - 1, math.floor((box[1] - y1) / by_y) - 1,
+                math.ceil((box[2] - x1) / by_x) + 1, math.ceil((box[3] - y1) / by_y) + 1,
+            )  # fmt: skip
+        content, (left, top, right, bottom) = picture.cut(needed)
+        by = reduction(scale * min(by_x, by_y))
+        pixels = decode_baseline(content, (right - left, bottom - top), by)
+        if pixels is None:
+            raise ValueError(f'{self._name}: the crop is no image')
+        width, height = min(right, picture.size[0]) - left, min(bottom, picture.size[1]) - top
+        pixels = pixels[: -(-height // by), : -(-width // by)]  # without the padding
+        middle = (by - 1) / 2
+        x, y = x1 + (left + middle + 0.5) * by_x - 0.5, y1 + (top + middle + 0.5) * by_y - 0.5
+        return pixels, np.array([[by * by_x, 0, x], [0, by * by_y, y], [0, 0, 1]])
 
 
 @TRANSFORMS.register_module()

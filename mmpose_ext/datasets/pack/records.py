@@ -25,13 +25,16 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .reach import Reach
+import numpy as np
 
-VERSION = 1
+from .reach import Reach
+from .tiles import TiledJpeg, tiles_of
+
+VERSION = 2
 META = b'meta'
 #: Addresses set aside for the file, which is no longer than what is in it.
 MAP_SIZE = 2**40
-_CROP = struct.Struct('<I6i')
+_CROP = struct.Struct('<I8i')
 _STATE = struct.Struct('<QqI')
 
 
@@ -86,29 +89,36 @@ class Crop:
     Args:
         region (tuple[int, int, int, int]): x1, y1, x2, y2 of it in the image.
         image_size (tuple[int, int]): [w, h] of the whole image.
-        jpeg (bytes): Its pixels, possibly reduced.
+        picture (TiledJpeg): Its pixels, possibly reduced.
     """
 
     region: tuple[int, int, int, int]
     image_size: tuple[int, int]
-    jpeg: bytes
+    picture: TiledJpeg
 
     def to_bytes(self) -> bytes:
         """With a checksum before it."""
-        body = _CROP.pack(0, *self.region, *self.image_size)[4:] + self.jpeg
+        picture = self.picture
+        head = _CROP.pack(0, *self.region, *self.image_size, *picture.size)[4:]
+        body = head + np.array(picture.starts, '<u4').tobytes() + picture.content
         return struct.pack('<I', zlib.crc32(body)) + body
 
     @classmethod
-    def from_bytes(cls, content: bytes) -> Crop:
+    def from_bytes(cls, content: bytes | memoryview) -> Crop:
         """Check and read.
 
         Raises:
             ValueError: If the checksum doesn't match.
         """
+        content = memoryview(content)
         if len(content) < _CROP.size or zlib.crc32(content[4:]) != _CROP.unpack_from(content)[0]:
             raise ValueError('the checksum does not match')
-        _, x1, y1, x2, y2, w, h = _CROP.unpack_from(content)
-        return cls((x1, y1, x2, y2), (w, h), bytes(content[_CROP.size :]))
+        _, x1, y1, x2, y2, *sizes = _CROP.unpack_from(content)
+        image_size, size = (sizes[0], sizes[1]), (sizes[2], sizes[3])
+        across, down = tiles_of(size)
+        starts = np.frombuffer(content, '<u4', across * down + 1, _CROP.size)
+        file = bytes(content[_CROP.size + starts.nbytes :])
+        return cls((x1, y1, x2, y2), image_size, TiledJpeg(size, tuple(starts.tolist()), file))
 
 
 @dataclass(frozen=True)

@@ -253,6 +253,17 @@ def test_damaged_crop(config, capsys):
     assert 'person 1005' in capsys.readouterr().out
 
 
+def test_pack_of_another_version(config):
+    assert pack(config) == 0
+    with lmdb.open(str(path_of(config))) as environment, environment.begin(write=True) as t:
+        meta = json.loads(bytes(t.get(b'meta')))
+        t.put(b'meta', json.dumps(dict(meta, version=1)).encode())
+    with pytest.raises(PackError, match=rf'people\.pack is of another version: run `{SPEAKS}'):
+        use_pack(build(config))
+    assert pack(config) == 0
+    use_pack(build(config))
+
+
 def test_unreadable_image_is_named(config, capsys):
     (config.parent / 'images' / '40.jpg').write_bytes(b'')
     assert pack(config) == 2

@@ -11,8 +11,8 @@ from mmpose_ext.datasets.fast.deferred_image import (
     cut_below,
     enlargement,
     largest_scale,
-    lowest_row,
     reduction,
+    source_box,
 )
 
 from .conftest import KINDS, encode, make_picture
@@ -37,7 +37,7 @@ def test_size_and_pixels_are_mmcvs(kind):
     image = EncodedImage(content)
     pixels, matrix = image.pixels()
     assert image.size == expected.shape[1::-1] and matrix is None
-    assert np.abs(pixels.astype(int) - expected).max() <= 1
+    assert np.abs(pixels[..., :3].astype(int) - expected).max() <= 1
 
 
 @pytest.mark.usefixtures('_simplejpeg')
@@ -80,16 +80,17 @@ def test_reduces_only_where_a_pixel_is_left():
     ]  # fmt: skip
 
 
-def test_scale_and_row_of_a_matrix():
+def test_scale_and_box_of_a_matrix():
     rng = np.random.default_rng(0)
     for _ in range(20):
         matrix = np.eye(3)
         matrix[:2] = rng.normal(0, 1, (2, 3)) * (1, 1, 50)
         assert np.isclose(largest_scale(matrix), np.linalg.svd(matrix[:2, :2])[1][0])
         corners = np.array([[0, 0, 1], [63, 0, 1], [0, 47, 1], [63, 47, 1]])
-        rows = (np.linalg.inv(matrix) @ corners.T)[1]
-        assert lowest_row(matrix, (64, 48)) >= rows.max() + 1
-        assert lowest_row(matrix, (64, 48)) <= max(rows.max() + 4, 0)
+        read = (np.linalg.inv(matrix) @ corners.T)[:2]
+        low, high = np.reshape(source_box(matrix, (64, 48)), (2, 2))
+        assert (low <= read.min(1)).all() and (low >= read.min(1) - 2).all()
+        assert (high >= read.max(1) + 2).all() and (high <= read.max(1) + 3).all()
 
 
 def test_enlargement_keeps_the_middle_of_a_block():
@@ -104,11 +105,11 @@ def test_rows_above_a_cut_are_the_same(rows, quality, sampling, tmp_path):
         make_picture(3), quality, 'BGR', colorsubsampling=sampling.replace(':', '')
     )
     image = EncodedImage(content)
-    whole, cut = image.pixels()[0], image.pixels(rows=rows)[0]
+    whole, cut = image.pixels()[0], image.pixels(box=(0, 0, 320, rows))[0]
     assert len(cut) >= rows
     if rows < 200:
         assert len(cut) < len(whole)
-    assert np.array_equal(cut[: rows + 1], whole[: rows + 1])
+    assert np.array_equal(cut[: rows + 1, :, :3], whole[: rows + 1, :, :3])
 
 
 def test_progressive_images_are_not_cut():
@@ -123,8 +124,8 @@ def test_what_is_no_image_is_refused(content):
 
 
 @pytest.mark.usefixtures('_simplejpeg')
-@pytest.mark.parametrize('rows', [None, 40])
-def test_image_cut_short_reads_as_by_opencv(rows):
+@pytest.mark.parametrize('box', [None, (0, 0, 320, 40)])
+def test_image_cut_short_reads_as_by_opencv(box):
     """OpenCV 5 refuses it, OpenCV 4 gives what there is."""
     content = encode(make_picture(4), 'jpg')
     content = content[: len(content) // 2]
@@ -132,9 +133,9 @@ def test_image_cut_short_reads_as_by_opencv(rows):
     image = EncodedImage(content, 'here.jpg')
     if expected is None:
         with pytest.raises(ValueError, match=r'here\.jpg: the image is cut short'):
-            image.pixels(rows=rows)
+            image.pixels(box=box)
     else:
-        assert np.array_equal(image.pixels(rows=rows)[0], expected)
+        assert np.array_equal(image.pixels(box=box)[0], expected)
 
 
 def test_flips_once():

@@ -1,0 +1,102 @@
+# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+"""JPEGs of tiles: what a warp reads of a crop is decoded, and nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from mmpose_ext.datasets.fast.deferred_image import BLOCK, Box, height_at
+
+#: Blocks (MCU) in a tile.
+BLOCKS = 2
+#: [w, h] of a tile in pixels.
+TILE = (BLOCKS * BLOCK, BLOCK)
+#: Pixels that a tile's colours reach into its neighbour as the decoder interpolates them.
+_BLUR = 1
+_ENDS = [bytes([0xFF, 0xD0 + number]) for number in range(8)]
+_LAST = b'\xff\xd9'
+
+
+@dataclass(frozen=True)
+class TiledJpeg:
+    """A picture as a baseline JPEG with a restart marker after each tile.
+
+    A decoder starts anew at a restart marker (ITU-T T.81, section E.2.4), so that any rectangle of
+    tiles with its own header is a JPEG, whose pixels are those of the whole.
+
+    Args:
+        size (tuple[int, int]): [w, h] in pixels. The JPEG is padded to whole tiles.
+        starts (tuple[int, ...]): Where each tile starts in ``content``, row by row, and the end.
+        content (bytes): The file.
+    """
+
+    size: tuple[int, int]
+    starts: tuple[int, ...]
+    content: bytes
+
+    @classmethod
+    def encode(cls, pixels: np.ndarray, quality: int) -> TiledJpeg:
+        """Compress (h, w, 3) uint8, BGR.
+
+        Raises:
+            ValueError: If OpenCV doesn't write the markers.
+        """
+        height, width = pixels.shape[:2]
+        padded = cv2.copyMakeBorder(
+            pixels, 0, -height % TILE[1], 0, -width % TILE[0], cv2.BORDER_REPLICATE
+        )
+        settings = {
+            cv2.IMWRITE_JPEG_QUALITY: quality,
+            cv2.IMWRITE_JPEG_RST_INTERVAL: BLOCKS,
+            cv2.IMWRITE_JPEG_OPTIMIZE: 1,
+        }
+        _, file = cv2.imencode('.jpg', padded, [n for item in settings.items() for n in item])
+        content = file.tobytes()
+        scan = content.index(b'\xff\xda', height_at(content))
+        first = scan + 2 + int.from_bytes(content[scan + 2 : scan + 4], 'big')
+        at = np.flatnonzero((file[first:-1] == 0xFF) & (file[first + 1 :] & 0xF8 == 0xD0))
+        starts = (first, *(at + first + 2).tolist(), len(content))
+        across, down = tiles_of((width, height))
+        if len(starts) != across * down + 1:
+            raise ValueError(f'{len(starts) - 1} JPEG tiles instead of {across}x{down}')
+        return cls((width, height), starts, content)
+
+    def cut(self, box: Box) -> tuple[bytes, Box]:
+        """The JPEG of the tiles that hold a box; of one tile at least.
+
+        Args:
+            box (tuple[int, int, int, int]): x1, y1, x2, y2 in pixels, the last two excluded; it may
+                reach outside.
+
+        Returns:
+            tuple: The file, and the box that it shows, which may reach into the padding.
+        """
+        across, down = tiles_of(self.size)
+        left, right = _range(box[0], box[2], TILE[0], across)
+        top, bottom = _range(box[1], box[3], TILE[1], down)
+        content, starts = self.content, self.starts
+        at = height_at(content)
+        size = ((bottom - top) * TILE[1] << 16 | (right - left) * TILE[0]).to_bytes(4, 'big')
+        parts = [content[:at], size, content[at + 4 : starts[0]]]
+        number = 0
+        for row in range(top * across, bottom * across, across):
+            for tile in range(row + left, row + right):
+                parts += content[starts[tile] : starts[tile + 1] - 2], _ENDS[number % 8]
+                number += 1
+        parts[-1] = _LAST
+        shown = (left * TILE[0], top * TILE[1], right * TILE[0], bottom * TILE[1])
+        return b''.join(parts), shown
+
+
+def tiles_of(size: tuple[int, int]) -> tuple[int, int]:
+    """How many tiles a picture [w, h] takes across and down."""
+    return -(-size[0] // TILE[0]), -(-size[1] // TILE[1])
+
+
+def _range(low: int, high: int, tile: int, tiles: int) -> tuple[int, int]:
+    """The first tile that low to high touch along an axis, and the one after the last."""
+    first = min(max((low - _BLUR) // tile, 0), tiles - 1)
+    return first, max(min(-(-(high + _BLUR) // tile), tiles), first + 1)
