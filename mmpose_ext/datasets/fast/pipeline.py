@@ -108,7 +108,7 @@ def first_loader(steps: list[Any]) -> Any:
 
 
 def decodes_late(steps: list[Any], loader: int) -> bool:
-    """Whether the loader's image is a plain one and not looked at before the top-down affine."""
+    """Whether the loader's image is a plain one and not looked at before the affine."""
     step = steps[loader]
     if step.to_float32 or step.color_type != 'color' or step.imdecode_backend != 'cv2':
         return False
@@ -116,17 +116,17 @@ def decodes_late(steps: list[Any], loader: int) -> bool:
 
 
 def steps_that_look(steps: list[Any], loader: int) -> list[str]:
-    """Names of the transforms between loading and the top-down affine that may look at pixels.
+    """Names of the transforms between loading and the affine that may look at pixels.
 
     All of the rest where there is no such affine.
     """
     looking = []
     for step in steps[loader + 1 :]:
-        if isinstance(step, FastTopdownAffine):
+        if isinstance(step, FastTopdownAffine) or getattr(step, 'takes_deferred', False):
             return looking
         if type(step).transform not in LEAVE_PIXELS:
             looking.append(type(step).__name__)
-    return looking or ['no TopdownAffine']
+    return looking or ['no affine']
 
 
 def as_type(step: Any, kind: type) -> Any:

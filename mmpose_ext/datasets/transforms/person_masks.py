@@ -137,12 +137,10 @@ class PersonMasks(BaseTransform):
                 )
         for region in results.get('ignore_regions', ()):
             _fill(excluded, 1, _transform(region, matrix))
-        cells = np.ix_(
-            _cell_pixels(self.map_size[1], height), _cell_pixels(self.map_size[0], width)
-        )
+        rows, columns = _cell_pixels(self.map_size[1], height), _cell_pixels(self.map_size[0], width)
         if self.instance_map:
-            results['instance_map'] = instances[cells]
-        results['loss_mask'] = 1 - excluded[cells]
+            results['instance_map'] = np.ascontiguousarray(instances[rows][:, columns])
+        results['loss_mask'] = 1 - excluded[rows][:, columns]
         return results
 
     def _limbs(self, results: dict, num_keypoints: int) -> tuple[Sequence, Sequence]:
@@ -234,8 +232,11 @@ def _by_size(people: list[dict]) -> list[int]:
     return sorted(range(len(people)), key=lambda number: -areas[number])
 
 
-def _cell_pixels(cells: int, pixels: int) -> np.ndarray:
-    """The nearest pixel of each cell along one axis."""
+def _cell_pixels(cells: int, pixels: int) -> np.ndarray | slice:
+    """The nearest pixel of each cell along one axis, as a slice where all steps are the same."""
+    step, rest = divmod(pixels - 1, cells - 1)
+    if step and not rest:
+        return slice(None, None, step)
     return np.rint(np.arange(cells) * (pixels - 1) / (cells - 1)).astype(np.intp)
 
 
@@ -288,13 +289,14 @@ def _draw_limbs(
     trunk = [corner for corner in trunk if labelled[corner]]
     if len(trunk) > 2:
         _fill(canvas, value, keypoints[trunk])
-    limbs = [limb for limb in limbs if labelled[list(limb)].all()]
+    fixed, known = _fixed_point(np.nan_to_num(keypoints)).tolist(), labelled.tolist()
     thickness = max(1, round(2 * radius))
     for start, end in limbs:
-        line = _fixed_point(keypoints[[start, end]])
-        cv2.line(canvas, line[0].tolist(), line[1].tolist(), value, thickness, shift=_SHIFT)
-    for centre in _fixed_point(points).tolist():
-        cv2.circle(canvas, centre, round(radius * 2**_SHIFT), value, -1, shift=_SHIFT)
+        if known[start] and known[end]:
+            cv2.line(canvas, fixed[start], fixed[end], value, thickness, shift=_SHIFT)
+    for centre, is_known in zip(fixed, known):
+        if is_known:
+            cv2.circle(canvas, centre, round(radius * 2**_SHIFT), value, -1, shift=_SHIFT)
 
 
 def _fill(canvas: np.ndarray, value: int, points: np.ndarray) -> None:
