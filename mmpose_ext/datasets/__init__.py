@@ -6,6 +6,7 @@ from .fast import (
     FastPackPoseInputs,
     FastRandomBBoxTransform,
     FastRandomFlip,
+    FastRandomHalfBody,
     FastTopdownAffine,
     speed_up_dataset,
 )
@@ -30,6 +31,7 @@ __all__ = [
     'FastPackPoseInputs',
     'FastRandomBBoxTransform',
     'FastRandomFlip',
+    'FastRandomHalfBody',
     'FastTopdownAffine',
     'LoadTurboJpegImage',
     'LspDataset',

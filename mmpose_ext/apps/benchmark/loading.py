@@ -7,15 +7,18 @@ import contextlib
 import itertools
 import pickle
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from copy import deepcopy
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from mmengine.dataset import pseudo_collate
 from mmengine.runner import Runner
 from mmpose.registry import DATASETS
 from torch import Tensor
+
+from mmpose_ext.datasets.fast import SampleBatch
 
 from .contestants import Contestant
 
@@ -61,7 +64,13 @@ def build_dataset(contestant: Contestant, given: dict | str) -> Any:
         return DATASETS.build(cfg)
 
 
-def loader_measure(dataset: Any, workers: int, batch: int, batches: int) -> Callable[[], float]:
+def loader_measure(
+    dataset: Any,
+    workers: int,
+    batch: int,
+    batches: int,
+    collate: Callable[[Sequence], dict] = pseudo_collate,
+) -> Callable[[], float]:
     """Return a function that measures seconds per batch of a new loader, after a warm-up.
 
     Args:
@@ -69,17 +78,22 @@ def loader_measure(dataset: Any, workers: int, batch: int, batches: int) -> Call
         workers (int): Number of worker processes; 0 loads in the calling process.
         batch (int): Samples per batch.
         batches (int): Number of batches to time.
+        collate (Callable): Makes a batch. Defaults to mmengine's.
     """
     sampler = dict(type='InfiniteSampler', shuffle=True, seed=0)
     cfg = dict(batch_size=batch, num_workers=workers, sampler=sampler, dataset=dataset)
 
     def measure() -> float:
-        iterator = iter(Runner.build_dataloader(cfg))
+        loader = Runner.build_dataloader(cfg)
+        loader.collate_fn = collate
+        iterator = iter(loader)
         for _ in range(2 * workers + 2):
             next(iterator)
         start = time.perf_counter()
         for _ in range(batches):
-            next(iterator)
+            samples = next(iterator)['data_samples']
+            if isinstance(samples, SampleBatch):
+                samples.samples()
         return (time.perf_counter() - start) / batches
 
     return measure

@@ -17,7 +17,7 @@ from mmengine.dataset import pseudo_collate
 
 from mmpose_ext.apps.pack import PackJob, fill_pack, prepare_pack
 from mmpose_ext.apps.shared.arguments import ArgumentError
-from mmpose_ext.datasets.fast import speed_up_dataset
+from mmpose_ext.datasets.fast import collate_samples, speed_up_dataset
 from mmpose_ext.datasets.pack import packable, reach_of, use_pack
 
 from .contestants import Contestant
@@ -38,7 +38,8 @@ def measure_loading(
 ) -> tuple[list[Row], list[str]]:
     """Time samples of the peers and of the config (plain, faster, from crops) in turns.
 
-    The time is the thread's CPU time; preparing and opening a pack does not count.
+    All read the config's data set, or the synthetic one. The time is the thread's CPU time; preparing
+    and opening a pack does not count.
 
     Args:
         contestants (Sequence[Contestant]): The config's contestant, then its peers.
@@ -62,6 +63,7 @@ def measure_loading(
     notes, rows = [], []
     with contextlib.ExitStack() as stack:
         given = settings.data_root or stack.enter_context(synthetic_set(settings.images))
+        others = [c.change(dataset=ours.dataset) for c in others]
         datasets = {c.name: build_dataset(c, given) for c in [*others, ours]}
         datasets[FASTER] = build_dataset(ours, given)
         speed_up_dataset(datasets[FASTER])
@@ -72,11 +74,17 @@ def measure_loading(
             notes.append(f'{CROPS}: not measured: {error}')
         tell(f'{PART}: ' + '; '.join(datasets))
         samples = settings.batch * settings.batches
-        runs = {name: _Samples(dataset, samples) for name, dataset in datasets.items()}
+        collate = {name: pseudo_collate for name in datasets}
+        collate.update({FASTER: collate_samples, CROPS: collate_samples})
+        runs = {
+            name: _Samples(dataset, samples, collate[name]) for name, dataset in datasets.items()
+        }
         timings = take_turns({name: run.measure for name, run in runs.items()}, settings.runs)
         rows += _rows_of_steps(timings, config, settings)
         measures = {
-            (workers, name): loader_measure(dataset, workers, settings.batch, settings.batches)
+            (workers, name): loader_measure(
+                dataset, workers, settings.batch, settings.batches, collate[name]
+            )
             for workers in settings.workers
             for name, dataset in datasets.items()
         }
@@ -91,8 +99,9 @@ def measure_loading(
 class _Samples:
     """The same people of a data set, repeatedly, with a clock at each transform."""
 
-    def __init__(self, dataset: Any, samples: int) -> None:
+    def __init__(self, dataset: Any, samples: int, collate: Callable[[list], dict]) -> None:
         self.dataset = dataset
+        self.collate = collate
         self.order = np.random.default_rng(0).permutation(len(dataset))
         self.order = np.resize(self.order, samples).tolist()
         self.spent: dict[str, float] = {}
@@ -103,7 +112,7 @@ class _Samples:
         np.random.seed(0)
         start = time.thread_time()
         items = [self._sample(index) for index in self.order]
-        self._timed('collating', partial(pseudo_collate, items))
+        self._timed('collating', partial(self.collate, items))
         self.spent['all'] = time.thread_time() - start
         return {name: spent / len(self.order) for name, spent in self.spent.items()}
 

@@ -12,6 +12,7 @@ from .transforms import (
     FastLoadImage,
     FastRandomBBoxTransform,
     FastRandomFlip,
+    FastRandomHalfBody,
     FastTopdownAffine,
 )
 
@@ -24,6 +25,7 @@ __all__ = [
     'FastPackPoseInputs',
     'FastRandomBBoxTransform',
     'FastRandomFlip',
+    'FastRandomHalfBody',
     'FastTopdownAffine',
     'FastUDPHeatmap',
     'SampleBatch',

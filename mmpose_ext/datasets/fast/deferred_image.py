@@ -6,7 +6,7 @@ from __future__ import annotations
 import io
 import math
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Tuple
+from typing import TYPE_CHECKING, List, Tuple
 
 import cv2
 import numpy as np
@@ -30,6 +30,11 @@ REDUCTIONS = {
 BLOCK = 16
 #: x1, y1, x2, y2 in pixels, the last two excluded.
 Box = Tuple[int, int, int, int]
+#: by_x, by_y, x, y: pixel (i, j) of a part or of a reduced image is pixel (by_x i + x, by_y j + y)
+#: of the image.
+Grid = Tuple[float, float, float, float]
+#: An affine matrix (2, 3) as lists: on six numbers, numpy takes its time.
+Rows = List[List[float]]
 
 
 class DeferredImage(ABC):
@@ -61,18 +66,16 @@ class DeferredImage(ABC):
         Returns:
             np.ndarray: (h, w, 3) uint8, BGR.
         """
-        matrix = _homogeneous(matrix)
-        if self.direction is not None:
-            matrix = matrix @ _mirror(self.size, self.direction)
-        pixels, to_image = self.pixels(largest_scale(matrix), source_box(matrix, size))
-        matrix = matrix if to_image is None else matrix @ to_image
-        warped = cv2.warpAffine(pixels, matrix[:2], (int(size[0]), int(size[1])))
+        rows = _unflipped(np.asarray(matrix).tolist(), self.size, self.direction)
+        pixels, grid = self.pixels(largest_scale(rows), source_box(rows, size))
+        if grid is not None:
+            by_x, by_y, x, y = grid
+            rows = [[a * by_x, b * by_y, a * x + b * y + shift] for a, b, shift in rows]
+        warped = cv2.warpAffine(pixels, np.array(rows), (int(size[0]), int(size[1])))
         return warped if warped.shape[2] == 3 else cv2.cvtColor(warped, cv2.COLOR_BGRA2BGR)
 
     @abstractmethod
-    def pixels(
-        self, scale: float = 1.0, box: Box | None = None
-    ) -> tuple[np.ndarray, np.ndarray | None]:
+    def pixels(self, scale: float = 1.0, box: Box | None = None) -> tuple[np.ndarray, Grid | None]:
         """Decode.
 
         Args:
@@ -82,9 +85,9 @@ class DeferredImage(ABC):
                 that are needed, the last two excluded; the result may have more. Defaults to all.
 
         Returns:
-            tuple: Pixels (h, w, C) uint8, BGR, and the matrix (3, 3) from them to pixels of the
-            image; None where they are the image's. C is 3, or 4 with a channel that means nothing:
-            OpenCV warps four channels in less time.
+            tuple: Pixels (h, w, C) uint8, BGR, and where they lie in the image; None where they are
+            the image's. C is 3, or 4 with a channel that means nothing: OpenCV warps four channels
+            in less time.
         """
 
 
@@ -112,9 +115,7 @@ class EncodedImage(DeferredImage):
         self._jpeg, self._plain = False, False
         super().__init__(self._read_size())
 
-    def pixels(
-        self, scale: float = 1.0, box: Box | None = None
-    ) -> tuple[np.ndarray, np.ndarray | None]:
+    def pixels(self, scale: float = 1.0, box: Box | None = None) -> tuple[np.ndarray, Grid | None]:
         """Decode; see :meth:`DeferredImage.pixels`."""
         if self._decoded is not None:
             return self._decoded, None
@@ -247,54 +248,45 @@ def reduction(scale: float) -> int:
     return next((by for by in sorted(REDUCTIONS, reverse=True) if by * scale <= 1), 1)
 
 
-def enlargement(by: float) -> np.ndarray:
-    """Matrix (3, 3) from pixels of an image reduced by ``by`` to those of the image."""
-    middle = (by - 1) / 2
-    return np.array([[by, 0, middle], [0, by, middle], [0, 0, 1]])
+def enlargement(by: int) -> Grid:
+    """Where the pixels of an image reduced by ``by`` lie in the image."""
+    return by, by, (by - 1) / 2, (by - 1) / 2
 
 
-def largest_scale(matrix: np.ndarray) -> float:
-    """The larger of the two scales of an affine matrix, its largest singular value.
-
-    Args:
-        matrix (np.ndarray): (3, 3) or (2, 3).
-    """
-    (a, b), (c, d) = matrix[:2, :2].tolist()
+def largest_scale(rows: Rows) -> float:
+    """The larger of the two scales of an affine matrix (2, 3), its largest singular value."""
+    (a, b, _), (c, d, _) = rows
     half, cross = (a * a + b * b + c * c + d * d) / 2, a * d - b * c
     return math.sqrt(half + math.sqrt(max(half * half - cross * cross, 0.0)))
 
 
-def source_box(matrix: np.ndarray, size: Sequence[int]) -> Box:
+def source_box(rows: Rows, size: Sequence[int]) -> Box:
     """The pixels of the source that a bilinear warp reads; they may lie outside of it.
 
     Args:
-        matrix (np.ndarray): (3, 3), from the source's pixels to the result's.
+        rows (list[list[float]]): (2, 3), from the source's pixels to the result's.
         size (Sequence[int]): [w, h] of the result.
     """
+    (a, b, x), (c, d, y) = rows
+    cross = a * d - b * c
+    by = 1 / cross if cross else 0.0  # as OpenCV inverts it
+    box = []
+    for along, across in ((d, -b), (-c, a)):
+        right, down = along * by * (size[0] - 1), across * by * (size[1] - 1)
+        start = -(along * x + across * y) * by
+        low, high = min(right, 0) + min(down, 0), max(right, 0) + max(down, 0)
+        box.append((math.floor(start + low) - 1, math.floor(start + high) + 3))
+    return box[0][0], box[1][0], box[0][1], box[1][1]
+
+
+def _unflipped(rows: Rows, size: tuple[int, int], direction: str | None) -> Rows:
+    """An affine matrix (2, 3) of a flipped image [w, h], for the image as it was."""
     right, bottom = size[0] - 1, size[1] - 1
-    (a, b, x), (c, d, y) = cv2.invertAffineTransform(matrix[:2]).tolist()
-    low = x + min(a * right, 0) + min(b * bottom, 0), y + min(c * right, 0) + min(d * bottom, 0)
-    high = x + max(a * right, 0) + max(b * bottom, 0), y + max(c * right, 0) + max(d * bottom, 0)
-    return (
-        math.floor(low[0]) - 1, math.floor(low[1]) - 1,
-        math.floor(high[0]) + 3, math.floor(high[1]) + 3,
-    )  # fmt: skip
-
-
-def _homogeneous(matrix: np.ndarray) -> np.ndarray:
-    whole = np.eye(3)
-    whole[:2] = matrix
-    return whole
-
-
-def _mirror(size: tuple[int, int], direction: str) -> np.ndarray:
-    """Matrix (3, 3) from pixels of an image [w, h] to those of the flipped one."""
-    matrix = np.eye(3)
     if direction in ('horizontal', 'diagonal'):
-        matrix[0] = (-1, 0, size[0] - 1)
+        rows = [[-a, b, a * right + shift] for a, b, shift in rows]
     if direction in ('vertical', 'diagonal'):
-        matrix[1] = (0, -1, size[1] - 1)
-    return matrix
+        rows = [[a, -b, b * bottom + shift] for a, b, shift in rows]
+    return rows
 
 
 def _opencv(content: bytes, flags: int) -> np.ndarray | None:

@@ -25,12 +25,14 @@ from .transforms import (
     FastLoadImage,
     FastRandomBBoxTransform,
     FastRandomFlip,
+    FastRandomHalfBody,
     FastTopdownAffine,
 )
 
 #: mmpose's transforms, and what takes their places. None of them has settings of its own.
 FASTER = {
     RandomFlip: FastRandomFlip,
+    RandomHalfBody: FastRandomHalfBody,
     RandomBBoxTransform: FastRandomBBoxTransform,
     TopdownAffine: FastTopdownAffine,
     BottomupRandomAffine: FastBottomupRandomAffine,
@@ -40,6 +42,7 @@ FASTER = {
 LEAVE_PIXELS = (
     GetBBoxCenterScale.transform,
     RandomHalfBody.transform,
+    FastRandomHalfBody.transform,
     FastRandomFlip.transform,
     RandomBBoxTransform.transform,
 )

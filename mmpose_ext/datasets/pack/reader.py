@@ -199,7 +199,7 @@ class PackedImage(DeferredImage):
         pixels = pixels[: -(-height // by), : -(-width // by)]  # without the padding
         middle = (by - 1) / 2
         x, y = x1 + (left + middle + 0.5) * by_x - 0.5, y1 + (top + middle + 0.5) * by_y - 0.5
-        return pixels, np.array([[by * by_x, 0, x], [0, by * by_y, y], [0, 0, 1]])
+        return pixels, (by * by_x, by * by_y, x, y)
 
 
 @TRANSFORMS.register_module()

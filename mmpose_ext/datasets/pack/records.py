@@ -118,7 +118,7 @@ class Crop:
         across, down = tiles_of(size)
         starts = np.frombuffer(content, '<u4', across * down + 1, _CROP.size)
         file = bytes(content[_CROP.size + starts.nbytes :])
-        return cls((x1, y1, x2, y2), image_size, TiledJpeg(size, tuple(starts.tolist()), file))
+        return cls((x1, y1, x2, y2), image_size, TiledJpeg(size, starts.tolist(), file))
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -29,12 +30,12 @@ class TiledJpeg:
 
     Args:
         size (tuple[int, int]): [w, h] in pixels. The JPEG is padded to whole tiles.
-        starts (tuple[int, ...]): Where each tile starts in ``content``, row by row, and the end.
+        starts (Sequence[int]): Where each tile starts in ``content``, row by row, and the end.
         content (bytes): The file.
     """
 
     size: tuple[int, int]
-    starts: tuple[int, ...]
+    starts: Sequence[int]
     content: bytes
 
     @classmethod
@@ -58,7 +59,7 @@ class TiledJpeg:
         scan = content.index(b'\xff\xda', height_at(content))
         first = scan + 2 + int.from_bytes(content[scan + 2 : scan + 4], 'big')
         at = np.flatnonzero((file[first:-1] == 0xFF) & (file[first + 1 :] & 0xF8 == 0xD0))
-        starts = (first, *(at + first + 2).tolist(), len(content))
+        starts = [first, *(at + first + 2).tolist(), len(content)]
         across, down = tiles_of((width, height))
         if len(starts) != across * down + 1:
             raise ValueError(f'{len(starts) - 1} JPEG tiles instead of {across}x{down}')

@@ -137,7 +137,10 @@ class PersonMasks(BaseTransform):
                 )
         for region in results.get('ignore_regions', ()):
             _fill(excluded, 1, _transform(region, matrix))
-        rows, columns = _cell_pixels(self.map_size[1], height), _cell_pixels(self.map_size[0], width)
+        rows, columns = (
+            _cell_pixels(self.map_size[1], height),
+            _cell_pixels(self.map_size[0], width),
+        )
         if self.instance_map:
             results['instance_map'] = np.ascontiguousarray(instances[rows][:, columns])
         results['loss_mask'] = 1 - excluded[rows][:, columns]

@@ -1,6 +1,9 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """The part 'loading': samples of a config, read faster, and from crops, step by step."""
 
+from pathlib import Path
+
+import mmpose
 import pytest
 
 from mmpose_ext.apps.benchmark import Settings, run_benchmark
@@ -34,3 +37,17 @@ def test_bottomup_has_no_crops(root):
     names = list(dict.fromkeys(row.contestant for row in rows))
     assert names == ['AE config (HRNet-W32)', 'cluster_hourglass2_160x160', 'reading faster']
     assert any('from crops: not measured: ' in note and 'only top-down' in note for note in notes)
+
+
+def test_peer_reads_the_same_people(root):
+    """mmpose's own config, whose data set isn't there."""
+    peer = mmposes_config()
+    config = root / 'configs' / 'demo' / 'attention_resnet18_128x96.py'
+    rows, _ = run_benchmark(str(config), SETTINGS, 'loading', peers=[str(peer)])
+    steps = {case for measure, case in figures(rows, peer.stem) if measure == 'step'}
+    assert {'LoadImage', 'RandomHalfBody', 'RandomBBoxTransform', 'GenerateTarget'} <= steps
+
+
+def mmposes_config():
+    folder = Path(mmpose.__file__).parent / '.mim' / 'configs' / 'body_2d_keypoint'
+    return folder / 'topdown_heatmap' / 'coco' / 'td-hm_res50_8xb64-210e_coco-256x192.py'

@@ -35,8 +35,8 @@ def test_size_and_pixels_are_mmcvs(kind):
     content = encode(make_picture(0), kind)
     expected = mmcv.imfrombytes(content)
     image = EncodedImage(content)
-    pixels, matrix = image.pixels()
-    assert image.size == expected.shape[1::-1] and matrix is None
+    pixels, grid = image.pixels()
+    assert image.size == expected.shape[1::-1] and grid is None
     assert np.abs(pixels[..., :3].astype(int) - expected).max() <= 1
 
 
@@ -85,16 +85,21 @@ def test_scale_and_box_of_a_matrix():
     for _ in range(20):
         matrix = np.eye(3)
         matrix[:2] = rng.normal(0, 1, (2, 3)) * (1, 1, 50)
-        assert np.isclose(largest_scale(matrix), np.linalg.svd(matrix[:2, :2])[1][0])
+        rows = matrix[:2].tolist()
+        assert np.isclose(largest_scale(rows), np.linalg.svd(matrix[:2, :2])[1][0])
         corners = np.array([[0, 0, 1], [63, 0, 1], [0, 47, 1], [63, 47, 1]])
         read = (np.linalg.inv(matrix) @ corners.T)[:2]
-        low, high = np.reshape(source_box(matrix, (64, 48)), (2, 2))
+        low, high = np.reshape(source_box(rows, (64, 48)), (2, 2))
         assert (low <= read.min(1)).all() and (low >= read.min(1) - 2).all()
         assert (high >= read.max(1) + 2).all() and (high <= read.max(1) + 3).all()
 
 
 def test_enlargement_keeps_the_middle_of_a_block():
-    assert np.allclose(enlargement(4) @ (0, 0, 1), (1.5, 1.5, 1))
+    assert enlargement(4) == (4, 4, 1.5, 1.5)
+
+
+def test_box_of_a_matrix_without_inverse():
+    assert source_box([[0.0, 0.0, 3.0], [0.0, 0.0, 5.0]], (64, 48)) == (-1, -1, 3, 3)
 
 
 @pytest.mark.parametrize('quality, sampling', [(92, '4:2:0'), (75, '4:4:4'), (95, '4:2:2')])
