@@ -38,8 +38,8 @@ def measure_loading(
 ) -> tuple[list[Row], list[str]]:
     """Time samples of the peers and of the config (plain, faster, from crops) in turns.
 
-    All read the config's data set, or the synthetic one. The time is the thread's CPU time; preparing
-    and opening a pack does not count.
+    All read the config's data set, or the synthetic one. The time is the thread's CPU time;
+    preparing and opening a pack does not count.
 
     Args:
         contestants (Sequence[Contestant]): The config's contestant, then its peers.
