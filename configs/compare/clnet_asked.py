@@ -5,7 +5,7 @@ codec = dict(
     type='CompositeLocalization',
     input_size=_base_.input_size,
     stride=8,
-    sigma=8,
+    sigma=6,
     tau=0.6,
     draw_on_device=True,
 )
@@ -19,8 +19,9 @@ model = dict(
     backbone=dict(num_stages=3, strides=(1, 2, 1), dilations=(1, 1, 1), out_indices=(2,)),
     head=dict(
         type='CompositeLocalizationHead',
-        in_channels=128,
-        channels=512,
+        in_channels=64,
+        channels=256,
+        mid_channels=64,
         out_channels=14,
         loss=dict(type='CompositeLocalizationLoss', heatmap_reduction='sum', region='asked'),
         decoder=codec,

@@ -10,7 +10,7 @@ model = dict(
     head=dict(
         _base_.full_resolution_head,
         context=_base_.context,
-        in_channels=(32, 64, 128, 256),
+        in_channels=(16, 32, 64, 128),
         lateral_indices=(2, 1, 0, None, None),
     ),
     test_cfg=_base_.full_resolution_test_cfg,

@@ -11,14 +11,15 @@ import argparse
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Lock
 
-from mmpose_ext.apps.benchmark.environment import describe_environment
 from mmpose_ext.apps.complexity import complexity_of_config
 from mmpose_ext.utils.atomic_files import write_atomically
 
+from .finished import Finished, add_finished, read_finished
 from .report import draw_plot, to_markdown, write_csv
 from .results import compare
-from .runs import Run, train_and_test
+from .runs import Run, digest_of_config, train_and_test
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,20 +29,32 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--seeds', nargs='+', type=int, default=[0, 1, 2])
     parser.add_argument('--jobs', type=int, default=1, help='number of runs at a time')
     parser.add_argument('--threads', type=int, default=1, help='threads per run')
+    parser.add_argument(
+        '--finished',
+        type=Path,
+        metavar='FILE',
+        help='results of finished runs, which are not trained again; new ones are added (default: '
+        'finished.jsonl in the work directory)',
+    )
     parser.add_argument('--report-only', action='store_true', help='only compare the finished runs')
     parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE')
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run what is missing and write the comparison."""
+    """Run what is missing, then write the comparison."""
     runs = [
         Run(config, seed, args.work_dir / config.stem / f'seed{seed}', tuple(args.cfg_options))
         for seed in args.seeds
         for config in args.configs
     ]
-    failed = [] if args.report_only else _run_all(runs, args.jobs, args.threads)
+    file = args.finished or args.work_dir / 'finished.jsonl'
     try:
-        rows = compare(runs, args.configs[0].stem)
+        done = _finished(runs, file)
+        missing = [item for item in runs if (item.name, item.seed) not in done]
+        failed = [] if args.report_only else _run_all(missing, file, args.jobs, args.threads)
+        done = _finished(runs, file)
+        found = [done[key] for key in ((item.name, item.seed) for item in runs) if key in done]
+        rows = compare(found, args.configs[0].stem)
     except ValueError as error:
         print(f'No comparison: {error}', file=sys.stderr)
         return 1
@@ -50,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
         for config in args.configs
         if any(row.name == config.stem for row in rows)
     }
-    write_csv(args.work_dir / 'comparison.csv', rows, costs, describe_environment())
+    write_csv(args.work_dir / 'comparison.csv', rows, costs)
     draw_plot(args.work_dir / 'comparison.png', rows, args.configs[0].stem)
     table = to_markdown(rows, costs)
     write_atomically(args.work_dir / 'comparison.md', table.encode())
@@ -58,17 +71,36 @@ def run(args: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
-def _run_all(runs: list[Run], jobs: int, threads: int) -> list[str]:
-    """Run all, seed by seed; a failed run does not stop the others."""
+def _finished(runs: list[Run], file: Path) -> dict[tuple[str, int], Finished]:
+    """Read the finished runs of the file.
+
+    Raises:
+        ValueError: If one of them trained another version of its config.
+    """
+    found = {(item.name, item.seed): item for item in read_finished(file)}
+    for config in {item.config for item in runs}:
+        digest = digest_of_config(config)
+        old = [item for item in found.values() if item.name == config.stem]
+        if any(item.digest != digest for item in old):
+            raise ValueError(f'{file} has runs of another version of {config}; remove their lines')
+    return found
+
+
+def _run_all(runs: list[Run], file: Path, jobs: int, threads: int) -> list[str]:
+    """Run all in order and add them to the file; a failed run does not stop the others."""
     failed = []
+    writing = Lock()
 
     def work(item: Run) -> None:
         try:
             train_and_test(item, threads)
-            print(f'{item.name} seed {item.seed}: done', file=sys.stderr)
         except RuntimeError as error:
             failed.append(str(error))
             print(error, file=sys.stderr)
+            return
+        with writing:
+            add_finished(file, item.finished())
+        print(f'{item.name} seed {item.seed}: done', file=sys.stderr)
 
     with ThreadPoolExecutor(jobs) as pool:
         list(pool.map(work, runs))

@@ -22,42 +22,38 @@ def write_csv(
     path: str | os.PathLike,
     rows: Sequence[Comparison],
     costs: dict[str, Complexity],
-    environment: dict[str, str],
 ) -> None:
-    """Write one line per config, with its parameters, its multiply-adds and the versions.
+    """Write one line per config, with its parameters and multiply-adds.
 
     Args:
         path: The file, written completely or not at all.
         rows (Sequence[Comparison]): The figures.
         costs (dict[str, Complexity]): Each config's complexity, by name.
-        environment (dict[str, str]): Versions and hardware.
     """
     text = io.StringIO()
     columns = [field.name for field in fields(Comparison)]
-    writer = csv.DictWriter(
-        text, [*columns, 'params_m', 'gmacs', *environment], lineterminator='\n'
-    )
+    writer = csv.DictWriter(text, [*columns, 'params_m', 'gmacs'], lineterminator='\n')
     writer.writeheader()
     for row in rows:
         figures = {key: _plain(value) for key, value in asdict(row).items()}
         cost = costs[row.name]
         sizes = dict(params_m=_plain(cost.params / 1e6), gmacs=_plain(cost.gmacs))
-        writer.writerow({**figures, **sizes, **environment})
+        writer.writerow({**figures, **sizes})
     write_atomically(Path(path), text.getvalue().encode())
 
 
 def to_markdown(rows: Sequence[Comparison], costs: dict[str, Complexity]) -> str:
     """Make the table of the docs."""
     lines = [
-        '| config | params M | GMACs | seeds | PCK | spread | difference (95 % interval) | min |',
-        '| --- | --- | --- | --- | --- | --- | --- | --- |',
+        '| config | params M | GMACs | core min | MiB | seeds | PCK | spread | difference (95 %) |',
+        '| --- | --- | --- | --- | --- | --- | --- | --- | --- |',
     ]
     for row in rows:
         cost = costs[row.name]
         lines.append(
-            f'| {row.name} | {cost.params / 1e6:.2f} | {cost.gmacs:.2f} | {row.seeds} | '
-            f'{row.mean:.1f} | {row.spread:.1f} | {row.difference:+.1f} ({row.low:+.1f} to '
-            f'{row.high:+.1f}) | {row.seconds / 60:.0f} |'
+            f'| {row.name} | {cost.params / 1e6:.2f} | {cost.gmacs:.2f} | '
+            f'{row.cpu_seconds / 60:.0f} | {row.memory_mib:.0f} | {row.seeds} | {row.mean:.1f} | '
+            f'{row.spread:.1f} | {row.difference:+.1f} ({row.low:+.1f} to {row.high:+.1f}) |'
         )
     return '\n'.join(lines) + '\n'
 

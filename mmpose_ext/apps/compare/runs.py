@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
@@ -12,10 +13,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import mmpose
+from mmengine.config import Config
 
+from mmpose_ext.apps.benchmark.environment import describe_environment
 from mmpose_ext.utils.atomic_files import write_atomically
 
+from .finished import Finished, counts_of_people
+
 TOOLS = Path(mmpose.__file__).parent / '.mim' / 'tools'
+TRAINED = ('model', 'train_dataloader', 'train_cfg', 'optim_wrapper', 'param_scheduler')
 
 
 @dataclass(frozen=True)
@@ -46,16 +52,29 @@ class Run:
 
     @property
     def costs(self) -> Path:
-        """The file with the training's wall seconds and its processes' peak memory."""
+        """The file with the training's time, memory (NaN if interrupted), environment and digest."""
         return self.folder / 'costs.json'
 
     def is_finished(self) -> bool:
         """Whether the test's result exists; it is the last file to be written."""
         return self.people.is_file()
 
+    def finished(self) -> Finished:
+        """Return the results of the finished run."""
+        costs = json.loads(self.costs.read_text())
+        counts = counts_of_people(json.loads(self.people.read_text()))
+        return Finished(name=self.name, seed=self.seed, **costs, **counts)
+
+
+def digest_of_config(path: str | os.PathLike) -> str:
+    """Hash what a config trains and how: model, data, schedule; not the paths given as options."""
+    config = Config.fromfile(path).to_dict()
+    text = json.dumps({key: config.get(key) for key in TRAINED}, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
 
 def train_and_test(run: Run, threads: int = 1) -> None:
-    """Train a run, or resume it, and test its last checkpoint; do nothing if it is finished.
+    """Train (or go on with) a run and test its last checkpoint; do nothing if it is finished.
 
     The output of both goes to ``log.txt`` in the run's folder.
 
@@ -64,21 +83,21 @@ def train_and_test(run: Run, threads: int = 1) -> None:
         threads (int): Threads of each process. Defaults to 1.
 
     Raises:
-        RuntimeError: If the training or the test fails; the message names the log.
+        RuntimeError: If the training or the test fails (names the log), or if the run was begun
+            with another config.
     """
+    run.folder.mkdir(parents=True, exist_ok=True)
+    costs = _begin(run, threads)
     if run.is_finished():
         return
-    run.folder.mkdir(parents=True, exist_ok=True)
-    seconds = _spent(run)
-    started = time.monotonic()
     settings = [f'randomness.seed={run.seed}', *run.options]
     work_dir = ['--work-dir', str(run.folder / 'train')]
-    try:
-        _call(run, threads, 'train.py', [*work_dir, '--resume', '--cfg-options', *settings])
-    finally:
-        seconds += time.monotonic() - started
-        write_atomically(run.costs, json.dumps(dict(seconds=seconds)).encode())
-    last = Path((run.folder / 'train' / 'last_checkpoint').read_text().strip())
+    pointer = run.folder / 'train' / 'last_checkpoint'
+    resumed = pointer.is_file()
+    took = _call(run, threads, 'train.py', [*work_dir, '--resume', '--cfg-options', *settings])
+    if not resumed:  # else an earlier call's part is unknown
+        write_atomically(run.costs, json.dumps({**costs, **took}).encode())
+    last = Path(pointer.read_text().strip())
     partial = run.folder / 'people.partial.json'
     out = [*settings, f'test_evaluator.out_file={partial}']
     test_dir = ['--work-dir', str(run.folder / 'test')]
@@ -86,18 +105,39 @@ def train_and_test(run: Run, threads: int = 1) -> None:
     os.replace(partial, run.people)
 
 
-def _spent(run: Run) -> float:
-    """Return the training time of earlier, interrupted calls, in seconds."""
-    return json.loads(run.costs.read_text())['seconds'] if run.costs.is_file() else 0.0
+def _begin(run: Run, threads: int) -> dict:
+    """Write or read what is known of a run before it ends, its costs unknown (NaN)."""
+    digest = digest_of_config(run.config)
+    if not run.costs.is_file():
+        facts = describe_environment()
+        versions = [f'{name} {facts[name]}' for name in ('torch', 'mmpose', 'mmpose_ext')]
+        environment = ', '.join([facts['device_name'], f'{threads} threads', *versions])
+        unknown = dict.fromkeys(('seconds', 'cpu_seconds', 'memory_mib'), float('nan'))
+        costs = dict(digest=digest, environment=environment, **unknown)
+        write_atomically(run.costs, json.dumps(costs).encode())
+    costs = json.loads(run.costs.read_text())
+    if costs['digest'] != digest:
+        raise RuntimeError(f'{run.folder} was trained with another version of {run.config}')
+    return costs
 
 
-def _call(run: Run, threads: int, tool: str, arguments: list[str]) -> None:
+def _call(run: Run, threads: int, tool: str, arguments: list[str]) -> dict[str, float]:
+    """Run one of mmpose's tools; give its wall and processor seconds and its peak memory."""
     command = [sys.executable, str(TOOLS / tool), str(run.config), *arguments]
     environment = {**os.environ, 'OMP_NUM_THREADS': str(threads), 'MKL_NUM_THREADS': str(threads)}
     log = run.folder / 'log.txt'
+    started = time.monotonic()
     with open(log, 'ab') as file:
-        code = subprocess.run(command, env=environment, stdout=file, stderr=file).returncode
-    if code:
+        process = subprocess.Popen(command, env=environment, stdout=file, stderr=file)
+        _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = status  # it is waited for
+    if status:
+        code = os.WEXITSTATUS(status) if os.WIFEXITED(status) else -os.WTERMSIG(status)
         raise RuntimeError(
             f'{tool} of {run.name} with seed {run.seed} ended with {code}: see {log}'
         )
+    return dict(
+        seconds=time.monotonic() - started,
+        cpu_seconds=usage.ru_utime + usage.ru_stime,
+        memory_mib=usage.ru_maxrss / (2**20 if sys.platform == 'darwin' else 2**10),
+    )

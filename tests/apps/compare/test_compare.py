@@ -1,60 +1,80 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Runs are resumed, and their people compared in pairs."""
+"""Runs are resumed, kept in one file, and their people compared in pairs."""
 
 import csv
 import json
+import math
+from argparse import ArgumentParser
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from mmpose_ext.apps.compare import Run, compare, runs, train_and_test
+from mmpose_ext.apps.compare import Run, cli, compare, runs, train_and_test
+from mmpose_ext.apps.compare.finished import (
+    Finished,
+    add_finished,
+    counts_of_people,
+    read_finished,
+)
 from mmpose_ext.apps.compare.report import draw_plot, to_markdown, write_csv
 from mmpose_ext.apps.complexity import Complexity
 
 
-def finished(folder, name, seed, correct, labelled=10, seconds=60.0):
-    run = Run(folder / f'{name}.py', seed, folder / name / f'seed{seed}')
-    run.folder.mkdir(parents=True)
+def finished(name, seed, correct, labelled=10, cpu_seconds=60.0, digest='d'):
     people = [
         dict(id=index, correct=int(number), labelled=labelled)
         for index, number in enumerate(correct)
     ]
-    run.people.write_text(json.dumps(people[::-1]))  # any order
-    run.costs.write_text(json.dumps(dict(seconds=seconds)))
-    return run
+    counts = counts_of_people(people[::-1])  # any order
+    return Finished(name, seed, digest, 90.0, cpu_seconds, 500.0, 'a CPU', **counts)
 
 
 @pytest.fixture
-def some_runs(tmp_path):
+def some_runs():
     """A baseline, and a method that finds one keypoint more of every second person."""
     base = np.random.default_rng(0).integers(0, 10, 400)
     better = base + np.arange(400) % 2
     return [
-        finished(tmp_path, 'base', 0, base),
-        finished(tmp_path, 'base', 1, base),
-        finished(tmp_path, 'method', 0, better, seconds=120.0),
-        finished(tmp_path, 'method', 1, better, seconds=180.0),
-        Run(tmp_path / 'method.py', 2, tmp_path / 'not' / 'there'),
+        finished('base', 0, base),
+        finished('base', 1, base),
+        finished('method', 0, better, cpu_seconds=120.0),
+        finished('method', 1, better, cpu_seconds=180.0),
+        finished('method', 2, better, cpu_seconds=math.nan),  # was interrupted
     ]
 
 
 def test_means_and_paired_intervals(some_runs):
     base, method = compare(some_runs, 'base')
     assert (base.name, base.seeds, base.difference, base.low, base.high) == ('base', 2, 0, 0, 0)
-    assert method.seeds == 2 and method.seconds == 150
+    assert method.seeds == 3 and method.cpu_seconds == 150
     assert method.difference == pytest.approx(5.0)  # half a keypoint of ten
     assert method.mean == pytest.approx(base.mean + 5)
-    assert method.spread == 0
+    assert method.spread == pytest.approx(0)
     # paired: 400 coins of one tenth; unpaired it would span some 6 points
     half = 1.96 * 10 * 0.5 / np.sqrt(400)
     assert method.low == pytest.approx(5 - half, abs=0.1)
     assert method.high == pytest.approx(5 + half, abs=0.1)
 
 
-def test_different_people_are_refused(some_runs, tmp_path):
-    other = finished(tmp_path, 'other', 0, [1, 2, 3])
+def test_people_who_do_not_count(some_runs):
+    """A person without a torso has no line; neither mean nor interval depends on it."""
+    without = counts_of_people(
+        [dict(id=0, correct=1, labelled=4), dict(id=2, correct=3, labelled=4)]
+    )
+    assert without == dict(correct=(1, 0, 3), labelled=(4, 0, 4))
+    padded = [
+        replace(run, correct=(0, *run.correct, 0), labelled=(0, *run.labelled, 0))
+        for run in some_runs
+    ]
+    assert compare(padded, 'base') == compare(some_runs, 'base')
+
+
+def test_different_people_are_refused(some_runs):
     with pytest.raises(ValueError, match='other was tested on other people than base'):
-        compare([*some_runs, other], 'base')
+        compare([*some_runs, finished('other', 0, [1, 2, 3])], 'base')
+    with pytest.raises(ValueError, match='other was tested on other people than base'):
+        compare([*some_runs, finished('other', 0, [1] * 400, labelled=9)], 'base')
     with pytest.raises(ValueError, match="the baseline 'none' has no finished run"):
         compare(some_runs, 'none')
 
@@ -62,33 +82,62 @@ def test_different_people_are_refused(some_runs, tmp_path):
 def test_report(some_runs, tmp_path):
     rows = compare(some_runs, 'base')
     costs = {name: Complexity(2_000_000, 1, 3_000_000_000) for name in ('base', 'method')}
-    write_csv(tmp_path / 'x.csv', rows, costs, dict(torch='2'))
+    write_csv(tmp_path / 'x.csv', rows, costs)
     with open(tmp_path / 'x.csv', newline='') as file:
         lines = list(csv.DictReader(file))
     assert [line['name'] for line in lines] == ['base', 'method']
     assert lines[1]['params_m'] == '2.0' and lines[1]['gmacs'] == '3.0'
-    assert lines[1]['torch'] == '2' and float(lines[1]['difference']) == pytest.approx(5)
-    assert '| method | 2.00 | 3.00 | 2 |' in to_markdown(rows, costs)
+    assert lines[1]['environments'] == 'a CPU'
+    assert float(lines[1]['difference']) == pytest.approx(5)
+    assert '| method | 2.00 | 3.00 | 2 | 500 | 3 |' in to_markdown(rows, costs)
     draw_plot(tmp_path / 'x.png', rows, 'base')
     assert (tmp_path / 'x.png').read_bytes().startswith(b'\x89PNG')
 
 
-def test_training_goes_on_and_a_finished_run_is_left_alone(tmp_path, monkeypatch):
-    calls = []
+def test_finished_runs_are_kept_in_one_file(some_runs, tmp_path):
+    """Each is a line, in the same order however they came; the same run again replaces it."""
+    one, two = tmp_path / 'one.jsonl', tmp_path / 'two.jsonl'
+    assert read_finished(one) == []
+    for run in some_runs[:4]:
+        add_finished(one, run)
+    for run in [replace(some_runs[0], seconds=1.0), *some_runs[:4][::-1]]:
+        add_finished(two, run)
+    assert one.read_bytes() == two.read_bytes()
+    assert read_finished(one) == some_runs[:4]
 
-    def fake(run, threads, tool, arguments):
+
+CONFIG = "model = dict(type='{kind}')\ntrain_dataloader = dict(batch_size=2)\nval_interval = 1\n"
+
+
+def write_config(path, kind='A'):
+    path.write_text(CONFIG.format(kind=kind))
+    return path
+
+
+def fake_tools(calls, fail_first=False):
+    """mmpose's tools: the training leaves a checkpoint, the test leaves what it found."""
+
+    def call(run, threads, tool, arguments):
         calls.append((tool, arguments))
-        if len(calls) == 1:
-            raise RuntimeError('killed')
         if tool == 'train.py':
             (run.folder / 'train').mkdir(exist_ok=True)
             (run.folder / 'train' / 'last_checkpoint').write_text('epoch_3.pth')
+            if fail_first and len(calls) == 1:
+                raise RuntimeError('killed')
         else:
             out = next(a for a in arguments if a.startswith('test_evaluator.out_file='))
-            open(out.split('=', 1)[1], 'w').write('[]')
+            people = [dict(id=0, correct=2, labelled=4)]
+            open(out.split('=', 1)[1], 'w').write(json.dumps(people))
+        return dict(seconds=3.0, cpu_seconds=2.0, memory_mib=1.0)
 
-    monkeypatch.setattr(runs, '_call', fake)
-    run = Run(tmp_path / 'c.py', 7, tmp_path / 'run', ('x=1',))
+    return call
+
+
+def test_training_goes_on_and_a_finished_run_is_left_alone(tmp_path, monkeypatch):
+    calls = []
+    monkeypatch.setattr(runs, '_call', fake_tools(calls, fail_first=True))
+    config = write_config(tmp_path / 'c.py')
+    run = Run(config, 7, tmp_path / 'run', ('x=1',))
     with pytest.raises(RuntimeError, match='killed'):
         train_and_test(run)
     assert not run.is_finished()
@@ -100,3 +149,60 @@ def test_training_goes_on_and_a_finished_run_is_left_alone(tmp_path, monkeypatch
     assert 'epoch_3.pth' in calls[2][1]
     train_and_test(run)
     assert len(calls) == 3
+    assert run.finished().percent == 50
+    assert math.isnan(run.finished().seconds)  # of an interrupted training
+    write_config(config, kind='B')
+    with pytest.raises(RuntimeError, match='was trained with another version of'):
+        train_and_test(run)
+
+
+def command(*arguments):
+    parser = ArgumentParser()
+    cli.add_arguments(parser)
+    return cli.run(parser.parse_args([str(argument) for argument in arguments]))
+
+
+def test_the_command_goes_on_elsewhere(tmp_path, monkeypatch, capsys):
+    """Another work directory takes the finished runs from the file and trains only the new ones."""
+    calls = []
+    monkeypatch.setattr(runs, '_call', fake_tools(calls))
+    monkeypatch.setattr(cli, 'complexity_of_config', lambda path: (Complexity(1, 1, 1), (2, 2)))
+    a, b = write_config(tmp_path / 'a.py'), write_config(tmp_path / 'b.py', kind='B')
+    shared = tmp_path / 'shared.jsonl'
+    assert command(a, '--work-dir', tmp_path / 'one', '--seeds', 0, '--finished', shared) == 0
+    assert len(calls) == 2
+    both = [a, b, '--work-dir', tmp_path / 'two', '--seeds', 0, 1, '--finished', shared]
+    assert command(*both) == 0
+    assert [(run.name, run.seed) for run in read_finished(shared)] == [
+        ('a', 0), ('a', 1), ('b', 0), ('b', 1),
+    ]  # fmt: skip
+    assert len(calls) == 8 and not (tmp_path / 'two' / 'a' / 'seed0').exists()
+    assert read_finished(shared)[0].seconds == 3
+    assert (
+        '| b | 0.00 | 0.00 | 0 | 1 | 2 | 50.0 | 0.0 | +0.0 (+0.0 to +0.0) |'
+        in (tmp_path / 'two' / 'comparison.md').read_text()
+    )
+    # what the test does or where the data are makes no other config, the model does
+    a.write_text(a.read_text().replace('val_interval = 1', 'val_interval = 2'))
+    assert command(*both, '--report-only') == 0
+    write_config(a, kind='C')
+    capsys.readouterr()
+    assert command(*both, '--report-only') == 1
+    assert 'has runs of another version of' in capsys.readouterr().err
+    assert len(calls) == 8
+
+
+def test_a_call_counts_time_and_memory_and_names_the_log(tmp_path, monkeypatch):
+    monkeypatch.setattr(runs, 'TOOLS', tmp_path)
+    (tmp_path / 'tool.py').write_text(
+        'import sys, time\n'
+        'block = bytearray(64 << 20)\n'
+        'while time.process_time() < 0.3: pass\n'
+        'sys.exit(int(sys.argv[2]))\n'
+    )
+    run = Run(tmp_path / 'c.py', 0, tmp_path)
+    took = runs._call(run, 1, 'tool.py', ['0'])
+    assert 0.3 <= took['cpu_seconds'] < 5 and took['seconds'] > 0.2
+    assert 64 < took['memory_mib'] < 4096
+    with pytest.raises(RuntimeError, match='tool.py of c with seed 0 ended with 3: see .*log.txt'):
+        runs._call(run, 1, 'tool.py', ['3'])

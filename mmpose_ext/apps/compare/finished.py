@@ -1,0 +1,79 @@
+# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+"""Finished runs in one file, so that a comparison can go on elsewhere."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from mmpose_ext.utils.atomic_files import write_atomically
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What a finished run leaves.
+
+    Attributes:
+        name (str): The config's stem.
+        seed (int): ``randomness.seed``.
+        digest (str): Of what the config trains, see :func:`.runs.digest_of_config`.
+        seconds (float): Wall time of the training; NaN if it was interrupted, as the next two.
+        cpu_seconds (float): Processor time of the training and its data workers.
+        memory_mib (float): Peak memory of the training process.
+        environment (str): Processor and versions.
+        correct (tuple[int, ...]): Correct keypoints of each person of the test set, in its order.
+        labelled (tuple[int, ...]): Labelled keypoints, 0 for a person that does not count.
+    """
+
+    name: str
+    seed: int
+    digest: str
+    seconds: float
+    cpu_seconds: float
+    memory_mib: float
+    environment: str
+    correct: tuple[int, ...]
+    labelled: tuple[int, ...]
+
+    @property
+    def percent(self) -> float:
+        """Percentage of correct keypoints."""
+        return 100 * sum(self.correct) / sum(self.labelled)
+
+
+def counts_of_people(people: Sequence[dict]) -> dict[str, tuple[int, ...]]:
+    """Make ``correct`` and ``labelled`` of the persons that a metric has written.
+
+    Args:
+        people (Sequence[dict]): ``id`` (position in the test set), ``correct`` and ``labelled``,
+            in any order; a person who is not there does not count.
+    """
+    table = np.zeros((2, 1 + max((person['id'] for person in people), default=-1)), int)
+    for person in people:
+        table[:, person['id']] = person['correct'], person['labelled']
+    return dict(correct=tuple(table[0].tolist()), labelled=tuple(table[1].tolist()))
+
+
+def read_finished(path: str | os.PathLike) -> list[Finished]:
+    """Read the finished runs of a file; none where there is no file."""
+    if not Path(path).is_file():
+        return []
+    found = []
+    for line in Path(path).read_text().splitlines():
+        content = json.loads(line)
+        counts = {key: tuple(content[key]) for key in ('correct', 'labelled')}
+        found.append(Finished(**{**content, **counts}))
+    return found
+
+
+def add_finished(path: str | os.PathLike, run: Finished) -> None:
+    """Add a run to a file, one sorted line of JSON a run, in place of the same config and seed."""
+    runs = {(old.name, old.seed): old for old in read_finished(path)}
+    runs[run.name, run.seed] = run
+    lines = [json.dumps(asdict(runs[key]), separators=(',', ':')) + '\n' for key in sorted(runs)]
+    write_atomically(Path(path), ''.join(lines).encode())
