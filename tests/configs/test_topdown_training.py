@@ -9,7 +9,7 @@ from mmengine.config import Config
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
 FILES = [
     path
-    for pattern in ('attention', 'simplebaseline', 'clnet', 'frsbn')
+    for pattern in ('attention', 'simplebaseline', 'clnet', 'frsbn', 'hourglass')
     for folder in (CONFIGS, CONFIGS / 'ablation')
     for path in sorted(folder.glob(f'{pattern}_*.py'))
 ]

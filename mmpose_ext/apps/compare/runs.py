@@ -52,7 +52,7 @@ class Run:
 
     @property
     def costs(self) -> Path:
-        """The file with the training's time, memory (NaN if interrupted), environment and digest."""
+        """The file with the training's costs (NaN if interrupted), environment and digest."""
         return self.folder / 'costs.json'
 
     def is_finished(self) -> bool:

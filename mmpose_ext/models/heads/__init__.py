@@ -3,6 +3,7 @@ from .cluster_tag_head import ClusterTagHead
 from .composite_localization_head import CompositeLocalizationHead, StackedCompositeLocalizationHead
 from .disk_offset_head import DiskOffsetHead
 from .full_resolution_head import FullResolutionHead
+from .stacked_heatmap_head import StackedHeatmapHead
 
 __all__ = [
     'ClusterTagHead',
@@ -10,4 +11,5 @@ __all__ = [
     'StackedCompositeLocalizationHead',
     'DiskOffsetHead',
     'FullResolutionHead',
+    'StackedHeatmapHead',
 ]

@@ -83,14 +83,18 @@ class BaseCompositeLocalizationHead(BaseHead):
         """Return each stage's raw heatmaps (B, K, h, w) and offsets (B, 2K, h, w) in order."""
 
     def predict_maps(
-        self, feats: Sequence[Tensor], input_size: Sequence[int] | None = None
+        self,
+        feats: Sequence[Tensor],
+        input_size: Sequence[int] | None = None,
+        stage: int = -1,
     ) -> Maps:
-        """Return the maps that the codec decodes: the last stage's, with probabilities as heatmaps.
+        """Return the maps that the codec decodes: one stage's, with probabilities as heatmaps.
 
         Args:
             feats: The backbone's features.
             input_size (Sequence[int], optional): [w, h] of the input. If given, it may differ from
                 the codec's, and the maps' size is not checked.
+            stage (int): Index of the stage. Defaults to the last one.
 
         Returns:
             dict[str, Tensor]: ``heatmaps`` (B, K, h, w) and ``offsets`` (B, 2K, h, w).
@@ -98,7 +102,7 @@ class BaseCompositeLocalizationHead(BaseHead):
         Raises:
             ValueError: If the maps are not of the codec's size.
         """
-        maps = _named(self.forward(feats)[-1])
+        maps = _named(self.forward(feats)[stage])
         if input_size is None:
             self.decoder.check_maps(maps)
         if self.logits:
@@ -118,19 +122,21 @@ class BaseCompositeLocalizationHead(BaseHead):
             the input and of its mirror image.
             batch_data_samples (list[PoseDataSample]): B samples; the flip test uses their
                 ``flip_indices``.
-            test_cfg (dict): ``flip_test`` and ``output_heatmaps`` are used.
+            test_cfg (dict): ``flip_test``, ``output_heatmaps`` and ``stage`` (index of the stage
+                that predicts, by default the last one) are used.
 
         Returns:
             list[InstanceData]: keypoints (1, K, 2) in input pixels and keypoint_scores (1, K). With
             ``output_heatmaps`` also a list of PixelData with the heatmaps (K, h, w) and offsets
             (2K, h, w).
         """
+        stage = test_cfg.get('stage', -1)
         if test_cfg.get('flip_test', False):
-            original, mirrored = (self.predict_maps(value) for value in feats)
+            original, mirrored = (self.predict_maps(value, stage=stage) for value in feats)
             indices = batch_data_samples[0].metainfo['flip_indices']
             maps = self.decoder.merge_flipped(original, mirrored, indices)
         else:
-            maps = self.predict_maps(feats)
+            maps = self.predict_maps(feats, stage=stage)
         preds = self.decode(maps)
         if not test_cfg.get('output_heatmaps', False):
             return preds
