@@ -1,0 +1,52 @@
+# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+"""The picture of the augmentation is the one that the script draws from the configs."""
+
+from __future__ import annotations
+
+import importlib.util
+
+import cv2
+import numpy as np
+import pytest
+from markdown_pages import ROOT
+from mmengine.registry import init_default_scope
+
+SPEC = importlib.util.spec_from_file_location(
+    'augmentation_picture', ROOT / 'docs' / 'augmentation_picture.py'
+)
+script = importlib.util.module_from_spec(SPEC)
+SPEC.loader.exec_module(script)
+
+
+@pytest.mark.parametrize('title, largest, deviation', [
+    ('SimpleBaseline', 80, 38.4), ('Newell', 60, 28.8), ('RandomBBoxTransform', 40, 21.6),
+])  # fmt: skip
+def test_draws_are_what_the_page_says(title, largest, deviation):
+    init_default_scope('mmpose')
+    (transform,) = (found for key, found in script.transforms().items() if key.startswith(title))
+    rotations, _ = script.draw(transform)
+    rotated = rotations[rotations != 0]
+    assert np.abs(rotated).max() == pytest.approx(largest, abs=0.1)
+    assert rotated.std() == pytest.approx(deviation, abs=0.2)
+
+
+def test_picture_is_drawn_anew(tmp_path):
+    """If this fails: python docs/augmentation_picture.py"""
+    init_default_scope('mmpose')
+    script.picture(tmp_path / 'new.png')
+    new, old = (
+        cv2.imread(str(path)).astype(float) for path in (tmp_path / 'new.png', script.PICTURE)
+    )
+    assert new.shape == old.shape
+    assert np.abs(new - old).mean() < 3  # other fonts and versions of matplotlib
+
+
+def test_the_difference_shows(tmp_path, monkeypatch):
+    """Else the test above measures nothing."""
+    init_default_scope('mmpose')
+    monkeypatch.setattr(script, 'transforms', lambda: dict.fromkeys(['a', 'b', 'c'], script.MMPOSE))
+    script.picture(tmp_path / 'other.png')
+    other, old = (
+        cv2.imread(str(path)).astype(float) for path in (tmp_path / 'other.png', script.PICTURE)
+    )
+    assert other.shape != old.shape or np.abs(other - old).mean() > 6
