@@ -24,7 +24,7 @@ from .runs import Run, digest_of_config, train_and_test
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument('configs', nargs='+', type=Path, help='the first one is the baseline')
+    parser.add_argument('configs', nargs='+', type=Path, help='the first one is the baseline; each counts once')
     parser.add_argument('--work-dir', type=Path, required=True, help='folder for all runs')
     parser.add_argument('--seeds', nargs='+', type=int, default=[0, 1, 2])
     parser.add_argument('--jobs', type=int, default=1, help='number of runs at a time')
@@ -42,10 +42,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run what is missing, then write the comparison."""
+    configs = list(dict.fromkeys(args.configs))
     runs = [
         Run(config, seed, args.work_dir / config.stem / f'seed{seed}', tuple(args.cfg_options))
         for seed in args.seeds
-        for config in args.configs
+        for config in configs
     ]
     file = args.finished or args.work_dir / 'finished.jsonl'
     try:
@@ -54,17 +55,17 @@ def run(args: argparse.Namespace) -> int:
         failed = [] if args.report_only else _run_all(missing, file, args.jobs, args.threads)
         done = _finished(runs, file)
         found = [done[key] for key in ((item.name, item.seed) for item in runs) if key in done]
-        rows = compare(found, args.configs[0].stem)
+        rows = compare(found, configs[0].stem)
     except ValueError as error:
         print(f'No comparison: {error}', file=sys.stderr)
         return 1
     costs = {
         config.stem: complexity_of_config(str(config))[0]
-        for config in args.configs
+        for config in configs
         if any(row.name == config.stem for row in rows)
     }
     write_csv(args.work_dir / 'comparison.csv', rows, costs)
-    draw_plot(args.work_dir / 'comparison.png', rows, args.configs[0].stem)
+    draw_plot(args.work_dir / 'comparison.png', rows, configs[0].stem)
     table = to_markdown(rows, costs)
     write_atomically(args.work_dir / 'comparison.md', table.encode())
     print(table, end='')

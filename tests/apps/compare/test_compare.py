@@ -171,7 +171,7 @@ def test_the_command_goes_on_elsewhere(tmp_path, monkeypatch, capsys):
     shared = tmp_path / 'shared.jsonl'
     assert command(a, '--work-dir', tmp_path / 'one', '--seeds', 0, '--finished', shared) == 0
     assert len(calls) == 2
-    both = [a, b, '--work-dir', tmp_path / 'two', '--seeds', 0, 1, '--finished', shared]
+    both = [a, a, b, '--work-dir', tmp_path / 'two', '--seeds', 0, 1, '--finished', shared]
     assert command(*both) == 0
     assert [(run.name, run.seed) for run in read_finished(shared)] == [
         ('a', 0), ('a', 1), ('b', 0), ('b', 1),
