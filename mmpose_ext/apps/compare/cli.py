@@ -24,7 +24,9 @@ from .runs import Run, digest_of_config, train_and_test
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument('configs', nargs='+', type=Path, help='the first one is the baseline; each counts once')
+    parser.add_argument(
+        'configs', nargs='+', type=Path, help='the first one is the baseline; each counts once'
+    )
     parser.add_argument('--work-dir', type=Path, required=True, help='folder for all runs')
     parser.add_argument('--seeds', nargs='+', type=int, default=[0, 1, 2])
     parser.add_argument('--jobs', type=int, default=1, help='number of runs at a time')
