@@ -12,7 +12,7 @@ from mmengine.logging import print_log
 from mmengine.model import is_model_wrapper
 from mmpose.registry import HOOKS
 
-from mmpose_ext.datasets.fast import speed_up_dataset
+from mmpose_ext.datasets.fast import plain_metainfo, speed_up_dataset
 from mmpose_ext.datasets.pack import use_pack
 
 from .deferred_log import defer_log
@@ -96,6 +96,12 @@ class FastDataHook(Hook):
             loader.prefetch_factor = settings.prefetch_factor
         restart_workers(runner.train_loop)
         print_log(f'Fast data: {", ".join(done) or "nothing to do"}.', logger='current')
+
+    def before_save_checkpoint(self, runner: Any, checkpoint: dict) -> None:
+        """Write the data set's meta information as it was, so that safe loading accepts it."""
+        meta = checkpoint['meta']
+        if 'dataset_meta' in meta:
+            meta['dataset_meta'] = plain_metainfo(meta['dataset_meta'])
 
 
 def read_settings(settings: dict) -> FastData:

@@ -2,11 +2,11 @@
 import pytest
 import torch
 from mmengine.config import Config
-from mmengine.runner import Runner
+from mmengine.runner import Runner, find_latest_checkpoint
 from mmpose.datasets.transforms import LoadImage
 
 from mmpose_ext.datasets import FastLoadImage
-from mmpose_ext.engine import FastDataHook
+from mmpose_ext.engine import FastDataHook, load_checkpoint_safely
 
 
 @pytest.fixture
@@ -44,6 +44,18 @@ def test_learns_the_same(train, hook, fast_data):
     assert loader_of(fast) is FastLoadImage
     plain = weights(train({}))
     assert (plain - weights(fast)).norm() / plain.norm() < 0.05
+
+
+def test_checkpoint_is_loaded_safely(train):
+    """It has the meta information of a plain training; the data sets share theirs."""
+    metas = []
+    for hook in (dict(reading=True), {}):
+        runner = train(hook)
+        loaded = load_checkpoint_safely(find_latest_checkpoint(runner.work_dir))
+        metas.append(loaded['meta']['dataset_meta'])
+    assert metas[0].keys() == metas[1].keys()
+    for name in ('upper_body_ids', 'flip_pairs', 'flip_indices'):
+        assert type(metas[0][name]) is list and metas[0][name] == metas[1][name]
 
 
 def test_key_of_the_config_goes_first(train):

@@ -6,7 +6,7 @@ from .deferred_image import DeferredImage, EncodedImage
 from .draws import truncated_normal
 from .heatmaps import FastMSRAHeatmap, FastUDPHeatmap
 from .pack_inputs import FastPackPoseInputs
-from .pipeline import datasets_in, speed_up_dataset
+from .pipeline import datasets_in, plain_metainfo, speed_up_dataset
 from .transforms import (
     FastBottomupRandomAffine,
     FastLoadImage,
@@ -31,6 +31,7 @@ __all__ = [
     'SampleBatch',
     'collate_samples',
     'datasets_in',
+    'plain_metainfo',
     'speed_up_dataset',
     'truncated_normal',
 ]

@@ -51,13 +51,21 @@ _COPIED = ('upper_body_ids', 'lower_body_ids', 'flip_pairs', 'flip_indices', 'sk
 
 
 class SharedList(list):
-    """A list that is its own deep copy, and pickles as a list: for what no one changes."""
+    """A list that is its own deep copy, and unpickles as a list: for what no one changes."""
 
     def __deepcopy__(self, memo: dict) -> SharedList:
         return self
 
     def __reduce__(self) -> tuple:
         return list, (list(self),)
+
+
+def plain_metainfo(metainfo: dict) -> dict:
+    """Copy meta information with plain lists, which a checkpoint may hold, for shared ones."""
+    return {
+        name: list(value) if isinstance(value, SharedList) else value
+        for name, value in metainfo.items()
+    }
 
 
 def datasets_in(dataset: Any) -> Iterator[Any]:
