@@ -1,15 +1,15 @@
-# make demo       set up, make synthetic data, train, test, draw pictures (make clean: start anew)
+# make demo       set up, make synthetic data, train, test, draw pictures (make clean to start again)
 # make demo-strongpose   the same for StrongPose (bottom-up), without the pictures
 # make demo-cluster      the same for the cluster-wise network (bottom-up)
-# make test       set up, run the quick tests
-# make test-long  the quick tests and those that take longer
-#                 (both list the slowest tests, and the lines of mmpose_ext that no test ran)
+# make test       set up the environment, run the quick tests
+# make test-long  the quick tests and the longer ones
+#                 (both list the slowest tests and the lines of mmpose_ext that no test ran)
 # make test-arithmetic   the quick tests (or TESTS=tests/apps) with other numbers of threads and other
-#                 vector instructions: sums are rounded otherwise
-# make test-env   the quick tests in environments that MMPose's users have, one after another:
-#                 ENV=py38-torch20 for one of them (make test-env ENV=--list: all names)
+#                 vector instructions, which round sums differently
+# make test-env   the quick tests in several environments of MMPose's users, one after another;
+#                 ENV=py38-torch20 selects one (make test-env ENV=--list prints all names)
 # make docs       the documentation site, into build/docs/html
-# make lint       ruff, that imports between folders go one way, that Python 3.8 has what is used
+# make lint       ruff, import-linter (imports between folders go one way), mypy and vermin (Python 3.8)
 # make clean      remove the demo's output (not the environment)
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3)
 VENV := .venv
@@ -37,7 +37,7 @@ demo: $(DEMO)/train/epoch_9.pth
 		--cfg-options test_evaluator.outfile_prefix=$(DEMO)/test/predictions
 	python tools/demo_report.py $(DEMO)
 
-# kept between calls; an interrupted training goes on from its last whole checkpoint
+# kept between calls; an interrupted training resumes from its last complete checkpoint
 $(DEMO)/train/epoch_9.pth: | setup
 	mmpose-ext synthetic --out $(DEMO)/data --train 2500 --val 250 --people 1 3 --seed 0
 	mim train mmpose $(DEMO_CONFIG) --work-dir $(DEMO)/train --resume

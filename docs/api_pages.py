@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""The API pages: one a package with all its modules, and the references between docstrings."""
+"""API pages, one per package and per module, and the references between docstrings."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 
 
 def packages() -> dict[str, list[str]]:
-    """Give the names of the packages with those of their modules, in alphabetical order."""
+    """Return the names of all packages with those of their modules, in alphabetical order."""
     found: dict[str, list[str]] = {PACKAGE: []}
     root = importlib.import_module(PACKAGE)
     for info in pkgutil.walk_packages(root.__path__, f'{PACKAGE}.'):
@@ -30,14 +30,15 @@ def packages() -> dict[str, list[str]]:
 
 
 def write(folder: Path, has_api: bool = True) -> None:
-    """Write the pages; those that would not change are left alone, so that nothing is rebuilt."""
+    """Write the pages; unchanged files stay untouched, so Sphinx does not rebuild them."""
     folder.mkdir(exist_ok=True)
     pages = {}
-    if has_api:
-        pages = {f'{name}.rst': _page(name, modules) for name, modules in packages().items()}
-    names = '\n'.join(f'   {Path(page).stem}' for page in pages)
-    pages['index.rst'] = (
-        f'API\n===\nMade from the docstrings, a page a package.\n\n.. toctree::\n\n{names}\n'
+    found = packages() if has_api else {}
+    for package, modules in found.items():
+        pages[f'{package}.rst'] = _package_page(package, modules)
+        pages.update({f'{module}.rst': _module_page(module) for module in modules})
+    pages['index.rst'] = _titled(
+        'API', 'Generated from the docstrings: one page per package and per module.', list(found)
     )
     for path in folder.glob('*.rst'):
         if path.name not in pages:
@@ -48,21 +49,45 @@ def write(folder: Path, has_api: bool = True) -> None:
             path.write_text(text)
 
 
-def _page(package: str, modules: list[str]) -> str:
-    """Reference text of a page: the package's own docstring, then its modules."""
-    text = f'{package}\n{"=" * len(package)}\n.. automodule:: {package}\n   :no-members:\n'
-    for name in modules:
-        title = name.rpartition('.')[2]
-        text += f'\n{title}\n{"-" * len(title)}\n.. automodule:: {name}\n'
-    return text
+def _package_page(package: str, modules: list[str]) -> str:
+    """A package's docstring, the names that it exports, and links to its modules."""
+    text = f'.. automodule:: {package}\n   :no-members:\n'
+    exported = getattr(importlib.import_module(package), '__all__', [])
+    names = [_exported(package, name) for name in exported]
+    if any(names):
+        text += f'\nExports\n-------\n{"".join(names)}\nModules\n-------\n'
+    return _titled(package, text, modules)
+
+
+def _exported(package: str, name: str) -> str:
+    """List entry of a class or function that a package exports; empty for values."""
+    found = getattr(importlib.import_module(package), name)
+    path = _name_of(found)
+    if path is None or inspect.ismodule(found):
+        return ''
+    summary = inspect.cleandoc(found.__doc__ or '').partition('\n')[0]
+    return f'- :obj:`~{path}`: {summary}\n'
+
+
+def _module_page(module: str) -> str:
+    """Reference of one module."""
+    return _titled(module.partition('.')[2], f'.. automodule:: {module}\n')
+
+
+def _titled(title: str, text: str, children: list[str] | None = None) -> str:
+    """A page with a title, a text and links to the pages below it."""
+    page = f'{title}\n{"=" * len(title)}\n{text}'
+    if children:
+        page += '\n\n.. toctree::\n\n' + ''.join(f'   {child}\n' for child in children)
+    return page
 
 
 def qualify_references(app, doctree) -> None:
-    """Give each reference of a docstring the name under which its object is documented.
+    """Replace the target of each docstring's reference by the name that the object's entry has.
 
-    Docstrings use the names that are known where they stand, and those that packages export.
-    Warns, which fails the build, of names that mean nothing there. What is private or another
-    package's stays text.
+    Docstrings use the names known in their module, and names that packages export. An unknown name
+    gives a warning, which fails the build. References to private names and to other packages stay
+    text.
     """
     for node in doctree.findall(pending_xref):
         if node.get('refdomain') != 'py':
@@ -78,7 +103,7 @@ def qualify_references(app, doctree) -> None:
 
 
 def _name_of(found: object) -> str | None:
-    """Name under which an object is documented; None for values."""
+    """Return the name under which an object is documented; None for values."""
     if inspect.ismodule(found):
         return found.__name__
     if hasattr(found, '__qualname__') and str(found.__module__).startswith(PACKAGE):
@@ -87,7 +112,7 @@ def _name_of(found: object) -> str | None:
 
 
 def _look_up(target: str, module: str, owner: str | None) -> object | None:
-    """Find what a name means in a class, its module, that module's package, or anywhere here."""
+    """Look a name up in a class, its module, that module's package and then all modules."""
     places = [f'{module}.{owner}'] if owner else []
     places += [module, module.rpartition('.')[0], '', 'builtins', *_modules()]
     names = (f'{place}.{target}' if place else target for place in places)
@@ -96,13 +121,13 @@ def _look_up(target: str, module: str, owner: str | None) -> object | None:
 
 @functools.cache
 def _modules() -> list[str]:
-    """All packages and modules."""
+    """Return the names of all packages and modules."""
     return [name for package, modules in packages().items() for name in (package, *modules)]
 
 
 @functools.cache
 def _find(path: str) -> object | None:
-    """Import the object that a dotted path names; None where there is none."""
+    """Import the object of a dotted path; None if there is none."""
     parts = path.split('.')
     for length in range(len(parts), 0, -1):
         try:

@@ -1,7 +1,7 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""What stops training on a COCO keypoint file or a detection file, each in a few words.
+"""List what stops training on a COCO keypoint file or a detection file, in a few words each.
 
-The checks themselves are those of :mod:`mmpose_ext.datasets.validation`.
+The checks themselves are in :mod:`mmpose_ext.datasets.validation`.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ __all__ = ['DataError', 'annotation_problems', 'detection_problems', 'read_json'
 def annotation_problems(
     content: object, num_keypoints: int, needs_people: bool, keypoint_names: Sequence[str] = ()
 ) -> list[str]:
-    """List what makes a COCO keypoint file unusable; empty if it is fine.
+    """List what makes a COCO keypoint file unusable.
 
-    Keypoints outside the image and images without people are fine.
+    Keypoints outside the image and images without people are allowed.
 
     Args:
         content (object): The parsed file.
-        num_keypoints (int): The K that the dataset's metainfo tells.
-        needs_people (bool): Whether at least one labelled keypoint must be there.
+        num_keypoints (int): K of the data set's metainfo.
+        needs_people (bool): Whether the file must have at least one labelled keypoint.
         keypoint_names (Sequence[str]): The metainfo's K names, to compare with the file's.
     """
     findings = check_for_training(content, num_keypoints, needs_people, keypoint_names)

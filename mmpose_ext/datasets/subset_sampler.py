@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Epochs of a fixed number of steps, each on newly drawn images."""
+"""Epochs with a fixed number of steps, each on newly drawn images."""
 
 from __future__ import annotations
 
@@ -13,17 +13,18 @@ from mmpose.registry import DATA_SAMPLERS
 
 @DATA_SAMPLERS.register_module()
 class SubsetSampler(DefaultSampler):
-    """Draw a fixed number of samples an epoch, by the epoch's own shuffle of the data set.
+    """Draw a fixed number of samples per epoch, from the epoch's own shuffle of the data set.
 
-    For recipes that count steps: 1,000 steps of 8 images are an epoch of 8,000 samples, whatever
-    the size of the data set. Sample, validate and save by epochs as usual; a resumed run continues
-    exactly at its epoch. (mmengine's loop by iterations has to read all data again up to where it
-    stopped.) With more samples than the data set has, the data set is shuffled several times.
+    Use it for recipes that count steps: 1,000 steps of 8 images are an epoch of 8,000 samples, for
+    a data set of any size. Training validates and saves by epochs as usual, and a resumed run
+    continues exactly at its epoch. (mmengine's loop by iterations has to read all data again up to
+    the point where it stopped.) If ``samples`` exceeds the data set's size, the data set is
+    shuffled several times.
 
     Args:
         dataset (Sized): The data set.
-        samples (int, optional): Samples an epoch, in all processes together; rounded up to a
-            multiple of their number. Defaults to None: a pass over the data set.
+        samples (int, optional): Samples per epoch in all processes together, rounded up to a
+            multiple of their number. Defaults to None: one pass over the data set.
         seed (int, optional): As in mmengine's ``DefaultSampler``.
 
     Raises:

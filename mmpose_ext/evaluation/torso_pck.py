@@ -93,7 +93,7 @@ class TorsoPCK(PCKAccuracy):
                 'count.'
             )
         if self.out_file:
-            self._write_people(predicted, truth, mask, torso)
+            self._write_people(self.out_file, predicted, truth, mask, torso)
         # mmpose leaves out people whose norm factor is 0
         correct, *_ = keypoint_pck_accuracy(
             predicted[..., :2], truth[..., :2], mask, self.thr, np.stack([torso, torso], -1)
@@ -104,7 +104,12 @@ class TorsoPCK(PCKAccuracy):
         return metrics
 
     def _write_people(
-        self, predicted: np.ndarray, truth: np.ndarray, mask: np.ndarray, torso: np.ndarray
+        self,
+        path: str,
+        predicted: np.ndarray,
+        truth: np.ndarray,
+        mask: np.ndarray,
+        torso: np.ndarray,
     ) -> None:
         distance = np.linalg.norm(predicted[..., :2] - truth[..., :2], axis=-1)
         correct = (distance < self.thr * torso[:, None]) & mask
@@ -113,7 +118,7 @@ class TorsoPCK(PCKAccuracy):
             for index, (right, labelled) in enumerate(zip(correct, mask))
             if torso[index] > 0
         ]
-        write_atomically(self.out_file, json.dumps(people).encode())
+        write_atomically(path, json.dumps(people).encode())
 
     def _ids(self, names: Sequence[str]) -> list[int]:
         known = self.dataset_meta['keypoint_name2id']

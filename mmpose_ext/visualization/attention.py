@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
@@ -86,21 +86,23 @@ def paint_attention(scene: Scene, attention: list[Attention]) -> list[Tile]:
     return tiles
 
 
-def _hooks(name: str, layer: nn.Module, queries: np.ndarray, found: list[Attention]):
+def _hooks(
+    name: str, layer: nn.Module, queries: np.ndarray, found: list[Attention]
+) -> Iterator[tuple[nn.Module, Callable]]:
     """Return pairs of a module and its forward hook, for a layer that has attention."""
     no_cells = np.zeros((0, 2), int)
 
-    def spatial(module, inputs, output):
+    def spatial(module: nn.Module, inputs: tuple, output: Tensor) -> None:
         found.append(Attention(name, 'spatial', _array(output[0]), no_cells))
 
-    def context(module, inputs, output):
+    def context(module: nn.Module, inputs: tuple, output: Tensor) -> None:
         weights = output[0].flatten().float().softmax(0).view(1, *output.shape[2:])
         found.append(Attention(name, 'global context', _array(weights), no_cells))
 
-    def fused(module, inputs, output):
+    def fused(module: nn.Module, inputs: tuple, output: Tensor) -> None:
         found.append(Attention(name, 'SA-MFCD', _array(output[0].mean(0, keepdim=True)), no_cells))
 
-    def non_local(module, inputs, output):
+    def non_local(module: nn.Module, inputs: tuple, output: Tensor) -> None:
         maps, cells = _non_local_rows(module, inputs[0][:1], queries)
         found.append(Attention(name, 'non-local', _array(maps), cells))
 

@@ -23,14 +23,15 @@ class Frame(NamedTuple):
     @classmethod
     def of_centres(cls, input_size: Sequence[int], map_size: Sequence[int]) -> Frame:
         """Cells that divide the input evenly; sizes are [w, h]."""
-        scale = tuple(n / m for n, m in zip_equal(input_size, map_size))
-        return cls(scale, tuple(0.5 * (s - 1) for s in scale))
+        x, y = (n / m for n, m in zip_equal(input_size, map_size))
+        return cls((x, y), (0.5 * (x - 1), 0.5 * (y - 1)))
 
     @classmethod
     def of_corners(cls, input_size: Sequence[int], map_size: Sequence[int]) -> Frame:
         """The first and the last cell lie on the first and the last pixel; sizes are [w, h]."""
         steps = zip_equal(input_size, map_size)
-        return cls(tuple((n - 1) / max(m - 1, 1) if n > 1 else 1.0 for n, m in steps))
+        x, y = ((n - 1) / max(m - 1, 1) if n > 1 else 1.0 for n, m in steps)
+        return cls((x, y))
 
     def pixels(self, cells: np.ndarray) -> np.ndarray:
         """Convert (..., 2) cells x, y to (..., 2) input pixels."""

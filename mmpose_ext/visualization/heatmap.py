@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from .canvas import Frame
 from .contact_sheet import Tile
 from .painters import Scene, paint_fields, paints
@@ -20,8 +22,8 @@ def paint_corner_to_corner(scene: Scene) -> list[Tile]:
     return _paint(scene, Frame.of_corners)
 
 
-def _paint(scene: Scene, frame_of) -> list[Tile]:
-    tiles = []
+def _paint(scene: Scene, frame_of: Callable[..., Frame]) -> list[Tile]:
+    tiles: list[Tile] = []
     for name, maps in scene.maps.items():
         part = Scene(scene.image, scene.codec, {name: maps}, zoom=scene.zoom)
         tiles += paint_fields(part, frame_of(scene.input_size, maps.shape[:0:-1]))

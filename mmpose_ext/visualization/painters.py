@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Callable, List
+from typing import Any, Callable, List
 
 import numpy as np
 
@@ -29,7 +29,7 @@ class Scene:
     """
 
     image: np.ndarray
-    codec: object
+    codec: Any
     maps: dict[str, np.ndarray]
     labels: dict[str, np.ndarray] = field(default_factory=dict)
     names: tuple[str, ...] = ()

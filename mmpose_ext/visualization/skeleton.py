@@ -55,7 +55,7 @@ class Skeleton:
             canvas.dots(keypoints[(sides == side) & seen], colour, width + 1)
 
     def _links_by_colour(self) -> list[tuple[Sequence[int], list]]:
-        groups = {side: [] for side in COLOURS}
+        groups: dict[str, list] = {side: [] for side in COLOURS}
         for a, b in self.links:
             groups[_side(self.names[a], self.names[b])].append((a, b))
         return [(COLOURS[side], links) for side, links in groups.items()]

@@ -43,5 +43,5 @@ def test_clips():
 
 
 def test_refuses_factors_below_zero():
-    with pytest.raises(ValueError, match='0 to 1'):
+    with pytest.raises(ValueError, match='between 0 and 1'):
         ColorJitter(brightness=1.5)

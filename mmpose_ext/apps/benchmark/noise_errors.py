@@ -82,10 +82,10 @@ class NoisyMaps:
     | maps | error |
     | --- | --- |
     | short offsets | r px |
-    | mid and long offsets | r px plus a twentieth of their length per pixel of r | | disks, body |
-    a tenth of their value per pixel of r, plus 0.005 r; clipped to 0 to 1 | | Gaussian heatmaps |
-    the same; smooth errors also move them by r px | | tags | a tenth of the distance between two
-    people's tags, times r / 3 |
+    | mid and long offsets | r px plus a twentieth of their length per pixel of r |
+    | disks, body | a tenth of their value per pixel of r, plus 0.005 r; clipped to 0 to 1 |
+    | Gaussian heatmaps | the same; smooth errors also move them by r px |
+    | tags | a tenth of the distance between two people's tags, times r / 3 |
 
     At r = 3, for example, long offsets err by 15 % of their length, tags by 0.8 of 8, and heatmaps
     by 30 %.

@@ -8,8 +8,7 @@
       annotations/person_keypoints_{train,val}.json     images, people, keypoints, boxes, areas,
                                                         outlines
       annotations/person_detections_{train,val}.json    boxes with scores, like a detector's
-      manifest.json                                     the settings, and whether the set is
-      complete
+      manifest.json                                     the settings, and whether all is written
 
 It needs only numpy, OpenCV and tqdm.
 """

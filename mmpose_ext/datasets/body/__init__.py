@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Data sets of people; from a folder of this name mmpose's inferencer takes its person detector."""
+"""Data sets of people; mmpose's inferencer finds its person detector by this folder's name."""
 
 from .checked_coco import CheckedCocoDataset
 from .lsp import LspDataset

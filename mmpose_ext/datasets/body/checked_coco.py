@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""COCO keypoint data that reports its faults before training, not by a traceback during it."""
+"""COCO keypoint data that reports its faults before training instead of failing during it."""
 
 from __future__ import annotations
 
@@ -25,35 +25,36 @@ from mmpose_ext.datasets.validation import (
 
 @DATASETS.register_module()
 class CheckedCocoDataset(CocoDataset):
-    """mmpose's ``CocoDataset`` with one clear error for data that cannot be used.
+    """mmpose's ``CocoDataset`` with one clear error for unusable data.
 
-    The samples are those of ``CocoDataset`` in every mode: top-down, bottom-up, with
-    ``bbox_file``. As there, people without labelled keypoints and crowds are skipped (bottom-up
-    keeps them), images without people are skipped except in bottom-up testing, and keypoints
-    outside the image stay: the codecs give weight 0 to those outside the network's input.
+    The samples are those of ``CocoDataset`` in every mode: top-down, bottom-up, with ``bbox_file``.
+    As in ``CocoDataset``, people without labelled keypoints and crowds are skipped (bottom-up keeps
+    them), and images without people are skipped except in bottom-up testing. Keypoints outside the
+    image stay: the codecs give weight 0 to those outside the network's input.
 
-    Checked once, when the annotations are loaded: the files are there and valid JSON, ids are
-    known and not repeated, boxes and keypoints have the right counts and are finite, there is
-    something to learn or test, the metainfo fits, and the image files exist. The checks are those
+    The checks run once, when the annotations are loaded: the files exist and are valid JSON, ids
+    are known and unique, boxes and keypoints have the right counts and are finite, there is
+    something to learn or test, the metainfo fits, and the image files exist. These are the checks
     of :mod:`mmpose_ext.datasets.validation` whose findings stop training; ``mmpose-ext validate``
-    lists all of them.
+    lists all findings.
 
-    In testing the results carry the file's own category of people, which need not be 1: of
-    bottom-up samples and of detections too (mmpose's have 1, whatever the file says, and AP 0).
+    In testing, the results have the file's own category of people, which may differ from 1, even
+    for bottom-up samples and detections (mmpose always gives these 1, which can lead to AP 0).
 
     Args:
-        check_images (bool): Look for the image files of the samples (one listing a folder; remote
-            files are not looked for). Defaults to True.
+        check_images (bool): Whether to check that the samples' image files exist (one listing per
+            folder; remote files are not checked). Defaults to True.
         *args: As for ``mmpose.datasets.CocoDataset``.
         **kwargs: As for ``mmpose.datasets.CocoDataset``.
 
     Raises:
-        DataError: With the file, the setting that names it and everything that is wrong.
+        DataError: If the data cannot be used; the message names the file, its setting and all
+            faults.
     """
 
     def __init__(self, *args, check_images: bool = True, **kwargs) -> None:
         self.check_images = check_images
-        #: The file's category of people, where samples are of no annotation (bottom-up testing,
+        #: The file's category of people if samples have no annotation (bottom-up testing,
         #: detections); else None.
         self.category_id: int | None = None
         super().__init__(*args, **kwargs)
@@ -74,7 +75,7 @@ class CheckedCocoDataset(CocoDataset):
         return parsed
 
     def prepare_data(self, idx: int) -> object:
-        """As ``CocoDataset``; results of people without annotation get the file's category."""
+        """As in ``CocoDataset``, but people without annotation get the file's category."""
         item = super().prepare_data(idx)
         if self.category_id is not None and isinstance(item, dict) and 'data_samples' in item:
             item['data_samples'].set_metainfo(dict(category_id=self.category_id))
@@ -86,7 +87,7 @@ class CheckedCocoDataset(CocoDataset):
         try:
             lists = super()._load_annotations()
             content = self.coco.dataset
-        except Exception as error:  # explained below; whatever a bad file makes of it
+        except Exception as error:  # whatever a bad file causes; explained below
             failure = error
             content = read_json(self.ann_file, 'ann_file')
         tests_bottom_up = self.test_mode and self.data_mode == 'bottomup'
@@ -96,12 +97,12 @@ class CheckedCocoDataset(CocoDataset):
         return lists
 
     def _load_detection_results(self) -> list[dict]:
-        """As ``CocoDataset``, for a file whose people are of any category."""
+        """As in ``CocoDataset``, but for people of any category."""
         require_file(self.ann_file, 'ann_file')
         require_file(self.bbox_file, 'bbox_file')
         if not str(self.bbox_file).endswith('.json'):
             raise DataError(
-                f'bbox_file {self.bbox_file} is not a .json file: other kinds are refused, since '
+                f'bbox_file {self.bbox_file} is not a .json file: other kinds are refused, because '
                 'loading a pickle can run code'
             )
         content = read_json(self.ann_file, 'ann_file')
@@ -118,7 +119,7 @@ class CheckedCocoDataset(CocoDataset):
         return [self._detected_person(i, d, images) for i, d in enumerate(people)]
 
     def _detected_person(self, number: int, detection: dict, images: dict) -> dict:
-        """The sample of a detection: its box, with keypoints that stand for none."""
+        """Return the sample of a detection: its box, with placeholder keypoints."""
         image, num_keypoints = images[detection['image_id']], self.metainfo['num_keypoints']
         x, y, w, h = detection['bbox'][:4]
         return dict(
@@ -141,7 +142,7 @@ class CheckedCocoDataset(CocoDataset):
         self._raise_problems('ann_file', self.ann_file, problems, failure)
 
     def filter_data(self) -> list[dict]:
-        """Filter as ``CocoDataset`` does, then check that something is left and has its image."""
+        """Filter as ``CocoDataset`` does, then check that samples remain and their images exist."""
         before = len(self.data_list)
         data_list = super().filter_data()
         if not data_list:

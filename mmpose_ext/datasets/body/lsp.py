@@ -37,7 +37,7 @@ _LIMBS = (
     ('left_shoulder', 'left_hip'),
     ('neck', 'head_top'),
 )
-# COCO's where it has the joint, MPII's for neck and top of the head.
+# COCO's values for COCO's joints, MPII's for neck and top of the head.
 _SIGMAS = dict(
     ankle=0.089,
     knee=0.087,
@@ -95,18 +95,18 @@ def _metainfo() -> dict:
 
 @DATASETS.register_module()
 class LspDataset(CheckedCocoDataset):
-    """Leeds Sports Pose (LSP) and LSP extended (LSPET): 14 joints, one person an image.
+    """Leeds Sports Pose (LSP) and LSP extended (LSPET): 14 joints, one person per image.
 
-    The annotations are COCO's format as ``tools/lsp2coco.py`` writes it. The joints, of which
-    left and right are the person's own::
+    The annotations are in COCO format, as written by ``tools/lsp2coco.py``. Left and right are the
+    person's own. The joints are::
 
         0 right_ankle   1 right_knee   2 right_hip       3 left_hip        4 left_knee
         5 left_ankle    6 right_wrist  7 right_elbow     8 right_shoulder  9 left_shoulder
         10 left_elbow  11 left_wrist  12 neck           13 head_top
 
     Args:
-        *args: As for :class:`CheckedCocoDataset`, of which the checks are.
-        **kwargs: Likewise.
+        *args: As for :class:`CheckedCocoDataset`, whose checks apply.
+        **kwargs: As for :class:`CheckedCocoDataset`.
     """
 
     METAINFO: dict = _metainfo()

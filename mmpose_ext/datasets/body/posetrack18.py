@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""PoseTrack18 for bottom-up training, with the regions where people are not annotated."""
+"""PoseTrack18 for bottom-up training, with the regions of people who are not annotated."""
 
 from __future__ import annotations
 
@@ -12,21 +12,22 @@ from mmpose.registry import DATASETS
 
 @DATASETS.register_module()
 class IgnoreRegionPoseTrack18Dataset(PoseTrack18Dataset):
-    """mmpose's ``PoseTrack18Dataset`` that passes on each frame's ignore regions.
+    """mmpose's ``PoseTrack18Dataset``, which also passes on each frame's ignore regions.
 
-    PoseTrack marks regions whose people are not annotated by polygons, ``ignore_regions_x`` and
-    ``ignore_regions_y`` of a frame. mmpose drops them, so that these people train as background.
-    Here a bottom-up sample has them as ``ignore_regions``, and
-    :class:`mmpose_ext.datasets.PersonMasks` leaves them out of the loss.
+    PoseTrack marks regions with people who are not annotated by polygons, a frame's
+    ``ignore_regions_x`` and ``ignore_regions_y``. mmpose drops them, so these people train as
+    background. Here a bottom-up sample has them as ``ignore_regions``, and
+    :class:`mmpose_ext.datasets.PersonMasks` excludes them from the loss.
 
     Added key of a bottom-up sample:
 
     - ``ignore_regions``: list of (P, 2) float64 arrays, polygons [x, y] in pixels of the image.
 
-    Arguments are those of ``mmpose.datasets.PoseTrack18Dataset``.
+    The arguments are those of ``mmpose.datasets.PoseTrack18Dataset``.
 
     Raises:
-        ValueError: If a polygon has different numbers of x and y, with the frame's file name.
+        ValueError: If a polygon has different numbers of x and y; the message names the frame's
+            file.
     """
 
     def _get_bottomup_data_infos(
@@ -43,12 +44,12 @@ def ignore_regions(image: dict[str, Any]) -> list[np.ndarray]:
     """Read the ignore regions of a frame.
 
     Args:
-        image (dict): The frame's entry in the annotation file. A frame with one region may have
-            its numbers without a list around them.
+        image (dict): The frame's entry in the annotation file. A frame with one region may have its
+            numbers without an enclosing list.
 
     Returns:
-        list[np.ndarray]: (P, 2) float64 each, [x, y] in pixels; regions of fewer than three points
-        are left out.
+        list[np.ndarray]: (P, 2) float64 each, [x, y] in pixels, without regions of fewer than three
+        points.
 
     Raises:
         ValueError: If the lists of x and y do not have the same lengths.

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""The scale and rotation that the public code of SimpleBaseline and of pytorch-pose draws."""
+"""Random scale and rotation as in the public code of SimpleBaseline and pytorch-pose."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from mmpose.registry import TRANSFORMS
 
 @TRANSFORMS.register_module()
 class ClippedNormalBBoxTransform(RandomBBoxTransform):
-    """Scale and rotate boxes by clipped normal variables, as SimpleBaseline's code does.
+    """Scale and rotate boxes by clipped normal variables, like SimpleBaseline's code.
 
     The scale is 1 + ``scale_std`` * n, clipped to 1 - ``scale_std`` ... 1 + ``scale_std``: about
-    16 % of the draws lie on each end. The rotation is ``rotate_std`` * n degrees, clipped to two
-    standard deviations, with a probability of ``rotate_prob``, else 0. n is a standard normal
-    variable. With 40 degrees the standard deviation of a rotation is 38.4 degrees, and 32 % of the
-    rotations exceed 40.
+    16 % of the draws are at each end. The rotation is ``rotate_std`` * n degrees, clipped to two
+    standard deviations, with a probability of ``rotate_prob``, and otherwise 0. n is a standard
+    normal variable. With 40 degrees, the standard deviation of a rotation is 38.4 degrees, and 32 %
+    of the rotations exceed 40.
 
-    mmpose's ``RandomBBoxTransform`` cuts the normal variable off at one standard deviation
-    instead, so that its ``rotate_factor=40`` has a standard deviation of 21.6 degrees.
+    mmpose's ``RandomBBoxTransform`` instead truncates the normal variable at one standard
+    deviation, so its ``rotate_factor=40`` has a standard deviation of 21.6 degrees.
 
     Required and modified keys: ``bbox_center`` (N, 2), ``bbox_scale`` (N, 2), in image pixels.
     Added key: ``bbox_rotation`` (N,), in degrees.
 
     Args:
-        scale_std (float): Standard deviation of the scale before it is clipped. Defaults to 0.3.
+        scale_std (float): Standard deviation of the scale before clipping. Defaults to 0.3.
         rotate_std (float): Standard deviation of the rotation, in degrees. Defaults to 40.
         rotate_prob (float): Probability of a rotation. Defaults to 0.6.
 
@@ -54,7 +54,7 @@ class ClippedNormalBBoxTransform(RandomBBoxTransform):
 
     @cache_randomness
     def _get_transform_params(self, num_bboxes: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Draw offsets (N, 2), all 0, scales (N, 1) and rotations (N,) in degrees, float32."""
+        """Draw offsets (N, 2), all 0, scales (N, 1), and rotations (N,) in degrees, float32."""
         normal = np.random.randn(2, num_bboxes).astype(np.float32)
         scale = 1 + self.scale_std * normal[0].clip(-1, 1)
         rotate = self.rotate_std * normal[1].clip(-2, 2)

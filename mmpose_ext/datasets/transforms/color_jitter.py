@@ -7,7 +7,7 @@ from mmcv.transforms import BaseTransform
 from mmcv.transforms.utils import cache_randomness
 from mmpose.registry import TRANSFORMS
 
-#: What blue, green and red weigh in a grey.
+#: Weights of blue, green and red in a grey value.
 GRAY = np.array([0.114, 0.587, 0.299])
 
 
@@ -15,20 +15,20 @@ GRAY = np.array([0.114, 0.587, 0.299])
 class ColorJitter(BaseTransform):
     """Scale an image's brightness, contrast and saturation by random factors.
 
-    The augmentation of the cluster-wise network (Section 4.2); mmpose's ``PhotometricDistortion``
-    also turns the hue and swaps the channels. Each factor is uniform in [1 - s, 1 + s]; brightness
-    scales the pixels, contrast their distance from the image's mean grey, saturation that from
-    their own grey, in this order, as in torchvision.
+    This is the augmentation of the cluster-wise network (Section 4.2); mmpose's
+    ``PhotometricDistortion`` also changes the hue and swaps channels. Each factor is uniform in [1
+    - s, 1 + s]. Brightness scales the pixels, contrast their distance from the image's mean grey,
+    and saturation their distance from their own grey, in this order, as in torchvision.
 
     Required and modified key: ``img`` (h, w, 3) uint8, BGR.
 
     Args:
-        brightness (float): s of the brightness. Defaults to 0.4.
-        contrast (float): s of the contrast. Defaults to 0.4.
-        saturation (float): s of the saturation. Defaults to 0.4.
+        brightness (float): s for the brightness. Defaults to 0.4.
+        contrast (float): s for the contrast. Defaults to 0.4.
+        saturation (float): s for the saturation. Defaults to 0.4.
 
     Raises:
-        ValueError: If one of them is not in 0 to 1.
+        ValueError: If one of them is not between 0 and 1.
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class ColorJitter(BaseTransform):
         self.strengths = (brightness, contrast, saturation)
         if not all(0 <= strength <= 1 for strength in self.strengths):
             raise ValueError(
-                'ColorJitter: brightness, contrast and saturation must be in 0 to 1, got '
+                'ColorJitter: brightness, contrast and saturation must be between 0 and 1, got '
                 f'{self.strengths}.'
             )
 
@@ -47,7 +47,7 @@ class ColorJitter(BaseTransform):
         return np.random.uniform(1 - strengths, 1 + strengths).astype(np.float32)
 
     def transform(self, results: dict) -> dict:
-        """Change ``img``; the three steps are one affine function of the colours."""
+        """Change ``img``; the three steps together are one affine function of the colours."""
         image = results['img']
         brightness, contrast, saturation = self._factors()
         scale = brightness * contrast

@@ -14,10 +14,10 @@ from mmpose.registry import TRANSFORMS
 
 @TRANSFORMS.register_module()
 class RandomShear(BaseTransform):
-    """Shear a crop along x by a random angle; goes after ``TopdownAffine``.
+    """Shear a crop along x by a random angle. Place it after ``TopdownAffine``.
 
-    A point (x, y) moves to (x + tan(angle) * (y - c), y), where c is the y of the crop's middle.
-    The paper names shearing and no amount; the default is ours.
+    A point (x, y) moves to (x + tan(angle) * (y - c), y), where c is the y of the crop's centre.
+    The paper mentions shearing but no amount; the default is ours.
 
     Required keys: ``img`` (H, W, 3), ``transformed_keypoints`` (N, K, 2) in crop pixels (optional).
     Modified keys: both.

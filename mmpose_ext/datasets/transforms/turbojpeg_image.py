@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Images decoded by libjpeg-turbo itself, for OpenCV builds without it."""
+"""Decode images with libjpeg-turbo itself, for OpenCV builds without it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mmpose.registry import TRANSFORMS
 
 @lru_cache(maxsize=None)
 def _decoder():
-    """A decoder of PyTurboJPEG, or None where it or its library is not installed."""
+    """Return a decoder of PyTurboJPEG, or None if it or its library is not installed."""
     if importlib.util.find_spec('turbojpeg') is None:
         return None
     try:
@@ -28,24 +28,24 @@ def _decoder():
 
 
 def has_turbojpeg() -> bool:
-    """Whether PyTurboJPEG and the library that it calls are installed."""
+    """Return whether PyTurboJPEG and its library are installed."""
     return _decoder() is not None
 
 
 @TRANSFORMS.register_module()
 class LoadTurboJpegImage(LoadImage):
-    """mmpose's ``LoadImage`` with JPEGs decoded by PyTurboJPEG.
+    """mmpose's ``LoadImage``, which decodes JPEGs with PyTurboJPEG.
 
-    What it cannot decode as OpenCV does is left to OpenCV: other formats, JPEGs with EXIF data
-    (these may say that the image is to be turned), damaged ones. Pixels of JPEGs differ from
-    OpenCV's by rounding at most where both use the same libjpeg-turbo.
+    OpenCV decodes all images that PyTurboJPEG cannot decode in the same way: other formats, JPEGs
+    with EXIF data (which may rotate the image), and damaged ones. If both use the same
+    libjpeg-turbo, pixels of JPEGs differ from OpenCV's at most by rounding.
 
     Args:
         **kwargs: As for ``LoadImage``; ``color_type`` must be ``'color'``.
 
     Raises:
         ImportError: If PyTurboJPEG or libturbojpeg is not installed.
-        ValueError: If another ``color_type`` is asked for.
+        ValueError: If ``color_type`` has another value.
     """
 
     def __init__(self, **kwargs) -> None:
@@ -61,7 +61,7 @@ class LoadTurboJpegImage(LoadImage):
             )
 
     def transform(self, results: dict) -> dict | None:
-        """Load ``results['img_path']`` as ``img``, (H, W, 3) uint8 BGR, unless it is there."""
+        """Load ``results['img_path']`` as ``img``, (H, W, 3) uint8 BGR, unless ``img`` exists."""
         if 'img' not in results:
             content = fileio.get(results['img_path'], backend_args=self.backend_args)
             image = decode(content)
@@ -73,12 +73,12 @@ class LoadTurboJpegImage(LoadImage):
 
 
 def decode(content: bytes) -> np.ndarray | None:
-    """Decode a plain colour JPEG to (H, W, 3) uint8 BGR; None for what OpenCV is to read."""
+    """Decode a plain colour JPEG to (H, W, 3) uint8 BGR; None for images that OpenCV must read."""
     if not content.startswith(b'\xff\xd8') or b'Exif\0' in content[:4096]:
         return None
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter('error')  # what it says of damaged images
+            warnings.simplefilter('error')  # it warns about damaged images
             return _decoder().decode(content)
     except (OSError, RuntimeError, ValueError, Warning):
         return None

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Validation of keypoint files; :mod:`.validator` is the entrance, :mod:`.kinds` the catalogue."""
+"""Validation of keypoint files: :mod:`.validator` is the entry, :mod:`.kinds` lists all faults."""
 
 from mmpose_ext.utils.errors import DataError
 from mmpose_ext.utils.reading import read_json, require_file

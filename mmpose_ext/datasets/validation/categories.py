@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Find the categories of a file that are people, the objects that have keypoints."""
+"""Find the categories of people in a file, the objects with keypoints."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ COCO_PERSON = 1
 
 
 def person_categories(content: object) -> list:
-    """Ids of the categories whose annotations have keypoints, the smallest first.
+    """Return the ids of the categories whose annotations have keypoints, smallest first.
 
-    Where no annotation has any, the categories that list their keypoints; else those with the name
-    'person'; else COCO's, 1.
+    If no annotation has keypoints, these are the categories that list keypoints, or else those
+    named 'person', or else COCO's, 1.
 
     Args:
         content (object): A parsed COCO file.
@@ -32,21 +32,21 @@ def person_categories(content: object) -> list:
     listed = {category.get('id') for category in categories if is_id(category.get('id'))}
     for ids in candidates:
         found = {number for number in ids if is_id(number)}
-        found = found & listed or found  # what is not listed is another fault
+        found = found & listed or found  # an unlisted category is another fault
         if found:
             return sorted(found)
     return [COCO_PERSON]
 
 
 def person_category(content: object, file: str) -> int:
-    """The one category of a file's people.
+    """Return the single category of a file's people.
 
     Args:
         content (object): A parsed COCO file.
-        file (str): What to call it in the message.
+        file (str): Its name for the message.
 
     Raises:
-        DataError: If its people are of several categories.
+        DataError: If its people have several categories.
     """
     ids = person_categories(content)
     if len(ids) > 1:
@@ -59,17 +59,17 @@ def person_category(content: object, file: str) -> int:
 
 
 def detected_category(detections: Sequence[dict], content: object) -> int | Finding:
-    """The category of the people in a detection file that belongs to an annotation file.
+    """Return the category of people in the detection file of an annotation file.
 
-    The annotation file's own; where the detections have none of it, COCO's person (1), unless 1 is
-    another category of the annotation file.
+    It is the annotation file's category. If no detection has it, it is COCO's person (1), unless 1
+    is another category of the annotation file.
 
     Args:
-        detections (Sequence[dict]): With ``category_id``.
+        detections (Sequence[dict]): Detections with ``category_id``.
         content (object): The parsed annotation file.
 
     Returns:
-        int | Finding: The category, or what keeps the files from fitting.
+        int | Finding: The category, or the reason why the files do not fit.
     """
     known = {c.get('id') for c in _dicts(_get(content, 'categories')) if is_id(c.get('id'))}
     own, found = set(person_categories(content)), {str(d['category_id']) for d in detections}
@@ -94,7 +94,7 @@ def detected_category(detections: Sequence[dict], content: object) -> int | Find
 def check_keypoint_order(content: dict, names: Sequence[str]) -> list[Finding]:
     """Check that the file's categories list their keypoints as the data set's metainfo does.
 
-    Only the same names in another order are at fault: other names may mean the same.
+    Only the same names in another order are a fault, because other names may mean the same.
 
     Args:
         content (dict): A parsed COCO file.

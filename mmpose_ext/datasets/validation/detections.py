@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Checks of a file of detected people."""
+"""Check a file of detected people."""
 
 from __future__ import annotations
 
@@ -17,11 +17,12 @@ def check_detections(
 
     Args:
         content (object): The parsed file: a list of dicts with image_id, category_id,
-            bbox [x, y, w, h] and score. Only people are looked at.
+            bbox [x, y, w, h] and score. Only people are checked.
         known_images (set): The image ids of the annotation file.
         ann_file (str): The annotation file's name, for the message.
-        annotations (object): The parsed annotation file, whose categories tell which detections
-            are people (:func:`detected_category`). Defaults to those of category 1, COCO's.
+        annotations (object): The parsed annotation file, whose categories determine which
+            detections are people (:func:`detected_category`). Without it, people have COCO's
+            category 1.
     """
     if not isinstance(content, list) or not all(isinstance(item, dict) for item in content):
         text = f'it holds a {type(content).__name__}, not a list of detections'

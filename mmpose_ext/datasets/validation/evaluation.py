@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Faults that are harmless in training but stop, or falsify, COCO's evaluation."""
+"""Find faults that are harmless in training but stop or falsify COCO's evaluation."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ def check_for_evaluation(
     needs_count: bool = False,
     one_category: bool = False,
 ) -> list[Finding]:
-    """List what stops ``CocoMetric`` on an annotation file, or makes its AP wrong.
+    """List faults of an annotation file that stop ``CocoMetric`` or make its AP wrong.
 
     Args:
         content (object): The parsed file.
-        num_keypoints (int, optional): K of the model; not checked without it.
-        use_area (bool): The metric's. Defaults to True.
-        needs_count (bool): Whether ``num_keypoints`` must be there, as for ``iou_type``
+        num_keypoints (int, optional): K of the model. None skips this check.
+        use_area (bool): The metric's ``use_area``. Defaults to True.
+        needs_count (bool): Whether annotations must have ``num_keypoints``, as for ``iou_type``
             'keypoints_crowd'. Defaults to False.
-        one_category (bool): Whether all results get one category, as those of bottom-up models.
+        one_category (bool): Whether all results have one category, as with bottom-up models.
             Defaults to False.
     """
     entries, findings = check_structure(content, num_keypoints or 0)
@@ -52,7 +52,7 @@ def check_for_evaluation(
 
 
 def check_zero_ids(entries: Entries) -> list[Finding]:
-    """Check that no annotation has the id 0, which COCO's evaluation takes for 'no match'."""
+    """Check that no annotation has id 0, which COCO's evaluation takes for 'no match'."""
     return [
         entries.finding('annotation-id-zero', index)
         for index, annotation_id in enumerate(entries.annotation_ids)
@@ -61,7 +61,7 @@ def check_zero_ids(entries: Entries) -> list[Finding]:
 
 
 def several_categories(content: object) -> list[Finding]:
-    """Check that all people are of one category."""
+    """Check that all people have the same category."""
     ids = person_categories(content)
     if len(ids) < 2:
         return []

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""MPII's and LSP's annotation files as COCO's, for the same checks."""
+"""Convert MPII's and LSP's annotation files to COCO's format, for the same checks."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from .values import is_number, is_row, shorten
 
 MPII_KEYPOINTS, LSP_KEYPOINTS = 16, 14
 MPII_KEYS = ('image', 'center', 'scale', 'joints', 'joints_vis')
-_MPII_PIXELS = 200.0  # of a person of scale 1
+_MPII_PIXELS = 200.0  # size of a person of scale 1
 
 
 def mpii_to_coco(content: object) -> tuple[dict, list[Finding]]:
-    """MPII's annotations as mmpose reads them: a list of dicts, one a person.
+    """Convert MPII's annotations as mmpose reads them: a list of dicts, one per person.
 
-    Each has image (a file name that starts with a whole number, mmpose's image id), center [x, y]
-    and scale of the person, joints (16, 2) and joints_vis (16,), 0 or 1. A person's id is its
-    position in the list. Boxes are mmpose's: 200 pixels times the scale, moved down by 15 times it,
-    counted from 0; many reach over the image.
+    Each has image (a file name that starts with an integer, mmpose's image id), center [x, y] and
+    scale of the person, joints (16, 2) and joints_vis (16,), 0 or 1. A person's id is its position
+    in the list. Boxes are computed as in mmpose: a side is 200 pixels times the scale, the centre
+    is moved down by 15 times the scale, and pixels count from 0. Many boxes exceed the image.
 
     Returns:
-        tuple: COCO's dict, whose images have no size, and what is wrong with the entries' form.
-        Values of a wrong kind go into the dict for COCO's checks.
+        tuple: COCO's dict, whose images have no size, and the faults of the entries' form. Values
+        of a wrong type stay in the dict for COCO's checks.
     """
     if not isinstance(content, list):
         text = f'it holds a {type(content).__name__}, not a list of people'
@@ -63,11 +63,11 @@ def mpii_to_coco(content: object) -> tuple[dict, list[Finding]]:
 
 
 def lsp_to_coco(joints: np.ndarray, digits: int) -> dict:
-    """LSP's or LSPET's array as COCO's dict, without the images' sizes.
+    """Convert LSP's or LSPET's array to COCO's dict, without the images' sizes.
 
     Args:
-        joints (np.ndarray): (N, 14, 3) [x, y, COCO's visibility] as ``load_joints`` gives it.
-        digits (int): Number of digits in the set's file names.
+        joints (np.ndarray): (N, 14, 3) [x, y, COCO's visibility] from ``load_joints``.
+        digits (int): Number of digits in the data set's file names.
     """
     numbers = range(1, len(joints) + 1)
     annotations = [
@@ -82,7 +82,7 @@ def lsp_to_coco(joints: np.ndarray, digits: int) -> dict:
 
 
 def _labelled_box(person: np.ndarray) -> list[float]:
-    """A box as the converter's, before its margins, of 1 px at least."""
+    """Return the converter's box before its margins, at least 1 px large."""
     labelled = person[(person[:, 2] > 0) & np.isfinite(person).all(1), :2]
     if not len(labelled):
         return [0.0, 0.0, 1.0, 1.0]
@@ -99,7 +99,7 @@ def _image_number(name: object) -> int | None:
 
 def _mpii_box(center: object, scale: object) -> object:
     if not is_row(center, 2) or not all(map(is_number, [*center, scale])):
-        return dict(center=center, scale=scale)  # for the check of boxes to refuse
+        return dict(center=center, scale=scale)  # which the check of boxes refuses
     x, y = center
     extent = scale * _MPII_PIXELS
     y = y + 15 * scale if x != -1 else y
@@ -108,20 +108,20 @@ def _mpii_box(center: object, scale: object) -> object:
 
 def _mpii_keypoints(joints: object, visible: object) -> object:
     if not is_row(joints) or not is_row(visible) or len(joints) != len(visible):
-        return dict(joints=joints, joints_vis=visible)  # for the check of keypoints to refuse
+        return dict(joints=joints, joints_vis=visible)  # which the check of keypoints refuses
     if not all(is_row(joint, 2) for joint in joints):
         return dict(joints=joints)
     return [value for row, v in zip_equal(joints, visible) for value in (*row, _mark(v))]
 
 
 def _mark(visible: object) -> object:
-    """joints_vis 1 is COCO's visibility 2; what is neither 0 nor 1 must stay wrong."""
+    """Convert joints_vis 1 to COCO's visibility 2; values other than 0 and 1 must stay invalid."""
     if not is_number(visible) or visible in (0, 1):
         return 2 * visible if is_number(visible) else visible
     return 3 if visible == 2 else visible
 
 
 def most_common_count(rows: Sequence) -> int:
-    """The number of keypoints that most annotations have; 0 without any."""
+    """Return the number of keypoints that most annotations have; 0 without annotations."""
     lengths = [len(row) for row in rows if is_row(row) and len(row) % 3 == 0 and len(row)]
     return Counter(lengths).most_common(1)[0][0] // 3 if lengths else 0

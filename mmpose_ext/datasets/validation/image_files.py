@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Checks of the image files: present, whole, readable, of the size in the annotations."""
+"""Check the image files: existing, complete, readable, and of the size in the annotations."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .kinds import Finding
 from .structure import Entries
 
 DEPTHS = ('annotations', 'files', 'headers', 'images')
-_TAIL = 1024  # bytes at the end in which the end marker is looked for
+_TAIL = 1024  # bytes at the end that are searched for the end marker
 _JPEG_END, _PNG_END = b'\xff\xd9', b'IEND\xae\x42\x60\x82'
 _SCAN = 0xDA  # the JPEG marker before the pixels
 _ORIENTATION = 0x0112  # EXIF
@@ -27,7 +27,7 @@ _TURNED = (5, 6, 7, 8)
 
 
 def missing_files(paths: Iterable[str]) -> list[str]:
-    """Which of the local ``paths`` do not exist, in order. Lists each folder once."""
+    """Return which local ``paths`` do not exist, in order. Each folder is listed once."""
     by_folder = defaultdict(list)
     for path in dict.fromkeys(paths):
         if '://' not in path:
@@ -45,17 +45,17 @@ def missing_files(paths: Iterable[str]) -> list[str]:
 def check_image_files(
     entries: Entries, image_dir: str, depth: str, workers: int | None = None
 ) -> tuple[list[Finding], int]:
-    """Check the image files; sizes that the annotations lack are taken from them.
+    """Check the image files, and read from them the sizes that the annotations lack.
 
     Args:
         entries (Entries): The images.
         image_dir (str): The folder that the file names are relative to.
         depth (str): ``'files'``, ``'headers'`` or ``'images'``; see :func:`validate`.
         workers (int, optional): Threads (OpenCV and Pillow decode in parallel). Defaults to the
-            number of processors, 16 at most.
+            number of processors, but at most 16.
 
     Returns:
-        tuple: The findings and the number of files looked for; remote ones are not.
+        tuple: The findings, and the number of files checked, without remote ones.
     """
     rows_of = defaultdict(list)
     for row, image in enumerate(entries.images):
@@ -83,15 +83,15 @@ def check_image_files(
 
 
 def read_image_file(path: str, decode: bool) -> tuple[str, str, tuple[int, int] | None]:
-    """Look into one image file.
+    """Check one image file.
 
-    Without ``decode`` the header and the end are read: of JPEG and PNG files the end marker must be
-    there. OpenCV, depending on its version, decodes the first part of a file that is cut short and
-    fills the rest with grey; Pillow, which decodes here, refuses it.
+    Without ``decode``, only the header and the end are read: JPEG and PNG files must have their end
+    marker. Depending on its version, OpenCV decodes the first part of a truncated file and fills
+    the rest with grey; Pillow, which decodes here, refuses the file.
 
     Returns:
-        tuple: The kind of fault or '', its detail, and the size [w, h] that OpenCV gives the
-        decoded image, EXIF's orientation applied, or None.
+        tuple: The kind of fault or '', its detail, and the size [w, h] of the image as OpenCV
+        decodes it, with EXIF's orientation applied, or None.
     """
     try:
         if os.path.getsize(path) == 0:
@@ -110,7 +110,7 @@ def read_image_file(path: str, decode: bool) -> tuple[str, str, tuple[int, int] 
         if not cv2.haveImageReader(path):
             return 'image-unreadable', 'OpenCV does not know its format', size
         return '', '', size
-    except Exception as error:  # not an image to Pillow; OpenCV has the last word
+    except Exception as error:  # not an image for Pillow; OpenCV decides
         pixels = _decode(path)
         if pixels is None:
             return 'image-unreadable', str(error).replace(repr(path), 'it'), None
@@ -124,7 +124,7 @@ def _orientation(image: Image.Image) -> int | None:
 
 
 def _is_end_missing(path: str, image_format: str | None) -> bool:
-    """Whether a JPEG or PNG file lacks its end marker; bytes after it are no fault."""
+    """Return whether a JPEG or PNG file lacks its end marker; bytes after it are no fault."""
     if image_format not in ('JPEG', 'MPO', 'PNG'):
         return False
     marker = _PNG_END if image_format == 'PNG' else _JPEG_END
@@ -138,7 +138,7 @@ def _is_end_missing(path: str, image_format: str | None) -> bool:
 
 
 def _scan_start(data: bytes) -> int:
-    """Where a JPEG's own pixels start, behind the thumbnail that its EXIF may hold."""
+    """Return where a JPEG's own pixels start, after a thumbnail in its EXIF data."""
     place = 2
     while place + 4 <= len(data) and data[place] == 0xFF and data[place + 1] != _SCAN:
         place += 2 + int.from_bytes(data[place + 2 : place + 4], 'big')

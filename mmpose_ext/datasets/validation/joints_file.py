@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""The joints.mat of LSP and LSPET."""
+"""Read the joints.mat of LSP and LSPET."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from .formats import LSP_KEYPOINTS
 
 
 def read_joints(joints_file: str | os.PathLike) -> tuple[np.ndarray, int]:
-    """Read ``joints.mat``; joints that are not finite count as unlabelled.
+    """Read ``joints.mat``, and count joints that are not finite as unlabelled.
 
     Returns:
         tuple: Joints (N, 14, 3) in pixels from 0 with COCO's visibility, float64, and the number of
-        digits in the set's file names.
+        digits in the data set's file names.
 
     Raises:
         DataError: If the file cannot be read or its array is of neither set's shape.
@@ -31,7 +31,7 @@ def read_joints(joints_file: str | os.PathLike) -> tuple[np.ndarray, int]:
 
 
 def load_joints(joints_file: str | os.PathLike) -> tuple[np.ndarray, int]:
-    """Read ``joints.mat`` as :func:`read_joints` does, but keep every position as it is.
+    """Read ``joints.mat`` as :func:`read_joints` does, but keep every position unchanged.
 
     Raises:
         DataError: If the file cannot be read or its array is of neither set's shape.
@@ -40,7 +40,7 @@ def load_joints(joints_file: str | os.PathLike) -> tuple[np.ndarray, int]:
         raise DataError(f'{joints_file} does not exist: give the path of joints.mat')
     try:
         joints = loadmat(joints_file)['joints'].astype(np.float64)
-    except Exception as error:  # scipy raises many kinds for a file that is no MATLAB file
+    except Exception as error:  # scipy raises many kinds for other files
         raise DataError(f"{joints_file} is no MATLAB file with an array 'joints'") from error
     num = LSP_KEYPOINTS
     if joints.ndim == 3 and joints.shape[:2] == (3, num):

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Every kind of fault that the validator knows, with its severity and its message."""
+"""All kinds of faults that the validator finds, with their severity and message."""
 
 from dataclasses import dataclass
 
@@ -13,10 +13,11 @@ class Kind:
 
     Attributes:
         name (str): Short name, the same in text and JSON.
-        severity (str): ``'fatal'``: training cannot use the file. ``'error'``: something is wrong
-            and training skips it, learns from it or stops at it. ``'warning'``: odd, but harmless.
-        template (str): The summary of all faults of the kind; may hold {count}, {item}, {ids} (the
-            first few), {what} (the finding's) and {first} (the first finding's detail).
+        severity (str): ``'fatal'``: training cannot use the file. ``'error'``: something is wrong,
+            and training skips it, learns from it or stops at it. ``'warning'``: unusual, but
+            harmless.
+        template (str): The summary of all faults of this kind; may contain {count}, {item}, {ids}
+            (the first few), {what} (the finding's) and {first} (the first finding's detail).
     """
 
     name: str
@@ -31,11 +32,11 @@ class Finding:
     Attributes:
         kind (str): A key of :data:`KINDS`.
         item (str): ``'file'``, ``'image'``, ``'annotation'`` or ``'detection'``.
-        id (object): The item's id; ``'#3'`` for the entry at position 3 (from 0) that has no usable
+        id (object): The item's id; ``'#3'`` for the entry at position 3 (from 0) without a usable
             id; a detection's position; None for the file.
-        image_id (object): The image of an annotation, else None.
-        what (str): What distinguishes findings of this kind in the summary (a key's name).
-        detail (str): The values found.
+        image_id (object): The annotation's image, or None for other items.
+        what (str): A value that separates findings of this kind in the summary (a key's name).
+        detail (str): The faulty values.
         annotation_ids (tuple): The annotations that an image's fault concerns.
     """
 

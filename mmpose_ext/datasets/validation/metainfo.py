@@ -1,14 +1,14 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Checks of a data set's meta information, as mmpose parses it."""
+"""Check a data set's metainfo as parsed by mmpose."""
 
 from __future__ import annotations
 
 
 def metainfo_problem(info: dict) -> str:
-    """What is wrong with parsed meta information; empty if nothing is.
+    """Describe the fault of a parsed metainfo; return an empty string if it has none.
 
     Args:
-        info (dict): Of mmpose's ``parse_pose_metainfo``.
+        info (dict): The result of mmpose's ``parse_pose_metainfo``.
     """
     if not info:
         return ''

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Checks of the annotations' boxes, keypoints, areas and crowd marks."""
+"""Check the annotations' boxes, keypoints, areas and crowd marks."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from .kinds import Finding
 from .structure import Entries
 from .values import is_number, is_row, shorten, to_matrix
 
-EDGE = 1.0  # px that a box may reach over the image's edge: rounding
+EDGE = 1.0  # px that a box may exceed the image, by rounding
 _ROUNDING = 0.5  # px beyond the centres of the image's outermost pixels
 
 
 def check_boxes(entries: Entries) -> list[Finding]:
-    """Check [x, y, w, h] of each annotation: 4 finite numbers, with an area, in the image.
+    """Check [x, y, w, h] of each annotation: 4 finite numbers, a positive area, inside the image.
 
-    A box is outside where nothing is left of it within [0, w - 1] x [0, h - 1], to which mmpose
-    cuts it.
+    A box is outside if nothing of it remains within [0, w - 1] x [0, h - 1], to which mmpose clips
+    it.
     """
     boxes = [annotation.get('bbox') for annotation in entries.annotations]
     findings = [
@@ -55,17 +55,18 @@ def check_boxes(entries: Entries) -> list[Finding]:
 
 
 def _is_normalised(extents: np.ndarray, entries: Entries) -> bool:
-    """Whether boxes of extents (N, 2) are fractions of images: all between 0 and 1 pixel."""
+    """Return whether boxes of extents (N, 2) are fractions of images: all between 0 and 1 pixel."""
     positive = extents[(extents > 0).all(1)]
     small = len(positive) > 0 and (positive <= 1).all()
     return bool(small and not (entries.sizes < 16).any())
 
 
 def box_faults(boxes: np.ndarray, sizes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Which boxes (N, 4), [x, y, w, h], have no area, are outside, or partly, of sizes (N, 2).
+    """Return which boxes (N, 4), [x, y, w, h], are empty, or outside or partly outside their image.
 
     Returns:
-        tuple: Three (N,) bool arrays; a box is in one at most. Unknown sizes (NaN) have no outside.
+        tuple: Three (N,) bool arrays; a box is in at most one of them. With an unknown size (NaN),
+        no box is outside.
     """
     low, extent = boxes[:, :2], boxes[:, 2:]
     high = low + extent
@@ -77,11 +78,11 @@ def box_faults(boxes: np.ndarray, sizes: np.ndarray) -> tuple[np.ndarray, np.nda
 
 
 def keypoint_rows(entries: Entries) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The keypoints of the right length.
+    """Return the keypoints with the right number of values.
 
     Returns:
-        tuple: Positions of the P annotations, (P, K, 3) float64 with NaN for what is no number, and
-        (P,) bool: which hold a value that is neither a number nor null.
+        tuple: Positions of the P annotations, (P, K, 3) float64 with NaN for non-numbers, and (P,)
+        bool, True for those with a value that is neither a number nor null.
     """
     length = 3 * entries.num_keypoints
     indices = [
@@ -125,7 +126,7 @@ def check_labels(entries: Entries, keypoints: tuple) -> list[Finding]:
     """Check visibilities, positions of the labelled keypoints and num_keypoints.
 
     A keypoint (x, y) is outside an image of size (w, h) beyond [-0.5, w - 0.5] x [-0.5, h - 0.5].
-    mmpose leaves out people whose num_keypoints is 0, whatever their keypoints say.
+    mmpose skips people whose num_keypoints is 0, regardless of their keypoints.
 
     Args:
         entries (Entries): The annotations.
@@ -154,20 +155,20 @@ def check_labels(entries: Entries, keypoints: tuple) -> list[Finding]:
 
 
 def is_outside(positions: np.ndarray, sizes: np.ndarray) -> np.ndarray:
-    """Which positions (..., 2) are outside of images of sizes (..., 2); never for NaN sizes."""
+    """Return which positions (..., 2) are outside images of sizes (..., 2); none for NaN sizes."""
     return ((positions < -_ROUNDING) | (positions > sizes - 1 + _ROUNDING)).any(-1)
 
 
 def check_areas_and_crowds(
     entries: Entries, keypoints: tuple, needs_area: bool = True
 ) -> list[Finding]:
-    """Check area (there, finite; positive for people with labelled keypoints) and iscrowd (0, 1).
+    """Check area (finite, and positive for people with labelled keypoints) and iscrowd (0 or 1).
 
     Args:
         entries (Entries): The annotations.
         keypoints (tuple): Their :func:`keypoint_rows`.
-        needs_area (bool): Whether people with labelled keypoints must have an area. CrowdPose's
-            need none.
+        needs_area (bool): Whether people with labelled keypoints must have an area. CrowdPose does
+            not need it.
     """
     needs_area = needs_area and not any('crowdIndex' in image for image in entries.images)
     has_label = np.zeros(len(entries.annotations), bool)
@@ -187,7 +188,7 @@ def check_areas_and_crowds(
 
 
 def check_emptiness(entries: Entries, keypoints: tuple) -> list[Finding]:
-    """Check that there is a person with box and keypoints, and a labelled keypoint."""
+    """Check that there is a person with a box and keypoints, and a labelled keypoint."""
     people = [a for a in entries.annotations if 'bbox' in a and 'keypoints' in a]
     if not people:
         return [Finding('no-people')]

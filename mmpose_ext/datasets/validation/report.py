@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""The findings of a validation: counts by kind, a list by annotation id, JSON."""
+"""The findings of a validation: counts per kind, a list by annotation id, JSON."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ _SHOWN = 5
 
 
 def some(items: Sequence) -> str:
-    """The first few items, for a message."""
+    """Return the first few items as text for a message."""
     more = ', ...' if len(items) > _SHOWN else ''
     return ', '.join(str(item) for item in items[:_SHOWN]) + more
 
 
 def by_kind(findings: Iterable[Finding]) -> list[list[Finding]]:
-    """Findings of one kind (and one ``what``) together, the gravest first, else in order."""
+    """Group findings by kind (and ``what``), the most severe first, otherwise in order."""
     groups: dict[tuple, list[Finding]] = {}
     for finding in findings:
         groups.setdefault((finding.kind, finding.item, finding.what), []).append(finding)
@@ -32,7 +32,7 @@ def by_kind(findings: Iterable[Finding]) -> list[list[Finding]]:
 
 
 def problem_text(group: list[Finding]) -> str:
-    """One line on the findings of one kind."""
+    """Describe the findings of one kind in one line."""
     first = group[0]
     return KINDS[first.kind].template.format(
         count=len(group),
@@ -50,13 +50,13 @@ class Report:
     Attributes:
         ann_file (str): The annotation file.
         format (str): ``'coco'``, ``'mpii'`` or ``'lsp'``.
-        depth (str): How far was looked; see :func:`validate`.
+        depth (str): Depth of the checks; see :func:`validate`.
         findings (list[Finding]): All faults.
         images (int): Number of images in the file.
         annotations (int): Number of annotations in the file.
-        people (int): Number of annotations that top-down training uses.
-        files_checked (int): Number of image files that were looked for.
-        file_names (dict): File names of the images that have faults, by image id.
+        people (int): Number of annotations that top-down training can use.
+        files_checked (int): Number of image files checked.
+        file_names (dict): File names of the images with faults, by image id.
     """
 
     ann_file: str
@@ -70,15 +70,15 @@ class Report:
     file_names: dict = field(default_factory=dict)
 
     def count(self, *severities: str) -> int:
-        """Number of findings of the given severities; of all without any."""
+        """Return the number of findings of the given severities, or of all without arguments."""
         return sum(not severities or f.severity in severities for f in self.findings)
 
     def is_ok(self, strict: bool = False) -> bool:
-        """Whether there are no errors; with ``strict`` no warnings either."""
+        """Return whether there are no errors and, with ``strict``, no warnings."""
         return not self.count(FATAL, ERROR, *([WARNING] if strict else []))
 
     def headline(self) -> str:
-        """One line: what was looked at, how many faults."""
+        """Summarise in one line what was checked and the number of faults."""
         counts = Counter(f.severity for f in self.findings)
         errors = counts[FATAL] + counts[ERROR]
         files = f', {self.files_checked} image files' if self.files_checked else ''
@@ -89,17 +89,17 @@ class Report:
         )
 
     def summary(self) -> list[str]:
-        """One line a kind of fault, the gravest first."""
+        """Return one line per kind of fault, the most severe first."""
         return [
             f'{group[0].severity:<7} {group[0].kind}: {problem_text(group)}'
             for group in by_kind(self.findings)
         ]
 
     def by_annotation(self, limit: int | None = None) -> Iterator[str]:
-        """Lines that list each annotation's faults, its image's included, in the order of the ids.
+        """Yield lines with each annotation's faults and its image's faults, in order of the ids.
 
         Args:
-            limit (int, optional): At most that many annotations and images.
+            limit (int, optional): Largest number of annotations and images. Defaults to all.
         """
         entries: dict[tuple, list[Finding]] = {}
         for finding in self.findings:
@@ -116,7 +116,7 @@ class Report:
             yield f'... and {len(order) - limit} more'
 
     def to_dict(self) -> dict:
-        """All of it as plain values for JSON."""
+        """Convert the report to plain values for JSON."""
         return dict(
             ann_file=self.ann_file,
             format=self.format,
@@ -141,7 +141,7 @@ class Report:
         )
 
     def write(self, path: str | os.PathLike) -> None:
-        """Write :meth:`to_dict` as JSON, whole or not at all."""
+        """Write :meth:`to_dict` as JSON, completely or not at all."""
         write_atomically(path, json.dumps(self.to_dict(), indent=1, allow_nan=False).encode())
 
     def _title(self, item: str, item_id: object, found: list[Finding]) -> str:
@@ -173,7 +173,7 @@ class Report:
 
 
 def _owners(finding: Finding) -> list[tuple]:
-    """Under what a finding is listed: an image's under its annotations, if it has any."""
+    """Return the entries that list a finding; an image's annotations, if it has any."""
     if finding.item == 'image' and finding.annotation_ids:
         return [('annotation', annotation_id) for annotation_id in finding.annotation_ids]
     return [(finding.item, finding.id)]

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Check of the segmentations: polygons and run lengths."""
+"""Check the segmentations: polygons and run lengths."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _PLAIN = {int, float}
 
 
 def check_segmentations(entries: Entries) -> list[Finding]:
-    """Check each annotation's segmentation, if it has one (null is none).
+    """Check each annotation's segmentation, if it has one (null counts as none).
 
-    A segmentation is a list of polygons, each of three or more points x, y, or a dict of run
-    lengths with ``counts`` (text, or a list of whole numbers that sum up to the size) and
+    A segmentation is a list of polygons, each with three or more points x, y, or a dict of run
+    lengths with ``counts`` (text, or a list of integers that sum to the number of pixels) and
     ``size`` [h, w].
     """
     findings = []
@@ -32,7 +32,7 @@ def check_segmentations(entries: Entries) -> list[Finding]:
 
 
 def segmentation_fault(value: object) -> str:
-    """What is wrong with a segmentation, in a few words; '' if nothing is."""
+    """Describe the fault of a segmentation in a few words; return '' if it has none."""
     if isinstance(value, dict):
         return _run_length_fault(value)
     if not isinstance(value, list):
@@ -40,7 +40,7 @@ def segmentation_fault(value: object) -> str:
     for number, polygon in enumerate(value):
         if not is_row(polygon) or len(polygon) < 6 or len(polygon) % 2:
             return f'polygon {number} is not three or more points x, y'
-    # quick for the many that are fine: NaN or infinity shows in the sum of the magnitudes
+    # fast for valid polygons: the sum of the magnitudes shows any NaN or infinity
     if set(map(type, chain.from_iterable(value))) <= _PLAIN:
         if all(is_number(sum(map(abs, polygon))) for polygon in value):
             return ''

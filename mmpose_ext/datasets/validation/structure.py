@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Checks of a COCO file's structure: lists, keys, ids and what they refer to."""
+"""Check a COCO file's structure: lists, keys, ids and references."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ ANNOTATION_KEYS = ('id', 'image_id', 'category_id')
 
 @dataclass
 class Entries:
-    """The images and annotations of a file as far as they can be looked at.
+    """The images and annotations of a file that can be checked further.
 
     Attributes:
         images (list[dict]): M images.
         annotations (list[dict]): N annotations.
-        image_ids (list): (M,) ids, ``'#3'`` for the entry at position 3 without a usable one.
-        annotation_ids (list): (N,) likewise.
-        rows (np.ndarray): (N,) position in ``images`` of each annotation's image, -1 for none.
-        sizes (np.ndarray): (M, 2) float64 [w, h] of the images in pixels, NaN where unknown.
+        image_ids (list): (M,) ids; ``'#3'`` for the entry at position 3 without a usable id.
+        annotation_ids (list): (N,) ids in the same form.
+        rows (np.ndarray): (N,) position of each annotation's image in ``images``, -1 for none.
+        sizes (np.ndarray): (M, 2) float64 [w, h] of the images in pixels, NaN if unknown.
         num_keypoints (int): K.
     """
 
@@ -41,18 +41,18 @@ class Entries:
     num_keypoints: int = 0
 
     def annotation_sizes(self) -> np.ndarray:
-        """(N, 2) float64 [w, h] of each annotation's image, NaN where unknown."""
+        """[w, h] of each annotation's image, (N, 2) float64, NaN if unknown."""
         known = np.concatenate([self.sizes, np.full((1, 2), np.nan)])
         return known[self.rows]
 
     def finding(self, kind: str, index: int, **values) -> Finding:
-        """A finding on the annotation at position ``index``."""
+        """Make a finding on the annotation at position ``index``."""
         row = self.rows[index]
         image_id = None if row < 0 else self.image_ids[row]
         return Finding(kind, 'annotation', self.annotation_ids[index], image_id, **values)
 
     def image_finding(self, kind: str, row: int, **values) -> Finding:
-        """A finding on the image at position ``row``."""
+        """Make a finding on the image at position ``row``."""
         return Finding(kind, 'image', self.image_ids[row], **values)
 
 
@@ -63,11 +63,11 @@ def check_structure(
 
     Args:
         content (object): The parsed file.
-        num_keypoints (int): The K that the dataset's metainfo tells.
+        num_keypoints (int): K of the data set's metainfo.
         needs_sizes (bool): Whether images must have width and height.
 
     Returns:
-        tuple: What can be looked at further, and the findings.
+        tuple: The entries that can be checked further, and the findings.
     """
     if not isinstance(content, dict):
         text = f'it holds a {type(content).__name__}, not a dict of images and annotations'
@@ -101,7 +101,7 @@ def check_structure(
 
 
 def check_categories(entries: Entries, content: dict) -> list[Finding]:
-    """Check that the file's categories are there and the annotations' are among them."""
+    """Check that the file has categories and that they include those of the annotations."""
     categories = content.get('categories')
     if not isinstance(categories, list) or not all(
         isinstance(c, dict) and is_id(c.get('id')) for c in categories
@@ -120,7 +120,7 @@ def check_categories(entries: Entries, content: dict) -> list[Finding]:
 
 
 def _entries(content: dict, key: str, item: str, findings: list) -> tuple[list[dict], list]:
-    """The dicts of one list of the file, with their ids or, without one, positions."""
+    """Return the dicts of one list of the file, with their ids, or positions if they have none."""
     values = content.get(key, [])
     if not isinstance(values, list):
         findings.append(Finding('format', detail=f'its {key!r} is not a list of dicts'))
@@ -151,7 +151,7 @@ def _keys_and_ids(items: list[dict], labels: list, item: str, keys: tuple) -> li
     for position, (value, label) in enumerate(zip_equal(items, labels)):
         if isinstance(label, str) and 'id' in value:
             findings.append(finding('id-malformed', position, detail=shorten(value['id'])))
-        elif item == 'image' and isinstance(label, float):  # COCO's API looks up none of them
+        elif item == 'image' and isinstance(label, float):  # COCO's API finds none of these
             detail = f'{label!r}: write {int(label)}'
             findings.append(finding('id-malformed', position, detail=detail))
     if len(set(labels)) < len(labels):
@@ -179,7 +179,7 @@ def _check_file_names(entries: Entries) -> list[Finding]:
 
 
 def _check_sizes(entries: Entries) -> list[Finding]:
-    """Check width and height, and take the good ones over to ``entries.sizes``."""
+    """Check width and height, and copy valid ones to ``entries.sizes``."""
     findings = []
     for column, key in enumerate(('width', 'height')):
         for row, image in enumerate(entries.images):

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""The validator: find all faults of a keypoint file, and those that stop training."""
+"""Find all faults of a keypoint file, or only those that stop training."""
 
 from __future__ import annotations
 
@@ -50,27 +50,28 @@ def validate(
     workers: int | None = None,
     keypoint_names: Sequence[str] | None = None,
 ) -> Report:
-    """List everything that is wrong with a keypoint file.
+    """List all faults of a keypoint file.
 
     Args:
-        ann_file: COCO's JSON (LSP's as tools/lsp2coco.py writes it included), MPII's JSON as mmpose
-            reads it, or the ``joints.mat`` of LSP or LSPET.
-        image_dir: The folder of the images; needed from depth 'files' on.
-        depth: ``'annotations'`` looks at the file alone; ``'files'`` also for the images;
-            ``'headers'`` also at their sizes and ends; ``'images'`` decodes them. Each holds what
-            those before it do. Defaults to 'files' with ``image_dir``, else 'annotations'.
-        format: ``'coco'``, ``'mpii'``, ``'lsp'`` (joints.mat), or ``'auto'``: told by the content.
-        num_keypoints: K. Defaults to what the file's category names, then to what most of its
-            annotations have; 16 for MPII and 14 for joints.mat.
-        needs_people: Whether a file without a usable person is at fault.
-        workers: Threads that read images. Defaults to the number of processors, 16 at most.
+        ann_file: COCO's JSON (including LSP's from tools/lsp2coco.py), MPII's JSON as mmpose reads
+        it, or the ``joints.mat`` of LSP or LSPET.
+        image_dir: The folder of the images, needed for all depths but 'annotations'.
+        depth: ``'annotations'`` checks only the file; ``'files'`` also checks that the images
+        exist; ``'headers'`` also checks their sizes and ends; ``'images'`` also decodes them.
+        Defaults to 'files' with ``image_dir``, else to 'annotations'.
+        format: ``'coco'``, ``'mpii'``, ``'lsp'`` (joints.mat), or ``'auto'`` to detect it by the
+        content.
+        num_keypoints: K. Defaults to the number in the file's category, or else the number that
+        most annotations have; 16 for MPII and 14 for joints.mat.
+        needs_people: Whether a file without a usable person is a fault.
+        workers: Threads that read images. Defaults to the number of processors, but at most 16.
         keypoint_names: The metainfo's K names, in order, to compare with the file's.
 
     Returns:
         Report: The findings. A file that cannot be read is a finding too.
 
     Raises:
-        ValueError: If an argument is none of the above.
+        ValueError: If an argument has none of these values.
     """
     depth = depth or ('annotations' if image_dir is None else 'files')
     if depth not in DEPTHS or format not in FORMATS:
@@ -99,7 +100,7 @@ def validate(
         findings += several_categories(content)
     keypoints = keypoint_rows(entries)
     findings += _annotation_findings(entries, keypoints, needs_people, needs_area=is_coco)
-    if report.format == 'mpii':  # its boxes are drawn from a centre and a scale
+    if report.format == 'mpii':  # its boxes are computed from a centre and a scale
         findings = [f for f in findings if f.kind != 'bbox-partly-outside']
     report.people = int(usable_people(entries, keypoints).sum())
     if needs_people and not report.people and not _is_empty(findings):
@@ -116,12 +117,12 @@ def check_for_training(
     needs_people: bool = True,
     keypoint_names: Sequence[str] = (),
 ) -> list[Finding]:
-    """The findings that stop training: those of severity 'fatal' on a parsed COCO file.
+    """Return the findings on a parsed COCO file that stop training, those of severity 'fatal'.
 
     Args:
         content (object): The parsed file.
-        num_keypoints (int): The K that the dataset's metainfo tells.
-        needs_people (bool): Whether at least one labelled keypoint must be there.
+        num_keypoints (int): K of the data set's metainfo.
+        needs_people (bool): Whether the file must have at least one labelled keypoint.
         keypoint_names (Sequence[str]): The metainfo's K names, to compare with the file's.
     """
     entries, findings = check_structure(content, num_keypoints)
@@ -137,7 +138,7 @@ def check_for_training(
 
 
 def usable_people(entries: Entries, keypoints: tuple) -> np.ndarray:
-    """Which annotations (N,) mmpose makes top-down samples of, as its ``_is_valid_instance``.
+    """Return which annotations (N,) become top-down samples by mmpose's ``_is_valid_instance``.
 
     Args:
         entries (Entries): The annotations.
@@ -173,7 +174,7 @@ def _annotation_findings(
 
 
 def _read(ann_file: str, format: str) -> tuple[object, str, list[Finding]]:
-    """The content in COCO's form, its format, and what is wrong with another form's entries."""
+    """Return the content in COCO's form, its format, and faults of another form's entries."""
     if format == 'lsp' or (format == 'auto' and ann_file.endswith('.mat')):
         return lsp_to_coco(*load_joints(ann_file)), 'lsp', []
     content = read_json(ann_file, 'ann_file')
@@ -184,14 +185,14 @@ def _read(ann_file: str, format: str) -> tuple[object, str, list[Finding]]:
 
 
 def _is_mpii(content: object) -> bool:
-    """Whether a list's entries look like MPII's people and not like detections."""
+    """Return whether a list's entries look like MPII's people, not like detections."""
     if not isinstance(content, list):
         return False
     return any(isinstance(entry, dict) and 'joints' in entry for entry in content)
 
 
 def _keypoints_of(content: object) -> int:
-    """K by the file's first category with keypoints, else by most of its annotations."""
+    """Return K of the file's first category with keypoints, or else of most annotations."""
     if not isinstance(content, dict):
         return 0
     categories, annotations = content.get('categories'), content.get('annotations')
@@ -209,7 +210,7 @@ def _is_empty(findings: list[Finding]) -> bool:
 
 
 def _with_annotations(entries: Entries, findings: list[Finding]) -> list[Finding]:
-    """Name at each image's finding the annotations that it concerns."""
+    """Add to each image's finding the annotations that it concerns."""
     images = {f.id for f in findings if f.item == 'image'}
     annotations: dict = {}
     for row, annotation_id in zip_equal(entries.rows.tolist(), entries.annotation_ids):

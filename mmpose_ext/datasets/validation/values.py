@@ -12,24 +12,24 @@ LARGEST = float(np.finfo(np.float32).max)  # samples are float32
 
 
 def is_number(value: object) -> bool:
-    """Whether a value is an int or float that is finite as float32; True and False are none."""
+    """Return whether a value is an int or float, but not a bool, that is finite as float32."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return False
     return -LARGEST <= value <= LARGEST
 
 
 def is_id(value: object) -> bool:
-    """Whether a value can be an id: a whole number (1.0 is one)."""
+    """Return whether a value can be an id: an integer, including 1.0."""
     return is_number(value) and value == int(value)
 
 
 def is_row(value: object, length: int | None = None) -> bool:
-    """Whether a value is a list or tuple, of ``length`` if given."""
+    """Return whether a value is a list or tuple, of ``length`` if given."""
     return isinstance(value, (list, tuple)) and (length is None or len(value) == length)
 
 
 def shorten(value: object, length: int = 60) -> str:
-    """A value in at most about ``length`` characters, for a message."""
+    """Format a value in at most about ``length`` characters, for a message."""
     if isinstance(value, (list, tuple)) and len(value) > length:
         value = value[:length]
     text = (
@@ -39,15 +39,15 @@ def shorten(value: object, length: int = 60) -> str:
 
 
 def to_matrix(rows: Sequence[Sequence], width: int) -> tuple[np.ndarray, np.ndarray]:
-    """Rows of JSON values as an array.
+    """Convert rows of JSON values to an array.
 
     Args:
         rows (Sequence[Sequence]): N rows of ``width`` values.
         width (int): The length of each row.
 
     Returns:
-        tuple: The array (N, width), float64, in which null and what float32 cannot hold are NaN or
-        infinite; and which rows (N,), bool, hold a value that is neither a number nor null.
+        tuple: The array (N, width), float64, in which null and values beyond float32 are NaN or
+        infinite; and (N,) bool, True for rows with a value that is neither a number nor null.
     """
     count = len(rows) * width
     if set(map(type, chain.from_iterable(rows))) <= {int, float}:
@@ -55,7 +55,7 @@ def to_matrix(rows: Sequence[Sequence], width: int) -> tuple[np.ndarray, np.ndar
             flat = np.fromiter(chain.from_iterable(rows), np.float64, count)
             flat[np.abs(flat) > LARGEST] = np.inf
             return flat.reshape(len(rows), width), np.zeros(len(rows), bool)
-        except OverflowError:  # a whole number beyond float64
+        except OverflowError:  # an integer beyond float64
             pass
     matrix = np.full((len(rows), width), np.nan)
     odd = np.zeros(len(rows), bool)
