@@ -11,9 +11,24 @@ from collections.abc import Sequence
 from mmpose_ext.utils.errors import DataError
 from mmpose_ext.utils.reading import read_json
 
-from .validation import by_kind, check_detections, check_for_training, problem_text
+from .validation import (
+    by_kind,
+    check_detections,
+    check_for_bottom_up,
+    check_for_training,
+    problem_text,
+)
+from .validation.structure import check_structure
+from .validation.units import check_areas
 
-__all__ = ['DataError', 'annotation_problems', 'detection_problems', 'read_json']
+__all__ = [
+    'DataError',
+    'annotation_problems',
+    'area_problems',
+    'detection_problems',
+    'read_json',
+    'segmentation_problems',
+]
 
 
 def annotation_problems(
@@ -31,6 +46,17 @@ def annotation_problems(
     """
     findings = check_for_training(content, num_keypoints, needs_people, keypoint_names)
     return [problem_text(group) for group in by_kind(findings)]
+
+
+def segmentation_problems(content: object) -> list[str]:
+    """List what stops bottom-up training at the segmentations of a COCO keypoint file."""
+    return [problem_text(group) for group in by_kind(check_for_bottom_up(content))]
+
+
+def area_problems(content: object) -> list[str]:
+    """List what makes the areas of a COCO keypoint file useless for evaluation."""
+    entries, _ = check_structure(content, 0)
+    return [problem_text(group) for group in by_kind(check_areas(entries))]
 
 
 def detection_problems(

@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 
+from mmengine.logging import print_log
 from mmengine.runner import BaseLoop
 from mmpose.datasets.datasets.base import BaseCocoStyleDataset
 from mmpose.evaluation.metrics import CocoMetric, PoseTrack18Metric
@@ -15,6 +17,7 @@ from mmpose_ext.datasets.validation import (
     by_kind,
     check_for_evaluation,
     problem_text,
+    read_json,
     some,
 )
 
@@ -33,14 +36,26 @@ def check_evaluation(loop: BaseLoop | None) -> None:
     datasets = list(coco_style_datasets(loop.dataloader.dataset))
     for metric in loop.evaluator.metrics:
         is_coco = isinstance(metric, CocoMetric) and not isinstance(metric, PoseTrack18Metric)
-        if is_coco and metric.coco is not None and not metric.format_only:
-            _check_metric(metric, datasets)
+        if not is_coco or metric.format_only:
+            continue
+        if metric.coco is not None:
+            file = metric.ann_file or (datasets[0].ann_file if datasets else 'of the data set')
+            _check_metric(metric, metric.coco.dataset, file, datasets)
+            _check_images(metric, file, datasets)
+            _tell_untested(metric, file, datasets)
+            if 0 in metric.coco.anns:
+                _number_from_one(metric.coco)
+            continue
+        for dataset in datasets:  # not in test mode: the metric takes the samples' annotations
+            content = read_json(dataset.ann_file, 'ann_file')
+            _check_metric(metric, content, dataset.ann_file, [dataset])
 
 
-def _check_metric(metric: CocoMetric, datasets: list[BaseCocoStyleDataset]) -> None:
-    file = metric.ann_file or (datasets[0].ann_file if datasets else 'of the data set')
-    name = f'{type(metric).__name__}: ann_file {file}'
-    info, content = metric.dataset_meta, metric.coco.dataset
+def _check_metric(
+    metric: CocoMetric, content: object, file: str, datasets: list[BaseCocoStyleDataset]
+) -> None:
+    """Check the annotations that a metric evaluates with."""
+    name, info = f'{type(metric).__name__}: ann_file {file}', metric.dataset_meta
     converted = metric.pred_converter or metric.gt_converter
     if len(info['sigmas']) != info['num_keypoints'] and not converted:
         raise DataError(
@@ -48,29 +63,56 @@ def _check_metric(metric: CocoMetric, datasets: list[BaseCocoStyleDataset]) -> N
             'keypoints: give one per keypoint'
         )
     is_plain = type(metric) is CocoMetric and not converted
+    needed_keys = ['num_keypoints'] if metric.iou_type == 'keypoints_crowd' else []
     findings = check_for_evaluation(
         content,
         info['num_keypoints'] if is_plain else None,  # whole bodies: several lists
         use_area=metric.use_area,
-        needs_count=metric.iou_type == 'keypoints_crowd',
+        needed_keys=needed_keys if metric.coco is not None else [*needed_keys, 'iscrowd'],
         one_category=any(dataset.data_mode == 'bottomup' for dataset in datasets),
     )
     if findings:
         problems = '; '.join(problem_text(group) for group in by_kind(findings))
         raise DataError(f'{name} cannot be evaluated: {problems}')
-    if 0 in metric.coco.anns:
-        _number_from_one(metric.coco)
-    known = {image['id'] for image in content['images']}
+
+
+def _check_images(metric: CocoMetric, file: str, datasets: list[BaseCocoStyleDataset]) -> None:
+    """Check that a metric's annotation file has the images of the data sets that it is for."""
+    known = set(metric.coco.imgs)
     for dataset in datasets:
         # of several data sets, only those that MultiDatasetEvaluator gives this metric
-        is_other = dataset.metainfo.get('dataset_name') != info.get('dataset_name')
+        is_other = dataset.metainfo.get('dataset_name') != metric.dataset_meta.get('dataset_name')
         if is_other or dataset.ann_file == file:
             continue
         ids = {dataset.get_data_info(index)['img_id'] for index in range(len(dataset))}
         if ids - known:
             raise DataError(
-                f'{name} has no image {some(sorted(ids - known))}, which ann_file '
-                f"{dataset.ann_file} of the data set has: give the evaluator the data set's file"
+                f'{type(metric).__name__}: ann_file {file} has no image '
+                f'{some(sorted(ids - known))}, which ann_file {dataset.ann_file} of the data set '
+                "has: give the evaluator the data set's file"
+            )
+
+
+def _tell_untested(metric: CocoMetric, file: str, datasets: list[BaseCocoStyleDataset]) -> None:
+    """Warn of annotated people whom the metric counts but a top-down data set leaves out."""
+    for dataset in datasets:
+        if dataset.data_mode != 'topdown' or dataset.bbox_file or dataset.ann_file != file:
+            continue
+        tested = {dataset.get_data_info(index)['id'] for index in range(len(dataset))}
+        untested = [
+            number
+            for number, person in metric.coco.anns.items()
+            if number not in tested
+            and not person.get('iscrowd')
+            and any(visible > 0 for visible in person['keypoints'][2::3])
+        ]
+        if untested:
+            print_log(
+                f'{type(metric).__name__}: {len(untested)} annotated people of {file} are not '
+                f'tested and count as missed, since mmpose leaves out boxes without an area and '
+                f'people with num_keypoints 0: annotations {some(untested)}',
+                'current',
+                logging.WARNING,
             )
 
 

@@ -13,13 +13,14 @@ def require_file(path: str, setting: str) -> None:
     if not path:
         raise DataError(f'{setting} is not set: name a COCO-format file')
     if not exists(path):
-        raise DataError(
-            f'{setting} {path} does not exist: check {setting} and data_root in the config'
-        )
+        remedy = 'check the path'
+        if setting in ('ann_file', 'bbox_file'):
+            remedy = f'check {setting} and data_root in the config'
+        raise DataError(f'{setting} {path} does not exist: {remedy}')
 
 
 def read_json(path: str, setting: str) -> object:
-    """Return the content of a JSON file; raise :class:`DataError` if it is empty or not JSON."""
+    """Return the content of a UTF-8 JSON file; raise :class:`DataError` if it is not one."""
     require_file(path, setting)
     try:
         text = get_text(path)
@@ -30,7 +31,11 @@ def read_json(path: str, setting: str) -> object:
                 f'{setting} {path} starts with a byte-order mark: save it as UTF-8 without one'
             )
         return json.loads(text)
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+    except UnicodeDecodeError:
+        raise DataError(
+            f'{setting} {path} is not UTF-8 text: save it as UTF-8, or unpack it if compressed'
+        ) from None
+    except (json.JSONDecodeError, RecursionError) as error:
         raise DataError(
             f'{setting} {path} is not valid JSON ({error}): it is cut short or another kind of '
             'file; write or download it anew'

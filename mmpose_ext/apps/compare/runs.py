@@ -133,8 +133,10 @@ def _call(run: Run, threads: int, tool: str, arguments: list[str]) -> dict[str, 
     process.returncode = status  # it is waited for
     if status:
         code = os.WEXITSTATUS(status) if os.WIFEXITED(status) else -os.WTERMSIG(status)
+        lines = log.read_text(errors='replace').strip().splitlines()
+        said = f' ({lines[-1].strip()})' if lines else ''
         raise RuntimeError(
-            f'{tool} of {run.name} with seed {run.seed} ended with {code}: see {log}'
+            f'{tool} of {run.name} with seed {run.seed} ended with {code}{said}: see {log}'
         )
     return dict(
         seconds=time.monotonic() - started,

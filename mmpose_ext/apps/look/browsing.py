@@ -12,10 +12,11 @@ import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
-from mmpose.registry import DATASETS, KEYPOINT_CODECS
+from mmpose.registry import KEYPOINT_CODECS
 from mmpose.structures import PoseDataSample
 from torch import Tensor, nn
 
+from mmpose_ext.apps.shared.data_sets import build_data_set
 from mmpose_ext.apps.shared.model_checks import default_scope, load_config
 from mmpose_ext.codecs.base import BaseTorchCodec
 from mmpose_ext.utils.sequences import zip_equal
@@ -76,7 +77,7 @@ def browse(
     with default_scope('mmpose'):
         dataset_cfg = browsed_dataset(cfg, split)
         codec = build_codec(dataset_cfg.pipeline)
-        dataset = DATASETS.build(dataset_cfg)
+    dataset = build_data_set(dataset_cfg)
     if start >= len(dataset):
         raise ValueError(f'the {split} set has {len(dataset)} samples, none from {start} on')
     model = None

@@ -141,16 +141,31 @@ def _check_results(truth: dict, results: Sequence[dict], num_keypoints: int) -> 
         raise ValueError('the results must be a list of people, as CocoMetric writes them')
     known = {image['id'] for image in truth['images']}
     for number, result in enumerate(results):
-        missing = {'image_id', 'keypoints', 'score'} - set(result)
+        missing = {'image_id', 'keypoints', 'score'} - set(
+            result if isinstance(result, dict) else ()
+        )
         if missing:
             raise ValueError(f'result {number} has no {sorted(missing)}: not a keypoint result')
-        if result['image_id'] not in known:
+        image_id, keypoints = result['image_id'], result['keypoints']
+        if not isinstance(image_id, (int, float, str)) or image_id not in known:
             raise ValueError(
-                f'result {number} belongs to image {result["image_id"]!r}, which the annotation '
+                f'result {number} belongs to image {image_id!r}, which the annotation '
                 'file does not have: give the annotation file of the test'
             )
-        if len(result['keypoints']) != 3 * num_keypoints:
+        if not _are_numbers([result['score']]) or not _are_numbers(keypoints):
             raise ValueError(
-                f'result {number} has {len(result["keypoints"]) / 3:g} keypoints but the data set '
+                f'result {number} has a score or keypoints that are no numbers: write x, y, score '
+                'for each keypoint'
+            )
+        if len(keypoints) != 3 * num_keypoints:
+            raise ValueError(
+                f'result {number} has {len(keypoints) / 3:g} keypoints but the data set '
                 f'{num_keypoints}: give the right metainfo'
             )
+
+
+def _are_numbers(values: object) -> bool:
+    """Whether a value is a list of numbers, finite or not."""
+    return isinstance(values, (list, tuple)) and all(
+        isinstance(value, (int, float)) for value in values
+    )

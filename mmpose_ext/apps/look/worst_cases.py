@@ -12,11 +12,16 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from mmpose.datasets.datasets.utils import parse_pose_metainfo
 
 from mmpose_ext.apps.look.matched_people import Case, match_people
-from mmpose_ext.datasets.coco_checks import DataError, annotation_problems, read_json
+from mmpose_ext.datasets.coco_checks import (
+    DataError,
+    annotation_problems,
+    area_problems,
+    read_json,
+)
 from mmpose_ext.utils.atomic_files import write_atomically
+from mmpose_ext.utils.metainfo import load_metainfo
 from mmpose_ext.visualization.canvas import Canvas
 from mmpose_ext.visualization.contact_sheet import Tile, contact_sheet, join_rows, write_png
 from mmpose_ext.visualization.skeleton import Skeleton
@@ -78,16 +83,20 @@ def write_worst_cases(
     """
     if number < 1:
         raise ValueError(f'number must be 1 or more, got {number}')
-    info = parse_pose_metainfo(dict(from_file=metainfo))
+    info = load_metainfo(dict(from_file=metainfo))
     skeleton = Skeleton.from_metainfo(info)
     truth = read_json(str(ann_file), 'annotation file')
     results = read_json(str(results_file), 'results')
     if isinstance(results, list):
-        results = [r for r in results if not isinstance(r, dict) or r.get('score', 1) > score_thr]
+        results = [r for r in results if not _is_below(r, score_thr)]
     problems = annotation_problems(truth, info['num_keypoints'], needs_people=False)
+    problems += [] if problems else area_problems(truth)
     if problems:
         raise DataError(f'annotation file {ann_file} cannot be used: {"; ".join(problems)}')
-    cases = match_people(truth, results, np.asarray(info['sigmas']), match_thr)
+    try:
+        cases = match_people(truth, results, np.asarray(info['sigmas']), match_thr)
+    except ValueError as error:
+        raise DataError(f'results {results_file}, annotation file {ann_file}: {error}') from None
     people = sorted((c for c in cases if c.truth), key=_badness)
     wrong = sorted((c for c in cases if not c.truth), key=lambda case: -case.score)
     folder = Path(out_dir)
@@ -111,6 +120,12 @@ def write_worst_cases(
     table = folder / 'cases.csv'
     _write_table(table, [*people, *wrong], names, skeleton, pictures)
     return WorstCases([*people, *wrong], list(pictures.values()), sheet, table, failures)
+
+
+def _is_below(result: object, score_thr: float) -> bool:
+    """Whether a result has a score that is not above the threshold."""
+    score = result.get('score') if isinstance(result, dict) else None
+    return isinstance(score, (int, float)) and not score > score_thr
 
 
 def draw_case(image: np.ndarray, case: Case, others: Sequence[Case], skeleton: Skeleton) -> Tile:
@@ -172,7 +187,8 @@ def _window(image: np.ndarray, case: Case) -> tuple[int, int, int, int]:
 
 def _badness(case: Case) -> tuple:
     """Sort by OKS, lowest first, then missed people by labelled keypoints and size."""
-    return case.oks, -case.truth.get('num_keypoints', 0), -case.truth.get('area', 0)
+    labelled = sum(visible > 0 for visible in case.truth['keypoints'][2::3])
+    return case.oks, -labelled, -case.truth.get('area', 0)
 
 
 def _write_table(

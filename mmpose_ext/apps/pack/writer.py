@@ -18,9 +18,8 @@ import cv2
 import mmcv
 import numpy as np
 from mmengine.config import Config
-from mmpose.registry import DATASETS
 
-from mmpose_ext.apps.shared.model_checks import default_scope
+from mmpose_ext.apps.shared.data_sets import build_data_set
 from mmpose_ext.datasets.pack import (
     Crop,
     ImageState,
@@ -83,8 +82,7 @@ def plan_packs(configs: Sequence[str | Path], options: dict | None = None) -> li
             cfg.merge_from_dict(options)
         if not cfg.get('train_dataloader'):
             raise ValueError(f'config {config} has no train_dataloader: nothing to pack')
-        with default_scope('mmpose'):
-            dataset = DATASETS.build(cfg.train_dataloader.dataset)
+        dataset = build_data_set(cfg.train_dataloader.dataset)
         for part, steps in packable(dataset):
             path, reach = default_path(part.ann_file), reach_of(steps)
             if path in jobs:

@@ -17,6 +17,7 @@ from mmpose_ext.apps.shared.image_ids import ImageIds
 from mmpose_ext.apps.shared.inputs import Frame
 from mmpose_ext.datasets.coco_checks import detection_problems
 from mmpose_ext.datasets.validation import detected_category
+from mmpose_ext.datasets.validation.values import is_row
 from mmpose_ext.utils.errors import DataError
 from mmpose_ext.utils.reading import read_json
 
@@ -84,7 +85,7 @@ class FileBoxes:
         nms_thr: float | None = None,
     ) -> None:
         content = read_json(str(path), 'detection file')
-        ids = {d.get('image_id') for d in content} if _is_dicts(content) else set()
+        ids = _image_ids(content)
         if all(isinstance(key, str) for key in ids):  # names; the checks need numbers
             numbers = {name: number for number, name in enumerate(sorted(ids))}
             checked = (
@@ -121,5 +122,7 @@ class FileBoxes:
         return [self.boxes.get(self.image_ids.of(frame), nobody) for frame in frames]
 
 
-def _is_dicts(value: object) -> bool:
-    return isinstance(value, list) and all(isinstance(item, dict) for item in value)
+def _image_ids(content: object) -> set:
+    """The image ids of a detection file that can be ids: texts and numbers."""
+    dicts = [item for item in content if isinstance(item, dict)] if is_row(content) else []
+    return {d['image_id'] for d in dicts if isinstance(d.get('image_id'), (str, int, float))}

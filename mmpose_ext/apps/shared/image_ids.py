@@ -7,7 +7,8 @@ import os
 from collections import Counter
 from pathlib import PurePath
 
-from mmpose_ext.datasets.validation import person_category
+from mmpose_ext.datasets.validation import person_category, some
+from mmpose_ext.datasets.validation.values import is_id
 from mmpose_ext.utils.errors import DataError
 from mmpose_ext.utils.reading import read_json
 
@@ -72,11 +73,29 @@ def read_annotations(ann_file: str | os.PathLike) -> dict:
     """Read a COCO-format file with ``images`` that have ``id`` and ``file_name``.
 
     Raises:
-        DataError: If the file cannot be read or holds no such images.
+        DataError: If the file cannot be read, holds no such images, or one twice.
     """
     content = read_json(str(ann_file), 'annotation file')
     images = content.get('images') if isinstance(content, dict) else None
-    keys = {'id', 'file_name'}
-    if not images or not all(isinstance(image, dict) and keys <= set(image) for image in images):
-        raise DataError(f'annotation file {ann_file} holds no list of images with id and file_name')
+    if not images or not isinstance(images, list) or not all(map(_is_image, images)):
+        raise DataError(
+            f'annotation file {ann_file} holds no list of images with id (a whole number or a '
+            'text) and file_name: mmpose-ext validate lists what is wrong'
+        )
+    ids = Counter(image['id'] for image in images)
+    names = Counter(image['file_name'] for image in images)
+    for key, counts in (('id', ids), ('file_name', names)):
+        repeated = [value for value, count in counts.items() if count > 1]
+        if repeated:
+            raise DataError(
+                f'annotation file {ann_file} has several images with the {key} '
+                f'{some(repeated)}: give each image once'
+            )
     return content
+
+
+def _is_image(image: object) -> bool:
+    if not isinstance(image, dict) or not {'id', 'file_name'} <= set(image):
+        return False
+    number, name = image['id'], image['file_name']
+    return (is_id(number) or isinstance(number, str)) and isinstance(name, str) and bool(name)

@@ -14,15 +14,16 @@ from mmengine.config import Config
 from mmengine.dataset import Compose, pseudo_collate
 from mmengine.registry import init_default_scope
 from mmengine.runner import CheckpointLoader
-from mmpose.datasets.datasets.utils import parse_pose_metainfo
 from mmpose.registry import DATASETS, MODELS
 from torch import nn
 
 from mmpose_ext.datasets.coco_checks import annotation_problems
+from mmpose_ext.datasets.validation import missing_files, some
 from mmpose_ext.engine.checkpoint_loading import safely_loading
 from mmpose_ext.engine.checkpoint_match_hook import match_checkpoint
 from mmpose_ext.utils.atomic_files import write_atomically
 from mmpose_ext.utils.errors import CheckpointMismatchError, DataError
+from mmpose_ext.utils.metainfo import load_metainfo
 from mmpose_ext.utils.reading import read_json
 from mmpose_ext.utils.sequences import zip_equal
 
@@ -47,10 +48,10 @@ def label_small_people(
     "We crop around the ground truth box annotations of these small-person instances to define the
     missing keypoint annotations, and then execute the single-person pose estimator."
 
-    The function selects people with a box and with ``num_keypoints`` 0 (counted if it is missing)
-    that are not crowds. Their keypoints get visibility 2 if the score reaches ``keypoint_thr``, and
-    are 0, 0, 0 otherwise; ``num_keypoints`` is set, and ``keypoints_by`` marks these people.
-    Nothing else changes. The file is written completely or not at all.
+    The function selects people with a box and without a labelled keypoint that are not crowds.
+    Their keypoints get visibility 2 if the score reaches ``keypoint_thr``, and are 0, 0, 0
+    otherwise; ``num_keypoints`` is set, and ``keypoints_by`` marks these people. Nothing else
+    changes. The file is written completely or not at all.
 
     Args:
         config (str): Top-down config.
@@ -86,15 +87,21 @@ def label_small_people(
     cfg = Config.fromfile(config)
     init_default_scope(cfg.get('default_scope', 'mmpose'))
     dataset = cfg.test_dataloader.dataset
-    metainfo = parse_pose_metainfo(dataset.get('metainfo') or DATASETS.get(dataset.type).METAINFO)
+    metainfo = load_metainfo(dataset.get('metainfo') or DATASETS.get(dataset.type).METAINFO)
     problems = annotation_problems(content, metainfo['num_keypoints'], needs_people=False)
     if problems:
         raise DataError(
             f'ann_file {ann_file} cannot be used by config {config}: {"; ".join(problems)}'
         )
     people = [person for person in content['annotations'] if _is_taken(person, max_area)]
-    model = _load_model(cfg, checkpoint, device)
     files = {image['id']: Path(image_dir) / image['file_name'] for image in content['images']}
+    missing = missing_files(str(files[person['image_id']]) for person in people)
+    if missing:
+        raise DataError(
+            f'{len(missing)} image file(s) named by ann_file {ann_file} are missing: '
+            f'{some(missing)}. Check image_dir {image_dir}'
+        )
+    model = _load_model(cfg, checkpoint, device)
     number = 0
     samples = _samples(cfg, people, files, metainfo)
     for first in range(0, len(people), batch_size):
@@ -121,7 +128,7 @@ def _is_taken(person: dict, max_area: float | None) -> bool:
     keypoints = person.get('keypoints')
     if person.get('iscrowd', 0) or not keypoints or len(person.get('bbox', ())) != 4:
         return False
-    if person.get('num_keypoints', sum(v > 0 for v in keypoints[2::3])):
+    if any(visible > 0 for visible in keypoints[2::3]):
         return False
     width, height = person['bbox'][2:]
     area = person.get('area', width * height)
@@ -152,6 +159,8 @@ def _samples(cfg: Config, people: list[dict], files: dict, metainfo: dict) -> It
         file = files[person['image_id']]
         if file != read:
             image, read = mmcv.imread(str(file)), file
+            if image is None:
+                raise DataError(f'image {file} is no image, cut short or damaged: replace it')
         x, y, w, h = person['bbox']
         box = np.array([[x, y, x + w, y + h]], np.float32)
         sample = dict(metainfo, img=image, bbox=box, bbox_score=np.ones(1, np.float32))

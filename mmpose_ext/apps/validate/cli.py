@@ -9,8 +9,6 @@ from __future__ import annotations
 import argparse
 import sys
 
-from mmpose.datasets.datasets.utils import parse_pose_metainfo
-
 from mmpose_ext.apps.shared.arguments import command_line_message
 from mmpose_ext.datasets.validation import (
     DEPTHS,
@@ -19,11 +17,11 @@ from mmpose_ext.datasets.validation import (
     Finding,
     Report,
     check_detections,
-    metainfo_problem,
     read_json,
     validate,
 )
 from mmpose_ext.datasets.validation.values import is_id
+from mmpose_ext.utils.metainfo import load_metainfo
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -103,10 +101,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _keypoint_names(metainfo: str) -> list[str]:
-    info = parse_pose_metainfo(dict(from_file=metainfo))
-    problem = metainfo_problem(info)
-    if problem:
-        raise DataError(f'metainfo {metainfo}: {problem}')
+    info = load_metainfo(dict(from_file=metainfo))
     return [info['keypoint_id2name'][k] for k in range(info['num_keypoints'])]
 
 

@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from mmpose.datasets.datasets.utils import parse_pose_metainfo
 from mmpose.registry import KEYPOINT_CODECS
 from torch import Tensor
 from torch.nn.functional import interpolate
 
 from mmpose_ext.codecs.base import BaseTorchCodec
 from mmpose_ext.utils.maps import Maps
+from mmpose_ext.utils.metainfo import load_metainfo
 from mmpose_ext.utils.sequences import zip_equal
 
 from .clusters import make_clusters, mirror_clusters
@@ -127,7 +127,7 @@ class ClusterTag(BaseTorchCodec):
         **settings: Any,
     ) -> None:
         super().__init__(input_size, draw_on_device)
-        info = parse_pose_metainfo(dict(from_file=metainfo))
+        info = load_metainfo(dict(from_file=metainfo))
         names = [info['keypoint_id2name'][k] for k in range(info['num_keypoints'])]
         self.clusters = make_clusters(clusters, names)
         size: Any = tuple(heatmap_size)

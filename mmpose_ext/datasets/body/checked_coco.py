@@ -3,24 +3,29 @@
 
 from __future__ import annotations
 
+import copy
 import os
 
 import numpy as np
 from mmpose.datasets import CocoDataset
 from mmpose.registry import DATASETS
 
-from mmpose_ext.datasets.coco_checks import annotation_problems, detection_problems
+from mmpose_ext.datasets.coco_checks import (
+    annotation_problems,
+    detection_problems,
+    segmentation_problems,
+)
 from mmpose_ext.datasets.validation import (
     NO_USABLE_PERSON,
     DataError,
     detected_category,
-    metainfo_problem,
     missing_files,
     person_category,
     read_json,
     require_file,
     some,
 )
+from mmpose_ext.utils.metainfo import load_metainfo
 
 
 @DATASETS.register_module()
@@ -61,18 +66,8 @@ class CheckedCocoDataset(CocoDataset):
 
     @classmethod
     def _load_metainfo(cls, metainfo: dict | None = None) -> dict:
-        name = (metainfo or {}).get('from_file', f'of {cls.__name__}')
-        try:
-            parsed = super()._load_metainfo(metainfo)
-        except KeyError as error:
-            raise DataError(
-                f"metainfo {name}: a 'swap' or a 'link' names keypoint {error}, which its "
-                'keypoint_info does not have'
-            ) from None
-        problem = metainfo_problem(parsed)
-        if problem:
-            raise DataError(f'metainfo {name}: {problem}')
-        return parsed
+        metainfo = copy.deepcopy(cls.METAINFO) if metainfo is None else metainfo
+        return load_metainfo(metainfo, f'of {cls.__name__}')
 
     def prepare_data(self, idx: int) -> object:
         """As in ``CocoDataset``, but people without annotation get the file's category."""
@@ -92,9 +87,26 @@ class CheckedCocoDataset(CocoDataset):
             content = read_json(self.ann_file, 'ann_file')
         tests_bottom_up = self.test_mode and self.data_mode == 'bottomup'
         self._check_annotations(content, not tests_bottom_up, failure)
+        if self.data_mode == 'bottomup' and not self.test_mode:
+            problems = segmentation_problems(content)
+            self._raise_problems('ann_file', self.ann_file, problems)
         if tests_bottom_up:
             self.category_id = person_category(content, f'ann_file {self.ann_file}')
         return lists
+
+    def _get_bottomup_data_infos(
+        self, instance_list: list[dict], image_list: list[dict]
+    ) -> list[dict]:
+        """As ``CocoDataset``, which fails where some people of an image have no segmentation."""
+        outlined = {p['img_id'] for p in instance_list if isinstance(p['segmentation'], list)}
+        for person in instance_list:
+            if person['segmentation'] is None and person['img_id'] in outlined:
+                person['segmentation'] = []
+        data_list = super()._get_bottomup_data_infos(instance_list, image_list)
+        for sample in data_list:  # None is none to mmpose's masks, and an empty list an error
+            if 'invalid_segs' in sample:
+                sample['invalid_segs'] = [outline or None for outline in sample['invalid_segs']]
+        return data_list
 
     def _load_detection_results(self) -> list[dict]:
         """As in ``CocoDataset``, but for people of any category."""
@@ -150,7 +162,10 @@ class CheckedCocoDataset(CocoDataset):
         if self.check_images:
             missing = missing_files(sample['img_path'] for sample in data_list)
             if missing:
-                remedy = "Check data_root and data_prefix['img'] in the config"
+                remedy = (
+                    "Check data_root and data_prefix['img'] in the config, and the folders, case "
+                    'and %-codes of file_name'
+                )
                 if any('\\' in path for path in missing):
                     remedy = 'Write / for the \\ of Windows in file_name'
                 raise DataError(

@@ -9,9 +9,14 @@ from .detections import check_detections
 from .evaluation import check_for_evaluation
 from .image_files import DEPTHS, missing_files
 from .kinds import KINDS, Finding, Kind
-from .metainfo import metainfo_problem
 from .report import Report, by_kind, problem_text, some
-from .validator import FORMATS, NO_USABLE_PERSON, check_for_training, validate
+from .validator import (
+    FORMATS,
+    NO_USABLE_PERSON,
+    check_for_bottom_up,
+    check_for_training,
+    validate,
+)
 
 __all__ = [
     'DEPTHS',
@@ -24,10 +29,10 @@ __all__ = [
     'Report',
     'by_kind',
     'check_detections',
+    'check_for_bottom_up',
     'check_for_evaluation',
     'check_for_training',
     'detected_category',
-    'metainfo_problem',
     'missing_files',
     'person_categories',
     'person_category',

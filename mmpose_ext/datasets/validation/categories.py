@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from mmpose_ext.utils.errors import DataError
 
 from .kinds import Finding
-from .values import is_id, is_row
+from .values import is_id, is_row, shorten
 
 COCO_PERSON = 1
 
@@ -72,9 +72,9 @@ def detected_category(detections: Sequence[dict], content: object) -> int | Find
         int | Finding: The category, or the reason why the files do not fit.
     """
     known = {c.get('id') for c in _dicts(_get(content, 'categories')) if is_id(c.get('id'))}
-    own, found = set(person_categories(content)), {str(d['category_id']) for d in detections}
-    ids = own | ({COCO_PERSON} - known)
-    fitting = sorted(number for number in ids if str(number) in found)
+    own = set(person_categories(content))
+    found = {d['category_id'] for d in detections if is_id(d['category_id'])}
+    fitting = sorted((own | ({COCO_PERSON} - known)) & found)
     if len(fitting) == 1:
         return fitting[0]
     wanted = ' or '.join(map(str, sorted(own)))
@@ -88,6 +88,8 @@ def detected_category(detections: Sequence[dict], content: object) -> int | Find
             f'none of its {len(detections)} detections is a person (category_id {wanted}, as in '
             'the annotation file): give the people this category_id'
         )
+        if detections:
+            text += f'; the first has {shorten(detections[0]["category_id"])}'
     return Finding('no-detected-person', detail=text)
 
 

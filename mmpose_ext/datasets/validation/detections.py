@@ -48,7 +48,9 @@ def check_detections(
         findings.append(Finding('detection-image', 'image', unknown[image_id], what=ann_file))
     for index, person in people:
         box, score = person['bbox'], person['score']
+        detail = f'bbox {shorten(box)}, score {shorten(score)}'
         if not (is_row(box) and len(box) >= 4 and all(map(is_number, [*box[:4], score]))):
-            detail = f'bbox {shorten(box)}, score {shorten(score)}'
             findings.append(Finding('detection-values', 'detection', index, detail=detail))
+        elif min(box[2:4]) < 0:
+            findings.append(Finding('detection-extent', 'detection', index, detail=detail))
     return findings

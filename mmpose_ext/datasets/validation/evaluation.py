@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from .categories import person_categories
 from .kinds import Finding
 from .structure import Entries, check_categories, check_structure
-from .values import is_row
+from .units import check_areas
+from .values import is_crowd_mark, is_row, shorten
 
 
 def check_for_evaluation(
@@ -14,7 +17,7 @@ def check_for_evaluation(
     num_keypoints: int | None,
     *,
     use_area: bool = True,
-    needs_count: bool = False,
+    needed_keys: Sequence[str] = (),
     one_category: bool = False,
 ) -> list[Finding]:
     """List faults of an annotation file that stop ``CocoMetric`` or make its AP wrong.
@@ -23,8 +26,8 @@ def check_for_evaluation(
         content (object): The parsed file.
         num_keypoints (int, optional): K of the model. None skips this check.
         use_area (bool): The metric's ``use_area``. Defaults to True.
-        needs_count (bool): Whether annotations must have ``num_keypoints``, as for ``iou_type``
-            'keypoints_crowd'. Defaults to False.
+        needed_keys (Sequence[str]): What annotations must have in addition, such as
+            ``num_keypoints`` for ``iou_type`` 'keypoints_crowd'. Defaults to none.
         one_category (bool): Whether all results have one category, as with bottom-up models.
             Defaults to False.
     """
@@ -46,8 +49,14 @@ def check_for_evaluation(
             findings.append(entries.finding('bbox-missing', index))
         if use_area and 'area' not in annotation:
             findings.append(entries.finding('area-missing', index))
-        if needs_count and 'num_keypoints' not in annotation:
-            findings.append(entries.finding('key-missing', index, what="'num_keypoints'"))
+        for key in needed_keys:
+            if key not in annotation:
+                findings.append(entries.finding('key-missing', index, what=repr(key)))
+        crowd = annotation.get('iscrowd', 0)
+        if not is_crowd_mark(crowd):
+            findings.append(entries.finding('iscrowd', index, detail=shorten(crowd)))
+    if use_area:
+        findings += check_areas(entries)
     return findings + (several_categories(content) if one_category else [])
 
 

@@ -58,37 +58,74 @@ _TABLE = (
     # the file
     ('file-unreadable', FATAL, '{first}'),
     ('format', FATAL, '{first}'),
-    ('no-images', FATAL, 'it holds no images'),
-    ('no-people', FATAL, 'no annotation has both a bbox and keypoints'),
+    ('no-images', FATAL, "it holds no images: give a file with 'images' and 'annotations'"),
+    (
+        'no-people',
+        FATAL,
+        'no annotation has both a bbox and keypoints: give a file of keypoints, such as '
+        'person_keypoints_*.json of COCO',
+    ),
     ('all-unlabelled', FATAL, '{first}'),
     ('no-usable-person', FATAL, '{first}'),
     ('categories', ERROR, '{first}'),
     ('person-categories', WARNING, '{first}'),
     ('keypoint-order', FATAL, '{first}'),
     # entries and ids
-    ('not-a-dict', FATAL, '{count} {item}(s) that are no dict: {ids}'),
-    ('key-missing', FATAL, '{count} {item}(s) without {what}: {ids}'),
-    ('id-malformed', FATAL, '{count} {item}(s) whose id is no whole number: {first}'),
+    ('not-a-dict', FATAL, '{count} {item}(s) that are no dict: {ids}. Remove them'),
+    ('key-missing', FATAL, '{count} {item}(s) without {what}: {ids}. Add it'),
+    (
+        'id-malformed',
+        FATAL,
+        '{count} {item}(s) whose id is no whole number of 64 bits: {first}. Number them from 1',
+    ),
     (
         'annotation-id-zero',
         WARNING,
         "{count} annotation(s) with the id 0, which COCO's API takes for no match: number the "
         'annotations from 1 (testing here does)',
     ),
-    ('id-repeated', FATAL, '{count} repeated {item} id(s): {ids}'),
-    ('image-unknown', FATAL, '{count} annotation(s) of images that are not in it: {ids}'),
-    ('category-unknown', ERROR, '{count} annotation(s) of categories that are not in it: {ids}'),
+    ('id-repeated', FATAL, '{count} repeated {item} id(s): {ids}. Number them anew'),
+    (
+        'image-unknown',
+        FATAL,
+        '{count} annotation(s) of images that are not in it: {ids}. Add the images, or remove them',
+    ),
+    (
+        'category-unknown',
+        ERROR,
+        '{count} annotation(s) of categories that are not in it: {ids} ({first}), at which testing '
+        'stops. Add the categories, or correct category_id',
+    ),
     # images
-    ('file-name', FATAL, '{count} image(s) whose file name cannot be used: {first}'),
+    ('file-name', FATAL, '{count} image(s) whose file name cannot be used: {ids} ({first})'),
     ('file-repeated', WARNING, '{count} image(s) with a file name that another has: {ids}'),
-    ('size-malformed', FATAL, '{count} image(s) whose {what} is no positive number: {ids}'),
-    ('image-missing', ERROR, '{count} image file(s) missing: {first}'),
+    (
+        'size-malformed',
+        FATAL,
+        '{count} image(s) whose {what} is no positive number: {ids}. Write the size in pixels',
+    ),
+    (
+        'image-missing',
+        ERROR,
+        '{count} image file(s) missing: {first}. Check the folder, and the folders, case and '
+        '%-codes of file_name',
+    ),
     ('image-unreadable', ERROR, '{count} image file(s) that cannot be read: {first}'),
     ('image-truncated', ERROR, '{count} image file(s) cut short: {first}'),
     ('image-size', ERROR, '{count} image(s) of another size than the file says: {first}'),
     # boxes
-    ('bbox-missing', ERROR, '{count} annotation(s) without bbox: {ids}'),
-    ('bbox-malformed', FATAL, '{count} annotation(s) whose bbox is not 4 finite numbers: {ids}'),
+    (
+        'bbox-missing',
+        ERROR,
+        '{count} annotation(s) without bbox: {ids}, which training skips and at which testing '
+        'stops. Add [x, y, width, height]',
+    ),
+    (
+        'bbox-malformed',
+        FATAL,
+        '{count} annotation(s) whose bbox is not 4 finite numbers: {ids} ({first}). Write '
+        '[x, y, width, height]',
+    ),
     ('bbox-empty', ERROR, '{count} annotation(s) whose bbox has no area: {ids}'),
     ('bbox-outside', ERROR, '{count} annotation(s) whose bbox is outside the image: {ids}'),
     (
@@ -97,6 +134,8 @@ _TABLE = (
         'all boxes are smaller than a pixel, the first {first}: they are fractions of the image; '
         'multiply boxes and keypoints by width and height',
     ),
+    ('bbox-corners', ERROR, '{first}'),
+    ('boxes-elsewhere', ERROR, '{first}'),
     ('bbox-partly-outside', WARNING, '{count} annotation(s) whose bbox is partly outside: {ids}'),
     # keypoints
     (
@@ -109,14 +148,33 @@ _TABLE = (
         'keypoint-count',
         FATAL,
         '{count} annotation(s) do not have {what} keypoints of 3 numbers, as expected: '
-        'ids {ids}; the first has {first}',
+        'ids {ids}; the first has {first}. Write x, y, visibility for each; 0, 0, 0 without a '
+        'label',
     ),
     (
         'keypoints-not-numbers',
         FATAL,
-        '{count} annotation(s) whose keypoints are no numbers: {ids}',
+        '{count} annotation(s) whose keypoints are no numbers: {ids} ({first}). Write x, y and the '
+        'visibility 0, 1 or 2',
     ),
-    ('keypoints-not-finite', FATAL, '{count} annotation(s) with infinite or NaN keypoints: {ids}'),
+    (
+        'keypoints-not-finite',
+        FATAL,
+        '{count} annotation(s) with infinite or NaN keypoints: {ids} ({first}). Write 0, 0, 0 for '
+        'keypoints without a label',
+    ),
+    (
+        'keypoints-normalised',
+        FATAL,
+        'all labelled keypoints lie within the first pixel ({first}): they are fractions of the '
+        'image; multiply them by width and height',
+    ),
+    (
+        'visibility-negative',
+        FATAL,
+        '{count} annotation(s) with keypoints of a visibility below 0: {ids} ({first}). Write '
+        '0, 0, 0 for keypoints without a label',
+    ),
     ('visibility', ERROR, '{count} annotation(s) with a visibility other than 0, 1, 2: {ids}'),
     ('keypoints-outside', WARNING, '{count} annotation(s) with keypoints outside the image: {ids}'),
     (
@@ -131,16 +189,36 @@ _TABLE = (
         '{count} annotation(s) whose num_keypoints is not that of the labelled ones: {ids}',
     ),
     # the rest of an annotation
-    ('area-malformed', FATAL, '{count} annotation(s) whose area is no finite number: {ids}'),
+    (
+        'area-malformed',
+        FATAL,
+        '{count} annotation(s) whose area is no finite number: {ids} ({first}). Write it in pixels',
+    ),
     (
         'area-missing',
         ERROR,
         '{count} annotation(s) without area, which AP needs: {ids}. Add it (of the segment or the '
         'box), or set use_area=False for CocoMetric',
     ),
-    ('area-empty', ERROR, '{count} annotation(s) with labelled keypoints but no area: {ids}'),
-    ('iscrowd', ERROR, '{count} annotation(s) whose iscrowd is neither 0 nor 1: {ids}'),
-    ('segmentation', ERROR, '{count} annotation(s) with a malformed segmentation: {ids} ({first})'),
+    ('areas', ERROR, '{first}'),
+    (
+        'area-empty',
+        ERROR,
+        '{count} annotation(s) with labelled keypoints but an area of 0 or less: {ids}, of which '
+        'AP would be wrong. Write it (of the segment or the box), or set use_area=False for '
+        'CocoMetric',
+    ),
+    (
+        'iscrowd',
+        FATAL,
+        '{count} annotation(s) whose iscrowd is neither 0 nor 1: {ids} ({first}). Write 0 or 1',
+    ),
+    (
+        'segmentation',
+        ERROR,
+        '{count} annotation(s) with a malformed segmentation: {ids} ({first}), which bottom-up '
+        'training draws. Write polygons [[x, y, ...]], run lengths or null',
+    ),
     ('segmentation-empty', WARNING, '{count} annotation(s) with an empty segmentation: {ids}'),
     # detections
     ('no-detected-person', FATAL, '{first}'),
@@ -149,6 +227,12 @@ _TABLE = (
         'detection-values',
         FATAL,
         '{count} detection(s) whose bbox or score is no finite number: {ids}',
+    ),
+    (
+        'detection-extent',
+        FATAL,
+        '{count} detection(s) whose bbox has a negative width or height: {ids} ({first}). Write '
+        '[x, y, width, height]',
     ),
 )
 KINDS = {name: Kind(name, severity, template) for name, severity, template in _TABLE}

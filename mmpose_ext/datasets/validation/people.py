@@ -9,7 +9,7 @@ from mmpose_ext.utils.sequences import zip_equal
 
 from .kinds import Finding
 from .structure import Entries
-from .values import is_number, is_row, shorten, to_matrix
+from .values import is_crowd_mark, is_number, is_row, shorten, to_matrix
 
 EDGE = 1.0  # px that a box may exceed the image, by rounding
 _ROUNDING = 0.5  # px beyond the centres of the image's outermost pixels
@@ -96,7 +96,7 @@ def keypoint_rows(entries: Entries) -> tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 def check_keypoint_values(entries: Entries, keypoints: tuple) -> list[Finding]:
-    """Check the number of keypoints and that all are finite numbers.
+    """Check the number of keypoints, that all are finite numbers and no visibility is below 0.
 
     Args:
         entries (Entries): The annotations.
@@ -113,12 +113,19 @@ def check_keypoint_values(entries: Entries, keypoints: tuple) -> list[Finding]:
             findings.append(entries.finding('keypoint-count', index, what=what, detail=detail))
         elif 'keypoints' not in annotation:
             findings.append(entries.finding('keypoints-missing', index))
-    findings += [entries.finding('keypoints-not-numbers', i) for i in indices[odd]]
+    for index in indices[odd]:
+        wrong = next(v for v in entries.annotations[index]['keypoints'] if not _may_be_number(v))
+        findings.append(entries.finding('keypoints-not-numbers', index, detail=shorten(wrong)))
     infinite = ~np.isfinite(values).all((1, 2)) & ~odd
     for index, person in zip_equal(indices[infinite], values[infinite]):
         numbers = np.flatnonzero(~np.isfinite(person).all(1))
         detail = f'keypoint {_list(numbers)}'
         findings.append(entries.finding('keypoints-not-finite', index, detail=detail))
+    negative = values[..., 2] < 0
+    for row in np.flatnonzero(negative.any(1)):
+        number = int(negative[row].argmax())
+        detail = f'keypoint {number}: {values[row, number].tolist()}'
+        findings.append(entries.finding('visibility-negative', indices[row], detail=detail))
     return findings
 
 
@@ -138,7 +145,7 @@ def check_labels(entries: Entries, keypoints: tuple) -> list[Finding]:
     sizes = entries.annotation_sizes()[indices]
     labelled = visible > 0
     masks = (
-        ('visibility', ~np.isin(visible, (0, 1, 2))),
+        ('visibility', ~np.isin(visible, (0, 1, 2)) & (visible > 0)),
         ('keypoints-at-origin', labelled & (position == 0).all(-1)),
         ('keypoints-outside', labelled & is_outside(position, sizes[:, None])),
     )
@@ -159,30 +166,23 @@ def is_outside(positions: np.ndarray, sizes: np.ndarray) -> np.ndarray:
     return ((positions < -_ROUNDING) | (positions > sizes - 1 + _ROUNDING)).any(-1)
 
 
-def check_areas_and_crowds(
-    entries: Entries, keypoints: tuple, needs_area: bool = True
-) -> list[Finding]:
-    """Check area (finite, and positive for people with labelled keypoints) and iscrowd (0 or 1).
+def check_areas_and_crowds(entries: Entries, needs_area: bool = True) -> list[Finding]:
+    """Check area (present and finite) and iscrowd (0 or 1).
 
     Args:
         entries (Entries): The annotations.
-        keypoints (tuple): Their :func:`keypoint_rows`.
-        needs_area (bool): Whether people with labelled keypoints must have an area. CrowdPose does
-            not need it.
+        needs_area (bool): Whether all must have an area, as testing requires. CrowdPose does not
+            need it.
     """
     needs_area = needs_area and not any('crowdIndex' in image for image in entries.images)
-    has_label = np.zeros(len(entries.annotations), bool)
-    has_label[keypoints[0]] = (keypoints[1][..., 2] > 0).any(1)
     findings = []
     for index, annotation in enumerate(entries.annotations):
         area, crowd = annotation.get('area', 1), annotation.get('iscrowd', 0)
         if not is_number(area):
             findings.append(entries.finding('area-malformed', index, detail=shorten(area)))
-        elif area <= 0 and has_label[index]:
-            findings.append(entries.finding('area-empty', index, detail=f'area {area}'))
-        elif needs_area and has_label[index] and 'area' not in annotation:
+        elif needs_area and 'area' not in annotation:
             findings.append(entries.finding('area-missing', index))
-        if not isinstance(crowd, (bool, int, float)) or crowd not in (0, 1):
+        if not is_crowd_mark(crowd):
             findings.append(entries.finding('iscrowd', index, detail=shorten(crowd)))
     return findings
 
@@ -213,6 +213,11 @@ def _check_num_keypoints(
         detail = f'num_keypoints {shorten(told)}, {count} labelled'
         findings.append(entries.finding(kind, index, detail=detail))
     return findings
+
+
+def _may_be_number(value: object) -> bool:
+    """Whether a value is a number, finite or not, or null."""
+    return isinstance(value, (int, float, type(None))) and not isinstance(value, bool)
 
 
 def _in_image(size: np.ndarray) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from itertools import chain
 
+import numpy as np
+
 from .kinds import Finding
 from .structure import Entries
 from .values import is_number, is_row, shorten
@@ -16,17 +18,18 @@ def check_segmentations(entries: Entries) -> list[Finding]:
     """Check each annotation's segmentation, if it has one (null counts as none).
 
     A segmentation is a list of polygons, each with three or more points x, y, or a dict of run
-    lengths with ``counts`` (text, or a list of integers that sum to the number of pixels) and
-    ``size`` [h, w].
+    lengths with ``counts`` (text, or a list of integers, that sum to the number of pixels) and
+    ``size`` [h, w], the image's.
     """
     findings = []
+    sizes = entries.annotation_sizes()
     for index, annotation in enumerate(entries.annotations):
         value = annotation.get('segmentation')
         if value is None:
             continue
         if value == []:
             findings.append(entries.finding('segmentation-empty', index))
-        elif fault := segmentation_fault(value):
+        elif fault := segmentation_fault(value) or _size_fault(value, sizes[index]):
             findings.append(entries.finding('segmentation', index, detail=fault))
     return findings
 
@@ -55,9 +58,42 @@ def _run_length_fault(value: dict) -> str:
     if not is_row(size, 2) or not all(isinstance(v, int) and v > 0 for v in size):
         return 'run lengths without size [h, w]'
     if isinstance(counts, str):
-        return '' if counts and counts.isascii() else 'run lengths whose counts are no ASCII text'
+        if not counts or not counts.isascii():
+            return 'run lengths whose counts are no ASCII text'
+        counts = _decode_counts(counts)
+        if counts is None:
+            return 'run lengths whose counts are not compressed as COCO does'
     if not is_row(counts) or not all(type(v) is int and v >= 0 for v in counts):
         return 'run lengths whose counts are neither text nor whole numbers'
     if sum(counts) != size[0] * size[1]:
         return f'run lengths of {sum(counts)} pixels for {size[0]} x {size[1]}'
     return ''
+
+
+def _size_fault(value: object, size: np.ndarray) -> str:
+    """What is wrong with the size of run lengths in an image of ``size`` [w, h], if it is known."""
+    if not isinstance(value, dict) or np.isnan(size).any():
+        return ''
+    height, width = value['size']
+    if (width, height) == tuple(size):
+        return ''
+    return f'run lengths of {width}x{height} in an image of {size[0]:g}x{size[1]:g}'
+
+
+def _decode_counts(text: str) -> list[int] | None:
+    """Run lengths from COCO's text: 5 bits a character, from the third on differences; or None."""
+    counts: list[int] = []
+    value = shift = 0
+    for character in text:
+        bits = ord(character) - 48
+        if not 0 <= bits < 64:
+            return None
+        value |= (bits & 31) << shift
+        shift += 5
+        if bits & 32:
+            continue
+        if bits & 16:
+            value -= 1 << shift
+        counts.append(value + (counts[-2] if len(counts) > 2 else 0))
+        value = shift = 0
+    return None if shift else counts

@@ -95,6 +95,13 @@ def check_structure(
         if 'image_id' in annotations[index]:
             detail = f'image_id {shorten(annotations[index]["image_id"])}'
             findings.append(entries.finding('image-unknown', index, detail=detail))
+    categories = content.get('categories', [])
+    if not isinstance(categories, list) or not all(
+        isinstance(category, dict) and 'id' in category for category in categories
+    ):
+        text = "its 'categories' is not a list of dicts with id, such as "
+        text += '[{"id": 1, "name": "person"}]'
+        findings.append(Finding('format', detail=text))
     findings += _check_file_names(entries)
     findings += _check_sizes(entries)
     return entries, findings

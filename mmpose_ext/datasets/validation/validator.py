@@ -31,6 +31,7 @@ from .people import (
 from .report import Report
 from .segmentation import check_segmentations
 from .structure import Entries, check_categories, check_structure
+from .units import check_areas, check_boxes_of_people, check_keypoint_units
 from .values import is_number, is_row, to_matrix
 
 FORMATS = ('auto', 'coco', 'mpii', 'lsp')
@@ -99,6 +100,10 @@ def validate(
         findings += check_zero_ids(entries)
         findings += several_categories(content)
     keypoints = keypoint_rows(entries)
+    if is_coco:
+        findings += check_keypoint_units(entries, keypoints)
+        findings += check_boxes_of_people(entries, keypoints)
+        findings += check_areas(entries)
     findings += _annotation_findings(entries, keypoints, needs_people, needs_area=is_coco)
     if report.format == 'mpii':  # its boxes are computed from a centre and a scale
         findings = [f for f in findings if f.kind != 'bbox-partly-outside']
@@ -129,12 +134,23 @@ def check_for_training(
     keypoints = keypoint_rows(entries)
     findings += check_boxes(entries)
     findings += check_keypoint_values(entries, keypoints)
-    findings += check_areas_and_crowds(entries, keypoints)
+    findings += check_keypoint_units(entries, keypoints)
+    findings += check_areas_and_crowds(entries)
     if isinstance(content, dict):
         findings += check_keypoint_order(content, keypoint_names)
         if needs_people:
             findings += check_emptiness(entries, keypoints)
     return [finding for finding in findings if finding.severity == 'fatal']
+
+
+def check_for_bottom_up(content: object) -> list[Finding]:
+    """The findings on segmentations, which bottom-up training draws.
+
+    Args:
+        content (object): The parsed file.
+    """
+    entries, _ = check_structure(content, 0)
+    return [f for f in check_segmentations(entries) if f.severity != 'warning']
 
 
 def usable_people(entries: Entries, keypoints: tuple) -> np.ndarray:
@@ -166,7 +182,7 @@ def _annotation_findings(
     findings = check_boxes(entries)
     findings += check_keypoint_values(entries, keypoints)
     findings += check_labels(entries, keypoints)
-    findings += check_areas_and_crowds(entries, keypoints, needs_area)
+    findings += check_areas_and_crowds(entries, needs_area)
     findings += check_segmentations(entries)
     if needs_people:
         findings += check_emptiness(entries, keypoints)

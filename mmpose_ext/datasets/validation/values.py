@@ -19,8 +19,13 @@ def is_number(value: object) -> bool:
 
 
 def is_id(value: object) -> bool:
-    """Return whether a value can be an id: an integer, including 1.0."""
-    return is_number(value) and value == int(value)
+    """Return whether a value can be an id: an integer of 64 bits, including 1.0."""
+    return is_number(value) and value == int(value) and -(2**63) <= value < 2**63
+
+
+def is_crowd_mark(value: object) -> bool:
+    """Return whether a value is 0, 1, True or False."""
+    return isinstance(value, (bool, int, float)) and value in (0, 1)
 
 
 def is_row(value: object, length: int | None = None) -> bool:

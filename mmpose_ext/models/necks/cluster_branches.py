@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 from mmcv.cnn import ConvModule, build_upsample_layer
 from mmengine.model import BaseModule
-from mmpose.datasets.datasets.utils import parse_pose_metainfo
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 
@@ -15,6 +14,7 @@ from mmpose_ext.codecs.cluster_tag.clusters import make_clusters
 from mmpose_ext.models.backbones.branched_hourglass import Clusters
 from mmpose_ext.models.layers.cluster_branch import ClusterBranch
 from mmpose_ext.utils.maps import Maps
+from mmpose_ext.utils.metainfo import load_metainfo
 
 
 @MODELS.register_module()
@@ -68,7 +68,7 @@ class ClusterBranches(BaseModule):
             in_channels = width
         layers.append(ConvModule(in_channels, channels, 3, padding=1, norm_cfg=dict(type='BN')))
         self.layers = nn.Sequential(*layers)
-        info = parse_pose_metainfo(dict(from_file=metainfo))
+        info = load_metainfo(dict(from_file=metainfo))
         names = [info['keypoint_id2name'][k] for k in range(info['num_keypoints'])]
         settings = dict(sparse=sparse_clusters)
         if dense_clusters is not None:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -20,11 +21,16 @@ class OracleEstimator(BaseModel):
     def __init__(self, ann_file: str, bottomup: bool = False) -> None:
         super().__init__(data_preprocessor=dict(type='PoseDataPreprocessor'))
         self.weight = torch.nn.Parameter(torch.zeros(1))
-        self.bottomup = bottomup
-        self.people: dict = {}
-        for person in json.loads(Path(ann_file).read_text('utf-8-sig'))['annotations']:
+        self.ann_file, self.bottomup = ann_file, bottomup
+
+    @cached_property
+    def people(self) -> dict:
+        """The annotated people of each image; read where a run gets as far as to need them."""
+        people: dict = {}
+        for person in json.loads(Path(self.ann_file).read_text())['annotations']:
             if person.get('keypoints'):
-                self.people.setdefault(person['image_id'], []).append(person)
+                people.setdefault(person['image_id'], []).append(person)
+        return people
 
     def forward(self, inputs, data_samples=None, mode: str = 'tensor'):
         if mode == 'loss':

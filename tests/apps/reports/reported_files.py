@@ -43,7 +43,7 @@ def write_images(folder: Path) -> None:
         cv2.imwrite(str(folder / f'{number}.png'), picture)
 
 
-def _each(items: str, **values) -> Callable[[dict], None]:
+def each(items: str, **values) -> Callable[[dict], None]:
     def change(content: dict) -> None:
         for item in content[items]:
             item.update(values)
@@ -51,7 +51,7 @@ def _each(items: str, **values) -> Callable[[dict], None]:
     return change
 
 
-def _without(items: str, *keys: str) -> Callable[[dict], None]:
+def without(items: str, *keys: str) -> Callable[[dict], None]:
     def change(content: dict) -> None:
         for item in content[items]:
             for key in keys:
@@ -61,7 +61,7 @@ def _without(items: str, *keys: str) -> Callable[[dict], None]:
 
 
 def category_7(content):
-    _each('annotations', category_id=7)(content)
+    each('annotations', category_id=7)(content)
     content['categories'][0]['id'] = 7
 
 
@@ -159,7 +159,7 @@ RUNS, BOTTOM_UP = ALL[:4], (ALL[1], ALL[3])
 LOAD = (*RUNS, 'browse')  # the commands that load it as a data set
 
 
-def _stops(text: str, *commands: str) -> dict[str, str]:
+def stops(text: str, *commands: str) -> dict[str, str]:
     return dict.fromkeys(commands or ALL, text)
 
 
@@ -171,62 +171,62 @@ KINDS = {
     'several categories of people': (
         several_categories,
         {
-            **_stops(r'categories.* 1, 2.* same category_id', *BOTTOM_UP),
+            **stops(r'categories.* 1, 2.* same category_id', *BOTTOM_UP),
             'predict': r'annotation file .*1, 2.* same category_id',
         },
     ),
     'category unknown': (
         category_unknown,
-        _stops(r'1 annotation.*categories that are not in it: 12', *RUNS, 'validate'),
+        stops(r'1 annotation.*categories that are not in it: 12', *RUNS, 'validate'),
     ),
     'no categories': (
         lambda content: content.pop('categories'),
-        _stops(r'categories are missing.*add', *RUNS, 'validate'),
+        stops(r'categories are missing.*add', *RUNS, 'validate'),
     ),
     'class without keypoints': (
         class_without_keypoints,
-        _stops(r'1 annotation.* without keypoints.*14.*Leave', *RUNS, 'validate'),
+        stops(r'1 annotation.* without keypoints.*14.*Leave', *RUNS, 'validate'),
     ),
     'no area': (
-        _without('annotations', 'area'),
-        _stops(r'3 annotation.* without area.*11.*use_area', *RUNS, 'validate'),
+        without('annotations', 'area'),
+        stops(r'3 annotation.* without area.*11.*use_area', *RUNS, 'validate'),
     ),
     'no iscrowd, num_keypoints': (
-        _without('annotations', 'iscrowd', 'num_keypoints'),
+        without('annotations', 'iscrowd', 'num_keypoints'),
         {},
     ),
-    'float image ids': (float_image_ids, _stops(r'2 image.*whole number.*1\.0: write 1')),
+    'float image ids': (float_image_ids, stops(r'2 image.*whole number.*1\.0: write 1')),
     'float annotation ids': (float_annotation_ids, {}),
-    'file names as ids': (names_as_ids, _stops(r'2 image.*whole number')),
+    'file names as ids': (names_as_ids, stops(r'2 image.*whole number')),
     'annotation id 0': (annotation_id_0, {}),
-    'fractions of the image': (normalised, _stops(r'smaller than a pixel.*multiply')),
+    'fractions of the image': (normalised, stops(r'smaller than a pixel.*multiply')),
     'keypoints in another order': (
         keypoint_order,
-        _stops(r"keypoint 1 is 'right_eye', the metainfo's 'left_eye'", *LOAD, 'validate'),
+        stops(r"keypoint 1 is 'right_eye', the metainfo's 'left_eye'", *LOAD, 'validate'),
     ),
-    'track without keypoints': (empty_track, _stops(r'do not have 17 keypoints.* 14')),
+    'track without keypoints': (empty_track, stops(r'do not have 17 keypoints.* 14')),
     'box without extent': (
-        box_without_extent, _stops(r'1 annotation.*bbox has no area: 12', 'validate')
+        box_without_extent, stops(r'1 annotation.*bbox has no area: 12', 'validate')
     ),
     'box missing': (
         box_missing,
         {
-            **_stops(r'1 annotation.*without bbox: 12', *RUNS, 'validate'),
+            **stops(r'1 annotation.*without bbox: 12', *RUNS, 'validate'),
             'worst': r'annotation 12 has no bbox',
         },
     ),
-    'no visibilities': (no_visibilities, _stops(r'do not have 17 keypoints of 3.*11.*34 numbers')),
-    'nested keypoints': (nested_keypoints, _stops(r'do not have 17 keypoints of 3.*11')),
+    'no visibilities': (no_visibilities, stops(r'do not have 17 keypoints of 3.*11.*34 numbers')),
+    'nested keypoints': (nested_keypoints, stops(r'do not have 17 keypoints of 3.*11')),
     "Windows' paths": (
         windows_paths,
         {
-            **_stops(r'2 image file.*missing.*Write /', *LOAD),
+            **stops(r'2 image file.*missing.*Write /', *LOAD),
             'validate': r'2 image file.*missing',
             'worst': r'is missing or no image',
             'predict': r'not among the images of the annotation file',
         },
     ),
-    'images without size': (_each('images', width=None), _stops(r'2 image.*width is no positive')),
+    'images without size': (each('images', width=None), stops(r'2 image.*width is no positive')),
 }  # fmt: skip
 
 

@@ -17,7 +17,8 @@ from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
-from reported_files import ALL, KINDS, perfect_results, sound_content, write_images, write_kind
+from reported_files import ALL, KINDS, perfect_results, sound_content, write_kind
+from reported_values import RAW_KINDS, VALUE_KINDS, write_values_kind
 
 from mmpose_ext.apps.main import main
 from mmpose_ext.apps.small_people import label_small_people
@@ -141,6 +142,13 @@ def said(file: Path, kind: str, command: str, capsys, request) -> str:
     elif command == 'browse':
         run_config(file).dump(folder / 'config.py')
         arguments = [str(folder / 'config.py'), '--number', '1']
+    elif command == 'pack':
+        run_config(file).dump(folder / 'config.py')
+        status = main(['pack', str(folder / 'config.py')])
+        text = capsys.readouterr().err
+        return text if status else ''
+    elif command == 'detect':  # the annotation file comes first
+        arguments = ['none.py', 'none.pth', '--ann', str(file), '--images', images]
     elif command == 'predict':
         model = request.getfixturevalue('bottomup')
         arguments = [str(model.config), str(model.checkpoint), images, '--ann', str(file)]
@@ -160,6 +168,28 @@ def test_kind_in_command(kind, command, tmp_path, capsys, request):
         assert text == ''
     else:
         assert any(re.search(expected, line) for line in text.splitlines()), text
+
+
+# a training tests too
+@pytest.mark.parametrize('command', [c for c in (*ALL, 'predict') if 'test' not in c])
+@pytest.mark.parametrize('kind', VALUE_KINDS)
+def test_value_in_command(kind, command, tmp_path, capsys, request):
+    text = said(write_values_kind(kind, tmp_path), kind, command, capsys, request)
+    expected = VALUE_KINDS[kind][1].get(command)
+    if expected is None:
+        assert text == ''
+    else:
+        assert any(re.search(expected, line) for line in text.splitlines()), text
+
+
+@pytest.mark.parametrize('command', [*ALL, 'predict', 'detect', 'pack'])
+@pytest.mark.parametrize('kind', RAW_KINDS)
+def test_file_in_command(kind, command, tmp_path, capsys, request):
+    text = said(write_values_kind(kind, tmp_path), kind, command, capsys, request)
+    expected = RAW_KINDS[kind][1]
+    assert any(re.search(f'people.json.*{expected}', line) for line in text.splitlines()) or (
+        command == 'validate' and re.search(expected, text)
+    )
 
 
 @pytest.mark.parametrize('command', ['test', 'test bottom-up'])
@@ -226,23 +256,26 @@ METAINFO_KINDS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize('command', ['train', 'test', 'browse', 'validate'])
+@pytest.mark.parametrize('command', ['train', 'test', 'browse', 'validate', 'worst'])
 @pytest.mark.parametrize('kind', METAINFO_KINDS)
 def test_metainfo(kind, command, tmp_path, capsys):
     file = write_kind('sound', tmp_path)
     changes, message = METAINFO_KINDS[kind]
-    if message and command == 'validate' and 'unknown' in kind:
-        pytest.skip('mmpose parses it')
     settings = dict(swap="''", skeleton={}, weights=17, sigmas=17)
     (tmp_path / 'info.py').write_text(METAINFO.format(**{**settings, **changes}))
     metainfo = dict(from_file=str(tmp_path / 'info.py'))
     loaders = [f'{split}_dataloader.dataset.metainfo' for split in ('train', 'val', 'test')]
     cfg = run_config(file, **dict.fromkeys(loaders, metainfo))
-    if command in ('browse', 'validate'):
+    if command in ('browse', 'validate', 'worst'):
         cfg.dump(tmp_path / 'config.py')
         arguments = [str(tmp_path / 'config.py'), '--out', str(tmp_path / 'out'), '--number', '1']
         if command == 'validate':
             arguments = [str(file), '--metainfo', str(tmp_path / 'info.py')]
+        if command == 'worst':
+            (tmp_path / 'results.json').write_text(json.dumps(perfect_results(sound_content())))
+            arguments = [str(tmp_path / 'results.json'), '--ann', str(file)]
+            arguments += ['--images', str(tmp_path / 'images'), '--out', str(tmp_path / 'out')]
+            arguments += ['--metainfo', str(tmp_path / 'info.py')]
         status, text = main([command, *arguments]), capsys.readouterr().err
         assert status == (2 if message else 0)
         assert message is None or re.search(message, text)
@@ -285,16 +318,6 @@ def test_no_area_works_without_use_area(command, tmp_path):
     file = write_kind('no area', tmp_path)
     unused = {f'{split}_evaluator.use_area': False for split in ('val', 'test')}
     assert run(run_config(file, **unused), command)['coco/AP'] == pytest.approx(1)
-
-
-def test_byte_order_mark(tmp_path, capsys):
-    write_images(tmp_path / 'images')
-    file = tmp_path / 'people.json'
-    file.write_bytes(b'\xef\xbb\xbf' + json.dumps(sound_content()).encode())
-    with pytest.raises(DataError, match=r'people\.json starts with a byte-order mark'):
-        run(run_config(file), 'train')
-    assert main(['validate', str(file)]) == 1
-    assert 'byte-order mark' in capsys.readouterr().out
 
 
 @pytest.mark.long

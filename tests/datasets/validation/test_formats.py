@@ -67,7 +67,7 @@ def test_mpii_is_read_as_mmpose_does(mpii, tmp_path):
         ('joints', [[-5.0, 2.0]] * 16, 'keypoints-outside'),
         ('joints_vis', [1] * 15, 'keypoint-count'),
         ('joints_vis', [1] * 15 + [2], 'visibility'),
-        ('joints_vis', [1] * 15 + [-1], 'visibility'),
+        ('joints_vis', [1] * 15 + [-1], 'visibility-negative'),
     ],
 )
 def test_mpii_faults(look, mpii, images, key, value, kind):

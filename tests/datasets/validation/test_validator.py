@@ -2,6 +2,8 @@
 import copy
 import json
 
+import numpy as np
+import pycocotools.mask as coco_mask
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -70,7 +72,7 @@ def keypoints(*first) -> list:
         annotation('keypoints', keypoints([1]), 'keypoints-not-numbers'),
         annotation('keypoints', keypoints(True), 'keypoints-not-numbers'),
         annotation('keypoints', keypoints(1, 1, 3), 'visibility'),
-        annotation('keypoints', keypoints(1, 1, -1), 'visibility'),
+        annotation('keypoints', keypoints(1, 1, -1), 'visibility-negative'),
         annotation('keypoints', keypoints(1, 1, 0.5), 'visibility'),
         annotation('keypoints', keypoints(-1, 1, 2), 'keypoints-outside'),
         annotation('keypoints', keypoints(100, 1, 1), 'keypoints-outside'),
@@ -85,6 +87,7 @@ def keypoints(*first) -> list:
         annotation('id', 11, 'id-repeated', 11),
         annotation('id', 11.0, 'id-repeated', 11),
         annotation('id', 'a', 'id-malformed', '#1'),
+        annotation('id', 2**63, 'id-malformed', '#1'),
         annotation('id', [1], 'id-malformed', '#1'),
         annotation('id', NAN, 'id-malformed', '#1'),
         annotation('image_id', 9, 'image-unknown'),
@@ -108,6 +111,9 @@ def keypoints(*first) -> list:
         annotation('segmentation', dict(size=[2, 2], counts=[1, 2]), 'segmentation'),
         annotation('segmentation', dict(size=[2, 2], counts=[5, -1]), 'segmentation'),
         annotation('segmentation', dict(size=[2], counts='04'), 'segmentation'),
+        annotation('segmentation', dict(size=[90, 100], counts='04'), 'segmentation'),
+        annotation('segmentation', dict(size=[90, 100], counts='0~'), 'segmentation'),
+        annotation('segmentation', dict(size=[2, 3], counts=[1, 2, 3]), 'segmentation'),
         annotation('segmentation', dict(size=[2, 2], counts=''), 'segmentation'),
         annotation('segmentation', [], 'segmentation-empty'),
         # images
@@ -165,12 +171,15 @@ def test_optional_key(look, content, key):
     'value',
     [
         [[10.0, 10, 20.0, 10, 20.0, 20]],
-        dict(size=[90, 100], counts='04'),
-        dict(size=[2, 3], counts=[1, 2, 3]),
+        coco_mask.encode(np.eye(90, 100, dtype=np.uint8, order='F')),
+        coco_mask.encode(np.zeros((90, 100), np.uint8, order='F')),
+        dict(size=[90, 100], counts=[1000, 2000, 6000]),
         None,
     ],
 )
 def test_good_segmentations(look, content, value):
+    if isinstance(value, dict) and isinstance(value['counts'], bytes):
+        value = dict(value, counts=value['counts'].decode())
     content['annotations'][1]['segmentation'] = value
     assert look(content).findings == []
 

@@ -1,0 +1,127 @@
+# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+"""Faults that show only in all people of a file: other units, corners for boxes, tiny areas."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .kinds import Finding
+from .people import EDGE
+from .structure import Entries
+from .values import is_number, is_row, shorten, to_matrix
+
+SMALLEST_IMAGE = 16  # px; in smaller ones a fraction may be a position
+_MARGIN = 0.1  # of a box, in which its person's keypoints still count as inside
+_LEAST_AREA = 0.01  # of its box
+
+
+def check_keypoint_units(entries: Entries, keypoints: tuple) -> list[Finding]:
+    """Check that the labelled keypoints are not all within [0, 1]: fractions of the image.
+
+    Args:
+        entries (Entries): The annotations.
+        keypoints (tuple): Their :func:`keypoint_rows`.
+    """
+    indices, values, odd = keypoints
+    labelled = (values[..., 2] > 0) & ~odd[:, None]
+    points = values[labelled][:, :2]
+    if not points.any() or not ((points >= 0) & (points <= 1)).all():
+        return []
+    if (entries.sizes < SMALLEST_IMAGE).any():
+        return []
+    row = np.flatnonzero(labelled.any(1))[0]
+    return [
+        entries.finding('keypoints-normalised', indices[row], detail=shorten(points[0].tolist()))
+    ]
+
+
+def check_boxes_of_people(entries: Entries, keypoints: tuple) -> list[Finding]:
+    """Check that boxes are [x, y, w, h], not two corners, and that the people are in them.
+
+    Boxes are taken for corners where at least half of them, of three or more, reach over their
+    image's edge and all are two corners within it. People are elsewhere where less than half of
+    all labelled keypoints lie in their own box (or within a tenth of its size around it), as with
+    boxes [centre, w, h], and with boxes or keypoints in pixels of a crop or of a resized image.
+
+    Args:
+        entries (Entries): The annotations.
+        keypoints (tuple): Their :func:`keypoint_rows`.
+    """
+    indices, boxes, values = _boxed_people(entries, keypoints)
+    if not len(indices):
+        return []
+    low, extent = boxes[:, None, :2], boxes[:, None, 2:]
+    sizes = entries.annotation_sizes()[indices]
+    beyond = (boxes[:, :2] + boxes[:, 2:] > sizes + EDGE).any(1)
+    are_corners = (boxes[:, 2:] > boxes[:, :2]) & (boxes[:, 2:] <= sizes + EDGE)
+    if len(beyond) > 2 and are_corners.all() and 2 * beyond.sum() >= len(beyond):
+        first = np.flatnonzero(beyond)[0]
+        text = (
+            f'{beyond.sum()} of {len(beyond)} boxes reach over the edge of their image, the first '
+            f'of annotation {entries.annotation_ids[indices[first]]}: {boxes[first].tolist()}, and '
+            'all are two corners within it: write [x, y, width, height]'
+        )
+        return [Finding('bbox-corners', detail=text)]
+    labelled, positions = values[..., 2] > 0, values[..., :2]
+    margin = _MARGIN * extent + EDGE
+    inside = ((positions >= low - margin) & (positions <= low + extent + margin)).all(-1)
+    count, total = int((inside & labelled).sum()), int(labelled.sum())
+    if 2 * count >= total:
+        return []
+    first, number = np.argwhere(labelled & ~inside)[0]
+    text = (
+        f'only {count} of {total} labelled keypoints lie in their own bbox; keypoint {number} of '
+        f'annotation {entries.annotation_ids[indices[first]]} is at '
+        f'{positions[first, number].tolist()}, its bbox {boxes[first].tolist()}: write '
+        '[x, y, width, height] from the top left corner, and both in pixels of the image'
+    )
+    return [Finding('boxes-elsewhere', detail=text)]
+
+
+def check_areas(entries: Entries) -> list[Finding]:
+    """Check that people with labelled keypoints do not have areas at which AP would be wrong.
+
+    An area of 0 or less is wrong, and areas that are all below 1 % of their box are in other units.
+    """
+    findings, shares = [], []
+    for index, annotation in enumerate(entries.annotations):
+        box, area = annotation.get('bbox'), annotation.get('area')
+        if not is_number(area) or annotation.get('iscrowd') or not _is_labelled(annotation):
+            continue
+        if not is_row(box, 4) or not all(map(is_number, box)) or min(box[2:]) <= 0:
+            continue  # another fault
+        if area <= 0:
+            findings.append(entries.finding('area-empty', index, detail=f'area {area}'))
+        else:
+            shares.append((area / (box[2] * box[3]), index))
+    if shares and max(shares)[0] < _LEAST_AREA:
+        share, index = shares[0]
+        text = (
+            f'the area of each of its {len(shares)} people is less than 1 % of the box, of '
+            f'annotation {entries.annotation_ids[index]} {100 * share:.2g} %: AP would be 0. Write '
+            'it in square pixels (of the segment or the box), or set use_area=False for CocoMetric'
+        )
+        findings.append(Finding('areas', detail=text))
+    return findings
+
+
+def _is_labelled(annotation: dict) -> bool:
+    keypoints = annotation.get('keypoints')
+    return is_row(keypoints) and any(is_number(v) and v > 0 for v in keypoints[2::3])
+
+
+def _boxed_people(entries: Entries, keypoints: tuple) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """People with a box larger than a pixel and a labelled keypoint, no crowds.
+
+    Returns:
+        tuple: Positions (P,), boxes (P, 4) and keypoints (P, K, 3).
+    """
+    indices, values, odd = keypoints
+    annotations = [entries.annotations[index] for index in indices]
+    boxes, bad = to_matrix(
+        [a['bbox'] if is_row(a.get('bbox'), 4) else [None] * 4 for a in annotations], 4
+    )
+    crowds = np.array([bool(a.get('iscrowd')) for a in annotations], bool)
+    good = np.isfinite(values).all((1, 2)) & np.isfinite(boxes).all(1) & ~odd & ~bad & ~crowds
+    good &= (boxes[:, 2:] > 1).all(1) & (values[..., 2] > 0).any(1)
+    return indices[good], boxes[good], values[good]
