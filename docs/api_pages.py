@@ -7,6 +7,7 @@ import functools
 import importlib
 import inspect
 import pkgutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from sphinx.addnodes import pending_xref
@@ -37,9 +38,8 @@ def write(folder: Path, has_api: bool = True) -> None:
     for package, modules in found.items():
         pages[f'{package}.rst'] = _package_page(package, modules)
         pages.update({f'{module}.rst': _module_page(module) for module in modules})
-    pages['index.rst'] = _titled(
-        'API', 'Generated from the docstrings: one page per package and per module.', list(found)
-    )
+    text = 'Generated from the docstrings: one page per package and per module.'
+    pages['index.rst'] = _titled('API', text, list(found), depth=1)
     for path in folder.glob('*.rst'):
         if path.name not in pages:
             path.unlink()
@@ -74,11 +74,13 @@ def _module_page(module: str) -> str:
     return _titled(module.partition('.')[2], f'.. automodule:: {module}\n')
 
 
-def _titled(title: str, text: str, children: list[str] | None = None) -> str:
+def _titled(title: str, text: str, children: Sequence[str] = (), depth: int = 2) -> str:
     """A page with a title, a text and links to the pages below it."""
     page = f'{title}\n{"=" * len(title)}\n{text}'
     if children:
-        page += '\n\n.. toctree::\n\n' + ''.join(f'   {child}\n' for child in children)
+        page += f'\n\n.. toctree::\n   :maxdepth: {depth}\n\n' + ''.join(
+            f'   {child}\n' for child in children
+        )
     return page
 
 

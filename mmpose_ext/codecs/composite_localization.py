@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Sparse heatmaps and short-distance offsets (Composite Localization for Human Pose Estimation)."""
+"""Sparse heatmaps and short-distance offsets of CLNet (composite localization)."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Gaussian heatmaps of the same size as the input (Full-Resolution Encoder-Decoder Networks)."""
+"""Gaussian heatmaps of the input's size (full-resolution encoder-decoder networks, FR-SBN)."""
 
 from __future__ import annotations
 

@@ -89,12 +89,14 @@ class Unpickler(pickle._Unpickler):
         return self.allowed[f'{module}.{name}']
 
     def load_reduce(self) -> None:
+        """Call only functions and classes on the list."""
         arguments, function = self.stack.pop(), self.stack[-1]
         if id(function) not in self.callable:
             raise pickle.UnpicklingError(f'reduce for unrecognized function {function!r}')
         self.stack[-1] = function(*arguments)
 
     def load_newobj(self) -> None:
+        """Create objects only of classes on the list."""
         arguments, cls = self.stack.pop(), self.stack[-1]
         if id(cls) not in self.callable or not isinstance(cls, type):
             raise pickle.UnpicklingError(f'Can only create objects of allowed types, but got {cls}')
@@ -102,6 +104,7 @@ class Unpickler(pickle._Unpickler):
         self.stack[-1] = new(*arguments)
 
     def load_build(self) -> None:
+        """Set the state only of objects whose class is on the list."""
         state, instance = self.stack.pop(), self.stack[-1]
         cls = type(instance)
         if cls is torch.Tensor:
@@ -118,6 +121,7 @@ class Unpickler(pickle._Unpickler):
             instance.__dict__.update(state)
 
     def load_binpersid(self) -> None:
+        """Load only storages of tensors."""
         identity = self.stack[-1]
         kind = identity[0] if type(identity) is tuple and identity else identity
         kind = kind.decode('ascii', 'replace') if isinstance(kind, bytes) else kind
@@ -126,6 +130,7 @@ class Unpickler(pickle._Unpickler):
         super().load_binpersid()
 
     def load_refused(self) -> None:
+        """Refuse an instruction that no checkpoint needs."""
         raise pickle.UnpicklingError('an instruction of pickle that no checkpoint needs')
 
     dispatch.update(dict.fromkeys((code[0] for code in _REFUSED), load_refused))

@@ -104,6 +104,7 @@ def simple_baseline(ours: Contestant) -> Contestant:
 
 
 def composite_localization_peers(ours: Contestant) -> list[Contestant]:
+    """Return the peers of a CompositeLocalization contestant; see :func:`peers_of`."""
     codecs = quarter_codecs(ours.input_size)
     names = ('MSRAHeatmap, unbiased', 'UDPHeatmap')
     only = [ours.with_codec(name, codecs[name], model=None, measures=OF_CODEC) for name in names]
@@ -111,6 +112,7 @@ def composite_localization_peers(ours: Contestant) -> list[Contestant]:
 
 
 def full_resolution_peers(ours: Contestant) -> list[Contestant]:
+    """Return the peers of a FullResolutionHeatmap contestant; see :func:`peers_of`."""
     size, sigma = ours.input_size, ours.encoder['sigma']
     codecs = heatmap_codecs(size, size, sigma)
     peers = [drawn_elsewhere(ours)]
@@ -143,6 +145,7 @@ def associative_embedding_codec(size: tuple[int, int]) -> dict:
 
 
 def bottomup_peers(ours: Contestant) -> list[Contestant]:
+    """Return the peers of a DiskOffset or ClusterTag contestant; see :func:`peers_of`."""
     size = ours.input_size
     if ours.metainfo['num_keypoints'] != len(ORDER):
         return []  # mmpose has no grouping order for other keypoints

@@ -35,6 +35,7 @@ def _cut(length: float, covered, bare):
 
 
 def draw_upper_arm(canvas: Canvas, person: Person, side: str) -> None:
+    """Draw the upper arm of one side, with its sleeve."""
     look, girth = person.look, person.body.girth
     sleeve = look.shirt_second if look.shirt_pattern == 'block' else look.shirt
     paint = _cut(look.sleeve, sleeve, look.skin)
@@ -58,6 +59,7 @@ def draw_upper_arm(canvas: Canvas, person: Person, side: str) -> None:
 
 
 def draw_forearm(canvas: Canvas, person: Person, side: str) -> None:
+    """Draw the forearm and hand of one side, with the sleeve if it reaches that far."""
     look, girth = person.look, person.body.girth
     sleeve = look.shirt_second if look.shirt_pattern == 'block' else look.shirt
     _limb(canvas, person, f'{side}_wrist', f'{side}_hand', (0.018, 0.026), look.skin, FOREARM[side])
@@ -73,6 +75,7 @@ def draw_forearm(canvas: Canvas, person: Person, side: str) -> None:
 
 
 def draw_thigh(canvas: Canvas, person: Person, side: str) -> None:
+    """Draw the thigh of one side, with its trouser leg."""
     look, girth = person.look, person.body.girth
     bare = look.bottom in ('skirt', 'dress')
     paint = look.skin if bare else _cut(look.bottom_length, look.bottom_colour, look.skin)
@@ -88,6 +91,7 @@ def draw_thigh(canvas: Canvas, person: Person, side: str) -> None:
 
 
 def draw_shank(canvas: Canvas, person: Person, side: str) -> None:
+    """Draw the lower leg of one side, with the trouser leg if it reaches that far."""
     look, girth = person.look, person.body.girth
     if look.bottom == 'trousers':
         paint = _cut(look.bottom_length - 1, look.bottom_colour, look.socks)
@@ -105,6 +109,7 @@ def draw_shank(canvas: Canvas, person: Person, side: str) -> None:
 
 
 def draw_foot(canvas: Canvas, person: Person, side: str) -> None:
+    """Draw the foot of one side."""
     _limb(
         canvas, person, f'{side}_heel', f'{side}_toe', (0.024, 0.02), person.look.shoes, FOOT[side]
     )

@@ -39,8 +39,10 @@ def draw_person(canvas: Canvas, person: Person) -> None:
 
 
 def draw_hair(canvas: Canvas, person: Person) -> None:
+    """Paint hair that hangs down from the head."""
     paint_hanging_hair(canvas, person, person.label(HAIR))
 
 
 def draw_head(canvas: Canvas, person: Person) -> None:
+    """Paint the head over the canvas."""
     paint_head(canvas, person, person.label(HEAD), person.label(HAIR))

@@ -48,6 +48,7 @@ class Person:
         return self.project(self.figure.keypoints)
 
     def label(self, part: int) -> int:
+        """Return the label of a drawn part: number * PARTS + part."""
         return self.number * PARTS + part
 
 

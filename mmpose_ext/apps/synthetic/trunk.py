@@ -13,6 +13,7 @@ from .skeleton import SIDES
 
 
 def draw_neck(canvas: Canvas, person: Person) -> None:
+    """Draw the neck."""
     points = person.figure.points
     canvas.capsule(
         person.project(points['chest']),
@@ -53,6 +54,7 @@ def trunk_shapes(person: Person) -> list[np.ndarray]:
 
 
 def draw_trunk(canvas: Canvas, person: Person) -> None:
+    """Draw chest and belly with the shirt and its collar."""
     look, points, label = person.look, person.figure.points, person.label(TRUNK)
     scale, chest = person.scale, person.figure.chest
     pelvis, top = person.project(points['pelvis']), person.project(points['chest'])
@@ -102,6 +104,7 @@ def _draw_neckline(canvas: Canvas, person: Person, label: int) -> None:
 
 
 def draw_skirt(canvas: Canvas, person: Person) -> None:
+    """Draw a skirt over the thighs."""
     look, points = person.look, person.figure.points
     hips, hems = [], []
     for side in SIDES:
@@ -116,6 +119,7 @@ def draw_skirt(canvas: Canvas, person: Person) -> None:
 
 
 def draw_backpack(canvas: Canvas, person: Person) -> None:
+    """Draw a backpack."""
     points, chest = person.figure.points, person.figure.chest
     back = points['chest'] + chest @ (0, 0, -0.09)
     corners = [

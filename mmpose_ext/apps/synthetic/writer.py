@@ -181,6 +181,7 @@ def image_id(split: str, index: int) -> int:
 
 
 def image_name(split: str, index: int) -> str:
+    """Return the file name of an image: its id with 12 digits."""
     return f'{image_id(split, index):012d}.jpg'
 
 

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""ResNet with global context blocks that returns their attention with the features."""
+"""ResNet with global context blocks, which also returns their attention (FR-SBN)."""
 
 from __future__ import annotations
 

@@ -72,6 +72,7 @@ class BaseCompositeLocalizationHead(BaseHead):
         self.decoder = KEYPOINT_CODECS.build(decoder)
 
     def init_weights(self) -> None:
+        """Initialise the weights, and those of the last convolutions close to 0."""
         super().init_weights()
         for layer in self.modules():
             if getattr(layer, 'is_final', False):
@@ -223,6 +224,7 @@ class CompositeLocalizationHead(BaseCompositeLocalizationHead):
         self.final_layer = _final_conv(channels, 3 * out_channels, kernel_size)
 
     def forward(self, feats: Sequence[Tensor]) -> list[tuple[Tensor, Tensor]]:
+        """Return the raw maps of the only stage; see the base class."""
         x = self.bottlenecks(self.deconv_layers(feats[-1]))
         return [self._split(self.final_layer(x))]
 
@@ -273,6 +275,7 @@ class StackedCompositeLocalizationHead(BaseCompositeLocalizationHead):
             )
 
     def forward(self, feats: Sequence[Tensor]) -> list[tuple[Tensor, Tensor]]:
+        """Return the raw maps of every stage; see the base class."""
         if len(feats) != len(self.stages):
             raise ValueError(
                 f'{type(self).__name__}: {len(self.stages)} stages but {len(feats)} feature maps. '

@@ -93,6 +93,7 @@ class DiskOffsetHead(BaseHead):
         self.register_buffer('keypoint_ends', torch.arange(num_keypoints), persistent=False)
 
     def init_weights(self) -> None:
+        """Initialise the weights, and the heatmaps' biases to ``heatmap_prior``."""
         super().init_weights()
         for layer in (self.final_layer, self.intermediate_layer):
             if layer is not None:

@@ -18,6 +18,7 @@ class ConvUnit(ConvModule):
     """
 
     def init_weights(self) -> None:
+        """Initialise like mmcv with normalisation, and like PyTorch without."""
         if self.with_norm:
             super().init_weights()
 

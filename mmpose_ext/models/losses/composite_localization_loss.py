@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""The composite-localization loss and the two losses that its paper compares it with."""
+"""CLNet's loss (composite localization) and the two losses that its paper compares it with."""
 
 from abc import ABC, abstractmethod
 
@@ -157,6 +157,7 @@ class CompositeLocalizationLoss(HeatmapOffsetLoss):
         self.region_of = region
 
     def region(self, heatmaps: Tensor, target: Tensor, tau: float) -> Tensor:
+        """Return the cells of ``region`` (B, K, h, w) as a mask."""
         if self.region_of == 'target':
             return target_region(target, tau)
         predicted = heatmaps >= tau
@@ -179,9 +180,11 @@ class PeakOffsetLoss(HeatmapOffsetLoss):
     """
 
     def offset_loss(self, offsets: Tensor, target: Tensor) -> Tensor:
+        """Return each cell's square error (B, 2K, h, w)."""
         return F.mse_loss(offsets, target, reduction='none')
 
     def region(self, heatmaps: Tensor, target: Tensor, tau: float) -> Tensor:
+        """Return the target's peak cells (B, K, h, w) as a mask."""
         return peak_cell(target)
 
 
@@ -197,8 +200,10 @@ class BinaryHeatmapOffsetLoss(HeatmapOffsetLoss):
     from_logits = True
 
     def heatmap_loss(self, heatmaps: Tensor, target: Tensor, tau: float) -> Tensor:
+        """Return each cell's binary cross entropy (B, K, h, w)."""
         positive = target_region(target, tau).to(heatmaps.dtype)
         return F.binary_cross_entropy_with_logits(heatmaps, positive, reduction='none')
 
     def region(self, heatmaps: Tensor, target: Tensor, tau: float) -> Tensor:
+        """Return the positive cells (B, K, h, w) as a mask."""
         return target_region(target, tau)
