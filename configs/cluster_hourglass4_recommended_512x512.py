@@ -1,13 +1,13 @@
-# The cluster-wise network for training your own model: the last row of Table 1 with what ended the
-# collapse of the tags and raised the AP in our small trainings. No row of the paper, and not trained
-# at this size.
+# The cluster-wise network for training your own model: the last row of Table 1 with the changes
+# that ended the collapse of the tags and raised the AP in our small trainings. It is not a row of
+# the paper, and we have not trained it at this size.
 _base_ = ['./_base_/schedule_cluster.py', './_base_/cluster_coco_512x512.py']
 
 margin = 4.0
 model = dict(
     backbone=dict(
         block='residual',
-        norm_cfg=dict(_delete_=True, type='GN', num_groups=32),  # for few images a GPU
+        norm_cfg=dict(_delete_=True, type='GN', num_groups=32),  # for few images per GPU
         tag_scale=2 * margin,
     ),
     head=dict(

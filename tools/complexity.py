@@ -5,8 +5,8 @@ Usage: python tools/complexity.py CONFIG [CONFIG ...]      (no CONFIG: every row
 
 "Convolutions" is the papers' counting: multiply-adds of convolutions only, a transposed
 convolution counted at its output size, in the paper's unit (1024^3, or 10^9 where marked).
-"All" is what the machine must compute: attention products included, transposed convolutions at
-their input size, in units of 10^9 multiply-adds.
+"All" is what the machine must compute, including attention products, with transposed convolutions
+counted at their input size, in units of 10^9 multiply-adds.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ HEADER = (
 
 
 def read_paper_rows() -> dict[str, dict[str, str]]:
-    """The papers' rows by config path; empty where the tables aren't installed."""
+    """Return the papers' rows by config path; empty if the tables are not installed."""
     rows = {}
     for path in sorted(PAPER_ROWS.glob('paper_*.csv')):
         with open(path, newline='') as file:
@@ -43,12 +43,12 @@ def read_paper_rows() -> dict[str, dict[str, str]]:
 
 
 def difference(ours: float, paper: str) -> str:
-    """Relative difference to a paper's figure, empty where it has none."""
+    """Return the relative difference to a paper's figure, or '' if the paper has none."""
     return f'{100 * (ours / float(paper) - 1):+.1f} %' if paper else ''
 
 
 def table_row(config: str, paper: dict[str, str]) -> tuple[str, ...]:
-    """One line of the table for one config."""
+    """Return one line of the table for one config."""
     complexity, (width, height) = complexity_of_config(str(ROOT / config))
     counting = paper.get('counting', 'gibi') or 'gibi'
     params, gmacs = complexity.params / 1e6, complexity.conv_gmacs(counting)

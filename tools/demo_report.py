@@ -1,11 +1,11 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Sum up a demo run: print its AP and draw the people found next to the true ones.
+"""Summarise a demo run: print its AP and draw the people found next to the ground truth.
 
 Usage: python tools/demo_report.py FOLDER
 
-FOLDER holds what `make demo` leaves: data/, test/metrics.json and
-test/predictions.keypoints.json (CocoMetric's results). Writes FOLDER/pictures/*.png (truth left,
-prediction right) and FOLDER/pictures/overview.png.
+FOLDER holds the output of `make demo`: data/, test/metrics.json and test/predictions.keypoints.json
+(CocoMetric's results). The script writes FOLDER/pictures/*.png (ground truth left, prediction
+right) and FOLDER/pictures/overview.png.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ ON_OVERVIEW = 6
 
 
 def draw_pair(image: np.ndarray, truth: list, found: list, skeleton: Skeleton) -> np.ndarray:
-    """True people on the left, the people found on the right."""
+    """Draw the ground truth on the left and the people found on the right."""
     left, right = Canvas(image), Canvas(image)
     for canvas, people, threshold in ((left, truth, 0), (right, found, 0.3)):
         for person in people:

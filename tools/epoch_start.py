@@ -1,10 +1,10 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Time the start of a training epoch with data workers that persist and with new ones, in turns.
+"""Time the start of a training epoch with persistent and with new data workers, in turns.
 
 Usage: python tools/epoch_start.py CONFIG [--turns 7] [--workers 2] [--samples 64]
 
-An epoch's start is the time from asking the data loader for an iterator to its first batch. The
-data are the config's. Prints medians, and the time that seeding adds to a sample.
+The start of an epoch is the time from creating the data loader's iterator to its first batch. The
+script uses the config's data, and prints medians and the time that seeding adds per sample.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def seconds_to_first_batch(loader: DataLoader, seeds: SampleSeeds, epoch: int) -
 
 
 def seeding_seconds(repeats: int = 2000) -> float:
-    """What seeding one sample takes."""
+    """Return the seconds that seeding one sample takes."""
     seeds = SampleSeeds(0)
     start = time.perf_counter()
     for index in range(repeats):
@@ -46,10 +46,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('config', help='a training config whose data are there')
+    parser.add_argument('config', help='a training config whose data exist')
     parser.add_argument('--turns', type=int, default=7, help='epochs of each kind (7)')
     parser.add_argument('--workers', type=int, default=2, help='data workers (2)')
-    parser.add_argument('--samples', type=int, default=64, help='samples in an epoch (64)')
+    parser.add_argument('--samples', type=int, default=64, help='samples per epoch (64)')
     args = parser.parse_args()
     cfg = Config.fromfile(args.config)
     init_default_scope(cfg.default_scope)
@@ -68,9 +68,9 @@ def main() -> None:
         for persistent, pair in loaders.items():
             times[persistent].append(seconds_to_first_batch(*pair, turn))
     kept, new = (1000 * median(times[persistent]) for persistent in (True, False))
-    print(f'{args.workers} workers that persist: {kept:.0f} ms to the first batch')
+    print(f'{args.workers} persistent workers: {kept:.0f} ms to the first batch')
     print(f'{args.workers} new workers: {new:.0f} ms, {new / kept:.2f} times as long')
-    print(f'seeding: {1e6 * seeding_seconds():.0f} microseconds a sample')
+    print(f'seeding: {1e6 * seeding_seconds():.0f} microseconds per sample')
 
 
 if __name__ == '__main__':

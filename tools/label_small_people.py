@@ -1,12 +1,12 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Give people without keypoints those that a single-person model finds (StrongPose, Section III-E).
+"""Label people without keypoints with a single-person model (StrongPose, Section III-E).
 
 Usage: python tools/label_small_people.py CONFIG CHECKPOINT ANN_FILE IMAGE_DIR OUT_FILE
 
-CONFIG is any top-down config of this project, CHECKPOINT its weights. Each person of ANN_FILE with
-num_keypoints 0 that is no crowd is cropped by its box and run through the model. OUT_FILE is
-ANN_FILE with these people's keypoints and num_keypoints filled in; such annotations carry
-"keypoints_by": the config's name, and all others are as they were.
+CONFIG is any top-down config of this project and CHECKPOINT its weights. The script crops each
+person of ANN_FILE with num_keypoints 0 that is not a crowd by its box, and runs the model on it.
+OUT_FILE is ANN_FILE with these people's keypoints and num_keypoints filled in. These annotations
+have the config's name under "keypoints_by"; all others are unchanged.
 """
 
 import argparse
@@ -26,18 +26,18 @@ def main() -> None:
     parser.add_argument('image_dir', help='folder of its images')
     parser.add_argument('out_file', help='JSON file to write')
     parser.add_argument('--device', default='cpu', help='torch device (cpu)')
-    parser.add_argument('--batch-size', type=int, default=32, help='people at a time (32)')
+    parser.add_argument('--batch-size', type=int, default=32, help='people per batch (32)')
     parser.add_argument(
         '--keypoint-thr',
         type=float,
         default=0.2,
-        help='least score of a keypoint; those below stay unlabelled (0.2)',
+        help='smallest score of a keypoint; others stay unlabelled (0.2)',
     )
     parser.add_argument(
         '--least-keypoints',
         type=int,
         default=1,
-        help='least number of such keypoints; people with fewer stay as they are (1)',
+        help='smallest number of such keypoints; people with fewer stay unchanged (1)',
     )
     parser.add_argument('--max-area', type=float, help='largest area of a person; default: any')
     args = parser.parse_args()
@@ -45,7 +45,7 @@ def main() -> None:
         labelled, people = label_small_people(**vars(args))
     except (CheckpointError, DataError, OSError, ValueError) as error:
         raise SystemExit(f'error: {error}') from None
-    print(f'{args.out_file}: {labelled} of {people} people without keypoints have some now')
+    print(f'{args.out_file}: {labelled} of {people} people without keypoints are now labelled')
 
 
 if __name__ == '__main__':

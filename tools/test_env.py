@@ -1,12 +1,12 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Set up environments that MMPose's users have and run the quick tests in each.
+"""Set up environments of MMPose's users and run the quick tests in each.
 
 Usage: python3 tools/test_env.py [NAME ...] [--python PATH] [--list] [--pytest='-x tests/codecs']
 
-Without a name all of them. Each is a virtual environment in ``build/env/NAME`` that
-:mod:`setup_env` makes from a list of pinned packages, and it stays there for the next call;
-what had to be compiled is kept in the user's cache. ``requirements/lock.txt`` is tested on each
-Python that it is for; every other list, in ``requirements/environments``, is for one.
+Without a name, the script tests all of them. Each is a virtual environment in ``build/env/NAME``
+that :mod:`setup_env` makes from a list of pinned packages. It stays there for the next call, and
+compiled packages stay in the user's cache. ``requirements/lock.txt`` is tested on each Python that
+it supports; every other list, in ``requirements/environments``, is for one Python.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ FOLDER = ROOT / 'build' / 'env'
 
 
 def environments() -> dict[str, tuple[Path, str]]:
-    """The environments by name: the list of packages and the Python version of each."""
+    """Return the environments by name: the list of packages and the Python version of each."""
     found = {f'lock-py{python.replace(".", "")}': (LOCK, python) for python in pythons_of(LOCK)}
     for lock in sorted(LISTS.glob('*.txt')):
         if not lock.stem.endswith('-source'):
@@ -36,7 +36,7 @@ def environments() -> dict[str, tuple[Path, str]]:
 
 
 def version_of(python: str) -> str | None:
-    """Version of an interpreter, '3.10'; None if there is none or it does not start."""
+    """Return the version of an interpreter, '3.10'; None if it is missing or does not start."""
     command = [python, '-c', 'import sys; print("{}.{}".format(*sys.version_info))']
     try:
         return subprocess.check_output(command, stderr=subprocess.DEVNULL, text=True).strip()
@@ -45,7 +45,7 @@ def version_of(python: str) -> str | None:
 
 
 def find_python(version: str) -> str | None:
-    """An interpreter of this version: on PATH, else among those that pyenv has installed."""
+    """Find an interpreter of this version on PATH, or else among pyenv's."""
     candidates = [shutil.which(f'python{version}'), sys.executable]
     pyenv = shutil.which('pyenv')
     if pyenv:
@@ -55,7 +55,7 @@ def find_python(version: str) -> str | None:
 
 
 def test(name: str, python: str | None, arguments: list[str]) -> str:
-    """Set up one environment, run the tests in it, and give the outcome in a word or two."""
+    """Set up one environment, run the tests in it, and return the outcome in a word or two."""
     lock, version = environments()[name]
     python = python or find_python(version)
     if python is None:
@@ -77,10 +77,12 @@ def test(name: str, python: str | None, arguments: list[str]) -> str:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('names', nargs='*', metavar='NAME', help='which (default: all)')
-    parser.add_argument('--python', help='interpreter, if one environment is named')
+    parser.add_argument(
+        'names', nargs='*', metavar='NAME', help='environments to test (default: all)'
+    )
+    parser.add_argument('--python', help='interpreter, for a single environment')
     parser.add_argument('--list', action='store_true', help='print the names and stop')
-    parser.add_argument('--pytest', default='', help="more of pytest's arguments, in one string")
+    parser.add_argument('--pytest', default='', help='more arguments for pytest, in one string')
     args = parser.parse_args()
     known = environments()
     if args.list:

@@ -1,5 +1,5 @@
-# What bottom-up testing takes along with an image.
-# without category_id, which CocoMetric takes for one number
+# The metadata that bottom-up testing needs with an image, without category_id, which CocoMetric
+# expects to be one number
 shared_meta_keys = (
     'id',
     'img_id',

@@ -1,4 +1,4 @@
-# COCO 2017, one person a sample: training on ground-truth boxes, testing on person detections
+# COCO 2017, one person per sample: training on ground-truth boxes, testing on person detections
 # (bbox_file=None in a child config, or on the command line, tests on ground-truth boxes).
 # A child config adds the codec and the two pipelines that depend on it.
 dataset_type = 'CheckedCocoDataset'
@@ -6,7 +6,7 @@ data_mode = 'topdown'
 data_root = 'data/coco/'
 
 train_dataloader = dict(
-    batch_size=128,  # the papers' number of samples a step, on one GPU
+    batch_size=128,  # the papers' number of samples per step, on one GPU
     num_workers=4,
     persistent_workers=True,
     sampler=dict(type='DefaultSampler', shuffle=True),

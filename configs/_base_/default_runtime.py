@@ -4,7 +4,7 @@ custom_imports = dict(
         'mmpose_ext',  # registers the components
         'mmpose_ext.safe_loading',  # mmengine loads checkpoints with weights only
         'mmpose_ext.cpu_launcher',  # --launcher pytorch works without GPUs
-        'mmpose_ext.quiet',  # without notes that nobody can do anything about
+        'mmpose_ext.quiet',  # without warnings that users cannot act on
     ],
     allow_failed_imports=False,
 )
@@ -19,8 +19,8 @@ default_hooks = dict(
     visualization=dict(type='PoseVisualizationHook', enable=False),
     checkpoint_match=dict(type='CheckpointMatchHook'),  # refuses checkpoints of another model
     epoch_seed=dict(type='EpochSeedHook'),  # a resumed run repeats the undisturbed one
-    batch_size=dict(type='BatchSizeHook'),  # warns where the rate is for another batch
-    validate_data=dict(type='ValidateDataHook'),  # what is wrong with the training data, in the log
+    batch_size=dict(type='BatchSizeHook'),  # warns if the rate is for another batch size
+    validate_data=dict(type='ValidateDataHook'),  # logs faults of the training data
     fast_training=dict(type='FastTrainingHook'),  # does nothing without configs/_base_/fast.py
     fast_data=dict(type='FastDataHook'),  # does nothing without configs/_base_/fast_data.py
 )

@@ -8,5 +8,5 @@ fast_training = dict(
     mixed_precision=None,  # bfloat16 on GPUs that have it
     compile=None,  # the backbone, on GPUs
     cudnn_benchmark=True,
-    turbojpeg=None,  # where PyTurboJPEG is installed
+    turbojpeg=None,  # if PyTurboJPEG is installed
 )

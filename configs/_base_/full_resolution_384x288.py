@@ -1,4 +1,4 @@
-# Heatmaps of the input's own size, drawn on the model's device: the workers pass on points only
+# Heatmaps of the input's own size, drawn on the model's device: the workers pass on only points
 # (draw_on_device=False lets them draw, with the same values).
 _base_ = ['./topdown_augmentation.py', './coco_topdown.py', './frsbn_resnet34.py']
 

@@ -20,7 +20,7 @@ lspet_train = dict(
     data_prefix=dict(img='lspet/images/'),
 )
 train_dataloader = dict(
-    batch_size=128,  # the papers' number of samples a step, on one GPU
+    batch_size=128,  # the papers' number of samples per step, on one GPU
     num_workers=4,
     persistent_workers=True,
     sampler=dict(type='DefaultSampler', shuffle=True),

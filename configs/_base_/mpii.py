@@ -1,12 +1,12 @@
 # MPII, trained on its training part and tested on its validation part by PCKh@0.5: the labels of
-# the test part, on which Table 2 is, are not public.
-# A child config adds the codec and the two pipelines that depend on it.
+# the test part, used in Table 2, are not public. A child config adds the codec and the two
+# pipelines that depend on it.
 dataset_type = 'MpiiDataset'
 data_mode = 'topdown'
 data_root = 'data/mpii/'
 
 train_dataloader = dict(
-    batch_size=128,  # the papers' number of samples a step, on one GPU
+    batch_size=128,  # the papers' number of samples per step, on one GPU
     num_workers=4,
     persistent_workers=True,
     sampler=dict(type='DefaultSampler', shuffle=True),

@@ -8,5 +8,5 @@ param_scheduler = [
     dict(type='LinearLR', begin=0, end=500, start_factor=0.001, by_epoch=False),  # warm-up
     dict(type='MultiStepLR', begin=0, end=140, milestones=[90, 120], gamma=0.1, by_epoch=True),
 ]
-auto_scale_lr = dict(base_batch_size=128)  # BatchSizeHook warns where a step has other samples
+auto_scale_lr = dict(base_batch_size=128)  # BatchSizeHook warns if a step uses another number
 default_hooks = dict(checkpoint=dict(save_best='coco/AP', rule='greater'))

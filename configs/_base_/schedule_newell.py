@@ -1,5 +1,6 @@
 # Newell et al. (the stacked hourglass): RMSprop at 2.5e-4, divided once by 5, batches of 6, rotation by
-# 30 degrees and scale 0.75 to 1.25. They do not say for how many epochs: 140 here, as for CLNet-ResNet.
+# 30 degrees and scale 0.75 to 1.25. They do not give the number of epochs; here it is 140, as for
+# CLNet-ResNet.
 _base_ = ['./default_runtime.py']
 
 train_cfg = dict(max_epochs=140, val_interval=10)

@@ -1,6 +1,6 @@
 # StrongPose on COCO: 401x401, SGD with momentum 0.9 and a constant rate of 1e-3, batches of two,
-# Polyak averaging (Section IV-B). The paper's 5000 epochs stand as they are (10,000 steps each in
-# the authors' code): with a constant rate a run can be ended at any of them.
+# Polyak averaging (Section IV-B). The number of epochs is the paper's 5000 (10,000 steps each in
+# the authors' code); with a constant rate you can end a run after any of them.
 _base_ = ['./default_runtime.py', './coco_bottomup.py', './bottomup_pack.py']
 
 codec = dict(
@@ -10,11 +10,12 @@ codec = dict(
     radius=16,
     draw_on_device=True,
 )
-# The size that images are tested at: they fit into it by their longer side. Any of 16 n + 1 pixels;
-# several scales with (801, 801) and model.test_cfg.scales=(0.5, 0.75, 1.0).
+# The size at which images are tested; they fit into it by their longer side. Any size of 16 n + 1
+# pixels; several scales with (801, 801) and model.test_cfg.scales=(0.5, 0.75, 1.0).
 test_size = codec['input_size']
-# The paper does not tell its augmentation; rotation and flips are those of the authors' code. Scales
-# are drawn about that of testing: their median is an image whose longer side fits into the input.
+# The paper does not describe its augmentation; rotation and flips are those of the authors' code.
+# Scales are drawn around that of testing: at the median, an image's longer side fits into the
+# input.
 train_pipeline = [
     dict(type='LoadImage'),
     dict(

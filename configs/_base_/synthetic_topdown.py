@@ -1,9 +1,10 @@
-# The synthetic people of `mmpose-ext synthetic`, one person a sample, tested on its detection file.
+# The synthetic people of `mmpose-ext synthetic`, one person per sample, tested on its detection
+# file.
 dataset_type = 'CheckedCocoDataset'
 data_mode = 'topdown'
 data_root = 'build/demo/data/'
 
-# little besides flips: the people differ enough; the boxes vary as a detector's do
+# little more than flips: the people differ enough, and the boxes vary like a detector's
 augmentation = [
     dict(type='LoadImage'),
     dict(type='GetBBoxCenterScale'),

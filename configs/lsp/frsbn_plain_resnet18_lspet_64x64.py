@@ -1,4 +1,4 @@
-# FR-SBN-ResNet-18 on LSPET in a short budget: two more decoders only.
+# FR-SBN-ResNet-18 on LSPET with a short budget: only two more decoders.
 _base_ = ['../_base_/default_runtime.py', '../_base_/lspet_64x64.py']
 
 codec = _base_.full_resolution_codec

@@ -131,7 +131,7 @@ def test_command_line(paths, root, monkeypatch, capsys):
     tool = str(root / 'tools' / 'label_small_people.py')
     monkeypatch.setattr(sys, 'argv', [tool, *paths.values(), '--keypoint-thr=-9'])
     runpy.run_path(tool, run_name='__main__')
-    assert '3 of 3 people without keypoints have some now' in capsys.readouterr().out
+    assert '3 of 3 people without keypoints are now labelled' in capsys.readouterr().out
     monkeypatch.setattr(sys, 'argv', [tool, *dict(paths, image_dir='nowhere').values()])
     with pytest.raises(SystemExit, match='error: .*nowhere'):
         runpy.run_path(tool, run_name='__main__')
