@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
         for job in jobs:
             _write(job, args)
     except (ValueError, OSError, ImportError) as error:
-        print(f'error: {error}', file=sys.stderr)
+        print(f'error: {error}'.replace('anew=True', '--anew'), file=sys.stderr)
         return 2
     return 0
 

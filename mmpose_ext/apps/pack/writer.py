@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Write a pack with any number of processes, which resume where killed ones stopped."""
+"""Write a pack with any number of processes, which resume the work of killed ones."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ from mmpose_ext.datasets.pack.records import (
 )
 from mmpose_ext.datasets.pack.tiles import TiledJpeg
 
-#: Images that a process takes on at once.
+#: Images per batch of a process.
 BATCH = 32
 #: Seconds after which the claim of a process on another machine no longer counts.
 PATIENCE = 600
@@ -53,9 +53,9 @@ class PackJob:
     """One pack to write.
 
     Attributes:
-        path (Path): Of the pack.
-        dataset (Dataset): Its people.
-        reach (Reach): Of all pipelines that use it.
+        path (Path): Path of the pack.
+        dataset (Dataset): The data set with its people.
+        reach (Reach): The reach of all pipelines that use it.
     """
 
     path: Path
@@ -64,7 +64,7 @@ class PackJob:
 
 
 def plan_packs(configs: Sequence[str | Path], options: dict | None = None) -> list[PackJob]:
-    """The packs that configs' training needs, one an annotation file.
+    """Return the packs that training with the configs needs, one per annotation file.
 
     Args:
         configs (Sequence[str | Path]): Configs of mmpose or of this package.
@@ -92,18 +92,18 @@ def plan_packs(configs: Sequence[str | Path], options: dict | None = None) -> li
 
 
 def prepare_pack(job: PackJob, size: int = 384, quality: int = 95, anew: bool = False) -> Meta:
-    """Make a pack ready to be filled: what it holds of other annotations or settings goes.
+    """Prepare a pack for filling, and remove contents of other annotations or settings.
 
-    Batches with images that have changed are opened again.
+    Batches with changed images are redone.
 
     Args:
-        job (PackJob): Which.
+        job (PackJob): The pack.
         size (int): Longest side of a crop in pixels. Defaults to 384.
-        quality (int): Of the JPEGs. Defaults to 95.
-        anew (bool): Whether to throw away what there is. Defaults to False.
+        quality (int): Quality of the JPEGs. Defaults to 95.
+        anew (bool): Whether to discard an existing pack. Defaults to False.
 
     Returns:
-        Meta: Of the pack.
+        Meta: The description of the pack.
 
     Raises:
         PackError: If the file is damaged.
@@ -135,12 +135,12 @@ def fill_pack(
 ) -> None:
     """Cut out all people that are not in a pack yet.
 
-    Several processes may fill one pack: each takes batches of images that no other works on.
+    Several processes may fill one pack; each takes batches of images that no other process has.
 
     Args:
-        job (PackJob): Which.
-        meta (Meta): As :func:`prepare_pack` gives it.
-        tell (Callable): Called with the batches done and their number.
+        job (PackJob): The pack to write.
+        meta (Meta): The result of :func:`prepare_pack`.
+        tell (Callable): Called with the number of finished batches and of all batches.
 
     Raises:
         PackError: If the file is damaged, or an image cannot be read.
@@ -162,13 +162,13 @@ def fill_pack(
 
 
 def check_pack(job: PackJob) -> list[str]:
-    """Read all of a pack and all of its images.
+    """Check a whole pack and all of its images.
 
     Returns:
-        list[str]: What is wrong.
+        list[str]: The faults.
 
     Raises:
-        PackError: If it is missing, not complete or damaged as a whole.
+        PackError: If it is missing, incomplete or damaged as a whole.
     """
     reader = PackReader(job.path)
     try:
@@ -195,10 +195,10 @@ def _faults(job: PackJob, reader: PackReader) -> list[str]:
 
 
 def batches_of(dataset: Any) -> list[dict[str, list[int]]]:
-    """Images by path, each with the numbers of its people, in lots of :data:`BATCH`.
+    """Return images by path with the indices of their people, in batches of :data:`BATCH`.
 
     Raises:
-        PackError: If two people have one id.
+        PackError: If two people have the same id.
     """
     people: dict[str, list[int]] = {}
     keys = set()
@@ -215,7 +215,7 @@ def batches_of(dataset: Any) -> list[dict[str, list[int]]]:
 
 @contextmanager
 def _environment(path: Path) -> Iterator[Any]:
-    """A pack opened for writing.
+    """Open a pack for writing.
 
     Raises:
         PackError: If it is damaged.
@@ -225,23 +225,23 @@ def _environment(path: Path) -> Iterator[Any]:
     try:
         environment = open_environment(path)
     except PackError as error:
-        raise PackError(f'{error}; --anew writes it anew') from error
+        raise PackError(f'{error}; replace it with anew=True') from error
     try:
         yield environment
     except lmdb.Error as error:
-        raise PackError(f'pack {path} is damaged ({error}); --anew writes it anew') from error
+        raise PackError(f'pack {path} is damaged ({error}); replace it with anew=True') from error
     finally:
         environment.close()
 
 
 def _does_for(known: Meta, wanted: Meta) -> bool:
-    """Whether a pack that is there does for what is wanted: all the same, and no smaller reach."""
+    """Return whether an existing pack suffices: the same settings and no smaller reach."""
     alike = replace(wanted, reach=known.reach) == known
     return alike and known.reach.covers(wanted.reach)
 
 
 def _open_changed(environment: Any, job: PackJob, batches: list[dict]) -> None:
-    """Open the batches again in which an image has changed."""
+    """Redo the batches with changed images."""
     with environment.begin() as transaction:
         states = {
             number: [(path, transaction.get(image_key(job.dataset, path))) for path in batch]
@@ -255,7 +255,7 @@ def _open_changed(environment: Any, job: PackJob, batches: list[dict]) -> None:
 
 
 def _claims(environment: Any, total: int, tell: Callable[[int, int], None]) -> Iterator[int]:
-    """Numbers of batches, each claimed for this process, until all are done."""
+    """Yield indices of batches, each claimed for this process, until all are done."""
     open_batches = list(range(total))
     while open_batches:
         claimed = None
@@ -271,17 +271,17 @@ def _claims(environment: Any, total: int, tell: Callable[[int, int], None]) -> I
         if claimed is not None:
             yield claimed
         elif open_batches:
-            time.sleep(0.2)  # others are at work on them
+            time.sleep(0.2)  # other processes work on them
 
 
 def _is_alive(claim: bytes | None) -> bool:
-    """Whether the process that claimed a batch still works on it."""
+    """Return whether the process that claimed a batch still works on it."""
     if claim is None:
         return False
     host, process, since = json.loads(bytes(claim))
     if host != socket.gethostname():
         return time.time() - since < PATIENCE
-    if process == os.getpid():  # of a process before, which had this number
+    if process == os.getpid():  # an earlier process had the same id
         return False
     with suppress(PermissionError):
         try:
@@ -294,7 +294,7 @@ def _is_alive(claim: bytes | None) -> bool:
 def _cut_out(
     job: PackJob, batch: dict[str, list[int]], meta: Meta
 ) -> Iterator[tuple[bytes, bytes]]:
-    """Keys and values of the people and the images of a batch.
+    """Yield keys and values of the people and the images of a batch.
 
     Raises:
         PackError: If an image cannot be read.
@@ -316,13 +316,13 @@ def _cut_out(
 
 
 def cut_crop(image: np.ndarray, region: tuple[int, int, int, int], size: int, quality: int) -> Crop:
-    """Cut a region out of an image, as far as it lies in it, and reduce it to a size at most.
+    """Cut a region out of an image, clipped to the image, and reduce it to a largest size.
 
     Args:
         image (np.ndarray): (H, W, 3) uint8, BGR.
         region (tuple[int, int, int, int]): x1, y1, x2, y2 in pixels.
         size (int): Longest side of the crop.
-        quality (int): Of the JPEG.
+        quality (int): Quality of the JPEG.
     """
     height, width = image.shape[:2]
     x1, y1 = min(max(region[0], 0), width - 1), min(max(region[1], 0), height - 1)

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Faster sample preparation, switched on by ``fast_data`` of a config."""
+"""Faster sample preparation, enabled by a config's ``fast_data``."""
 
 from .collate import SampleBatch, collate_samples
 from .deferred_image import DeferredImage, EncodedImage

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Batches that pass from a data worker to the device in two pieces of memory."""
+"""Batches that travel from a data worker to the device in two blocks of memory."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from mmengine.structures import BaseDataElement
 from torch import Tensor
 from torch.utils.data import default_collate
 
-#: Bytes that each array's start is a multiple of.
+#: Alignment of each array, in bytes.
 _ALIGNMENT = 64
 
 
 def collate_samples(items: Sequence[dict]) -> dict[str, Any]:
-    """Make a batch of packed samples: mmengine's ``pseudo_collate`` with two differences.
+    """Collate packed samples like mmengine's ``pseudo_collate``, with two differences.
 
     ``inputs`` are one tensor (B, 3, h, w), if their sizes are equal, and ``data_samples`` are a
     :class:`SampleBatch`. A worker hands each tensor of a ``pseudo_collate`` batch over as a file of
@@ -37,12 +37,12 @@ def collate_samples(items: Sequence[dict]) -> dict[str, Any]:
 
 
 class SampleBatch:
-    """Data samples whose arrays lie in one piece of memory once they have left the worker.
+    """Data samples whose arrays share one block of memory once they have left the worker.
 
-    It isn't a sequence, in which torch and mmengine would pin and copy each tensor.
+    It is not a sequence, because torch and mmengine would pin and copy each tensor of a sequence.
 
     Args:
-        samples (list[PoseDataSample]): They are the batch's own: it changes them.
+        samples (list[PoseDataSample]): The samples, which the batch owns and changes.
     """
 
     def __init__(self, samples: list) -> None:
@@ -80,13 +80,13 @@ class SampleBatch:
         return len(self.samples())
 
     def pin_memory(self) -> SampleBatch:
-        """The same in pinned memory, for torch's data loader."""
+        """Return the batch in pinned memory, for torch's data loader."""
         if self._memory is None:
             return self
         return self._moved(self._pickled, self._places, self._memory.pin_memory())
 
     def samples(self) -> list:
-        """The data samples, in the host's memory."""
+        """Return the data samples in host memory."""
         if self._samples is None:
             memory = memoryview(self._memory.numpy())
             views = [memory[start:stop] for start, stop in self._places]
@@ -94,7 +94,7 @@ class SampleBatch:
         return self._samples
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> list:
-        """The data samples with their tensors on a device, copied in one go."""
+        """Return the data samples with their tensors on a device, copied at once."""
         samples = self.samples()
         if torch.device(device).type == 'cpu':
             return samples
@@ -111,7 +111,7 @@ class SampleBatch:
 
 
 class _Pickler(pickle.Pickler):
-    """Pickles tensors as arrays, whose memory stays outside."""
+    """Pickle tensors as arrays with out-of-band memory."""
 
     def reducer_override(self, value: Any) -> Any:
         if isinstance(value, Tensor):
@@ -120,7 +120,7 @@ class _Pickler(pickle.Pickler):
 
 
 def _tensors(samples: list) -> Iterator[tuple[BaseDataElement, str, Tensor]]:
-    """All tensors of data samples, with the data elements that hold them."""
+    """Yield all tensors of data samples, with the data elements that hold them."""
     for sample in samples:
         for name, value in sample.items():
             if isinstance(value, BaseDataElement):

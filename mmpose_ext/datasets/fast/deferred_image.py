@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Images that are decoded when the affine knows which pixels, and how many of them, it needs."""
+"""Images that are decoded when the affine warp knows which pixels it needs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ except ImportError:
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-#: What libjpeg and OpenCV scale by while they decode, with OpenCV's flags.
+#: Reductions of libjpeg and OpenCV during decoding, with OpenCV's flags.
 REDUCTIONS = {
     2: cv2.IMREAD_REDUCED_COLOR_2,
     4: cv2.IMREAD_REDUCED_COLOR_4,
@@ -33,16 +33,16 @@ Box = Tuple[int, int, int, int]
 #: by_x, by_y, x, y: pixel (i, j) of a part or of a reduced image is pixel (by_x i + x, by_y j + y)
 #: of the image.
 Grid = Tuple[float, float, float, float]
-#: An affine matrix (2, 3) as lists: on six numbers, numpy takes its time.
+#: An affine matrix (2, 3) as lists, which are faster than numpy for six numbers.
 Rows = List[List[float]]
 
 
 class DeferredImage(ABC):
-    """Pixels that are not there yet: stands in ``results['img']`` between loading and the affine.
+    """Pixels to be decoded later: the value of ``results['img']`` between loading and the affine.
 
     Attributes:
-        size (tuple[int, int]): [w, h] of the image that the annotation speaks of.
-        direction (str, optional): How the image is flipped: 'horizontal', 'vertical', 'diagonal'.
+        size (tuple[int, int]): [w, h] of the annotated image.
+        direction (str, optional): Direction of the flip: 'horizontal', 'vertical' or 'diagonal'.
     """
 
     def __init__(self, size: tuple[int, int]) -> None:
@@ -50,7 +50,7 @@ class DeferredImage(ABC):
         self.direction: str | None = None
 
     def flip(self, direction: str) -> DeferredImage:
-        """Note a flip for :meth:`warp`; an image is flipped once at most."""
+        """Record a flip for :meth:`warp`; an image can be flipped only once."""
         if self.direction is not None:
             raise ValueError(f'the image is flipped already ({self.direction})')
         self.direction = direction
@@ -79,33 +79,32 @@ class DeferredImage(ABC):
         """Decode.
 
         Args:
-            scale (float): Pixels of the result for each pixel of the image. Below 1, an image
-                reduced to no less than that will do. Defaults to 1.
+            scale (float): Pixels of the result per pixel of the image. Below 1, the image may be
+                reduced to this scale at most. Defaults to 1.
             box (tuple[int, int, int, int], optional): x1, y1, x2, y2 of the pixels of the image
                 that are needed, the last two excluded; the result may have more. Defaults to all.
 
         Returns:
-            tuple: Pixels (h, w, C) uint8, BGR, and where they lie in the image; None where they are
-            the image's. C is 3, or 4 with a channel that means nothing: OpenCV warps four channels
-            in less time.
+            tuple: Pixels (h, w, C) uint8, BGR, and their grid in the image, or None if it is the
+            image's own. C is 3, or 4 with an unused channel, because OpenCV warps four channels
+            faster.
         """
 
 
 class EncodedImage(DeferredImage):
     """The bytes of an image file.
 
-    A JPEG is decoded at half, a quarter or an eighth of its size where that leaves a pixel or more
-    for each of the result; the decoder then averages what a bilinear warp would skip. Where
-    simplejpeg is installed, it decodes baseline JPEGs without EXIF data, down to the last row that
-    is needed. Everything else is decoded by OpenCV, as mmcv does it, and turned as its EXIF data
-    say.
+    A JPEG is decoded at half, a quarter or an eighth of its size if that leaves at least one pixel
+    per pixel of the result; the decoder then averages pixels that a bilinear warp would skip. If
+    simplejpeg is installed, it decodes baseline JPEGs without EXIF data, down to the last row
+    needed. OpenCV decodes all other images, as in mmcv, and rotates them by their EXIF data.
 
     Args:
-        content (bytes): Of the file.
-        name (str): Of the file, for the errors.
+        content (bytes): Content of the file.
+        name (str): Name of the file, for error messages.
 
     Raises:
-        ValueError: If it is empty or no image.
+        ValueError: If it is empty or not an image.
     """
 
     def __init__(self, content: bytes, name: str = '') -> None:
@@ -137,7 +136,7 @@ class EncodedImage(DeferredImage):
         return decoded, None if by == 1 else enlargement(by)
 
     def _read_size(self) -> tuple[int, int]:
-        """[w, h], turned as the EXIF data say; decodes what is no JPEG."""
+        """Return [w, h] after EXIF rotation; decode the image if it is not a JPEG."""
         content = self.content
         self._jpeg = content.startswith(b'\xff\xd8')
         if self._jpeg and simplejpeg is not None and b'Exif\0' not in content[:65536]:
@@ -182,17 +181,17 @@ def decode_baseline(content: bytes, size: tuple[int, int], by: int = 1) -> np.nd
 def by_simplejpeg(
     content: bytes, size: tuple[int, int], by: int = 1, strict: bool = True
 ) -> np.ndarray | None:
-    """Decode a baseline JPEG by simplejpeg.
+    """Decode a baseline JPEG with simplejpeg.
 
     Args:
-        content (bytes): Of the file.
-        size (tuple[int, int]): [w, h] by its header.
-        by (int): By how much to reduce it. Defaults to 1.
-        strict (bool): Whether to refuse what libjpeg warns of. Defaults to True.
+        content (bytes): Content of the file.
+        size (tuple[int, int]): [w, h] in its header.
+        by (int): Factor of the reduction. Defaults to 1.
+        strict (bool): Whether to refuse images that libjpeg warns about. Defaults to True.
 
     Returns:
-        np.ndarray | None: (h / by, w / by, 4) uint8, BGR and a channel that means nothing; None
-        where it is damaged.
+        np.ndarray | None: (h / by, w / by, 4) uint8, BGR and an unused channel; None if it is
+        damaged.
     """
     width, height = -(-size[0] // by), -(-size[1] // by)
     least = dict(min_width=width, min_height=height, min_factor=by) if by > 1 else {}
@@ -204,11 +203,11 @@ def by_simplejpeg(
 
 
 def cut_below(content: bytes, rows: int) -> tuple[bytes, int] | None:
-    """Make a JPEG's header end the image below some rows, so that no decoder reads on.
+    """Change a JPEG's header to end the image below some rows, where decoders then stop.
 
     Args:
-        content (bytes): Of the file.
-        rows (int): To keep, at least.
+        content (bytes): Content of the file.
+        rows (int): Smallest number of rows to keep.
 
     Returns:
         tuple[bytes, int] | None: The file with another header, and the number of rows in it, a
@@ -224,7 +223,7 @@ def cut_below(content: bytes, rows: int) -> tuple[bytes, int] | None:
 
 
 def height_at(content: bytes) -> int | None:
-    """Where a baseline JPEG's header holds the image's height, two bytes before its width.
+    """Return the position of the height in a baseline JPEG's header, two bytes before the width.
 
     None for other files.
     """
@@ -240,28 +239,28 @@ def height_at(content: bytes) -> int | None:
 
 
 def reduction(scale: float) -> int:
-    """The largest of 1, 2, 4 and 8 that leaves a source pixel or more for each of the result.
+    """Return the largest of 1, 2, 4 and 8 that leaves a source pixel per pixel of the result.
 
     Args:
-        scale (float): Pixels of the result for each pixel of the source.
+        scale (float): Pixels of the result per pixel of the source.
     """
     return next((by for by in sorted(REDUCTIONS, reverse=True) if by * scale <= 1), 1)
 
 
 def enlargement(by: int) -> Grid:
-    """Where the pixels of an image reduced by ``by`` lie in the image."""
+    """Return the grid of an image reduced by ``by``."""
     return by, by, (by - 1) / 2, (by - 1) / 2
 
 
 def largest_scale(rows: Rows) -> float:
-    """The larger of the two scales of an affine matrix (2, 3), its largest singular value."""
+    """Return the larger scale of an affine matrix (2, 3), its largest singular value."""
     (a, b, _), (c, d, _) = rows
     half, cross = (a * a + b * b + c * c + d * d) / 2, a * d - b * c
     return math.sqrt(half + math.sqrt(max(half * half - cross * cross, 0.0)))
 
 
 def source_box(rows: Rows, size: Sequence[int]) -> Box:
-    """The pixels of the source that a bilinear warp reads; they may lie outside of it.
+    """Return the source pixels that a bilinear warp reads; they may be outside the source.
 
     Args:
         rows (list[list[float]]): (2, 3), from the source's pixels to the result's.
@@ -280,7 +279,7 @@ def source_box(rows: Rows, size: Sequence[int]) -> Box:
 
 
 def _unflipped(rows: Rows, size: tuple[int, int], direction: str | None) -> Rows:
-    """An affine matrix (2, 3) of a flipped image [w, h], for the image as it was."""
+    """Convert an affine matrix (2, 3) of a flipped image [w, h] to one of the original image."""
     right, bottom = size[0] - 1, size[1] - 1
     if direction in ('horizontal', 'diagonal'):
         rows = [[-a, b, a * right + shift] for a, b, shift in rows]

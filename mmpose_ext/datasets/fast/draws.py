@@ -10,13 +10,13 @@ from scipy.special import ndtr, ndtri
 def truncated_normal(
     low: float = -1.0, high: float = 1.0, size: tuple[int, ...] = ()
 ) -> np.ndarray:
-    """Draw as ``scipy.stats.truncnorm.rvs(low, high, size=size)`` does, a hundred times as fast.
+    """Draw like ``scipy.stats.truncnorm.rvs(low, high, size=size)``, a hundred times as fast.
 
-    By the inverse of the distribution function, as there, so that one state of ``numpy.random``
-    gives the same values.
+    It uses the inverse of the distribution function, as scipy does, so the same state of
+    ``numpy.random`` gives the same values.
 
     Args:
-        low (float): Least value. Defaults to -1.
+        low (float): Smallest value. Defaults to -1.
         high (float): Largest value. Defaults to 1.
         size (tuple[int, ...]): Shape of the result. Defaults to ().
 

@@ -9,7 +9,7 @@ import numpy as np
 from mmpose.codecs import MSRAHeatmap, UDPHeatmap
 from mmpose.registry import KEYPOINT_CODECS
 
-#: Below this a factor is 0: its products would be subnormal numbers, which are slow.
+#: Factors below this become 0, because their products would be slow subnormal numbers.
 SMALLEST = 1.1e-19
 
 

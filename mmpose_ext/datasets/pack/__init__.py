@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Training from people's crops that ``mmpose-ext pack`` prepared once."""
+"""Training from crops of people that ``mmpose-ext pack`` prepared."""
 
 from .reach import Reach, reach_of, surroundings
 from .reader import LoadPackedPerson, PackedImage, PackReader, packable, use_pack

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""How far from a person a pipeline's augmentation can reach, so what a kept crop must hold."""
+"""The region around a person that a pipeline's augmentation can reach and a crop must hold."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from mmpose.datasets.transforms import (
     TopdownAffine,
 )
 
-#: Pixels around the region: for bilinear interpolation and the rounding of a flip.
+#: Pixels added around the region for bilinear interpolation and the rounding of a flip.
 MARGIN = 3
 
 
 @dataclass(frozen=True)
 class Reach:
-    """The largest region that a top-down pipeline draws of a person.
+    """The largest region around a person that a top-down pipeline can draw.
 
     Args:
-        padding (float): Of the person's box.
-        half_body_padding (float): Of the box of half a body; 0 without ``RandomHalfBody``.
-        scale (float): The largest.
-        shift (float): The largest, as a share of the box.
-        rotation (float): The largest, in degrees.
-        narrowest (float): The smallest aspect ratio w / h of an input.
-        widest (float): The largest.
+        padding (float): Padding of the person's box.
+        half_body_padding (float): Padding of the box of half a body; 0 without ``RandomHalfBody``.
+        scale (float): Largest scale.
+        shift (float): Largest shift, as a fraction of the box.
+        rotation (float): Largest rotation, in degrees.
+        narrowest (float): Smallest aspect ratio w / h of an input.
+        widest (float): Largest aspect ratio w / h of an input.
     """
 
     padding: float = 1.25
@@ -43,11 +43,11 @@ class Reach:
     widest: float = 1.0
 
     def covers(self, other: Reach) -> bool:
-        """Whether all that ``other`` draws lies within this."""
+        """Return whether this covers everything that ``other`` can draw."""
         return self.union(other) == self
 
     def union(self, other: Reach) -> Reach:
-        """The smallest reach that covers both."""
+        """Return the smallest reach that covers both."""
         mine, others = asdict(self), asdict(other)
         both = {name: max(mine[name], others[name]) for name in mine}
         both['narrowest'] = min(self.narrowest, other.narrowest)
@@ -55,10 +55,10 @@ class Reach:
 
 
 def reach_of(steps: Sequence[Any]) -> Reach:
-    """The reach of a pipeline's transforms.
+    """Return the reach of a pipeline's transforms.
 
     Args:
-        steps (Sequence): Built transforms, a ``TopdownAffine`` among them.
+        steps (Sequence): Built transforms, including a ``TopdownAffine``.
 
     Raises:
         ValueError: If there is none.
@@ -81,13 +81,13 @@ def reach_of(steps: Sequence[Any]) -> Reach:
 
 
 def surroundings(info: Mapping[str, Any], reach: Reach) -> tuple[int, int, int, int]:
-    """The region of an image that any augmentation of a person reads, not clipped to the image.
+    """Return the image region that augmentations of a person can read, not clipped to the image.
 
     Args:
-        info (Mapping): A person as ``get_data_info`` of a top-down data set gives it: ``bbox`` (1,
-            4) in [x1, y1, x2, y2], or ``bbox_center`` and ``bbox_scale``; ``keypoints``,
+        info (Mapping): A person from ``get_data_info`` of a top-down data set: ``bbox`` (1, 4) in
+            [x1, y1, x2, y2], or ``bbox_center`` and ``bbox_scale``; ``keypoints``,
             ``keypoints_visible``, ``upper_body_ids`` and ``lower_body_ids`` for half bodies.
-        reach (Reach): Of the pipeline.
+        reach (Reach): The reach of the pipeline.
 
     Returns:
         tuple[int, int, int, int]: x1, y1, x2, y2 in pixels, the last two excluded.
@@ -103,7 +103,7 @@ def surroundings(info: Mapping[str, Any], reach: Reach) -> tuple[int, int, int, 
 
 
 def _boxes(info: Mapping[str, Any], reach: Reach) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Centres and padded sizes [w, h] that the pipeline starts from."""
+    """Return the centres and padded sizes [w, h] that the pipeline starts from."""
     if 'bbox_center' in info and 'bbox_scale' in info:
         boxes = [(info['bbox_center'][0], info['bbox_scale'][0] * reach.padding)]
     else:
@@ -122,7 +122,7 @@ def _boxes(info: Mapping[str, Any], reach: Reach) -> list[tuple[np.ndarray, np.n
 
 
 def _half_sides(size: np.ndarray, ratio: float, rotation: float) -> np.ndarray:
-    """Half width and height of what a box [w, h] of an aspect ratio covers as it is turned."""
+    """Return half width and height of the area that a rotated box [w, h] of a ratio can cover."""
     w, h = max(size[0], size[1] * ratio), max(size[1], size[0] / ratio)
     limit = math.radians(rotation)
 

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Training from a pack: crops of people instead of their images."""
+"""Train from a pack: read crops of people instead of their images."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ COMMAND = 'mmpose-ext pack CONFIG'
 
 
 class _Opened:
-    """An environment for all readers of this process: LMDB lets a process open a file only once."""
+    """An environment shared by all readers of this process, as LMDB opens a file only once."""
 
     known: ClassVar[WeakValueDictionary] = WeakValueDictionary()
 
@@ -50,13 +50,13 @@ class _Opened:
         self.close()
 
     def close(self) -> None:
-        """Let the file go."""
+        """Close the file."""
         if hasattr(self, 'environment'):
             self.environment.close()
 
     @classmethod
     def of(cls, path: str) -> _Opened:
-        """The one of a path in this process; an environment doesn't live through a fork."""
+        """Return the environment of a path in this process; environments do not survive a fork."""
         key = (os.getpid(), os.path.realpath(path))
         for (process, _), inherited in list(cls.known.items()):
             if process != os.getpid():
@@ -68,14 +68,14 @@ class _Opened:
 
 
 class PackReader:
-    """Reads a pack; each process opens it for itself, and it pickles as its path.
+    """Read a pack. Each process opens it itself; a reader is pickled as its path.
 
     Args:
-        path (str | Path): Of the pack.
-        command (str): What makes it, for the errors.
+        path (str | Path): Path of the pack.
+        command (str): Command that makes the pack, for error messages.
 
     Raises:
-        PackError: If it is missing, damaged or not complete.
+        PackError: If it is missing, damaged or incomplete.
     """
 
     def __init__(self, path: str | Path, command: str = COMMAND) -> None:
@@ -94,11 +94,11 @@ class PackReader:
         return dict(self.__dict__, _opened=None, _process=None)
 
     def close(self) -> None:
-        """Let the file go; what is read later opens it again."""
+        """Close the file; later reads open it again."""
         self._opened, self._process = None, None
 
     def get(self, key: bytes, read: Callable[[memoryview], Any] = bytes) -> Any:
-        """What a function makes of a value, by default its bytes; None where there is no value.
+        """Return a value converted by a function, by default its bytes; None if there is no value.
 
         Raises:
             PackError: If the file is damaged.
@@ -113,7 +113,7 @@ class PackReader:
             raise self.damaged(str(error)) from error
 
     def crop(self, key: bytes) -> Crop:
-        """A person's crop.
+        """Return a person's crop.
 
         Raises:
             PackError: If it is missing or damaged.
@@ -130,12 +130,12 @@ class PackReader:
         return crop
 
     def count(self, prefix: bytes) -> int:
-        """How many keys start with a prefix."""
+        """Return the number of keys with a prefix."""
         with self._open().begin() as transaction:
             return sum(1 for _ in keys_from(transaction, prefix))
 
     def damaged(self, why: str) -> PackError:
-        """The error of a damaged pack."""
+        """Return the error for a damaged pack."""
         return PackError(f'pack {self.path} is damaged ({why}): run `{self.command} --anew`')
 
     def _read_meta(self) -> Meta:
@@ -163,11 +163,11 @@ class PackReader:
 
 
 class PackedImage(DeferredImage):
-    """An image of which only a person's surroundings are there.
+    """An image of which only a person's surroundings exist.
 
     Args:
-        crop (Crop): Them.
-        name (str): For the errors.
+        crop (Crop): The surroundings.
+        name (str): Name for error messages.
     """
 
     def __init__(self, crop: Crop, name: str = '') -> None:
@@ -179,7 +179,7 @@ class PackedImage(DeferredImage):
         """Decode; see :meth:`DeferredImage.pixels`.
 
         Raises:
-            ValueError: If the crop is no JPEG.
+            ValueError: If the crop is not a JPEG.
         """
         x1, y1, x2, y2 = self._crop.region
         picture = self._crop.picture
@@ -204,12 +204,12 @@ class PackedImage(DeferredImage):
 
 @TRANSFORMS.register_module()
 class LoadPackedPerson(BaseTransform):
-    """Give a person's crop as ``img``; stands before ``FastLoadImage``.
+    """Load a person's crop as ``img``. Place it before ``FastLoadImage``.
 
     Required key: ``id``. Added key: ``img``, a :class:`.PackedImage`.
 
     Args:
-        reader (PackReader): Of the data set's pack.
+        reader (PackReader): Reader of the data set's pack.
     """
 
     def __init__(self, reader: PackReader) -> None:
@@ -229,24 +229,24 @@ class LoadPackedPerson(BaseTransform):
 def use_pack(
     dataset: Any, path: str | Path | None = None, command: str = COMMAND, check_images: bool = True
 ) -> list[str]:
-    """Let a data set, and those that it is made of, read people from packs.
+    """Make a data set, and those that it wraps, read people from packs.
 
-    Its transforms are replaced by faster ones, too: see :func:`.speed_up_dataset`.
+    Its transforms are also replaced by faster ones; see :func:`.speed_up_dataset`.
 
     Args:
-        dataset (Dataset): A top-down one of mmpose, or a wrapper of such.
+        dataset (Dataset): A top-down data set of mmpose, or a wrapper around one.
         path (str | Path, optional): Path of the pack. Defaults to the one next to each annotation.
-        command (str): What makes a pack, for the errors.
-        check_images (bool): Look at the images' sizes and times, and at the content of those
-            whose time has changed. Defaults to True.
+        command (str): Command that makes a pack, for error messages.
+        check_images (bool): Whether to compare the images' sizes and times, and the content of
+            those whose time has changed. Defaults to True.
 
     Returns:
         list[str]: Paths of the packs.
 
     Raises:
-        PackError: If a pack is missing, damaged, not complete or stale, or of a smaller reach than
-            the pipeline.
-        ValueError: If the data set or its pipeline cannot be served by a pack.
+        PackError: If a pack is missing, damaged, incomplete or stale, or if its reach is smaller
+            than the pipeline's.
+        ValueError: If a pack cannot serve the data set or its pipeline.
     """
     speed_up_dataset(dataset)
     parts = list(packable(dataset))
@@ -272,11 +272,11 @@ def use_pack(
 
 
 def packable(dataset: Any, after: Sequence[Any] = ()) -> Iterator[tuple[Any, list[Any]]]:
-    """The data sets with annotations of people, each with all the transforms that its samples pass.
+    """Yield the data sets with annotated people, each with all transforms of its samples.
 
     Args:
-        dataset (Dataset): Of mmpose, or a wrapper of such.
-        after (Sequence): Transforms of what it is in.
+        dataset (Dataset): A data set of mmpose, or a wrapper around one.
+        after (Sequence): Transforms of the enclosing wrappers.
 
     Raises:
         ValueError: If one is not top-down.

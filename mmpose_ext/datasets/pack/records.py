@@ -97,7 +97,7 @@ class Crop:
     picture: TiledJpeg
 
     def to_bytes(self) -> bytes:
-        """With a checksum before it."""
+        """Serialise with a leading checksum."""
         picture = self.picture
         head = _CROP.pack(0, *self.region, *self.image_size, *picture.size)[4:]
         body = head + np.array(picture.starts, '<u4').tobytes() + picture.content
@@ -105,10 +105,10 @@ class Crop:
 
     @classmethod
     def from_bytes(cls, content: bytes | memoryview) -> Crop:
-        """Check and read.
+        """Check and deserialise.
 
         Raises:
-            ValueError: If the checksum doesn't match.
+            ValueError: If the checksum does not match.
         """
         content = memoryview(content)
         if len(content) < _CROP.size or zlib.crc32(content[4:]) != _CROP.unpack_from(content)[0]:
@@ -123,12 +123,12 @@ class Crop:
 
 @dataclass(frozen=True)
 class ImageState:
-    """How an image file was when its people were cut out.
+    """The state of an image file when its people were cut out.
 
     Args:
-        size (int): In bytes.
-        mtime (int): Time of its last change, in ns.
-        crc32 (int): Of its content.
+        size (int): Size in bytes.
+        mtime (int): Time of the last change, in ns.
+        crc32 (int): CRC-32 of the content.
     """
 
     size: int
@@ -136,7 +136,7 @@ class ImageState:
     crc32: int
 
     def to_bytes(self) -> bytes:
-        """In 20 bytes."""
+        """Serialise to 20 bytes."""
         return _STATE.pack(self.size, self.mtime, self.crc32)
 
     @classmethod
@@ -146,13 +146,13 @@ class ImageState:
 
     @classmethod
     def of(cls, path: str | Path, content: bytes) -> ImageState:
-        """Of a file whose content was just read."""
+        """Return the state of a file whose content was just read."""
         return cls(len(content), os.stat(path).st_mtime_ns, zlib.crc32(content))
 
     def describes(self, path: str | Path) -> bool:
-        """Whether the file is still the same: by size and time, by its content if the time differs.
+        """Return whether the file is unchanged: by size and time, else by size and content.
 
-        A file that is not there is taken to be the same: the pack is in its place.
+        A missing file counts as unchanged, because the pack replaces it.
         """
         try:
             now = os.stat(path)
@@ -164,7 +164,7 @@ class ImageState:
 
 
 def sha256_of(path: str | Path) -> str:
-    """Of a file's content."""
+    """Return the SHA-256 of a file's content."""
     digest = hashlib.sha256()
     with open(path, 'rb') as file:
         for block in iter(lambda: file.read(1 << 20), b''):
@@ -173,19 +173,19 @@ def sha256_of(path: str | Path) -> str:
 
 
 def default_path(ann_file: str | Path) -> Path:
-    """Path of the pack of an annotation file: next to it, with the suffix ``.pack``."""
+    """Return the path of an annotation file's pack: next to it, with the suffix ``.pack``."""
     return Path(ann_file).with_suffix('.pack')
 
 
 def person_key(info: dict[str, Any]) -> bytes:
-    """The key of a person, from ``get_data_info``."""
+    """Return the key of a person from ``get_data_info``."""
     return f'p:{info["id"]}'.encode()
 
 
 def image_key(dataset: Any, path: str) -> bytes:
-    """The key of an image: its path below the data set's image folder.
+    """Return the key of an image: its path relative to the data set's image folder.
 
-    LMDB takes 511 bytes at most: longer names are hashed.
+    LMDB keys have at most 511 bytes, so longer names are hashed.
     """
     folder = dataset.data_prefix.get('img', '')
     name = os.path.relpath(path, folder) if folder else path
@@ -194,11 +194,11 @@ def image_key(dataset: Any, path: str) -> bytes:
 
 
 def open_environment(path: str | Path, **settings: Any):
-    """An LMDB environment.
+    """Open an LMDB environment.
 
     Raises:
         ImportError: If lmdb is not installed.
-        PackError: If the file is no LMDB environment.
+        PackError: If the file is not an LMDB environment.
     """
     try:
         import lmdb
@@ -209,8 +209,8 @@ def open_environment(path: str | Path, **settings: Any):
     except lmdb.Error as error:
         if 'already open' in str(error):
             raise PackError(f'{path} is in use by this process: end it first') from None
-        raise PackError(f'{path} is damaged or no pack ({error})') from error
-    # reading beyond the end of a mapped file would end the process
+        raise PackError(f'{path} is damaged or not a pack ({error})') from error
+    # reading beyond the end of a mapped file would crash the process
     needed = (environment.info()['last_pgno'] + 1) * environment.stat()['psize']
     size = os.path.getsize(Path(path) / 'data.mdb')
     if size < needed:

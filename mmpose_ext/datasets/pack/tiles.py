@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""JPEGs of tiles: what a warp reads of a crop is decoded, and nothing else."""
+"""JPEGs of tiles, of which only the part that a warp reads is decoded."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mmpose_ext.datasets.fast.deferred_image import BLOCK, Box, height_at
 BLOCKS = 2
 #: [w, h] of a tile in pixels.
 TILE = (BLOCKS * BLOCK, BLOCK)
-#: Pixels that a tile's colours reach into its neighbour as the decoder interpolates them.
+#: Pixels by which the decoder interpolates a tile's colours into its neighbour.
 _BLUR = 1
 _ENDS = [bytes([0xFF, 0xD0 + number]) for number in range(8)]
 _LAST = b'\xff\xd9'
@@ -25,12 +25,12 @@ _LAST = b'\xff\xd9'
 class TiledJpeg:
     """A picture as a baseline JPEG with a restart marker after each tile.
 
-    A decoder starts anew at a restart marker (ITU-T T.81, section E.2.4), so that any rectangle of
-    tiles with its own header is a JPEG, whose pixels are those of the whole.
+    A decoder restarts at a restart marker (ITU-T T.81, section E.2.4), so any rectangle of tiles
+    with its own header is a JPEG with the same pixels as the whole.
 
     Args:
         size (tuple[int, int]): [w, h] in pixels. The JPEG is padded to whole tiles.
-        starts (Sequence[int]): Where each tile starts in ``content``, row by row, and the end.
+        starts (Sequence[int]): Start of each tile in ``content``, row by row, and the end.
         content (bytes): The file.
     """
 
@@ -43,7 +43,7 @@ class TiledJpeg:
         """Compress (h, w, 3) uint8, BGR.
 
         Raises:
-            ValueError: If OpenCV doesn't write the markers.
+            ValueError: If OpenCV does not write the markers.
         """
         height, width = pixels.shape[:2]
         padded = cv2.copyMakeBorder(
@@ -66,7 +66,7 @@ class TiledJpeg:
         return cls((width, height), starts, content)
 
     def cut(self, box: Box) -> tuple[bytes, Box]:
-        """The JPEG of the tiles that hold a box; of one tile at least.
+        """Return a JPEG of the tiles that contain a box, at least one.
 
         Args:
             box (tuple[int, int, int, int]): x1, y1, x2, y2 in pixels, the last two excluded; it may
@@ -93,11 +93,11 @@ class TiledJpeg:
 
 
 def tiles_of(size: tuple[int, int]) -> tuple[int, int]:
-    """How many tiles a picture [w, h] takes across and down."""
+    """Return the number of tiles of a picture [w, h] across and down."""
     return -(-size[0] // TILE[0]), -(-size[1] // TILE[1])
 
 
 def _range(low: int, high: int, tile: int, tiles: int) -> tuple[int, int]:
-    """The first tile that low to high touch along an axis, and the one after the last."""
+    """Return the first tile that low to high touch along an axis, and the one after the last."""
     first = min(max((low - _BLUR) // tile, 0), tiles - 1)
     return first, max(min(-(-(high + _BLUR) // tile), tiles), first + 1)

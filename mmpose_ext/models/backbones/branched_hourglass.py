@@ -29,8 +29,8 @@ class BranchedStack(BaseModule):
     Args:
         depth (int): Number of times that the hourglass halves the resolution.
         channels (int): Channels of all features.
-        blocks (int): Number of modules at each position in the hourglass. growth (int): Channels
-            that the hourglass adds at each halved resolution.
+        blocks (int): Number of modules at each position in the hourglass.
+        growth (int): Channels that the hourglass adds at each halved resolution.
         clusters (dict[str, list[list[int]]]): Keypoints of each branch's clusters, in the order of
             computation: ``dense`` (if there is such a branch), ``sparse``.
         in_branch (bool): Whether there is in-branch aggregation.

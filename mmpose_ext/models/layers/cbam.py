@@ -20,8 +20,9 @@ class ChannelAttention(BaseModule):
     ``M_c(F) = sigmoid(MLP(AvgPool(F)) + MLP(MaxPool(F)))``, one MLP shared by both.
 
     Args:
-        in_channels (int): Channels C of the input. reduction (int): The hidden layer has ``max(C //
-            reduction, 1)`` channels. Defaults to 8, which gives Table IV's parameter count.
+        in_channels (int): Channels C of the input.
+        reduction (int): The hidden layer has ``max(C // reduction, 1)`` channels. Defaults to 8,
+            which gives Table IV's parameter count.
         init_cfg (dict, optional): Config of the initialisation.
     """
 

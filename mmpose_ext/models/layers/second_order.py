@@ -45,7 +45,8 @@ class SecondOrderChannelAttention(BaseModule):
     1x1 convolution back to C, sigmoid: "two consecutive convolutions and non-linear activation".
 
     Args:
-        in_channels (int): Channels C of the input. covariance_channels (int): d. Defaults to 128.
+        in_channels (int): Channels C of the input.
+        covariance_channels (int): d. Defaults to 128.
         row_expansion (int): Values kept of each covariance row. Defaults to 4.
         center (bool): See :func:`channel_covariance`. Defaults to True.
         norm_cfg (dict): Config of the normalisation of the reduced features and of the covariance
