@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""The person that each cell of a map belongs to, and the cells where the loss is left out."""
+"""Maps of the person at each cell and of the cells without loss."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LIMBS = (
     (0, 1), (0, 2), (0, 5), (0, 6), (1, 3), (2, 4), (5, 11), (6, 12),
     (11, 13), (12, 14), (13, 15), (14, 16), (5, 7), (6, 8), (7, 9), (8, 10),
 )  # fmt: skip
-#: The trunk's corners in order round it.
+#: The trunk's corners in order around it.
 TRUNK = (5, 6, 12, 11)
 _SHIFT = 4  # fractional bits of the coordinates that OpenCV draws at
 #: Largest radius of a limb in input pixels: OpenCV's lines are at most 32767 wide.
@@ -27,29 +27,29 @@ _MOST_RADIUS = 16_000.0
 class PersonMasks(BaseTransform):
     """Draw the people's segments, and the regions without annotated keypoints, into maps.
 
-    For StrongPose (Sections III-B and III-E): its body heatmap and long offsets need to know which
-    person a position belongs to, and positions in crowd regions and in people without keypoints are
-    left out of its loss. Only the body heatmap learns from people without keypoints, that they are
-    people, as in the authors' code. Stands after mmpose's ``BottomupRandomAffine`` and
+    StrongPose (Sections III-B and III-E) needs it: its body heatmap and long offsets depend on the
+    person at a position, and its loss excludes positions in crowd regions and in people without
+    keypoints. Only the body heatmap learns from people without keypoints that they are people, as
+    in the authors' code. Place the transform after mmpose's ``BottomupRandomAffine`` and
     ``RandomFlip``, in this order, and before ``GenerateTarget``.
 
-    A person's segment is the COCO segmentation (polygons or RLE). **Where a person has keypoints
-    but no segmentation, the hull of its limbs takes its place**: the trunk's quadrilateral and a
-    capsule around each of the 16 edges whose ends are labelled, with a radius of 0.05 of the
-    diagonal of the labelled keypoints' box, at least ``least_radius``. The trunk and the 16 edges
-    are COCO's; for other keypoints the limbs are ``limbs``, or the skeleton of the data set's
-    metainfo (``skeleton_links``), without a trunk. A crowd, or a person without keypoints, that has
-    no segmentation is left out by its whole box, in which nobody is drawn.
+    A person's segment is the COCO segmentation (polygons or RLE). **If a person has keypoints but
+    no segmentation, the hull of its limbs replaces it**: the trunk's quadrilateral and a capsule
+    around each of the 16 edges whose ends are labelled, with a radius of 0.05 of the diagonal of
+    the labelled keypoints' box, at least ``least_radius``. The trunk and the 16 edges are COCO's;
+    for other keypoints the limbs are ``limbs``, or the skeleton of the data set's metainfo
+    (``skeleton_links``), without a trunk. For a crowd, or a person without keypoints, that has no
+    segmentation, the whole box is excluded, and nobody is drawn in it.
 
-    Where segments overlap, the person with the smaller box has the cell. Ignore regions
-    (PoseTrack's, with people who are not annotated) are left out of the loss as crowds are.
+    If segments overlap, the cell belongs to the person with the smaller box. Ignore regions
+    (PoseTrack's, with people who are not annotated) are excluded from the loss like crowds.
 
     Frame: the input's corner pixels lie on the maps' corner cells (``align_corners``): cell i of w
     lies at input pixel i * (W - 1) / (w - 1), and takes the segment of the nearest pixel. COCO's
     polygons put the first pixel's centre at 0.5, its keypoints at 0.
 
-    Behind mmpose's ``KeypointConverter`` the metainfo's skeleton is of other keypoints: give
-    ``limbs``, as for the codec's ``edges``.
+    After mmpose's ``KeypointConverter`` the metainfo's skeleton does not match the keypoints: set
+    ``limbs``, like the codec's ``edges``.
 
     Required keys: img, raw_ann_info, keypoints, keypoints_visible, flip_indices; warp_mat, flip,
     flip_direction, dataset_name, skeleton_links and ignore_regions (polygons (P, 2) in pixels of
@@ -62,16 +62,16 @@ class PersonMasks(BaseTransform):
 
     Args:
         map_size (Sequence[int]): [w, h] of the maps.
-        least_radius (float): Least radius of a limb in input pixels. Defaults to 4.
+        least_radius (float): Smallest radius of a limb in input pixels. Defaults to 4.
         limbs (Sequence[tuple[int, int]], optional): Pairs of the sample's keypoints; empty for
             disks around keypoints only. Defaults to COCO's or the metainfo's.
-        instance_map (bool): Whether to draw ``instance_map``; without it no limbs are needed.
+        instance_map (bool): Whether to draw ``instance_map``; limbs are needed only for it.
             Defaults to True.
 
     Raises:
-        ValueError: On a map of fewer than 2 cells; and, with the sample, where there are no limbs,
-            on a perspective warp, a flip that is not horizontal, ``BottomupResize`` (which moves no
-            keypoints), and where the keypoints have not moved as the image has.
+        ValueError: If a map has fewer than 2 cells per side. With a sample: if there are no limbs,
+            after a perspective warp, a flip that is not horizontal or ``BottomupResize`` (which
+            moves no keypoints), and if the keypoints have not moved with the image.
     """
 
     def __init__(
@@ -147,7 +147,7 @@ class PersonMasks(BaseTransform):
         return results
 
     def _limbs(self, results: dict, num_keypoints: int) -> tuple[Sequence, Sequence]:
-        """The limbs and the trunk's corners of a sample's keypoints."""
+        """Return the limbs and the trunk's corners of a sample's keypoints."""
         limbs = self.limbs
         is_coco = results.get('dataset_name', 'coco') == 'coco'
         if limbs is None and is_coco and num_keypoints == len(LIMBS) + 1:
@@ -169,7 +169,7 @@ class PersonMasks(BaseTransform):
         return limbs or (), ()
 
     def _image_to_input(self, results: dict, width: int) -> np.ndarray:
-        """Pixels of the image file -> pixels of the input, (3, 3) float64."""
+        """Return the (3, 3) float64 matrix from pixels of the image file to those of the input."""
         matrix = np.eye(3)
         if 'input_scale' in results:
             raise ValueError(
@@ -223,14 +223,14 @@ class PersonMasks(BaseTransform):
 
 
 def _annotated_keypoints(results: dict) -> int:
-    """K of the annotations as they are in the file; of a sample without people the metainfo's."""
+    """Return K of the file's annotations, or the metainfo's for a sample without people."""
     for person in results.get('raw_ann_info') or ():
         return len(person['keypoints']) // 3
     return len(results.get('flip_indices', ()))
 
 
 def _by_size(people: list[dict]) -> list[int]:
-    """Numbers of the people, that with the largest box first."""
+    """Return the indices of the people, the largest box first."""
     areas = [person['bbox'][2] * person['bbox'][3] for person in people]
     return sorted(range(len(people)), key=lambda number: -areas[number])
 
@@ -250,7 +250,7 @@ def _transform(points: np.ndarray, matrix: np.ndarray) -> np.ndarray:
 def _draw_segmentation(
     canvas: np.ndarray, value: int, segmentation: list | dict | None, matrix: np.ndarray
 ) -> bool:
-    """Draw polygons or an RLE; return False where there is nothing to draw."""
+    """Draw polygons or an RLE; return False if there is nothing to draw."""
     if isinstance(segmentation, dict) and segmentation.get('counts'):
         height, width = segmentation['size']
         if isinstance(segmentation['counts'], list):
