@@ -100,7 +100,7 @@ def overfit_config(root: Path, images: Path, out: Path, sparse, dense) -> Config
     'sparse, dense, least',
     [
         ((5, 17), (1, 3), 0.8),  # decoded without offsets
-        ((5, 5), (1, 3), 0.7),  # joints told apart by the offset alone
+        ((5, 5), (1, 3), 0.7),  # only the offset distinguishes joints
     ],
     ids=['17 clusters', '5 clusters'],
 )

@@ -45,7 +45,7 @@ class Page(HTMLParser):
 
 
 def build(root: Path, folder: Path, *options: str) -> Path:
-    """The site, built from a copy of the pages beside links to the rest of the checkout."""
+    """The site, built from a copy of the pages and links to the rest of the checkout."""
     for entry in root.iterdir():
         if entry.name != 'docs' and not entry.name.startswith('.'):
             (folder / entry.name).symlink_to(entry)

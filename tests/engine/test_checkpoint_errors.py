@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""An unknown class, an unreadable file and a fault of the libraries are told apart."""
+"""An unknown class, an unreadable file and a fault of the libraries give different messages."""
 
 from __future__ import annotations
 

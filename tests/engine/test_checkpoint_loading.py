@@ -34,7 +34,7 @@ class Payload:
 
 @pytest.fixture
 def malicious(tmp_path):
-    """A checkpoint with good weights and a payload beside them, and the payload's target."""
+    """A checkpoint with good weights and an additional payload, and the payload's target."""
     target = tmp_path / 'code_was_run'
     path = tmp_path / 'malicious.pth'
     content = dict(state_dict={'weight': torch.zeros(2)}, meta=dict(note=Payload(target)))

@@ -99,7 +99,7 @@ def test_misspelled_key_is_told():
 
 @pytest.mark.parametrize('name', ['fast', 'fast_data'])
 def test_base_config(root, name, tmp_path):
-    """Inherited beside any config here."""
+    """Inherited together with any config here."""
     config = tmp_path / 'config.py'
     bases = [root / 'configs' / 'frsbn_resnet34_256x192.py', root / f'configs/_base_/{name}.py']
     config.write_text(f'_base_ = {[str(base) for base in bases]}\n')

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Small models of all papers: float32, channels last and bfloat16 beside float64; same seed, same.
+"""Small models of all papers: float32, channels last and bfloat16 against float64; same seed, same.
 
 Measured is the largest difference of a map over the largest value of float64's; of a loss the
 difference over the loss; of all gradients together the length of the difference over theirs.

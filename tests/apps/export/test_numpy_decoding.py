@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""The decoder for numpy beside the codecs, scipy and mmpose's transforms."""
+"""The numpy decoder compared with the codecs, scipy and mmpose's transforms."""
 
 import importlib
 import json

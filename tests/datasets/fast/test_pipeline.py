@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Samples of the faster pipeline beside those of mmpose's, for one state of the generators."""
+"""The faster pipeline's samples compared with mmpose's, for one state of the generators."""
 
 import copy
 import pickle

@@ -46,7 +46,7 @@ def test_cross_branch_adds_to_the_dense_features():
 
 
 def test_uneven_clusters_reach_all_that_they_share_joints_with():
-    """Five clusters beside three: a cluster of arm and head joints reaches both."""
+    """Five clusters with three: a cluster of arm and head joints reaches both."""
     layer = CrossBranchAggregation(8, [[0, 2], [1], [3]], [[0, 1], [2, 3]])
     assert layer.predictions.mask.flatten(1).tolist() == [[1, 1, 0], [1, 0, 1]]
 
