@@ -165,6 +165,6 @@ def _file_findings(
     if np.isnan(told).any():
         entries.sizes[row] = size
     elif tuple(told) != tuple(size):
-        detail = f'{path} is {size[0]}x{size[1]}, told {told[0]:g}x{told[1]:g}'
+        detail = f'{path} is {size[0]}x{size[1]}, annotated as {told[0]:g}x{told[1]:g}'
         findings.append(entries.image_finding('image-size', row, detail=detail))
     return findings

@@ -108,7 +108,7 @@ def test_wrong_size(look, content, images, depth):
     content['images'][1].update(width=90, height=100)
     report = look(content, images, depth)
     assert found(report) == {('image-size', 2, (13,))}
-    assert '100x90, told 90x100' in report.findings[0].detail
+    assert '100x90, annotated as 90x100' in report.findings[0].detail
 
 
 @pytest.mark.parametrize('orientation', range(1, 9))
