@@ -48,6 +48,7 @@ NEWER = {
     'load_state_dict(assign=)': 'torch 2.1',
     'scaled_dot_product_attention(enable_gqa=)': 'torch 2.5',
     'scaled_dot_product_attention(scale=)': 'torch 2.1',
+    'is_relative_to()': 'Python 3.9',  # a method of Path, which vermin does not see
     'register_post_accumulate_grad_hook()': 'torch 2.1',
     'np.acos': 'numpy 2.0',
     'np.astype': 'numpy 2.0',

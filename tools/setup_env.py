@@ -28,6 +28,7 @@ ROOT = Path(__file__).resolve().parent.parent
 LOCK = ROOT / 'requirements' / 'lock.txt'
 PACKAGE_FILES = [ROOT / name for name in ('setup.py', 'pyproject.toml', 'model-index.yml')]
 BUILD_FLAGS = {'CFLAGS': '-g0 -O1', 'CXXFLAGS': '-g0 -O1', 'MMCV_WITH_OPS': '1'}
+COMPILER = ROOT / 'tools' / 'torch_cxx.py'
 BUILT_WITH = (b'Cython', b'ninja', b'numpy', b'setuptools', b'torch')  # of the lock
 PYTHONS = re.compile(r'^# python:((?: \d\.\d+)+)$', re.MULTILINE)
 NINJA_STEP = re.compile(rb'\[(\d+)/(\d+)\]')
@@ -100,6 +101,7 @@ def compile_wheel(python: Path, requirement: str, folder: Path, log: Path) -> No
     """Compile one package into a folder, showing the compiler's steps as they are done."""
     environment = {**os.environ, **BUILD_FLAGS, 'PATH': f'{python.parent}:{os.environ["PATH"]}'}
     environment.setdefault('MAX_JOBS', str(os.cpu_count() or 1))
+    environment.update(CXX=str(COMPILER), TORCH_CXX_FOLDER=str(folder))
     name = requirement.split('=')[0]
     command = [python, '-m', 'pip', 'wheel', '-v', '--no-build-isolation', '--no-deps']
     command += ['--no-binary', name, '-w', folder, requirement]

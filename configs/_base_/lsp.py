@@ -24,7 +24,16 @@ train_dataloader = dict(
     num_workers=4,
     persistent_workers=True,
     sampler=dict(type='DefaultSampler', shuffle=True),
-    dataset=dict(type='ConcatDataset'),  # of lsp_train and lspet_train
+    dataset=dict(
+        type='ConcatDataset',  # of lsp_train and lspet_train
+        # the metainfo's arrays, which mmengine 0.8 can't compare
+        ignore_keys=[
+            'dataset_keypoint_weights',
+            'keypoint_colors',
+            'sigmas',
+            'skeleton_link_colors',
+        ],
+    ),
 )
 val_dataloader = dict(
     batch_size=32,

@@ -121,6 +121,7 @@ class SafeCheckpointHook(CheckpointHook):
         runner.message_hub.update_info('validated_iter', runner.iter)
         super().after_val_epoch(runner, metrics)
 
+    @quiet_log()
     def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict) -> None:
         outdated = self._note_kept_steps(runner, step)
         filename = self.filename_tmpl.format(step)
@@ -142,6 +143,7 @@ class SafeCheckpointHook(CheckpointHook):
             write_atomically(record, os.fsencode(self.last_ckpt))
             self._remove_steps(outdated)
 
+    @quiet_log()
     def _save_best_checkpoint(self, runner: Runner, metrics: dict) -> None:
         wanted = [key for key in self.save_best or [] if key != 'auto']
         if unknown := [key for key in wanted if key not in metrics]:
@@ -158,6 +160,7 @@ class SafeCheckpointHook(CheckpointHook):
             self.file_backend = backend
         delayed.carry_out(keep=self._best_paths(), folder=str(self.out_dir))
 
+    @quiet_log()
     def _publish_model(self, runner: Runner, ckpt_path: str) -> None:
         if not is_main_process():
             return

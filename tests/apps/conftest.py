@@ -80,6 +80,7 @@ def settings_on(pictures, mode: str, pipeline: list, **evaluator) -> dict:
         dataset['bbox_file'] = str(pictures.detections)
     return dict(
         default_scope='mmpose',
+        env_cfg=dict(dist_cfg=dict(backend='nccl')),  # mmengine 0.8 has no default
         train_dataloader=dict(dataset=dict(type='CocoDataset')),
         test_dataloader=dict(
             batch_size=1,

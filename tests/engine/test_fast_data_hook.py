@@ -14,7 +14,7 @@ def train(make_config):
     """Train with a hook's settings and a config's ``fast_data``; gives the runner."""
 
     def run(hook, fast_data=None, **options):
-        cfg = make_config(**{'train_cfg.max_epochs': 1} | options)
+        cfg = make_config(**{'train_cfg.max_epochs': 1, **options})
         cfg.default_hooks.fast_data = dict(type='mmpose_ext.engine.FastDataHook', **hook)
         if fast_data is not None:
             cfg.fast_data = fast_data

@@ -10,6 +10,7 @@ from mmpose.datasets.transforms import LoadImage
 from mmpose_ext.datasets.transforms import LoadTurboJpegImage
 from mmpose_ext.datasets.transforms.turbojpeg_image import has_turbojpeg
 from mmpose_ext.engine.fast_training_hook import FastTraining, speed_up, use_turbojpeg
+from mmpose_ext.utils.compat import compile_in_place
 
 
 @pytest.fixture
@@ -80,7 +81,7 @@ def test_learns_the_same(train, settings, bound):
 def test_checkpoint_is_a_plain_one(train):
     """Compilation in place keeps the names of the weights."""
     runner, _ = train(dict(channels_last=True))
-    runner.model.backbone.compile()
+    compile_in_place(runner.model.backbone)
     assert not [name for name in runner.model.state_dict() if '_orig_mod' in name]
 
 

@@ -104,4 +104,5 @@ def bytes_of(item: dict) -> tuple[int, int]:
     sample = item['data_samples']
     held = [sample.gt_instance_labels, *([sample.gt_fields] if 'gt_fields' in sample else [])]
     values = itertools.chain.from_iterable(data.values() for data in held)
-    return len(pickle.dumps(item)), sum(v.nbytes for v in values if isinstance(v, Tensor))
+    tensors = [value for value in values if isinstance(value, Tensor)]
+    return len(pickle.dumps(item)), sum(v.numel() * v.element_size() for v in tensors)

@@ -105,7 +105,8 @@ class SampleBatch:
                 copy = tensor.to(device, non_blocking=non_blocking)
             else:
                 start = tensor.data_ptr() - memory.data_ptr()
-                copy = moved[start : start + tensor.nbytes].view(tensor.dtype).view(tensor.shape)
+                end = start + tensor.numel() * tensor.element_size()
+                copy = moved[start:end].view(tensor.dtype).view(tensor.shape)
             data.set_field(copy, name)
         return samples
 

@@ -129,7 +129,10 @@ class ClusterTagLoss(nn.Module):
         if self.tag_window > 1:
             indices, visible = widen(indices, visible, cluster_of, maps['tags'], self.tag_window)
             cells = self.tag_window**2
-            cluster_of, offsets = (v.repeat_interleave(cells) for v in (cluster_of, offsets))
+            cluster_of, offsets = (  # torch 2.0 reads the size off the device unless it has it
+                values.repeat_interleave(cells, output_size=len(values) * cells)
+                for values in (cluster_of, offsets)
+            )
         tags = read_tags(maps['tags'], indices, cluster_of).float()
         pull, push = self.embedding(tags, visible, cluster_of, offsets)
         return dict(

@@ -75,6 +75,7 @@ def run_config(file: Path, bottomup: bool = False, **changes) -> Config:
     cfg = Config(
         dict(
             default_scope='mmpose',
+            env_cfg=dict(dist_cfg=dict(backend='nccl')),  # mmengine 0.8 has no default
             experiment_name=f'reports{next(_count)}',
             work_dir=str(file.parent / 'work'),
             log_level='WARNING',

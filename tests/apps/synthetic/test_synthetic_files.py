@@ -187,7 +187,7 @@ def test_command(tmp_path, capsys):
 
 
 def is_of_the_standard_library(name: str) -> bool:
-    origin = importlib.util.find_spec(name).origin
+    origin = importlib.util.find_spec(name).origin or 'built-in'  # Python 3.8 gives sys none
     inside = sysconfig.get_paths()['stdlib']
     return origin in ('built-in', 'frozen') or (
         origin.startswith(inside) and 'site-packages' not in origin

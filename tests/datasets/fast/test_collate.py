@@ -56,10 +56,10 @@ def test_images_of_several_sizes_stay_apart(items):
 def test_arrays_lie_in_one_piece(items):
     batch = pickle.loads(pickle.dumps(collate_samples(items)['data_samples'], 5))
     memory = batch._memory
-    start, end = memory.data_ptr(), memory.data_ptr() + memory.nbytes
+    start, end = memory.data_ptr(), memory.data_ptr() + len(memory)
     for sample in batch.samples():
         for tensor in (sample.gt_fields.heatmaps, sample.gt_instance_labels.keypoint_weights):
-            assert start <= tensor.data_ptr() <= end - tensor.nbytes
+            assert start <= tensor.data_ptr() <= end - tensor.numel() * tensor.element_size()
             assert (tensor.data_ptr() - start) % 64 == 0
 
 

@@ -160,7 +160,8 @@ def test_other_loaders_stay(people, settings):
 
 def test_data_sets_in_data_sets(people):
     parts = [build(people, topdown_pipeline()) for _ in range(3)]
-    for whole in (ConcatDataset(parts[:2]), RepeatDataset(parts[2], 2)):
+    arrays = list(parts[0].metainfo)  # among it, and mmengine 0.8 can't compare them
+    for whole in (ConcatDataset(parts[:2], ignore_keys=arrays), RepeatDataset(parts[2], 2)):
         assert len(list(datasets_in(whole))) >= 2
         speed_up_dataset(whole)
     assert all(type(part.pipeline.transforms[0]) is FastLoadImage for part in parts)

@@ -1,0 +1,49 @@
+#!/usr/bin/env python3
+# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+"""A C++ compiler for torch's extensions that parses torch's headers once, not for every file.
+
+Usage: TORCH_CXX_FOLDER=FOLDER CXX=tools/torch_cxx.py pip wheel ...
+
+The first file's call leaves ``<torch/types.h>``, precompiled with that file's flags, in FOLDER.
+g++ reads it in place of the text for each file with the same flags; other files, and calls that
+compile none, go through as they are.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+COMPILER = 'c++'
+
+
+def precompile(arguments: list[str], source: str, folder: Path) -> Path | None:
+    """The header that stands for its precompiled form, made if need be; None if that fails."""
+    header, precompiled = folder / 'types.h', folder / 'types.h.gch'
+    with open(folder / 'lock', 'w') as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # another file's call may be at it
+        if not header.exists():
+            header.write_text('#include <torch/types.h>\n')
+            command = list(arguments)
+            command[command.index('-o') + 1] = str(precompiled)
+            place = command.index(source)
+            command[place : place + 1] = ['-x', 'c++-header', str(header)]
+            subprocess.call([COMPILER, *command])
+    return header if precompiled.exists() else None
+
+
+def main() -> None:
+    arguments = sys.argv[1:]
+    source = next((name for name in arguments if name.endswith('.cpp')), None)
+    if source and '-c' in arguments:
+        header = precompile(arguments, source, Path(os.environ['TORCH_CXX_FOLDER']))
+        if header:
+            arguments += ['-Winvalid-pch', '-include', str(header)]
+    os.execvp(COMPILER, [COMPILER, *arguments])
+
+
+if __name__ == '__main__':
+    main()
