@@ -23,7 +23,6 @@ codec = dict(
     sigma=2,
     delta=0.03,
     tag_threshold=4.0,
-    nms_kernel=5,
     draw_on_device=True,
 )
 train_pipeline = [

@@ -7,7 +7,6 @@ codec = dict(
     sigma=2,
     delta=0.03,
     tag_threshold=4.0,  # the margin of the loss
-    nms_kernel=5,  # of clusters of one joint: noise makes peaks within 3x3 cells
     draw_on_device=True,  # the points that it passes on serve every stack's clusters
 )
 train_pipeline = [

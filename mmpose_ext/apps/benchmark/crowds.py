@@ -248,7 +248,7 @@ def our_grouping(codec: Any, maps: Maps) -> Callable[[], list]:
     decoder = codec.decoder
     people = codec.settings.max_people
     peaks = top_peaks(maps['heatmaps'], maps['tags'], people, KERNEL).numpy()
-    reader = DeviceMaps(maps['heatmaps'], maps['tags'], codec.sigma)
+    reader = DeviceMaps(maps['heatmaps'], maps['tags'])
 
     def group() -> list:
         return decoder.people(peaks, reader)

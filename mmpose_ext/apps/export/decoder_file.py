@@ -24,6 +24,7 @@ MODULES = {
         'cluster_tag/numpy_maps',
         'cluster_tag/people',
         'cluster_tag/places',
+        'cluster_tag/refinement',
         'cluster_tag/settings',
         'disk_offset/kinematic_graph',
         'disk_offset/numpy_maps',

@@ -74,8 +74,8 @@ class ClusterTag(BaseTorchCodec):
     5. Place each missing joint at the cell with the right tag and the highest heatmap, as in
        associative embedding. In a cluster of several joints the right tag is the joint's own,
        within half a delta. This separates two joints whose Gaussians merge into one peak.
-    6. Refine keypoints to the top of the Gaussian between cells. Neighbours whose tags show that
-       they belong to another keypoint's Gaussian are not used.
+    6. Refine keypoints to the top of the Gaussian around them (:class:`.GaussianFit`). Neighbours
+       whose tags show that they belong to another keypoint's Gaussian are not used.
 
     A person's score is the mean of the heatmap at its peaks, with 0 for missing ones (before step
     5). If there are more than ``max_people`` people, those with the highest scores are kept. An

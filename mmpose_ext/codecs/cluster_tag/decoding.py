@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .peaks import best_cells, refine_cells, top_peaks
+from .peaks import best_cells, top_peaks
 from .people import PeopleFinder
 from .settings import ClusterTagSettings
 
@@ -38,9 +38,10 @@ class ClusterTagDecoder:
             0 where a keypoint was not found, and scores of the people (N,), in descending order.
         """
         s = self.settings
+        assert s.nms_kernel is not None
         # as float32, in which the index of a cell is exact up to 2^24 cells
         peaks = top_peaks(heatmaps, tags, s.peaks_per_map, s.nms_kernel).cpu().numpy()
-        return self.people(peaks, DeviceMaps(heatmaps, tags, s.sigma))
+        return self.people(peaks, DeviceMaps(heatmaps, tags))
 
 
 class DeviceMaps:
@@ -49,16 +50,14 @@ class DeviceMaps:
     Args:
         heatmaps (Tensor): (B, C, h, w).
         tags (Tensor): (B, T * C, h, w).
-        sigma (float): Standard deviation of the Gaussians in cells.
     """
 
-    def __init__(self, heatmaps: Tensor, tags: Tensor, sigma: float) -> None:
+    def __init__(self, heatmaps: Tensor, tags: Tensor) -> None:
         batch, clusters, h, w = heatmaps.shape
         self.size = (w, h)
         self.heatmaps = heatmaps.reshape(-1, h, w)
         passes = tags.reshape(batch, -1, clusters, h, w).transpose(0, 1)
         self.tags = passes.reshape(-1, len(self.heatmaps), h, w)
-        self.sigma = sigma
 
     def best_cells(
         self, maps: np.ndarray, wanted: np.ndarray, unit: np.ndarray
@@ -70,11 +69,9 @@ class DeviceMaps:
         found = best_cells(self.heatmaps, self.tags, maps, asked[:, :-1], asked[:, -1])
         return torch.stack(found).cpu().numpy()
 
-    def refine_cells(
-        self, maps: np.ndarray, cells: np.ndarray, tolerance: np.ndarray
-    ) -> np.ndarray:
-        """See :meth:`~.people.MapReader.refine_cells`."""
-        chosen = torch.from_numpy(np.stack([maps, cells])).to(self.heatmaps.device)
-        tolerance = torch.from_numpy(tolerance).to(self.heatmaps.device)
-        points = refine_cells(self.heatmaps, self.tags, chosen[0], chosen[1], tolerance, self.sigma)
-        return points.cpu().numpy()
+    def read_cells(self, cells: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """See :meth:`~.people.MapReader.read_cells`."""
+        index = torch.from_numpy(cells).to(self.heatmaps.device)
+        read = torch.stack([one.take(index) for one in (self.heatmaps, *self.tags)])
+        read = read.cpu().numpy()
+        return read[0], read[1:]

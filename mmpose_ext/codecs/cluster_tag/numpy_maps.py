@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from .people import PeopleFinder
+from .people import PeopleFinder, rms
 from .settings import ClusterTagSettings
 
 
@@ -31,9 +31,10 @@ def decode_cluster_tag(
         keypoint was not found, and scores of the people (N,), in descending order.
     """
     heatmaps, tags = maps['heatmaps'], maps['tags']
-    number = settings.peaks_per_map
-    peaks = [top_peaks(*image, number, settings.nms_kernel) for image in zip(heatmaps, tags)]
-    return PeopleFinder(settings)(np.stack(peaks), NumpyMaps(heatmaps, tags, settings.sigma))
+    number, kernel = settings.peaks_per_map, settings.nms_kernel
+    assert kernel is not None
+    peaks = [top_peaks(*image, number, kernel) for image in zip(heatmaps, tags)]
+    return PeopleFinder(settings)(np.stack(peaks), NumpyMaps(heatmaps, tags))
 
 
 def top_peaks(heatmaps: np.ndarray, tags: np.ndarray, number: int, kernel: int) -> np.ndarray:
@@ -61,16 +62,12 @@ def top_peaks(heatmaps: np.ndarray, tags: np.ndarray, number: int, kernel: int) 
 class NumpyMaps:
     """Reads a batch's maps; see :func:`decode_cluster_tag` and :class:`~.people.MapReader`."""
 
-    def __init__(self, heatmaps: np.ndarray, tags: np.ndarray, sigma: float) -> None:
+    def __init__(self, heatmaps: np.ndarray, tags: np.ndarray) -> None:
         batch, clusters, h, w = heatmaps.shape
         self.size = (w, h)
         self.heatmaps = heatmaps.reshape(-1, h * w)
         passes = tags.reshape(batch, -1, clusters, h * w)
         self.tags = passes.transpose(1, 0, 2, 3).reshape(-1, len(self.heatmaps), h * w)
-        self.sigma = sigma
-
-    def _flat_tags(self) -> np.ndarray:
-        return self.tags.reshape(len(self.tags), -1)
 
     def best_cells(
         self, maps: np.ndarray, wanted: np.ndarray, unit: np.ndarray
@@ -78,38 +75,11 @@ class NumpyMaps:
         """See :meth:`~.people.MapReader.best_cells`."""
         cells = np.empty(len(maps), np.int64)
         for row, (chosen, tag, one) in enumerate(zip(maps, wanted, unit)):
-            difference = _rms((self.tags[:, chosen] - tag[:, None]) / one)
+            difference = rms((self.tags[:, chosen] - tag[:, None]) / one)
             cost = np.round(difference) * np.float32(100)
             cells[row] = (cost - self.heatmaps[chosen]).argmin()
         return cells, self.heatmaps[maps, cells]
 
-    def refine_cells(
-        self, maps: np.ndarray, cells: np.ndarray, tolerance: np.ndarray
-    ) -> np.ndarray:
-        """See :meth:`~.people.MapReader.refine_cells`."""
-        w, h = self.size
-        xy = np.stack([cells % w, cells // w], -1)
-        steps = np.array([[-1, -w], [0, 0], [1, w]])[:, None]
-        inside = np.stack([xy > 0, np.ones_like(xy, bool), xy < [w - 1, h - 1]])
-        index = (maps * (h * w) + cells)[:, None] + steps * inside
-        values, around = self.heatmaps.reshape(-1)[index], self._flat_tags()[:, index]
-        floor = np.finfo(np.float32).tiny
-        same = _rms(around - around[:, 1:2]) <= tolerance[:, None]
-        own = inside & same & (values > floor)
-        before, centre, after = np.log(np.maximum(values, floor))
-        fall_before, fall_after = centre - before, centre - after
-        bend = fall_before + fall_after
-        shift = (fall_before - fall_after) * 0.5 / np.maximum(bend, 1e-6)
-        is_top = (fall_before >= 0) & (fall_after >= 0) & (bend > 1e-6)
-        shift = np.where(is_top, shift.clip(-0.5, 0.5), 0.0)
-        shift = np.where(own[0], shift, 0.5 - self.sigma**2 * fall_after)
-        shift = np.where(own[2], shift, self.sigma**2 * fall_before - 0.5)
-        helps = own[1] & (own[0] | own[2])
-        return xy + np.where(helps, shift.clip(-1, 1), 0.0)
-
-
-def _rms(differences: np.ndarray) -> np.ndarray:
-    """Root mean square over the first axis, the passes."""
-    if len(differences) == 1:
-        return np.abs(differences[0])
-    return np.sqrt(np.square(differences).mean(0))
+    def read_cells(self, cells: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """See :meth:`~.people.MapReader.read_cells`."""
+        return self.heatmaps.reshape(-1)[cells], self.tags.reshape(len(self.tags), -1)[:, cells]

@@ -10,6 +10,7 @@ import numpy as np
 
 from .grouping import group_by_tags
 from .places import find_references, match_places
+from .refinement import GaussianFit
 from .settings import ClusterTagSettings
 
 
@@ -36,19 +37,14 @@ class MapReader(Protocol):
             tuple: cells (P,), y * w + x, and the heatmap there (P,).
         """
 
-    def refine_cells(
-        self, maps: np.ndarray, cells: np.ndarray, tolerance: np.ndarray
-    ) -> np.ndarray:
-        """Find the tops of the Gaussians in keypoints' cells.
+    def read_cells(self, cells: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Read heatmaps and tags.
 
         Args:
-            maps (np.ndarray): (P,) int64, the map of each keypoint.
-            cells (np.ndarray): (P,) int64, y * w + x.
-            tolerance (np.ndarray): (P,) float32, largest difference at which a neighbour's tag
-                counts as the same.
+            cells (np.ndarray): (P, S) int64, (map * h + y) * w + x.
 
         Returns:
-            np.ndarray: (P, 2) [x, y] in cells.
+            tuple: the heatmap (P, S) and the tags of each pass (T, P, S), float32.
         """
 
 
@@ -72,6 +68,7 @@ class PeopleFinder:
         self.first_slot = np.cumsum(self.sizes) - self.sizes
         #: (K,), the slot of each keypoint
         self.slot_of = np.argsort(np.concatenate([np.array(c) for c in clusters]))
+        self.fit = GaussianFit(settings.sigma)
         self.stride = np.float32(settings.input_size) / np.float32(settings.heatmap_size)
 
     def __call__(self, peaks: np.ndarray, reader: MapReader) -> list[tuple[np.ndarray, ...]]:
@@ -158,17 +155,35 @@ class PeopleFinder:
                 maps[missing], wanted.astype(np.float32), self.unit[slots]
             )
         found = cells >= 0
-        points = np.zeros((*cells.shape, 2), dtype=np.float32)
+        width = reader.size[0]
+        points = np.stack([cells % width, cells // width], -1).astype(np.float32)
+        points[~found] = 0
         if self.settings.refine and found.any():
             tolerance = self.unit[found.nonzero()[1]] * np.float32(0.5)
-            points[found] = reader.refine_cells(maps[found], cells[found], tolerance)
-        else:
-            width = reader.size[0]
-            points[found] = np.stack([cells[found] % width, cells[found] // width], -1)
+            points[found] += self.tops(reader, maps[found], cells[found], tolerance)
         points = (points[:, self.slot_of] + 0.5) * self.stride - 0.5
         scores = scores[:, self.slot_of]
         ends = np.cumsum(counts)[:-1]
         return list(zip(*(np.split(part, ends) for part in (points, scores, person_scores))))
+
+    def tops(
+        self, reader: MapReader, maps: np.ndarray, cells: np.ndarray, tolerance: np.ndarray
+    ) -> np.ndarray:
+        """Find the tops (P, 2) of keypoints' Gaussians, relative to their cells (P,).
+
+        Cells whose tag differs from the keypoint's by more than the tolerance (P,) belong to
+        another keypoint's Gaussian.
+        """
+        w, h = reader.size
+        x = (cells % w)[:, None] + self.fit.ticks
+        y = (cells // w)[:, None] + self.fit.ticks
+        inside = ((y >= 0) & (y < h))[:, :, None] & ((x >= 0) & (x < w))[:, None]
+        rows = (maps[:, None] * h + y.clip(0, h - 1)) * w
+        window = rows[:, :, None] + x.clip(0, w - 1)[:, None]  # (P, E, E)
+        values, tags = reader.read_cells(window.reshape(len(cells), -1))
+        usable = inside.reshape(values.shape)
+        usable &= rms(tags - tags[..., values.shape[1] // 2, None]) <= tolerance[:, None]
+        return self.fit(values, usable)
 
     def _identify(self, table: np.ndarray, tags: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Assign each peak to its joint.
@@ -215,3 +230,10 @@ class PeopleFinder:
         n, slot = present.nonzero()
         found[n, self.first_slot[self.slot_cluster[slot]] + places[n, slot]] = table[n, slot]
         return found, references[:, None] + means - means.mean(1, keepdims=True)
+
+
+def rms(differences: np.ndarray) -> np.ndarray:
+    """Root mean square over the first axis, the passes."""
+    if len(differences) == 1:
+        return np.abs(differences[0])
+    return np.sqrt(np.square(differences).mean(0))

@@ -23,13 +23,15 @@ class ClusterTagSettings:
         sigma (float): Standard deviation of the Gaussians in cells. Defaults to 2.
         delta (float): The tags' spacing within a cluster. Defaults to 0.03.
         max_people (int): Maximum number of people found in an image. Defaults to 30.
-        score_threshold (float): Minimum height of a peak (exclusive). Defaults to 0.1.
+        score_threshold (float): Minimum height of a peak (exclusive). Defaults to 0.2, as in the
+            public code of associative embedding.
         tag_threshold (float): How far a tag may lie from the tags that a person can have and still
             belong to this person. It is also the tag difference that counts as one where such
             differences are rounded. Defaults to 4, the default margin of the loss between people's
             references. Associative embedding, whose margin is 0.707, uses 1.
-        nms_kernel (int): Edge of the window, in cells, in which a peak must be the maximum; odd.
-            Defaults to 3, as in associative embedding.
+        nms_kernel (int, optional): Edge of the window, in cells, in which a peak must be the
+            maximum; odd. Defaults to None: 7 if all clusters have one joint, where noise makes
+            several peaks of one keypoint, and 3 if not, where peaks of different joints are close.
         order (tuple[int, ...], optional): The order in which clusters are matched where tags alone
             do not separate people. Defaults to the order in which they are listed.
         offset_tolerance (float, optional): Largest deviation from a joint's offset, in delta. None
@@ -51,9 +53,9 @@ class ClusterTagSettings:
     sigma: float = 2.0
     delta: float = 0.03
     max_people: int = 30
-    score_threshold: float = 0.1
+    score_threshold: float = 0.2
     tag_threshold: float = 4.0
-    nms_kernel: int = 3
+    nms_kernel: int | None = None
     order: tuple[int, ...] | None = None
     offset_tolerance: float | None = 0.5
     fill_missing: bool = True
@@ -64,6 +66,9 @@ class ClusterTagSettings:
         order = range(len(self.clusters)) if self.order is None else self.order
         clusters = tuple(tuple(int(k) for k in cluster) for cluster in self.clusters)
         object.__setattr__(self, 'clusters', clusters)
+        if self.nms_kernel is None:
+            single = all(len(cluster) == 1 for cluster in clusters)
+            object.__setattr__(self, 'nms_kernel', 7 if single else 3)
         object.__setattr__(self, 'order', tuple(int(c) for c in order))
         for name in ('input_size', 'heatmap_size'):
             object.__setattr__(self, name, tuple(int(n) for n in getattr(self, name)))
@@ -75,7 +80,7 @@ class ClusterTagSettings:
         return int(self.max_people * max(len(cluster) for cluster in self.clusters))
 
     def _check(self) -> None:
-        assert self.order is not None  # __post_init__ has set it
+        assert self.order is not None and self.nms_kernel is not None  # __post_init__ has set them
         for name in ('input_size', 'heatmap_size'):
             if len(getattr(self, name)) != 2 or min(getattr(self, name)) < 2:
                 raise ValueError(

@@ -1,0 +1,115 @@
+# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+"""Keypoints between cells: exact on Gaussians, and good where single cells err."""
+
+import numpy as np
+import pytest
+import torch
+from cluster_tag_maps import make
+
+from mmpose_ext.codecs.cluster_tag.decoding import DeviceMaps
+from mmpose_ext.codecs.cluster_tag.numpy_maps import NumpyMaps
+from mmpose_ext.codecs.cluster_tag.people import PeopleFinder
+from mmpose_ext.codecs.cluster_tag.refinement import GaussianFit
+
+
+def steps_of(fit):
+    """The square's cells (S, 2), [x, y] from its centre."""
+    return np.stack(np.meshgrid(fit.ticks, fit.ticks), -1).reshape(-1, 2)
+
+
+def gaussians(tops, steps, sigma, widths=(1.0, 1.0)):
+    scaled = (steps - tops[:, None]) / (sigma * np.array(widths))
+    return np.exp(-0.5 * np.square(scaled).sum(-1)).astype(np.float32)
+
+
+def some_tops(number=200, reach=1.0):
+    return np.random.default_rng(0).uniform(-reach, reach, (number, 2))
+
+
+def least_squares(values, usable, steps, sigma):
+    """One keypoint's fit by numpy's solver: level + slope * step, weighted by value^2."""
+    chosen = usable & (values > 0)
+    step, value = steps[chosen].astype(np.float64), values[chosen].astype(np.float64)
+    target = np.log(value) + np.square(step).sum(-1) / (2 * sigma**2)
+    equations = np.concatenate([np.ones((len(step), 1)), step], 1) * value[:, None]
+    slope = np.linalg.lstsq(equations, target * value, rcond=None)[0][1:]
+    return (slope * sigma**2).clip(-sigma, sigma)
+
+
+@pytest.mark.parametrize('sigma', [1.0, 2.0, 3.0])
+def test_a_gaussian_is_found_exactly_from_any_cells(sigma):
+    fit = GaussianFit(sigma)
+    tops = some_tops()
+    values = gaussians(tops, steps_of(fit), sigma) * 0.3
+    one_half = steps_of(fit)[:, 0] <= 0
+    few = np.abs(steps_of(fit)).sum(1) <= 1
+    for cells in (np.ones(len(steps_of(fit)), bool), one_half, few):
+        usable = np.broadcast_to(cells, values.shape)
+        np.testing.assert_allclose(fit(values, usable), tops, atol=1e-3)
+
+
+def test_the_fit_is_weighted_least_squares():
+    fit = GaussianFit(2.0)
+    rng = np.random.default_rng(1)
+    values = gaussians(some_tops(), steps_of(fit), 2.0)
+    values = (values * rng.normal(1, 0.3, values.shape) + rng.normal(0, 0.02, values.shape)).astype(
+        np.float32
+    )
+    usable = rng.random(values.shape) < 0.7
+    expected = [least_squares(v, u, steps_of(fit), 2.0) for v, u in zip(values, usable)]
+    np.testing.assert_allclose(fit(values, usable), expected, atol=2e-3)
+
+
+def test_errors_of_single_cells_average_out():
+    """They move the highest cell by a cell (RMS), the top by a quarter of that."""
+    fit = GaussianFit(2.0)
+    rng = np.random.default_rng(2)
+    tops = some_tops(500)
+    values = gaussians(tops, steps_of(fit), 2.0) * rng.normal(1, 0.3, (500, len(steps_of(fit))))
+    found = fit(values.astype(np.float32), np.ones(values.shape, bool))
+    highest = steps_of(fit)[values.argmax(1)]
+    error, of_cell = (np.sqrt(np.square(x - tops).sum(-1).mean()) for x in (found, highest))
+    assert error < 0.25 < 0.9 < of_cell
+
+
+def test_other_widths_than_sigma_hardly_matter():
+    """A trained network's peaks may be wider than the ones it was trained with."""
+    fit = GaussianFit(2.0)
+    tops = some_tops(reach=0.5)
+    for widths in ((1.3, 1.3), (0.8, 0.8), (1.3, 1.0)):
+        values = gaussians(tops, steps_of(fit), 2.0, widths)
+        assert np.abs(fit(values, np.ones(values.shape, bool)) - tops).max() < 0.1
+
+
+def test_nothing_to_fit():
+    """No cell, the cell alone, one column, values that are not positive; no keypoint."""
+    fit = GaussianFit(2.0)
+    values = gaussians(np.full((4, 2), 0.3), steps_of(fit), 2.0)
+    usable = np.zeros(values.shape, bool)
+    usable[1, len(steps_of(fit)) // 2] = usable[2:] = True
+    usable[2] = steps_of(fit)[:, 0] == 0
+    values[3] = -1
+    expected = [[0, 0], [0, 0], [0, 0.3], [0, 0]]
+    np.testing.assert_allclose(fit(values, usable), expected, atol=1e-3)
+    assert fit(values[:0], usable[:0]).shape == (0, 2)
+    assert np.abs(fit(gaussians(np.full((1, 2), 5.0), steps_of(fit), 2.0), usable[3:])).max() == 2
+
+
+@pytest.mark.parametrize('passes', [1, 2])
+def test_other_keypoints_gaussians_are_left_out(passes):
+    """Two Gaussians 1.4 cells apart, told apart by their tags; and one at the border.
+
+    In the second pass the first two people have the same tags.
+    """
+    x = torch.arange(12.0)
+    centres = [(5.3, 4.2), (6.7, 4.2), (-0.3, 8.0)]
+    drawn = [torch.exp(-((x - a) ** 2 + (x[:, None] - b) ** 2) / 8) for a, b in centres]
+    heatmaps, owner = torch.stack(drawn).max(0)
+    tags = torch.stack([owner, owner * (owner > 1)]).float()[:passes] * 2**0.5
+    cells = np.array([4 * 12 + 5, 4 * 12 + 7, 8 * 12])
+    finder = PeopleFinder(make(17).settings)
+    maps = heatmaps[None, None], tags[None]
+    for reader in (DeviceMaps(*maps), NumpyMaps(*(value.numpy() for value in maps))):
+        tops = finder.tops(reader, np.zeros(3, np.int64), cells, np.full(3, 0.5, np.float32))
+        found = np.stack([cells % 12, cells // 12], -1) + tops
+        np.testing.assert_allclose(found, centres, atol=1e-3)
