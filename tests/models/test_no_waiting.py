@@ -85,17 +85,7 @@ def step_of(name, device='cpu', **settings):
     return step
 
 
-#: DiskOffset draws the cells of disks and people by their numbers (nonzero), so that their count is
-#: read: a handful of waits a step.
-CASES = [
-    pytest.param(n, marks=pytest.mark.xfail(reason='nonzero', strict=True))
-    if n == 'disk_offset'
-    else n
-    for n in MODELS
-]
-
-
-@pytest.mark.parametrize('name', CASES)
+@pytest.mark.parametrize('name', list(MODELS))
 def test_no_step_waits(name, request):
     # what FastDataHook leaves out of the training of mmpose's heads
     settings = {} if name in ON_DEVICE else dict(train_cfg=dict(compute_acc=False))
@@ -132,7 +122,7 @@ def test_mmposes_accuracy_is_noticed(request):
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU')
-@pytest.mark.parametrize('name', CASES)
+@pytest.mark.parametrize('name', list(MODELS))
 def test_no_step_waits_on_a_gpu(name):
     settings = {} if name in ON_DEVICE else dict(train_cfg=dict(compute_acc=False))
     step = step_of(name, 'cuda:0', **settings)

@@ -17,14 +17,14 @@ from mmpose_ext.utils.maps import Maps
 from mmpose_ext.utils.sequences import zip_equal
 
 from .decoding import DiskOffsetDecoder
-from .drawing import cell_positions, disk_window, draw_disks, put, put_offsets
-from .kinematic_graph import COCO_EDGES, directed_edges, edges_from, mirrored_edges
+from .drawing import cell_positions, disk_window, draw_disks, put_offsets
+from .kinematic_graph import COCO_EDGES, directed_edges, mirrored_edges
 from .limb_hull import COCO_TRUNK, draw_limb_hulls
 from .sampling import cell_pitch
 from .settings import DiskOffsetSettings
 
-#: Number of cells handled at once while drawing. It bounds the memory (about 100 bytes each).
-CELLS_AT_ONCE = 1 << 22
+#: Number of cells handled at once while drawing. It bounds the memory (about 50 bytes each).
+CELLS_AT_ONCE = 1 << 24
 
 
 @KEYPOINT_CODECS.register_module()
@@ -142,17 +142,15 @@ class DiskOffset(BaseTorchCodec):
         self.decoder = DiskOffsetDecoder(self.settings)
 
     def make_constants(self) -> Maps:
-        """The frame, a disk's cells (S, 2), the directed edges' ends and each keypoint's edges.
-
-        Edges are (D,) ends, and (K, X) indices of those that start at a keypoint, -1 to fill up.
-        """
+        """The frame, the cells' positions, a disk's cells and the directed edges' two ends (D,)."""
         pitch = cell_pitch(self.input_size, self.map_size)
         return dict(
             pitch=pitch,
             window=disk_window(self.map_size, pitch, self.radius),
             last=torch.tensor(self.input_size) - 0.5,
+            here=cell_positions(self.map_size, pitch),
+            edge_starts=torch.tensor([start for start, _ in self.directed_edges]),
             edge_ends=torch.tensor([end for _, end in self.directed_edges]),
-            edges_from=torch.tensor(edges_from(self.edges, self.num_keypoints)),
         )
 
     # -- drawing ----------------------------------------------------------------------------------
@@ -216,7 +214,9 @@ class DiskOffset(BaseTorchCodec):
         maps['loss_weights'].fill_(1.0)
         if loss_mask is not None:
             maps['loss_weights'].copy_(loss_mask > 0)
-        cells = len(fixed['window']) * keypoints.shape[1] * self.num_keypoints
+        width, height = self.map_size
+        in_windows = len(fixed['window']) * keypoints.shape[1] * self.num_keypoints
+        cells = max(in_windows, len(self.directed_edges) * width * height)
         step = max(1, CELLS_AT_ONCE // max(1, cells))
         for first in range(0, len(keypoints), step):
             part = slice(first, first + step)
@@ -240,38 +240,29 @@ class DiskOffset(BaseTorchCodec):
     def _draw_part(self, points: Tensor, labelled: Tensor, instances: Tensor, maps: Maps) -> None:
         """Write into blank maps all but ``loss_weights``, which is read."""
         fixed = self.constants(points.device)
-        width = self.map_size[0]
-        counts = maps['loss_weights'].flatten(1)
-
-        pitch, window = fixed['pitch'], fixed['window']
-        disks = draw_disks(points, labelled, self.map_size, pitch, self.radius, window)
-        here = cell_positions(disks.cell, width, pitch)
-        put(maps['heatmaps'], disks.image, disks.keypoint, disks.cell, 1.0)
-        offsets = points[disks.image, disks.person, disks.keypoint] - here
-        put_offsets(maps['short_offsets'], disks.image, disks.keypoint, disks.cell, offsets)
-
-        edges = fixed['edges_from'][disks.keypoint]
-        row, column = (edges >= 0).nonzero(as_tuple=True)
-        edge = edges[row, column]
-        image, person, cell = disks.image[row], disks.person[row], disks.cell[row]
-        end = fixed['edge_ends'][edge]
-        known = (labelled[image, person, end] & (counts[image, cell] > 0)).nonzero().squeeze(1)
-        image, person, cell, edge, end, row = (
-            index[known] for index in (image, person, cell, edge, end, row)
+        here, starts, ends = fixed['here'], fixed['edge_starts'], fixed['edge_ends']
+        owner = instances.flatten(1)[:, None]  # (B, 1, h * w)
+        maps['body_heatmaps'].flatten(2).copy_(owner > 0)
+        if not points.shape[1]:
+            return
+        counts = maps['loss_weights'].flatten(2) > 0
+        disks, nearest = draw_disks(
+            points, labelled, self.map_size, fixed['pitch'], self.radius, fixed['window']
         )
-        put(maps['mid_weights'], image, edge, cell, 1.0)
-        offsets = points[image, person, end] - here[row]
-        put_offsets(maps['mid_offsets'], image, edge, cell, offsets)
+        maps['heatmaps'].flatten(2).copy_(disks)
+        put_offsets(maps['short_offsets'], disks, points, nearest, here)
 
-        instances = instances.flatten(1)
-        maps['body_heatmaps'].flatten(1).copy_(instances > 0)
-        image, cell = ((instances > 0) & (counts > 0)).nonzero(as_tuple=True)
-        person = instances[image, cell] - 1
-        known = labelled[image, person]  # (M, K)
-        offsets = points[image, person] - cell_positions(cell, width, pitch)[:, None]
-        offsets *= known[..., None]
-        maps['long_weights'].flatten(2).transpose(1, 2)[image, cell] = known.float()
-        maps['long_offsets'].flatten(2).transpose(1, 2)[image, cell] = offsets.flatten(1)
+        nearest = nearest[:, starts]
+        known = labelled[:, :, ends].transpose(1, 2).gather(-1, nearest)
+        known &= disks[:, starts] & counts
+        maps['mid_weights'].flatten(2).copy_(known)
+        put_offsets(maps['mid_offsets'], known, points[:, :, ends], nearest, here)
+
+        owner = (owner - 1).expand_as(disks)
+        person = owner.clamp(min=0)
+        known = labelled.transpose(1, 2).gather(-1, person) & (owner >= 0) & counts
+        maps['long_weights'].flatten(2).copy_(known)
+        put_offsets(maps['long_offsets'], known, points, person, here)
 
     # -- decoding ---------------------------------------------------------------------------------
 

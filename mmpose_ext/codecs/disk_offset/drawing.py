@@ -1,23 +1,15 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Draw disks of fixed radius and the offsets inside them, for all keypoints of a batch at once."""
+"""Draw disks of fixed radius and offsets, for all keypoints of a batch at once.
+
+Shapes depend on sizes alone and never on values, so that drawing does not wait for the device.
+"""
 
 from __future__ import annotations
-
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from mmpose_ext.utils.sequences import zip_equal
-
-
-class Disks(NamedTuple):
-    """The cells of all disks, each once: M cells, int64 indices (M,) each."""
-
-    image: Tensor  #: index b of the image
-    keypoint: Tensor  #: index k of the keypoint
-    person: Tensor  #: index n of the person whose keypoint k is nearest
-    cell: Tensor  #: y * w + x
 
 
 def disk_window(size: tuple[int, int], pitch: Tensor, radius: float) -> Tensor:
@@ -40,14 +32,14 @@ def draw_disks(
     pitch: Tensor,
     radius: float,
     window: Tensor,
-) -> Disks:
-    """List the cells within a radius of labelled keypoints; each is the nearest person's.
+) -> tuple[Tensor, Tensor]:
+    """Find the cells within a radius of labelled keypoints, and each cell's nearest person.
 
     Only the cells in a square around each keypoint are looked at. Of two people of equal distance
     the first one has the cell.
 
     Args:
-        points (Tensor): (B, N, K, 2) float32 in input pixels.
+        points (Tensor): (B, N, K, 2) float32 in input pixels; N is at least 1.
         labelled (Tensor): (B, N, K) bool.
         size (tuple[int, int]): Of the maps in cells, [w, h].
         pitch (Tensor): (2,) float32, input pixels from cell to cell along x and y.
@@ -55,53 +47,49 @@ def draw_disks(
         window (Tensor): (S, 2), see :func:`disk_window`.
 
     Returns:
-        Disks: The cells in no particular order.
+        tuple: (B, K, h * w) bool, the cells in disks of each keypoint, and (B, K, h * w) int64, the
+        person whose keypoint is nearest; 0 outside of the disks.
     """
-    device = points.device
     w, h = size
     num_images, num_people, num_keypoints = labelled.shape
-    image, person, keypoint = labelled.nonzero(as_tuple=True)
-    centres = points[image, person, keypoint]
-    first = ((centres - radius) / pitch).ceil().long().clamp(min=0)
-    cells = first[:, None] + window
-    distance = (cells * pitch - centres[:, None]).square_().sum(-1)
-    inside = distance <= radius**2
-    inside &= (cells[..., 0] < w) & (cells[..., 1] < h)
-    disk, place = inside.nonzero(as_tuple=True)
-    x, y = cells[disk, place].unbind(-1)
-    cell = y * w + x
-    image, person, keypoint = image[disk], person[disk], keypoint[disk]
+    device = points.device
+    first = ((points - radius) / pitch).ceil().long().clamp(min=0)
+    cells = first[..., None, :] + window  # (B, N, K, S, 2)
+    distance = (cells * pitch - points[..., None, :]).square_().sum(-1)
+    x, y = cells.unbind(-1)
+    inside = (distance <= radius**2) & (x < w) & (y < h) & labelled[..., None]
 
     # Non-negative floats are ordered like their bits: the nearest wins, then the first.
-    key = distance[disk, place].view(torch.int32).long() << 32 | person
-    target = (image * num_keypoints + keypoint) * (h * w) + cell
-    none = torch.iinfo(torch.int64).max
-    best = torch.full((num_images * num_keypoints * h * w,), none, device=device)
-    best.scatter_reduce_(0, target, key, 'amin')
-    wins = (best[target] == key).nonzero().squeeze(1)
-    return Disks(image[wins], keypoint[wins], person[wins], cell[wins])
+    person = torch.arange(num_people, device=device)[:, None, None]
+    key = distance.view(torch.int32).long() << 32 | person
+    plane = torch.arange(num_images * num_keypoints, device=device).view(-1, 1, num_keypoints, 1)
+    last = num_images * num_keypoints * h * w  # stands for all cells that are in no disk
+    target = torch.where(inside, (plane * h + y) * w + x, last)
+    nobody = torch.iinfo(torch.int64).max
+    best = torch.full((last + 1,), nobody, device=device)
+    best.scatter_reduce_(0, target.flatten(), key.flatten(), 'amin')
+    best = best[:last].view(num_images, num_keypoints, h * w)
+    is_disk = best != nobody
+    return is_disk, torch.where(is_disk, best & 0xFFFFFFFF, 0)
 
 
-def cell_positions(cell: Tensor, width: int, pitch: Tensor) -> Tensor:
-    """Give the positions (M, 2) in input pixels of cells y * w + x (M,)."""
-    x = cell % width
-    y = cell.div(width, rounding_mode='floor')
-    return torch.stack([x, y], -1) * pitch
+def cell_positions(size: tuple[int, int], pitch: Tensor) -> Tensor:
+    """Give the positions (2, h * w) in input pixels of all cells, on the CPU, x before y."""
+    x, y = (torch.arange(n) * step for n, step in zip_equal(size, pitch.tolist()))
+    return torch.stack([x.expand(len(y), -1), y[:, None].expand(-1, len(x))]).flatten(1)
 
 
-def put(maps: Tensor, image: Tensor, channel: Tensor, cell: Tensor, values: Tensor | float) -> None:
-    """Write values (M,) into contiguous maps (B, C, h, w) at images, channels and cells (M,)."""
-    channels, h, w = maps.shape[1:]
-    index = (image * channels + channel) * (h * w) + cell
-    if isinstance(values, Tensor):
-        maps.view(-1).scatter_(0, index, values)
-    else:
-        maps.view(-1).index_fill_(0, index, values)
+def put_offsets(maps: Tensor, known: Tensor, points: Tensor, person: Tensor, here: Tensor) -> None:
+    """Write the offsets from cells to keypoints of people, 0 where they are not known.
 
-
-def put_offsets(
-    maps: Tensor, image: Tensor, channel: Tensor, cell: Tensor, offsets: Tensor
-) -> None:
-    """Write offsets (M, 2) into maps (B, 2C, h, w): x in channel 2 * c, y in 2 * c + 1."""
-    put(maps, image, 2 * channel, cell, offsets[:, 0])
-    put(maps, image, 2 * channel + 1, cell, offsets[:, 1])
+    Args:
+        maps (Tensor): (B, 2C, h, w): x in channel 2 * c, y in 2 * c + 1.
+        known (Tensor): (B, C, h * w) bool.
+        points (Tensor): (B, N, C, 2) in input pixels, a keypoint of each person for each channel.
+        person (Tensor): (B, C, h * w) int64, whose keypoint each cell points to.
+        here (Tensor): (2, h * w), the cells' positions in input pixels.
+    """
+    offsets = maps.view(*known.shape[:2], 2, -1)
+    for axis in (0, 1):
+        ends = points[..., axis].transpose(1, 2).gather(-1, person)
+        offsets[:, :, axis] = torch.where(known, ends - here[axis], 0.0)

@@ -85,7 +85,8 @@ def _part_interval(
     are the extremes over all pairs, a point paired with itself included. Empty rows start at
     infinity.
     """
-    pairs = torch.tensor([*((k, k) for k in part), *combinations(part, 2)], device=points.device)
+    pairs = torch.tensor([*((k, k) for k in part), *combinations(part, 2)])
+    pairs = pairs.to(points.device, non_blocking=True)
     start, end = points[:, :, pairs[:, 0]], points[:, :, pairs[:, 1]]
     both = labelled[:, :, pairs].all(-1)
     left, right = _capsule_interval(start, end, half_width[..., None, None], rows)

@@ -83,23 +83,28 @@ def check_areas(entries: Entries) -> list[Finding]:
 
     An area of 0 or less is wrong, and areas that are all below 1 % of their box are in other units.
     """
-    findings, shares = [], []
+    findings, first, small, is_plausible = [], None, 0, False
     for index, annotation in enumerate(entries.annotations):
         box, area = annotation.get('bbox'), annotation.get('area')
-        if not is_number(area) or annotation.get('iscrowd') or not _is_labelled(annotation):
+        if not is_number(area) or (is_plausible and area > 0):
+            continue
+        if annotation.get('iscrowd') or not _is_labelled(annotation):
             continue
         if not is_row(box, 4) or not all(map(is_number, box)) or min(box[2:]) <= 0:
             continue  # another fault
         if area <= 0:
             findings.append(entries.finding('area-empty', index, detail=f'area {area}'))
+        elif area < _LEAST_AREA * box[2] * box[3]:
+            first, small = index if first is None else first, small + 1
         else:
-            shares.append((area / (box[2] * box[3]), index))
-    if shares and max(shares)[0] < _LEAST_AREA:
-        share, index = shares[0]
+            is_plausible = True
+    if small and not is_plausible:
+        annotation = entries.annotations[first]
         text = (
-            f'the area of each of its {len(shares)} people is less than 1 % of the box, of '
-            f'annotation {entries.annotation_ids[index]} {100 * share:.2g} %: AP would be 0. Write '
-            'it in square pixels (of the segment or the box), or set use_area=False for CocoMetric'
+            f'the area of each of its {small} people is less than 1 % of the box, of annotation '
+            f'{entries.annotation_ids[first]} {annotation["area"]:g} in a box '
+            f'{shorten(annotation["bbox"])}: AP would be 0. Write it in square pixels (of the '
+            'segment or the box), or set use_area=False for CocoMetric'
         )
         findings.append(Finding('areas', detail=text))
     return findings

@@ -12,6 +12,7 @@ from mmpose_ext.apps.benchmark.noise_errors import NoisyMaps
 from mmpose_ext.apps.benchmark.noise_scenes import annotated_scenes, made_up_scenes
 from mmpose_ext.apps.benchmark.noise_scores import Found, score_people
 from mmpose_ext.codecs import DiskOffset
+from mmpose_ext.codecs.disk_offset.kinematic_graph import edges_from
 from mmpose_ext.codecs.disk_offset.sampling import cell_pitch, sample
 
 SIZE, CELLS, KINDS = (401, 401), (51, 51), 17
@@ -38,7 +39,8 @@ def test_long_offsets_are_followed_refined():
         points=torch.from_numpy(points[0]),
         pitch=cell_pitch(SIZE, CELLS),
         threshold=0.1,
-        **{name: codec.constants('cpu')[name] for name in ('edges_from', 'edge_ends')},
+        edges_from=torch.tensor(edges_from(codec.edges, KINDS)),
+        edge_ends=codec.constants('cpu')['edge_ends'],
     )
     true = torch.from_numpy(points[0]).expand(KINDS, -1, -1)
     for error, exact in (((6.0, -5.0), True), ((60.0, 0.0), False)):
