@@ -189,5 +189,6 @@ def test_matrix_is_whole(folder, root):
         pairs.add((cfg.model.head.type, cfg.model.backbone.type))
         assert isinstance(KEYPOINT_CODECS.build(cfg.codec), BaseTorchCodec)
         assert f'`{cfg.codec.type}`' in page
-    assert pairs == {(head, backbone) for head in HEADS for backbone in ('HRNet', 'MobileNetV2')}
+    heads = set(HEADS) - {'StackedHeatmapHead'}  # the hourglass baseline's, which is mmpose's own
+    assert pairs == {(head, backbone) for head in heads for backbone in ('HRNet', 'MobileNetV2')}
     assert all(f'`{layer}`' in page for layer in LAYERS)
