@@ -222,7 +222,7 @@ KINDS = {
         {
             **stops(r'2 image file.*missing.*Write /', *LOAD),
             'validate': r'2 image file.*missing',
-            'worst': r'is missing or no image',
+            'worst': r'is missing or not an image',
             'predict': r'not among the images of the annotation file',
         },
     ),
