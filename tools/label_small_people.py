@@ -4,9 +4,9 @@
 Usage: python tools/label_small_people.py CONFIG CHECKPOINT ANN_FILE IMAGE_DIR OUT_FILE
 
 CONFIG is any top-down config of this project and CHECKPOINT its weights. The script crops each
-person of ANN_FILE with num_keypoints 0 that is not a crowd by its box, and runs the model on it.
-OUT_FILE is ANN_FILE with these people's keypoints and num_keypoints filled in. These annotations
-have the config's name under "keypoints_by"; all others are unchanged.
+person of ANN_FILE without a labelled keypoint that is not a crowd by its box, and runs the model on
+it. OUT_FILE is ANN_FILE with these people's keypoints and num_keypoints filled in. These
+annotations have the config's name under "keypoints_by"; all others are unchanged.
 """
 
 import argparse
