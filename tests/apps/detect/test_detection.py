@@ -154,7 +154,7 @@ def test_mmdet_imports_without_imgaug_and_says_what_needs_it():
     import sys
 
     pytest.importorskip('mmdet')
-    reason = 'mmdet 3.1 has no module that needs imgaug'
+    reason = 'only the onedl mmdet has a module that needs imgaug'
     generate_line = pytest.importorskip('mmdet.datasets.transforms.generate_line', reason=reason)
     if not any(name.split('.')[0] == 'imgaug' for name in sys.modules):
         with pytest.raises(ImportError, match='needs imgaug'):
