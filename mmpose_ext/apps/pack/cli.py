@@ -16,6 +16,7 @@ import cv2
 from mmengine.config import DictAction
 
 from mmpose_ext.apps.pack.writer import PackJob, check_pack, fill_pack, plan_packs, prepare_pack
+from mmpose_ext.apps.shared.arguments import command_line_message
 from mmpose_ext.apps.shared.batches import progress_bar
 from mmpose_ext.datasets.pack import Meta
 
@@ -51,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
         for job in jobs:
             _write(job, args)
     except (ValueError, OSError, ImportError) as error:
-        print(f'error: {error}'.replace('anew=True', '--anew'), file=sys.stderr)
+        print(f'error: {command_line_message(error)}', file=sys.stderr)
         return 2
     return 0
 

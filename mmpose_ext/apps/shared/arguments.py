@@ -33,8 +33,15 @@ class ArgumentError(ValueError):
 
 #: Flags that differ from their arguments' names.
 FLAGS = {'ann_file': '--ann', 'out_dir': '--out', 'show_window': '--show'}
+#: What errors about files say in Python to switch something on, and the flags for it.
+SWITCHES = {'anew=True': '--anew', 'overwrite=True': '--overwrite'}
 
 
 def command_line_message(error: BaseException) -> str:
     """Return an error's message as a command prints it, with flags for arguments."""
-    return error.naming(FLAGS) if isinstance(error, ArgumentError) else str(error)
+    if isinstance(error, ArgumentError):
+        return error.naming(FLAGS)
+    message = str(error)
+    for argument, flag in SWITCHES.items():
+        message = message.replace(argument, flag)
+    return message

@@ -6,6 +6,7 @@ from __future__ import annotations
 import argparse
 import sys
 
+from ..shared.arguments import command_line_message
 from .writer import generate
 
 
@@ -57,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
             progress=not args.quiet,
         )
     except (ValueError, OSError) as error:
-        print(f'error: {error}'.replace('overwrite=True', '--overwrite'), file=sys.stderr)
+        print(f'error: {command_line_message(error)}', file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print(f'stopped: {args.out} is incomplete; the same command rebuilds it', file=sys.stderr)
