@@ -44,6 +44,11 @@ def load_metainfo(metainfo: dict[str, Any], name: str = '') -> dict[str, Any]:
     return parsed
 
 
+def keypoint_names(info: dict[str, Any]) -> list[str]:
+    """Return the K names of a parsed metainfo's keypoints, in their order."""
+    return [info['keypoint_id2name'][k] for k in range(info['num_keypoints'])]
+
+
 def metainfo_problem(info: dict[str, Any]) -> str:
     """Describe the fault of a parsed metainfo; return an empty string if it has none.
 

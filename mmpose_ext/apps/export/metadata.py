@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from mmengine.config import Config
 from torch import nn
 
+from mmpose_ext.utils.metainfo import keypoint_names
 from mmpose_ext.version import __version__
 
 from .decoder_file import decoding_settings
@@ -53,8 +54,6 @@ def build_metadata(
     """
     meta = model.dataset_meta
     codec = model.head.decoder
-    count = int(meta['num_keypoints'])
-    names = meta['keypoint_id2name']
     return dict(
         version=__version__,
         config=os.path.basename(cfg.get('filename') or ''),
@@ -71,7 +70,7 @@ def build_metadata(
         codec=_plain(cfg.model.head.decoder),
         decoding=decoding_settings(codec),
         crop=_crop(pipeline),
-        keypoints=[names[i] for i in range(count)],
+        keypoints=keypoint_names(meta),
         flip_indices=[int(i) for i in meta['flip_indices']],
         skeleton=[[int(a), int(b)] for a, b in meta.get('skeleton_links', ())],
         sigmas=[float(s) for s in meta.get('sigmas', ())],

@@ -21,7 +21,7 @@ from mmpose_ext.datasets.validation import (
     validate,
 )
 from mmpose_ext.datasets.validation.values import is_id
-from mmpose_ext.utils.metainfo import load_metainfo
+from mmpose_ext.utils.metainfo import keypoint_names, load_metainfo
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -75,7 +75,8 @@ def run(args: argparse.Namespace) -> int:
         counts = [n for n in (args.workers, args.num_keypoints) if n is not None]
         if args.limit < 0 or any(n < 1 for n in counts):
             raise ValueError('--limit must be 0 or more, --workers and --num-keypoints 1 or more')
-        names = _keypoint_names(args.metainfo) if args.metainfo else None
+        info = load_metainfo(dict(from_file=args.metainfo) if args.metainfo else {})
+        names = keypoint_names(info) if info else None
         report = validate(
             args.file,
             args.images,
@@ -98,11 +99,6 @@ def run(args: argparse.Namespace) -> int:
         return 130
     _show(report, args.limit)
     return 0 if report.is_ok(args.strict) else 1
-
-
-def _keypoint_names(metainfo: str) -> list[str]:
-    info = load_metainfo(dict(from_file=metainfo))
-    return [info['keypoint_id2name'][k] for k in range(info['num_keypoints'])]
 
 
 def _detection_findings(ann_file: str, detections: str) -> list[Finding]:

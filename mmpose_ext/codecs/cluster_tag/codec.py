@@ -15,7 +15,7 @@ from torch.nn.functional import interpolate
 
 from mmpose_ext.codecs.base import BaseTorchCodec
 from mmpose_ext.utils.maps import Maps
-from mmpose_ext.utils.metainfo import load_metainfo
+from mmpose_ext.utils.metainfo import keypoint_names, load_metainfo
 from mmpose_ext.utils.sequences import zip_equal
 
 from .clusters import make_clusters, mirror_clusters
@@ -127,8 +127,7 @@ class ClusterTag(BaseTorchCodec):
         **settings: Any,
     ) -> None:
         super().__init__(input_size, draw_on_device)
-        info = load_metainfo(dict(from_file=metainfo))
-        names = [info['keypoint_id2name'][k] for k in range(info['num_keypoints'])]
+        names = keypoint_names(load_metainfo(dict(from_file=metainfo)))
         self.clusters = make_clusters(clusters, names)
         size: Any = tuple(heatmap_size)
         members = tuple(map(tuple, self.clusters))

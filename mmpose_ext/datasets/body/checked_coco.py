@@ -25,7 +25,7 @@ from mmpose_ext.datasets.validation import (
     require_file,
     some,
 )
-from mmpose_ext.utils.metainfo import load_metainfo
+from mmpose_ext.utils.metainfo import keypoint_names, load_metainfo
 
 
 @DATASETS.register_module()
@@ -148,8 +148,7 @@ class CheckedCocoDataset(CocoDataset):
     def _check_annotations(
         self, content: object, needs_people: bool, failure: Exception | None = None
     ) -> None:
-        info = self.metainfo
-        names = [info['keypoint_id2name'][k] for k in range(info['num_keypoints'])]
+        names = keypoint_names(self.metainfo)
         problems = annotation_problems(content, len(names), needs_people, names)
         self._raise_problems('ann_file', self.ann_file, problems, failure)
 

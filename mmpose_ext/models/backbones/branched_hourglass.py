@@ -15,7 +15,7 @@ from mmpose_ext.models.layers.cluster_branch import ClusterBranch
 from mmpose_ext.models.layers.conv_unit import BATCH_NORM, ConvUnit
 from mmpose_ext.models.layers.cross_branch_aggregation import CrossBranchAggregation
 from mmpose_ext.utils.maps import Maps
-from mmpose_ext.utils.metainfo import load_metainfo
+from mmpose_ext.utils.metainfo import keypoint_names, load_metainfo
 from mmpose_ext.utils.sequences import zip_equal
 
 from .stacked_hourglass import BLOCKS, STEM_STRIDE, Hourglass, hourglass_stem
@@ -205,8 +205,7 @@ class BranchedHourglass(BaseBackbone):
                 'BranchedHourglass: cross-branch aggregation needs a dense branch; set '
                 'cross_branch=False or dense_clusters.'
             )
-        info = load_metainfo(dict(from_file=metainfo))
-        names = [info['keypoint_id2name'][k] for k in range(info['num_keypoints'])]
+        names = keypoint_names(load_metainfo(dict(from_file=metainfo)))
         #: Each branch's clusters, for each stack.
         self.clusters = [
             {name: make_clusters(values[i], names) for name, values in settings.items()}

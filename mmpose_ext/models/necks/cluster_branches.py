@@ -14,7 +14,7 @@ from mmpose_ext.codecs.cluster_tag.clusters import make_clusters
 from mmpose_ext.models.backbones.branched_hourglass import Clusters
 from mmpose_ext.models.layers.cluster_branch import ClusterBranch
 from mmpose_ext.utils.maps import Maps
-from mmpose_ext.utils.metainfo import load_metainfo
+from mmpose_ext.utils.metainfo import keypoint_names, load_metainfo
 
 
 @MODELS.register_module()
@@ -68,8 +68,7 @@ class ClusterBranches(BaseModule):
             in_channels = width
         layers.append(ConvModule(in_channels, channels, 3, padding=1, norm_cfg=dict(type='BN')))
         self.layers = nn.Sequential(*layers)
-        info = load_metainfo(dict(from_file=metainfo))
-        names = [info['keypoint_id2name'][k] for k in range(info['num_keypoints'])]
+        names = keypoint_names(load_metainfo(dict(from_file=metainfo)))
         settings = dict(sparse=sparse_clusters)
         if dense_clusters is not None:
             settings = dict(dense=dense_clusters, sparse=sparse_clusters)
