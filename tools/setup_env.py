@@ -101,7 +101,8 @@ def compile_wheel(python: Path, requirement: str, folder: Path, log: Path) -> No
     """Compile one package into a folder, showing the compiler's steps as they are done."""
     environment = {**os.environ, **BUILD_FLAGS, 'PATH': f'{python.parent}:{os.environ["PATH"]}'}
     environment.setdefault('MAX_JOBS', str(os.cpu_count() or 1))
-    environment.update(CXX=str(COMPILER), TORCH_CXX_FOLDER=str(folder))
+    compiler = environment.get('CXX', 'c++')
+    environment.update(CXX=str(COMPILER), TORCH_CXX=compiler, TORCH_CXX_FOLDER=str(folder))
     name = requirement.split('=')[0]
     command = [python, '-m', 'pip', 'wheel', '-v', '--no-build-isolation', '--no-deps']
     command += ['--no-binary', name, '-w', folder, requirement]

@@ -2,7 +2,7 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """A C++ compiler for torch's extensions that parses torch's headers once, not for every file.
 
-Usage: TORCH_CXX_FOLDER=FOLDER CXX=tools/torch_cxx.py pip wheel ...
+Usage: TORCH_CXX_FOLDER=FOLDER [TORCH_CXX=COMPILER] CXX=tools/torch_cxx.py pip wheel ...
 
 The first file's call leaves ``<torch/types.h>``, precompiled with that file's flags, in FOLDER.
 g++ reads it in place of the text for each file with the same flags; other files, and calls that
@@ -13,11 +13,13 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
-COMPILER = 'c++'
+#: The compiler's command, which may have arguments.
+COMPILER = shlex.split(os.environ.get('TORCH_CXX', 'c++'))
 
 
 def precompile(arguments: list[str], source: str, folder: Path) -> Path | None:
@@ -31,7 +33,7 @@ def precompile(arguments: list[str], source: str, folder: Path) -> Path | None:
             command[command.index('-o') + 1] = str(precompiled)
             place = command.index(source)
             command[place : place + 1] = ['-x', 'c++-header', str(header)]
-            subprocess.call([COMPILER, *command])
+            subprocess.call([*COMPILER, *command])
     return header if precompiled.exists() else None
 
 
@@ -42,7 +44,7 @@ def main() -> None:
         header = precompile(arguments, source, Path(os.environ['TORCH_CXX_FOLDER']))
         if header:
             arguments += ['-Winvalid-pch', '-include', str(header)]
-    os.execvp(COMPILER, [COMPILER, *arguments])
+    os.execvp(COMPILER[0], [*COMPILER, *arguments])
 
 
 if __name__ == '__main__':
