@@ -56,7 +56,7 @@ def browse(
         number: Number of samples.
         start: Index of the first sample.
         split: ``'train'``, or ``'val'`` for the validation set's images and annotations in the
-        training pipeline.
+            training pipeline.
         checkpoint: If given, its predicted maps are drawn too; only its weights are loaded.
         device: Device of the model. Defaults to a GPU if there is one.
         seed: Seed of the augmentation. The same seed gives the same pictures.

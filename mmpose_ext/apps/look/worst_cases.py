@@ -72,7 +72,7 @@ def write_worst_cases(
         ann_file: The COCO-format annotation file of the test.
         image_dir: The folder that its file names are relative to.
         out_dir: Folder for ``person_*.png``, ``false_positive_*.png``, ``overview.png``,
-        ``cases.csv``.
+            ``cases.csv``.
         number: Number of people and of false positives.
         match_thr: Smallest OKS of a match; see :func:`match_people`.
         score_thr: Predictions need a score above it.

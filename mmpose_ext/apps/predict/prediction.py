@@ -80,7 +80,7 @@ def predict(
         boxes: Source of the boxes, for a top-down config.
         drawing: What to draw, and whether to show it.
         ann_file: A COCO-format file whose ``images`` map file names to ids. Without it, the names
-        are the ids.
+            are the ids.
         batch_size: Number of images, and of people for a top-down model, per batch.
         device: Device of the model. Defaults to a GPU if there is one.
         max_frames: Largest number of frames of each video or webcam.

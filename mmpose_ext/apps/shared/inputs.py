@@ -76,8 +76,8 @@ def expand_inputs(inputs: str | os.PathLike | Sequence) -> tuple[list[Source], l
 
     Args:
         inputs: One or more of: an image file; a folder, of which all images are used, sorted by
-        name and without subfolders; a video file; a webcam's index (``0`` or ``'webcam:0'``, unless
-        a file has that name).
+            name and without subfolders; a video file; a webcam's index (``0`` or ``'webcam:0'``,
+            unless a file has that name).
 
     Returns:
         tuple: The sources, and a failure for each missing input or empty folder.

@@ -127,7 +127,7 @@ class Figure:
     Attributes:
         keypoints: (17, 3) float64, COCO's order, camera axes, standing heights, pelvis at 0.
         points: (3,) by landmark name, including those that are not keypoints (``left_toe``,
-        ``chest``).
+            ``chest``).
         head, chest, pelvis: (3, 3) rotations; the columns are the part's left, up and forward.
     """
 

@@ -47,12 +47,12 @@ def generate(
     Args:
         out_dir: Folder of the data set; created if missing.
         splits: Number of images of 'train', 'val' and 'test'. None gives 1000 training and 200
-        validation images.
+            validation images.
         seed: Any non-negative integer.
         people: Fewest and most people per image, 1 to 60.
         image_size: (w, h) in pixels, at least 64 each.
         workers: Number of processes, which does not change the result. Defaults to 2, or 1 on one
-        core.
+            core.
         overwrite: Whether to replace a data set that has other settings.
         quality: Quality of the JPEGs, 1 to 100.
         progress: Whether to show a progress bar.

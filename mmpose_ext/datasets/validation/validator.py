@@ -55,15 +55,15 @@ def validate(
 
     Args:
         ann_file: COCO's JSON (including LSP's from tools/lsp2coco.py), MPII's JSON as mmpose reads
-        it, or the ``joints.mat`` of LSP or LSPET.
+            it, or the ``joints.mat`` of LSP or LSPET.
         image_dir: The folder of the images, needed for all depths but 'annotations'.
         depth: ``'annotations'`` checks only the file; ``'files'`` also checks that the images
-        exist; ``'headers'`` also checks their sizes and ends; ``'images'`` also decodes them.
-        Defaults to 'files' with ``image_dir``, else to 'annotations'.
+            exist; ``'headers'`` also checks their sizes and ends; ``'images'`` also decodes them.
+            Defaults to 'files' with ``image_dir``, else to 'annotations'.
         format: ``'coco'``, ``'mpii'``, ``'lsp'`` (joints.mat), or ``'auto'`` to detect it by the
-        content.
+            content.
         num_keypoints: K. Defaults to the number in the file's category, or else the number that
-        most annotations have; 16 for MPII and 14 for joints.mat.
+            most annotations have; 16 for MPII and 14 for joints.mat.
         needs_people: Whether a file without a usable person is a fault.
         workers: Threads that read images. Defaults to the number of processors, but at most 16.
         keypoint_names: The metainfo's K names, in order, to compare with the file's.

@@ -141,8 +141,8 @@ class ClusterTagHead(BaseHead):
 
         Args:
             feats: The backbone's maps. With ``test_cfg.flip_test``, a list of the maps of the input
-            and of its mirror image. With ``test_cfg.input_sizes``, a list with one such entry per
-            scale.
+                and of its mirror image. With ``test_cfg.input_sizes``, a list with one such entry
+                per scale.
             batch_data_samples (list[PoseDataSample]): B samples; the flip test uses their
                 ``flip_indices``.
             test_cfg (dict): ``flip_test``, ``output_heatmaps``, ``scales``, ``full_size`` and

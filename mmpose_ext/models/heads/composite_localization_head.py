@@ -120,7 +120,7 @@ class BaseCompositeLocalizationHead(BaseHead):
 
         Args:
             feats: The backbone's features. With ``test_cfg.flip_test``, a list of the features of
-            the input and of its mirror image.
+                the input and of its mirror image.
             batch_data_samples (list[PoseDataSample]): B samples; the flip test uses their
                 ``flip_indices``.
             test_cfg (dict): ``flip_test``, ``output_heatmaps`` and ``stage`` (index of the stage

@@ -178,8 +178,8 @@ class DiskOffsetHead(BaseHead):
 
         Args:
             feats: The backbone's features. With ``test_cfg.flip_test``, a list of the features of
-            the input and of its mirror image. With ``test_cfg.input_sizes``, a list with one such
-            entry per scale.
+                the input and of its mirror image. With ``test_cfg.input_sizes``, a list with one
+                such entry per scale.
             batch_data_samples (list[PoseDataSample]): B samples; their ``flip_indices`` and
                 ``input_size`` are used.
             test_cfg (dict): ``flip_test``, ``output_heatmaps`` and ``input_sizes``, the [w, h] of

@@ -124,7 +124,7 @@ class FullResolutionHead(BaseHead):
 
         Args:
             feats: The features. With ``test_cfg.flip_test``, a list of the features of the input
-            and of its mirror image.
+                and of its mirror image.
             batch_data_samples (list[PoseDataSample]): B samples; the flip test uses their
                 ``flip_indices``.
             test_cfg (dict): ``flip_test`` and ``output_heatmaps`` are used.
