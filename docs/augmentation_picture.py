@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import matplotlib.style
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -41,8 +42,9 @@ def draw(transform: dict, number: int = 100_000) -> tuple[np.ndarray, np.ndarray
     return result['bbox_rotation'], result['bbox_scale'][:, 0]
 
 
+@matplotlib.style.context('default')
 def picture(path: Path = PICTURE) -> None:
-    """Draw a row of two histograms for each transform."""
+    """Draw a row of two histograms for each transform, in matplotlib's own style."""
     rows = transforms()
     figure = Figure(figsize=(8, 2 * len(rows)), layout='constrained')
     for (left, right), (title, transform) in zip(figure.subplots(len(rows), 2), rows.items()):

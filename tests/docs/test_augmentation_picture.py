@@ -6,6 +6,7 @@ from __future__ import annotations
 import importlib.util
 
 import cv2
+import matplotlib.style
 import numpy as np
 import pytest
 from markdown_pages import ROOT
@@ -30,10 +31,12 @@ def test_draws_are_what_the_page_says(title, largest, deviation):
     assert rotated.std() == pytest.approx(deviation, abs=0.2)
 
 
-def test_picture_is_drawn_anew(tmp_path):
+@pytest.mark.parametrize('style', ['default', 'dark_background'])
+def test_picture_is_drawn_anew(tmp_path, style):
     """If this fails: python docs/augmentation_picture.py"""
     init_default_scope('mmpose')
-    script.picture(tmp_path / 'new.png')
+    with matplotlib.style.context(style):
+        script.picture(tmp_path / 'new.png')
     new, old = (
         cv2.imread(str(path)).astype(float) for path in (tmp_path / 'new.png', script.PICTURE)
     )

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import cv2
+import matplotlib
 import mmpose
 import pytest
 from mim.commands.run import run as mim_run
@@ -95,5 +96,6 @@ def test_analyze_logs(tmp_path, monkeypatch, capsys):
     run_tool(monkeypatch, 'analyze_logs', 'cal_train_time', log)
     assert 'average iter time: 0.5400 s/iter' in capsys.readouterr().out
     out = tmp_path / 'curve.png'
-    run_tool(monkeypatch, 'analyze_logs', 'plot_curve', log, '--keys=loss', '--out', out)
+    with matplotlib.rc_context():  # seaborn sets its style for the whole process
+        run_tool(monkeypatch, 'analyze_logs', 'plot_curve', log, '--keys=loss', '--out', out)
     assert cv2.imread(str(out)) is not None
