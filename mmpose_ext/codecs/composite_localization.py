@@ -37,7 +37,8 @@ class CompositeLocalization(BaseTorchCodec):
     The paper does not square the norm in Eq. 1. ``norm='squared'``, the usual Gaussian, is the
     default because only it gives a meaning to the paper's sigma = 16 and tau = 0.6: the cells at
     tau or above are those within 16.2 px of the keypoint, about one cell around it at S = 16. With
-    the norm as printed (``norm='plain'``) they are those within 261 px, the whole 256x256 input.
+    the norm as printed (``norm='plain'``) they are those within 261 px, almost the whole 256x256
+    input.
 
     Decoding (Section 3.4): each heatmap cell at tau or above points to the keypoint by its offset.
     The keypoint is the mean of these points, weighted by the heatmap. If no cell reaches tau, only
