@@ -31,63 +31,67 @@ CELLS_AT_ONCE = 1 << 24
 class DiskOffset(BaseTorchCodec):
     """People as disk heatmaps, three kinds of offsets and a body heatmap (Section III).
 
-    Drawn maps of ``map_size`` [w, h] cells; K keypoints, E edges, D = 2E directed edges (E from
-    parent to child, then E back). Offsets are in input pixels, x in channel 2 * i, y in 2 * i + 1:
+    The codec draws these maps of ``map_size`` [w, h] cells. There are K keypoints, E edges and
+    D = 2E directed edges (E from parent to child, then E back). Offsets are in input pixels, with x
+    in channel 2 * i and y in 2 * i + 1:
 
     - ``heatmaps`` (B, K, h, w): 1 within R of the keypoint of any person, else 0.
-    - ``short_offsets`` (B, 2K, h, w): in the disks, to the keypoint; where disks of several people
-      overlap, to the nearest one's.
-    - ``mid_offsets`` (B, 2D, h, w): in the disks of an edge's start keypoint, to the same (nearest)
-      person's end keypoint.
-    - ``body_heatmaps`` (B, 1, h, w): 1 on people, those without keypoints too.
-    - ``long_offsets`` (B, 2K, h, w): on a person, to each of this person's keypoints.
+    - ``short_offsets`` (B, 2K, h, w): in a keypoint's disk, they point to the keypoint. Where disks
+      of several people overlap, they point to the nearest keypoint.
+    - ``mid_offsets`` (B, 2D, h, w): in the disks of an edge's start keypoint, they point to the end
+      keypoint of the same (nearest) person.
+    - ``body_heatmaps`` (B, 1, h, w): 1 on people, including those without keypoints.
+    - ``long_offsets`` (B, 2K, h, w): on a person, they point to each of this person's keypoints.
     - ``mid_weights`` (B, D, h, w), ``long_weights`` (B, K, h, w): 1 where the offsets above are
-      defined (both keypoints labelled) and ``loss_weights`` is 1. Those of the short offsets are
-      the heatmaps.
+      defined (both keypoints are labelled) and ``loss_weights`` is 1. The heatmaps are the weights
+      of the short offsets.
     - ``loss_weights`` (B, 1, h, w): 0 in crowd regions and in people without keypoints, else 1.
       The body heatmap's loss also counts where the body is 1.
     - ``keypoint_weights`` (B, N, K): 0 also for keypoints outside the image, which are not drawn.
 
     An offset that is not defined is 0.
 
-    Two inputs, made by the transform :class:`PersonMasks`, give the person at each cell
-    (``instance_map``) and where the loss is left out (``loss_mask``). Without them a person is the
-    hull of its limbs (:func:`draw_limb_hulls`) and the loss counts everywhere.
+    The transform :class:`PersonMasks` makes two inputs: the person at each cell
+    (``instance_map``) and the cells that the loss excludes (``loss_mask``). Without them, a person
+    is the hull of the limbs (:func:`draw_limb_hulls`) and the loss counts everywhere.
 
-    Frame: corner pixels lie on corner cells (``align_corners``): cell i of w lies at input pixel
-    i * (W - 1) / (w - 1), so that the mirror image of a map is the map of the mirror image. Maps of
-    any size can be decoded: the network's (51x51 of 401x401), or those resized to the input.
+    Frame: corner pixels lie on corner cells (``align_corners``). Cell i of w lies at input pixel
+    i * (W - 1) / (w - 1), so that the mirror image of a map is the map of the mirror image. The
+    codec decodes maps of any size: the network's (51x51 of 401x401), or maps resized to the input.
 
-    R does not scale with the person. In the paper the maps have the input's size. That is the
-    default here, but it is too much for a data worker (some 200 maps, 130 MB per image): use
+    R does not scale with the person. In the paper, the maps have the input's size. This is the
+    default here, but it is too much for a data worker (some 200 maps, 130 MB per image). Use
     ``draw_on_device``, or a smaller ``map_size``.
 
     Decoding (Sections III-C and III-D):
 
-    1. Hough votes (:mod:`.voting`), of the whole batch on the maps' device: each position of
-       a heatmap votes, by its value over pi R^2, for where its short offset leads; votes are
-       smoothed, and local maxima are the candidates. The paper's "Gaussian filter with a threshold
-       value of 1.0" is read as one of sigma of about 1.0 cells of ``vote_step`` pixels: 4 px, with
-       maxima in windows of 25 px (the authors' code: 2 px on maps of the input's size, 20 px).
-    2. Sampling (:mod:`.sampling`), there too: where each candidate's mid and long offsets lead,
-       twice refined by the short offsets of the keypoint that they point to, as in training, and
-       its body value. Only these leave the device.
-    3. Pose plotting (:class:`PosePlotter`), image by image: growth, suppression within
-       ``seed_radius``, and what the body heatmap and the long offsets check, rescue and fill in.
-    4. Confidence. A keypoint's score is the keypoint heatmap there (``keypoint_score='heatmap'``),
-       or that times the OKS to be expected from the votes around it (``'expected_oks'``, the
-       paper's final choice); 0 where no offset put it. A person's is their mean over all K. With
-       ``nms='claimed'`` (Eq. 1, the PersonLab's and the paper's "soft-NMS") it counts keypoints
-       only where no better person has the same one within ``nms_radius``; ``'hard_oks'`` drops
-       people whose OKS with a better one is above ``nms_threshold``; ``'soft_oks'`` lowers their
-       scores by exp(-OKS^2 / nms_threshold). People of score ``score_threshold`` or less are
-       dropped. The size in OKS is that of the found keypoints' box.
+    1. Hough votes (:mod:`.voting`) of the whole batch, on the maps' device. Each position of a
+       heatmap votes for the point to which its short offset leads, with its value over pi R^2. The
+       votes are smoothed, and their local maxima are the candidates. The paper uses a "Gaussian
+       filter with a threshold value of 1.0". We read this as a sigma of about 1.0 cells of
+       ``vote_step`` pixels, which is 4 px, with maxima in windows of 25 px (the authors' code: 2 px
+       on maps of the input's size, 20 px).
+    2. Sampling (:mod:`.sampling`), also on the device. It follows the mid and long offsets of each
+       candidate, refined twice by the short offsets of the keypoint that they point to, as in
+       training, and reads the candidate's body value. Only these values leave the device.
+    3. Pose plotting (:class:`PosePlotter`), image by image. People grow from candidates, without a
+       second start within ``seed_radius``. The body heatmap and the long offsets check, join and
+       complete them.
+    4. Confidence. A keypoint's score is the keypoint heatmap at the keypoint
+       (``keypoint_score='heatmap'``), or this value times the OKS expected from the votes around
+       the keypoint (``'expected_oks'``, the paper's final choice). It is 0 if no offset led to the
+       keypoint. A person's score is the mean over all K. With ``nms='claimed'`` (Eq. 1, the
+       "soft-NMS" of PersonLab and of the paper), a keypoint counts only if no better person has
+       the same keypoint within ``nms_radius``. ``'hard_oks'`` drops people whose OKS with a better
+       person is above ``nms_threshold``. ``'soft_oks'`` lowers their scores by
+       exp(-OKS^2 / nms_threshold). People with a score of ``score_threshold`` or less are dropped.
+       The size in OKS is that of the box around the found keypoints.
 
     :meth:`batch_decode` returns keypoints (N, K, 2), their scores (N, K) and the scores of the
     people (N,), the best first.
 
-    If two keypoints of a person are within half a pixel of each other, their offsets cannot link
-    them: so short an offset counts as none (0 is drawn where nothing is known).
+    Offsets cannot link two keypoints of a person that are within half a pixel of each other,
+    because such a short offset counts as unknown (unknown offsets are drawn as 0).
 
     Args:
         input_size (Sequence[int]): Size of the network's input in [w, h].
@@ -142,7 +146,7 @@ class DiskOffset(BaseTorchCodec):
         self.decoder = DiskOffsetDecoder(self.settings)
 
     def make_constants(self) -> Maps:
-        """The frame, the cells' positions, a disk's cells and the directed edges' two ends (D,)."""
+        """Return the frame, the cells' positions, a disk's cells and the edges' two ends (D,)."""
         pitch = cell_pitch(self.input_size, self.map_size)
         return dict(
             pitch=pitch,
@@ -161,11 +165,11 @@ class DiskOffset(BaseTorchCodec):
         keypoints_visible: np.ndarray | None = None,
         **auxiliary: np.ndarray | None,
     ) -> dict[str, np.ndarray]:
-        """Encode one sample, see :meth:`BaseTorchCodec.encode`.
+        """Encode one sample; see :meth:`BaseTorchCodec.encode`.
 
         Raises:
-            ValueError: Also if ``instance_map`` names a person that the sample does not have.
-                (Checked here, in the data worker: drawing on a device does not wait for it.)
+            ValueError: Also if ``instance_map`` names a person that the sample does not have. This
+                is checked in the data worker, so that drawing does not wait for the device.
         """
         instance_map = auxiliary.get('instance_map')
         if instance_map is not None and np.size(instance_map):
@@ -184,20 +188,20 @@ class DiskOffset(BaseTorchCodec):
         instance_map: Tensor | None = None,
         loss_mask: Tensor | None = None,
     ) -> Maps:
-        """Draw all targets of a batch (Section III-B), a few images at a time where they are large.
+        """Draw all targets of a batch (Section III-B), a few images at a time if they are large.
 
         Args:
             keypoints (Tensor): (B, N, K, 2) in input pixels.
             weights (Tensor): (B, N, K).
             instance_map (Tensor, optional): (B, 1, h, w) integers, 0 for nobody, n + 1 for
                 person n. Defaults to the limbs' hull.
-            loss_mask (Tensor, optional): (B, 1, h, w), 0 where the loss is left out.
+            loss_mask (Tensor, optional): (B, 1, h, w), 0 at the cells that the loss excludes.
 
         Returns:
             dict[str, Tensor]: The tensors in ``map_names`` and ``keypoint_weights`` (B, N, K).
 
         Raises:
-            ValueError: If there are other than K keypoints, or the images' size is not
+            ValueError: If the number of keypoints is not K, or the size of the images is not
                 ``map_size``.
         """
         self._check_drawing(keypoints, instance_map, loss_mask)
@@ -238,7 +242,7 @@ class DiskOffset(BaseTorchCodec):
         }
 
     def _draw_part(self, points: Tensor, labelled: Tensor, instances: Tensor, maps: Maps) -> None:
-        """Write into blank maps all but ``loss_weights``, which is read."""
+        """Write all maps except ``loss_weights``, which this method reads, into blank maps."""
         fixed = self.constants(points.device)
         here, starts, ends = fixed['here'], fixed['edge_starts'], fixed['edge_ends']
         owner = instances.flatten(1)[:, None]  # (B, 1, h * w)
@@ -273,8 +277,8 @@ class DiskOffset(BaseTorchCodec):
             tuple: B arrays each: keypoints (N, K, 2), scores (N, K) and people's scores (N,).
 
         Raises:
-            ValueError: If the channels or sizes of the maps do not match, or an offset that is
-                followed is NaN or infinite.
+            ValueError: If the channels or sizes of the maps do not match, or an offset that the
+                decoder follows is NaN or infinite.
         """
         self.check_maps(maps)
         try:
@@ -284,7 +288,7 @@ class DiskOffset(BaseTorchCodec):
             raise
 
     def finite_sum(self, maps: Maps, scores: list) -> Tensor:
-        """Sum the maps; of offsets larger than 256x256 only those followed are checked."""
+        """Sum the maps except offsets above 256x256; the decoder checks those that it follows."""
         return sum(
             value.sum()
             for name, value in maps.items()
@@ -294,7 +298,7 @@ class DiskOffset(BaseTorchCodec):
     def flip(self, maps: Maps, flip_indices: Sequence[int]) -> Maps:
         """Turn the maps of a mirrored input back: mirror, swap left and right, negate x-offsets.
 
-        A directed edge's partner is the one between the mirrored keypoints.
+        The partner of a directed edge is the edge between the mirrored keypoints.
 
         Args:
             maps (dict[str, Tensor]): Any of ``map_names``, (B, C, h, w).

@@ -20,8 +20,8 @@ from .voting import Peaks, Votes, accumulate, cast_votes, expected_oks, find_pea
 class DiskOffsetDecoder:
     """Decodes a batch of maps; see :class:`DiskOffset` for the steps.
 
-    Votes and samples are taken on the maps' device. What follows (:mod:`.plotting`,
-    :mod:`.scoring`) needs numpy only and is shipped with exported models.
+    Voting and sampling run on the maps' device. The later steps (:mod:`.plotting`,
+    :mod:`.scoring`) need only numpy and are shipped with exported models.
 
     Args:
         settings (DiskOffsetSettings): The settings.
@@ -39,7 +39,7 @@ class DiskOffsetDecoder:
             tuple: B arrays each: keypoints (N, K, 2), scores (N, K) and people's scores (N,).
 
         Raises:
-            FloatingPointError: If an offset that is followed is NaN or infinite.
+            FloatingPointError: If an offset that the decoder follows is NaN or infinite.
         """
         maps = {name: value.contiguous() for name, value in maps.items()}
         num_images, _, h, w = maps['heatmaps'].shape
@@ -61,7 +61,7 @@ class DiskOffsetDecoder:
         return tuple(map(list, zip_equal(*results)))  # type: ignore[return-value]
 
     def _candidates(self, maps: Maps, votes: Votes, peaks: Peaks) -> list[Candidates]:
-        """Sample what the candidates predict, and bring it to the CPU in one copy."""
+        """Sample the maps at the candidates, and copy the results to the CPU at once."""
         fixed = self._constants(peaks.position.device)
         h, w = maps['heatmaps'].shape[-2:]
         k = self.settings.num_keypoints
@@ -118,7 +118,7 @@ class DiskOffsetDecoder:
         return images
 
     def _keypoint_scores(self, maps: Maps, poses: list[Poses]) -> list[np.ndarray]:
-        """Give the keypoints' scores, an array (N, K) an image."""
+        """Return the keypoints' scores, one array (N, K) per image."""
         device = maps['heatmaps'].device
         h, w = maps['heatmaps'].shape[-2:]
         k = self.settings.num_keypoints
@@ -150,7 +150,7 @@ class DiskOffsetDecoder:
         return np.split(scores, np.cumsum(people)[:-1])
 
     def _constants(self, device: torch.device) -> Maps:
-        """Give the directed edges' ends (D,) and each keypoint's edges (K, X), -1 to fill up."""
+        """Return the directed edges' ends (D,) and each keypoint's edges (K, X), padded with -1."""
         k = self.settings.num_keypoints
         if device not in self._on_device:
             with torch.inference_mode(False):

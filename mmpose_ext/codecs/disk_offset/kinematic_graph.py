@@ -31,12 +31,12 @@ COCO_EDGES: tuple[Edge, ...] = (
 
 
 def directed_edges(edges: Sequence[Edge]) -> tuple[Edge, ...]:
-    """Give all E edges from parent to child, then all E from child to parent."""
+    """Return all E edges from parent to child, then all E from child to parent."""
     return (*edges, *((end, start) for start, end in edges))
 
 
 def check_tree(edges: Sequence[Edge]) -> int:
-    """Check that edges make a tree of all keypoints; give its number of keypoints K.
+    """Check that edges form a tree of all keypoints; return the number of keypoints K.
 
     Raises:
         ValueError: If a keypoint is not reached, or reached twice.
@@ -58,10 +58,10 @@ def check_tree(edges: Sequence[Edge]) -> int:
 
 
 def edges_from(edges: Sequence[Edge], num_keypoints: int) -> list[list[int]]:
-    """Give for each keypoint the indices of the directed edges that start there.
+    """Return the indices of the directed edges that start at each keypoint.
 
     Returns:
-        list[list[int]]: K lists of one length, filled up with -1.
+        list[list[int]]: K lists of one length, padded with -1.
     """
     lists: list[list[int]] = [[] for _ in range(num_keypoints)]
     for index, (start, _) in enumerate(directed_edges(edges)):
@@ -71,10 +71,10 @@ def edges_from(edges: Sequence[Edge], num_keypoints: int) -> list[list[int]]:
 
 
 def mirrored_edges(edges: Sequence[Edge], flip_indices: Sequence[int]) -> list[int]:
-    """Give for each directed edge the index of the one between the mirrored keypoints.
+    """Return the index of the mirror image of each directed edge.
 
     Raises:
-        ValueError: If there is none.
+        ValueError: If a mirror image is not in the graph.
     """
     directed = directed_edges(edges)
     index = {edge: i for i, edge in enumerate(directed)}

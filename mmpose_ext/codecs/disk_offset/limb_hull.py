@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""A person's rough shape from the keypoints, for people without a segmentation."""
+"""Draw a person's rough shape from the keypoints, for people without a segmentation."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from torch import Tensor
 
 from .kinematic_graph import COCO_EDGES
 
-#: The convex parts besides the limbs, in COCO's keypoints: the trunk.
+#: The trunk in COCO's keypoints, the only convex part that is not a limb.
 COCO_TRUNK = (5, 6, 11, 12)
 #: Half of a limb's width, as a fraction of the diagonal of the labelled keypoints' box.
 HALF_WIDTH = 0.05
-#: The least half of a limb's width in input pixels.
+#: Half of a limb's least width, in input pixels.
 LEAST_HALF_WIDTH = 4.0
 
 
@@ -28,23 +28,23 @@ def draw_limb_hulls(
 ) -> Tensor:
     """Draw each person as the union of the parts' convex hulls, widened to the limbs' width.
 
-    A part's hull is that of its labelled keypoints, each a disk of half a limb's width:
-    ``HALF_WIDTH`` times the diagonal of the person's labelled keypoints' box, at least
-    ``LEAST_HALF_WIDTH`` (both as in the transform :class:`PersonMasks`). A convex shape meets a row
-    of cells in one interval; its ends are computed for all rows and people at once, and the rows
-    are filled by a running sum. Where people overlap, the smaller person (the diagonal) is in
-    front: a larger one behind still shows elsewhere.
+    The hull of a part covers its labelled keypoints, each as a disk with a radius of half a limb's
+    width: ``HALF_WIDTH`` times the diagonal of the box around the person's labelled keypoints, at
+    least ``LEAST_HALF_WIDTH`` (both as in the transform :class:`PersonMasks`). A convex shape meets
+    a row of cells in one interval. Its ends are computed for all rows and people at once, and a
+    running sum fills the rows. If people overlap, the one with the smaller diagonal is in front,
+    because a larger person behind remains visible elsewhere.
 
     Args:
         points (Tensor): (B, N, K, 2) float32 in input pixels.
         labelled (Tensor): (B, N, K) bool.
-        size (tuple[int, int]): Of the map in cells, [w, h].
+        size (tuple[int, int]): Size of the map in cells, [w, h].
         pitch (Tensor): (2,) input pixels from cell to cell.
         parts (Sequence[Sequence[int]]): Keypoints of each convex part. Defaults to COCO's limbs
             and trunk.
 
     Returns:
-        Tensor: (B, h, w) int64: 0 where nobody is, n + 1 on person n.
+        Tensor: (B, h, w) int64: 0 for nobody, n + 1 for person n.
     """
     w, h = size
     num_images, num_people = labelled.shape[:2]
@@ -54,7 +54,7 @@ def draw_limb_hulls(
     half_width = (HALF_WIDTH * diagonal).clamp(min=LEAST_HALF_WIDTH)
     rows = torch.arange(h, device=points.device) * pitch[1]
     count = torch.zeros(num_images, num_people, h, w + 1, device=points.device)
-    for part in parts:  # memory for one part at a time
+    for part in parts:  # one part at a time, which saves memory
         left, right = _part_interval(points, labelled, part, half_width, rows)
         first = (left / pitch[0]).ceil().clamp(0, w).long()
         last = (right / pitch[0]).floor().clamp(-1, w - 1).long() + 1
@@ -70,7 +70,7 @@ def draw_limb_hulls(
 
 
 def _diagonal(points: Tensor, labelled: Tensor) -> Tensor:
-    """Diagonal (B, N) of the labelled keypoints' box; 0 for people without any."""
+    """Return the diagonal (B, N) of the box around the labelled keypoints; 0 without any."""
     low = points.masked_fill(~labelled[..., None], torch.inf).amin(2)
     high = points.masked_fill(~labelled[..., None], -torch.inf).amax(2)
     return (high - low).clamp(min=0).square().sum(-1).sqrt()
@@ -79,11 +79,11 @@ def _diagonal(points: Tensor, labelled: Tensor) -> Tensor:
 def _part_interval(
     points: Tensor, labelled: Tensor, part: Sequence[int], half_width: Tensor, rows: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Give where a part's hull starts and ends in each row: two (B, N, h) in input pixels.
+    """Return where a part's hull starts and ends in each row: two (B, N, h) in input pixels.
 
-    The hull of points is bounded by segments between pairs of them, so that in each row its ends
-    are the extremes over all pairs, a point paired with itself included. Empty rows start at
-    infinity.
+    Segments between pairs of points bound the hull of the points. Its ends in each row are
+    therefore the extremes over all pairs, including pairs of a point with itself. Empty rows start
+    at infinity.
     """
     pairs = torch.tensor([*((k, k) for k in part), *combinations(part, 2)])
     pairs = pairs.to(points.device, non_blocking=True)
@@ -98,10 +98,10 @@ def _part_interval(
 def _capsule_interval(
     start: Tensor, end: Tensor, radius: Tensor, rows: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Give a capsule's interval in each row: start and end (..., 2), rows (h,) -> two (..., h).
+    """Return a capsule's interval in each row: start and end (..., 2), rows (h,) -> two (..., h).
 
-    The capsule is two disks and the rectangle between them; the rectangle's ends in a row are
-    those of its two long sides where the row meets them.
+    A capsule consists of two disks and the rectangle between them. The rectangle's ends in a row
+    are the points at which the row meets its two long sides.
     """
     lefts, rights = [], []
     for centre in (start, end):

@@ -2,7 +2,7 @@
 """StrongPose's decoding in pure numpy, for models outside PyTorch.
 
 This module does in numpy, one image at a time, what :mod:`.voting` and :mod:`.sampling` do in
-torch. The steps after the candidates are the codec's own :mod:`.plotting` and :mod:`.scoring`.
+torch. The codec's own modules :mod:`.plotting` and :mod:`.scoring` do the steps after that.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from .plotting import Candidates, PosePlotter, Poses
 from .scoring import keypoint_spreads, rank
 from .settings import BODY_REACH, LEAST_OFFSET, PAD, REFINE_STEPS, DiskOffsetSettings
 
-#: Where the body heatmap is read around a candidate, in input pixels.
+#: Positions around a candidate at which the body heatmap is read, in input pixels.
 NEAR_BODY = BODY_REACH * np.array([[0, 0], [1, 0], [-1, 0], [0, 1], [0, -1]], np.float32)
 
 
@@ -29,12 +29,12 @@ def decode_disk_offset(
     Args:
         maps (dict[str, np.ndarray]): ``heatmaps``, ``body_heatmaps``, ``short_offsets``,
             ``mid_offsets`` and ``long_offsets``.
-        settings (DiskOffsetSettings): The codec's.
-        size (tuple[int, int]): The input's [w, h].
+        settings (DiskOffsetSettings): The codec's settings.
+        size (tuple[int, int]): Size of the input, [w, h].
 
     Returns:
         list[tuple]: For each image keypoints (N, K, 2) in input pixels, scores (N, K) and people's
-        scores (N,), from the highest down.
+        scores (N,), the highest first.
     """
     ratio = (np.array(settings.input_size) - 1) / (np.array(size) - 1)
     results = []
@@ -46,7 +46,7 @@ def decode_disk_offset(
 
 
 class _Image:
-    """One image's maps (C, h, w) and what is found in them."""
+    """Decoder of one image's maps (C, h, w)."""
 
     def __init__(self, maps: dict[str, np.ndarray], settings: DiskOffsetSettings) -> None:
         self.maps, self.settings = maps, settings
@@ -64,12 +64,12 @@ class _Image:
         return rank(pose, self._scores(pose), self.settings)
 
     def _skips(self) -> np.ndarray:
-        """Every n-th column and row votes: n for x and y (2,)."""
+        """Return n for x and y (2,); every n-th column and row votes."""
         spacing = self.settings.vote_spacing
         return np.array([max(1, round(spacing / float(step))) for step in self.pitch])
 
     def _votes(self) -> np.ndarray:
-        """Votes (K, h, w) on a grid of ``vote_step`` pixels with an empty margin."""
+        """Return the votes (K, h, w) on a grid of ``vote_step`` pixels with an empty margin."""
         s = self.settings
         skip_x, skip_y = self._skips()
         sparse = self.maps['heatmaps'][:, ::skip_y, ::skip_x]
@@ -100,7 +100,7 @@ class _Image:
         return votes.astype(np.float32).reshape(self.kinds, h, w)
 
     def _peaks(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """The candidates' kinds (P,), positions (P, 2) in pixels and scores (P,)."""
+        """Return the candidates' keypoints (P,), positions (P, 2) in pixels and scores (P,)."""
         votes = self.votes
         rows = votes[:, :-2] + votes[:, 2:] + 2 * votes[:, 1:-1]
         pairs = rows[..., 1:] + rows[..., :-1]
@@ -120,7 +120,7 @@ class _Image:
         return kind, position.astype(np.float32), score
 
     def _nearest(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """The nearest cells' columns and rows (...) and positions (..., 2)."""
+        """Return the nearest cells' columns and rows (...) and positions (..., 2)."""
         cells = np.minimum(np.maximum(np.round(points / self.pitch), 0), self.cells - 1)
         x, y = np.moveaxis(cells.astype(np.int64), -1, 0)
         return x, y, (cells * self.pitch).astype(np.float32)
@@ -159,7 +159,7 @@ class _Image:
         return Candidates(kind, position, score, ends, end_scores, far, body)
 
     def _scores(self, pose: Poses) -> np.ndarray:
-        """The keypoints' scores (N, K)."""
+        """Return the keypoints' scores (N, K)."""
         kind = np.broadcast_to(np.arange(self.kinds), pose.keypoints.shape[:2])
         x, y, _ = self._nearest(pose.keypoints)
         scores = self.maps['heatmaps'][kind, y, x]
@@ -172,7 +172,7 @@ class _Image:
     def _expected_oks(
         self, kind: np.ndarray, position: np.ndarray, spread: np.ndarray
     ) -> np.ndarray:
-        """The expected OKS (P,) of keypoints; see :func:`.voting.expected_oks`."""
+        """Return the expected OKS (P,) of keypoints; see :func:`.voting.expected_oks`."""
         s = self.settings
         skips = self._skips()
         step = (skips * self.pitch).astype(np.float32)

@@ -12,11 +12,11 @@ from .settings import DiskOffsetSettings
 
 
 class Candidates(NamedTuple):
-    """P candidates of one image, the rows of the arrays; see :class:`~.sampling.Samples`."""
+    """The P candidates of one image, one per row; see :class:`~.sampling.Samples`."""
 
-    keypoint: np.ndarray  #: (P,) int64, the kind k
+    keypoint: np.ndarray  #: (P,) int64, the keypoint k
     position: np.ndarray  #: (P, 2) in input pixels
-    score: np.ndarray  #: (P,) the strong keypoint heatmap's
+    score: np.ndarray  #: (P,), from the strong keypoint heatmap
     ends: np.ndarray  #: (P, X, 2), NaN where unknown
     end_scores: np.ndarray  #: (P, X)
     far: np.ndarray  #: (P, K, 2), NaN where unknown
@@ -24,38 +24,39 @@ class Candidates(NamedTuple):
 
 
 class Poses(NamedTuple):
-    """F people."""
+    """The F people of an image."""
 
     keypoints: np.ndarray  #: (F, K, 2) float32 in input pixels, finite throughout
-    found: np.ndarray  #: (F, K) bool, a candidate lies there
-    placed: np.ndarray  #: (F, K) bool, found or put there by an offset; else a mere stand-in
+    found: np.ndarray  #: (F, K) bool, whether it is a candidate
+    placed: np.ndarray  #: (F, K) bool, whether it is found or an offset led there
 
 
 class PosePlotter:
-    """Grow people from candidates along the kinematic graph, and join what long offsets join.
+    """Grow people from candidates along the kinematic graph, and join their parts.
 
-    1. Links. For each edge of the graph, two candidates of its ends' kinds fit if the offset of
-       each leads within ``snap_radius`` of the other; they are linked if each is the other's best
-       (the smallest sum of both distances). All edges, both directions and all candidates are
-       compared at once. A link being one to one, nobody's keypoint is taken twice.
-    2. Queue. Candidates are taken by score. One that belongs to a person already, or lies within
-       ``seed_radius`` of the same keypoint of one (a second maximum in its disk), is skipped;
-       else a new person starts from it, whatever its kind, and grows along the links.
-    3. Body check. A person of whose candidates the body heatmap is on average below
-       ``body_threshold`` is dropped.
-    4. Body rescue. The graph tears where a joint between is hidden or not labelled. A candidate
-       whose own long offset leads back to itself within ``join_radius`` (so that the body there is
-       this person's, not somebody's in front) votes for and against joining two parts: for each
-       candidate of the other part, whether its long offset leads within ``join_radius`` of it.
-       Parts without a keypoint in common are joined, those with the most agreement first, if at
-       least half of the votes agree.
-    5. Missing keypoints are put where the offset of a found neighbour leads, if the keypoint
-       heatmap there reaches ``vote_threshold``; else where the long offset of the candidate
-       nearest in the graph (of those of step 4) leads. What is left stands on the nearest found
-       keypoint.
+    1. Links. For each edge of the graph, a candidate of its start keypoint and one of its end
+       keypoint fit if the offset of each leads within ``snap_radius`` of the other. They are linked
+       if each is the other's best (the smallest sum of both distances). All edges, both directions
+       and all candidates are compared at once. Links are one to one, so no keypoint is used twice.
+    2. Queue. Candidates are processed by score, the highest first. A candidate is skipped if it
+       already belongs to a person, or lies within ``seed_radius`` of the same keypoint of a person
+       (a second maximum in the same disk). Otherwise, a new person starts from it, whatever its
+       keypoint, and grows along the links.
+    3. Body check. A person is dropped if the mean of the body heatmap at the person's candidates is
+       below ``body_threshold``.
+    4. Body rescue. The graph tears if a joint in between is hidden or unlabelled. A candidate votes
+       on joining its part with another if its own long offset leads back to itself within
+       ``join_radius``, because the body there is then this person's, not that of somebody in front.
+       For each candidate of the other part, it votes in favour if its long offset leads within
+       ``join_radius`` of that candidate, and against otherwise. Parts without a common keypoint are
+       joined if at least half of the votes are in favour, those with the most agreement first.
+    5. Missing keypoints. A missing keypoint goes where the offset of a found neighbour leads, if
+       the keypoint heatmap there reaches ``vote_threshold``. Otherwise, it goes where a long offset
+       leads, that of the nearest candidate in the graph among those that vote in step 4. If there
+       is none, it goes to the nearest found keypoint.
 
     Args:
-        settings (DiskOffsetSettings): Its radii, thresholds and kinematic graph are used here.
+        settings (DiskOffsetSettings): The radii, the thresholds and the kinematic graph.
     """
 
     def __init__(self, settings: DiskOffsetSettings) -> None:
@@ -68,7 +69,7 @@ class PosePlotter:
         number = range(len(edges))
         self.forward = np.array([outgoing[edges[i][0]].index(i) for i in number])
         self.backward = np.array([outgoing[edges[i][1]].index(i + len(edges)) for i in number])
-        #: The kind at the end of each slot, (K, X) lists without the filling.
+        #: The keypoint at the end of each slot: K lists of at most X, without padding.
         ends = [end for _, end in edges] + [start for start, _ in edges]
         self.kinds = [[ends[e] for e in row if e >= 0] for row in outgoing]
         self.order = _graph_order(self.kinds)
@@ -86,7 +87,7 @@ class PosePlotter:
         return self._fill(table, people)
 
     def _link(self, table: _Table) -> np.ndarray:
-        """Give for each candidate and slot the linked one's row, or -1: (K, M, X)."""
+        """Return the row of the candidate linked to each candidate and slot (K, M, X), or -1."""
         start, end = self.starts, self.finishes
         ahead = table.ends[start, :, self.forward]  # (E, M, 2)
         back = table.ends[end, :, self.backward]
@@ -107,7 +108,7 @@ class PosePlotter:
         return links
 
     def _grow(self, table: _Table, links: np.ndarray) -> np.ndarray:
-        """Give people as rows of candidates (F, K), -1 where missing."""
+        """Return people as rows of candidates (F, K), -1 for missing keypoints."""
         width = table.score.shape[1]
         flat = links.reshape(-1, self.slots).tolist()
         position = table.position.reshape(-1, 2).tolist()
@@ -160,7 +161,7 @@ class PosePlotter:
         row = people[owner, kind]
         position, far = table.position[kind, row], table.far[kind, row]
         trusted = table.trusted(self.settings.join_radius)[kind, row]
-        # agree[i, j]: candidate i's long offset leads to candidate j
+        # agree[i, j]: the long offset of candidate i leads to candidate j
         with np.errstate(invalid='ignore'):
             distance = np.square(far[:, kind, 0] - position[:, 0])
             distance += np.square(far[:, kind, 1] - position[:, 1])
@@ -200,7 +201,7 @@ class PosePlotter:
                 best[better, end] = score[better]
                 keypoints[better, end] = table.ends[kind, row[better], slot]
                 placed[better, end] = True
-        # the long offset of the nearest keypoint that is trusted
+        # the long offset of the nearest trusted keypoint
         nearest = self.order  # (K, K)
         known = found & table.of(table.trusted(self.settings.join_radius), people)
         far = table.of(table.far, people)[:, nearest, every[:, None]]  # (F, K, K, 2)
@@ -217,7 +218,7 @@ class PosePlotter:
 
 
 class _Table:
-    """Candidates as rows of their kind: arrays (K, M, ...), the best first."""
+    """Candidates by keypoint as arrays (K, M, ...), the best first."""
 
     def __init__(self, candidates: Candidates, num_keypoints: int) -> None:
         order = np.lexsort((-candidates.score, candidates.keypoint))
@@ -239,15 +240,15 @@ class _Table:
         self.far = spread(candidates.far, np.nan)
         self.body = spread(candidates.body, 0)
         place = kind * self.width + row
-        #: The candidates' places k * M + row, by score.
+        #: The candidates' places k * M + row, the highest score first.
         self.queue = place[np.argsort(-candidates.score[order], kind='stable')]
 
     def of(self, values: np.ndarray, people: np.ndarray) -> np.ndarray:
-        """Give the values (F, K, ...) of people's candidates; anything where there is none."""
+        """Return the values (F, K, ...) of people's candidates; undefined for missing ones."""
         return values[np.arange(self.shape[0]), people]
 
     def trusted(self, radius: float) -> np.ndarray:
-        """Tell whose own long offset leads back to themselves (K, M)."""
+        """Return whether the own long offset of each candidate leads back to itself (K, M)."""
         every = np.arange(self.shape[0])
         own = self.far[every, :, every]
         with np.errstate(invalid='ignore'):
@@ -255,7 +256,7 @@ class _Table:
 
 
 def keep_best(candidates: Candidates, number: int) -> Candidates:
-    """Keep at most a number of candidates of each kind, the best."""
+    """Keep the best candidates of each keypoint, at most ``number``."""
     kind = candidates.keypoint
     if not len(kind) or np.bincount(kind).max() <= number:
         return candidates
@@ -266,12 +267,12 @@ def keep_best(candidates: Candidates, number: int) -> Candidates:
 
 
 def _distances(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """Give the distances (E, M, M) between points (E, M, 2) and (E, M, 2)."""
+    """Return the distances (E, M, M) between points (E, M, 2) and (E, M, 2)."""
     return np.sqrt(np.square(one[:, :, None] - other[:, None]).sum(-1))
 
 
 def _graph_order(kinds: list[list[int]]) -> np.ndarray:
-    """Give for each keypoint all keypoints, the nearest in the graph first: (K, K)."""
+    """Return all keypoints for each keypoint (K, K), the nearest in the graph first."""
     order = []
     for start in range(len(kinds)):
         reached = [start]

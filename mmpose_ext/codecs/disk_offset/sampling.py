@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Sample the offsets of disk maps at points, on the maps' device."""
+"""Follow the offsets of StrongPose's maps from points, on the maps' device."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from .settings import BODY_REACH, LEAST_OFFSET, REFINE_STEPS
 
 
 class Samples(NamedTuple):
-    """What P candidates predict; X is the largest number of edges that start at a keypoint."""
+    """Predictions of P candidates; X is the largest number of edges that start at a keypoint."""
 
-    ends: Tensor  #: (P, X, 2) where the candidate's edges end, in input pixels
-    end_scores: Tensor  #: (P, X) the ends' keypoint heatmaps there
-    far: Tensor  #: (P, K, 2) where the long offsets put the person's keypoints
-    body: Tensor  #: (P,) the body heatmap's maximum near by
+    ends: Tensor  #: (P, X, 2), the ends of the candidate's edges, in input pixels
+    end_scores: Tensor  #: (P, X), the keypoint heatmaps at these ends
+    far: Tensor  #: (P, K, 2), the ends of the long offsets, in input pixels
+    body: Tensor  #: (P,), the maximum of the body heatmap nearby
     exists: Tensor  #: (P, X) bool, whether the edge leads anywhere
     known: Tensor  #: (P, K) bool, whether the long offset leads anywhere
 
 
 def cell_pitch(input_size: tuple[int, int], size: tuple[int, int]) -> Tensor:
-    """Give the input pixels from cell to cell (2,) of maps of a size [w, h], on the CPU."""
+    """Return the input pixels from cell to cell (2,) for maps of size [w, h], on the CPU."""
     pixels, cells = torch.tensor(input_size), torch.tensor(size)
     return (pixels - 1).clamp(min=1) / (cells - 1).clamp(min=1)
 
 
 def nearest_cells(points: Tensor, size: tuple[int, int], pitch: Tensor) -> tuple[Tensor, Tensor]:
-    """Give the index y * w + x (...) of the nearest cell, and its position (..., 2)."""
+    """Return the index y * w + x (...) of the nearest cell, and its position (..., 2)."""
     last = torch.tensor(size, device=points.device) - 1
     cells = (points / pitch).round().nan_to_num(0.0).clamp(min=0).minimum(last)
     index = (cells[..., 1] * size[0] + cells[..., 0]).long()
@@ -71,9 +71,9 @@ def sample(
         keypoint (Tensor): (P,) int64.
         points (Tensor): (P, 2) in input pixels.
         pitch (Tensor): (2,) input pixels from cell to cell, on the maps' device.
-        edges_from (Tensor): (K, X) directed edges from each keypoint, -1 to fill up.
-        edge_ends (Tensor): (D,) keypoint at each directed edge's end.
-        threshold (float): An end moves by its short offset where its heatmap reaches this.
+        edges_from (Tensor): (K, X), the directed edges from each keypoint, padded with -1.
+        edge_ends (Tensor): (D,), the keypoint at each directed edge's end.
+        threshold (float): An end moves by the short offset there if the heatmap reaches this.
     """
     h, w = maps['heatmaps'].shape[-2:]
     size = (w, h)
@@ -88,7 +88,7 @@ def sample(
     exists &= mid.square().sum(-1) >= LEAST_OFFSET**2
     known = far.square().sum(-1) >= LEAST_OFFSET**2
     known |= everyone == keypoint[:, None]
-    # mid and long offsets alike, as in training
+    # refine mid and long offsets alike, as in training
     kinds = torch.cat([edge_ends[edges], everyone], 1)
     ends = here[:, None] + torch.cat([mid, far], 1)
     for _ in range(REFINE_STEPS):

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Scores of people and suppression of repeated ones (StrongPose, Section III-D)."""
+"""Score people and suppress duplicates (StrongPose, Section III-D)."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from .settings import LEAST_SPREAD, DiskOffsetSettings
 def rank(
     pose: Poses, scores: np.ndarray, settings: DiskOffsetSettings
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Score the people of an image, suppress repeated ones, and put the best first.
+    """Score the people of an image, suppress duplicates, and sort them, the best first.
 
     Args:
         pose (Poses): F people.
-        scores (np.ndarray): (F, K) the keypoints' scores.
-        settings (DiskOffsetSettings): How to suppress, and which scores to drop.
+        scores (np.ndarray): (F, K), the keypoints' scores.
+        settings (DiskOffsetSettings): The kind of suppression and the thresholds.
 
     Returns:
         tuple: keypoints (N, K, 2), their scores (N, K) and the people's scores (N,).
@@ -39,10 +39,10 @@ def rank(
 
 
 def keypoint_spreads(pose: Poses, settings: DiskOffsetSettings) -> np.ndarray:
-    """Give the standard deviations (F, K) in input pixels at which OKS has its width.
+    """Return the standard deviations (F, K) of OKS in input pixels.
 
-    They are the person's size (the root of the found keypoints' box) times 2 sigma_k, at least
-    LEAST_SPREAD.
+    They are 2 sigma_k times the person's size (the square root of the area of the box around the
+    found keypoints), at least LEAST_SPREAD.
     """
     sizes = np.sqrt(box_areas(pose.keypoints, pose.found))
     spreads = sizes[:, None] * (2 * np.array(settings.sigmas, np.float32))
@@ -50,7 +50,7 @@ def keypoint_spreads(pose: Poses, settings: DiskOffsetSettings) -> np.ndarray:
 
 
 def box_areas(keypoints: np.ndarray, found: np.ndarray) -> np.ndarray:
-    """Give the areas (F,) of the boxes around the found keypoints, at least 1.
+    """Return the areas (F,) of the boxes around the found keypoints, at least 1.
 
     Args:
         keypoints (np.ndarray): (F, K, 2) in input pixels.
@@ -64,7 +64,7 @@ def box_areas(keypoints: np.ndarray, found: np.ndarray) -> np.ndarray:
 
 
 def oks_matrix(keypoints: np.ndarray, areas: np.ndarray, sigmas: np.ndarray) -> np.ndarray:
-    """Give the object keypoint similarity between all people, over all keypoints.
+    """Return the object keypoint similarity between all people, over all keypoints.
 
     The size is the mean of both people's areas, as in mmpose's ``oks_iou``.
 
@@ -84,16 +84,16 @@ def oks_matrix(keypoints: np.ndarray, areas: np.ndarray, sigmas: np.ndarray) -> 
 def claimed_scores(
     keypoints: np.ndarray, scores: np.ndarray, order: np.ndarray, radius: float
 ) -> np.ndarray:
-    """Give the people's scores by the keypoints that no better person claims (Eq. 1).
+    """Return the people's scores from the keypoints that no better person claims (Eq. 1).
 
     Args:
         keypoints (np.ndarray): (F, K, 2) in input pixels.
-        scores (np.ndarray): (F, K) the keypoints' scores.
-        order (np.ndarray): (F,) the people, the best first.
+        scores (np.ndarray): (F, K), the keypoints' scores.
+        order (np.ndarray): (F,), the people, the best first.
         radius (float): r in input pixels.
 
     Returns:
-        np.ndarray: (F,) the sum of the unclaimed keypoints' scores, divided by K.
+        np.ndarray: (F,), the sum of the unclaimed keypoints' scores, divided by K.
     """
     points = keypoints[order]
     distance = np.square(points[:, None] - points[None]).sum(-1)  # (F, F, K)
@@ -105,7 +105,7 @@ def claimed_scores(
 
 
 def hard_nms(oks: np.ndarray, scores: np.ndarray, threshold: float) -> np.ndarray:
-    """Keep people, the best first, whose OKS with each better one kept is within the threshold.
+    """Keep people whose OKS with each better person that is kept is within the threshold.
 
     Args:
         oks (np.ndarray): (F, F).
@@ -128,7 +128,8 @@ def hard_nms(oks: np.ndarray, scores: np.ndarray, threshold: float) -> np.ndarra
 def soft_nms(oks: np.ndarray, scores: np.ndarray, threshold: float) -> np.ndarray:
     """Lower the scores of people who resemble better ones (Gaussian soft-NMS).
 
-    Best first, each person multiplies the scores of all that remain by exp(-OKS^2 / threshold).
+    In order of their scores, each person multiplies the scores of those who remain by
+    exp(-OKS^2 / threshold).
 
     Args:
         oks (np.ndarray): (F, F).

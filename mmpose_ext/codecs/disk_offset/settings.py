@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""The settings of StrongPose's codec, and the constants that all its parts share."""
+"""The settings of StrongPose's codec, and the constants that its modules share."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ COCO_SIGMAS = (
     0.026, 0.025, 0.025, 0.035, 0.035, 0.079, 0.079, 0.072, 0.072, 0.062, 0.062, 0.107, 0.107,
     0.087, 0.087, 0.089, 0.089,
 )  # fmt: skip
-#: How a keypoint's score is found.
+#: Kinds of keypoint scores.
 KEYPOINT_SCORES = ('expected_oks', 'heatmap')
-#: How repeated people are suppressed.
+#: Kinds of suppression of duplicate people.
 NMS_KINDS = ('none', 'claimed', 'hard_oks', 'soft_oks')
 
 #: Empty cells around each map of votes, so that the neighbours of any cell exist.
 PAD = 4
-#: An offset to another keypoint that is shorter than this leads nowhere: offsets are drawn as 0
-#: where nothing is known. In input pixels.
+#: Shorter offsets to another keypoint, in input pixels, count as unknown, because unknown offsets
+#: are drawn as 0.
 LEAST_OFFSET = 0.5
-#: How often the end of a mid or long offset is moved by the short offset there.
+#: How many times the short offset at the end of a mid or long offset moves this end.
 REFINE_STEPS = 2
-#: No keypoint is taken to be more precise than this, in input pixels: the box around a single found
-#: keypoint says nothing about the person's size.
+#: The least standard deviation of a keypoint, in input pixels, because the box around a single
+#: found keypoint says nothing about the person's size.
 LEAST_SPREAD = 1.0
 #: The body heatmap is read at a candidate and this many input pixels up, down, left and right of
 #: it, because joints lie at the border of a segment.
@@ -37,35 +37,37 @@ BODY_REACH = 4.0
 class DiskOffsetSettings:
     """Settings of :class:`DiskOffset`. To add one, add a field here and use it.
 
-    The module needs the standard library only and is shipped with exported models, which hold
-    these fields as JSON.
+    The module needs only the standard library. Exported models contain it, and hold these fields as
+    JSON.
 
     Args:
         input_size (tuple[int, int]): Size of the network's input in pixels, [w, h].
         edges (tuple[tuple[int, int], ...]): The kinematic graph, a tree. Defaults to COCO's.
         radius (float): R in input pixels. Defaults to 16.
         vote_threshold (float): Positions with a lower heatmap do not vote. Defaults to 0.1.
-        vote_spacing (float): Of maps with cells finer than this, in input pixels, every n-th row
-            and column votes, n the nearest. Defaults to 4: 50 votes a disk.
+        vote_spacing (float): Approximate distance of voting positions in input pixels: in finer
+            maps, only every n-th row and column votes. Defaults to 4, which gives 50 votes per
+            disk.
         vote_step (float): Input pixels between the cells in which votes are counted. Smaller cells
-            tell people apart who are closer, larger ones keep a disk's votes together where short
+            separate people who are closer; larger cells keep the votes of a disk together if short
             offsets err. Defaults to 5, the best on maps with errors of 0 to 5 px
             (docs/strongpose.md).
         peak_threshold (float): Least share of a whole disk's votes in a candidate. Defaults to
-            0.02: where disks overlap a keypoint has only a part of its disk.
-        max_candidates (int): Most candidates of an image and keypoint; the best are kept. Defaults
-            to 128.
-        snap_radius (float): How far from a candidate the offset of a linked one may lead, in input
-            pixels. Defaults to 32.
+            0.02, because a keypoint has only part of its disk if disks overlap.
+        max_candidates (int): Largest number of candidates per image and keypoint; the best are
+            kept. Defaults to 128.
+        snap_radius (float): Largest distance, in input pixels, from a candidate to the end of the
+            offset of a linked candidate. Defaults to 32.
         seed_radius (float): No person starts within this distance of the same keypoint of another,
             in input pixels. Defaults to 10.
-        join_radius (float): How far from a keypoint a long offset may lead to agree with it, in
-            input pixels. Defaults to 28, the best on maps with errors (docs/strongpose.md).
+        join_radius (float): Largest distance, in input pixels, from a keypoint to the end of a long
+            offset that agrees with it. Defaults to 28, the best on maps with errors
+            (docs/strongpose.md).
         body_threshold (float): Least mean of the body heatmap at a person's candidates; 0 switches
             the check off. Defaults to 0.1.
         rescue (bool): Whether to join parts of people by long offsets. Defaults to True.
-        max_people (int): The queue ends with this many people or parts of people, which bounds the
-            time that an untrained network's maps take. Defaults to 200.
+        max_people (int): The queue ends at this number of people or parts of people, which limits
+            the time for the maps of an untrained network. Defaults to 200.
         keypoint_score (str): ``'expected_oks'`` or ``'heatmap'``. Defaults to ``'expected_oks'``.
         sigmas (tuple[float, ...], optional): K precisions T_k, as in the data set's metainfo.
             Defaults to COCO's.
@@ -74,7 +76,7 @@ class DiskOffsetSettings:
         nms_radius (float): r of Eq. 1 in input pixels. Defaults to 10.
         nms_threshold (float): Largest OKS of ``'hard_oks'``, width of ``'soft_oks'``. Defaults to
             0.5.
-        score_threshold (float): People of this score or less are dropped. Defaults to 0.
+        score_threshold (float): People with this score or less are dropped. Defaults to 0.
 
     Raises:
         ValueError: If a setting is out of its range.
@@ -112,7 +114,7 @@ class DiskOffsetSettings:
 
     @property
     def num_keypoints(self) -> int:
-        """K."""
+        """The number of keypoints K."""
         return len(self.edges) + 1
 
     def _check(self) -> None:

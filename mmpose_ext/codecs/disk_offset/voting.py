@@ -19,29 +19,27 @@ class Votes(NamedTuple):
 
     plane: Tensor  #: (M,) int64, image * K + keypoint
     position: Tensor  #: (M, 2) float32 in input pixels
-    weight: Tensor  #: (M,) float32; those of a whole disk sum up to the heatmap's mean in it
+    weight: Tensor  #: (M,) float32; a whole disk's weights sum to the mean of its heatmap
 
 
 class VoteMaps(NamedTuple):
-    """Votes on a grid of ``step`` input pixels, ``PAD`` empty cells around each plane."""
+    """Votes on a grid of ``step`` input pixels, with ``PAD`` empty cells around each plane."""
 
     raw: Tensor  #: (B * K, h, w) float32, the strong keypoint heatmaps before smoothing
-    rows: (
-        Tensor  #: (R,) int64, those of the B * K * h rows that votes reach once smoothed, ascending
-    )
+    rows: Tensor  #: (R,) int64, ascending: the rows (of B * K * h) that smoothed votes reach
     step: float  #: input pixels from cell to cell
 
 
 class Peaks(NamedTuple):
-    """P local maxima."""
+    """The P local maxima of the votes."""
 
     plane: Tensor  #: (P,) int64, image * K + keypoint
     position: Tensor  #: (P, 2) float32 in input pixels
-    score: Tensor  #: (P,) float32 smoothed votes; 1 where a whole disk votes for a cell's centre
+    score: Tensor  #: (P,) float32 smoothed votes; 1 if a whole disk votes for a cell's centre
 
 
 def voting_skips(pitch: Tensor, spacing: float) -> tuple[int, int]:
-    """Give n for each axis, every n-th column and row of a map voting: see :func:`cast_votes`."""
+    """Return n for x and for y; every n-th column and row votes, see :func:`cast_votes`."""
     skip_x, skip_y = (max(1, round(spacing / step)) for step in pitch.tolist())
     return skip_x, skip_y
 
@@ -62,7 +60,8 @@ def cast_votes(
         pitch (Tensor): (2,) on the CPU, input pixels from cell to cell.
         radius (float): R in input pixels.
         threshold (float): Positions below this value of the heatmap do not vote.
-        spacing (float): In input pixels. Of maps that are finer, every n-th row and column votes.
+        spacing (float): Distance of voting positions in input pixels. In finer maps, only every
+            n-th row and column votes.
     """
     num_keypoints, h, w = heatmaps.shape[1:]
     skip_x, skip_y = voting_skips(pitch, spacing)
@@ -91,12 +90,12 @@ def cast_votes(
 
 
 def accumulate(votes: Votes, planes: int, size: tuple[int, int], step: float) -> VoteMaps:
-    """Share each vote bilinearly between four cells; votes outside the image are dropped.
+    """Distribute each vote bilinearly to four cells, and drop votes outside the image.
 
     Args:
         votes (Votes): M votes.
         planes (int): B * K.
-        size (tuple[int, int]): Of the input in pixels, [w, h].
+        size (tuple[int, int]): Size of the input in pixels, [w, h].
         step (float): Input pixels from cell to cell.
     """
     w, h = (math.ceil((n - 1) / step) + 1 + 2 * PAD for n in size)
@@ -121,7 +120,7 @@ def accumulate(votes: Votes, planes: int, size: tuple[int, int], step: float) ->
         (w + 1, lower_weight * right),
     ):
         maps.scatter_add_(0, index + corner, value)
-    # a vote lies in two rows, smoothing adds one to each side; no plane's edge is near (PAD)
+    # a vote lies in two rows, and smoothing adds one on each side; PAD keeps planes apart
     reached = torch.zeros(planes * h, dtype=torch.bool, device=device)
     row = index.div(w, rounding_mode='floor')
     for shift in (-1, 0, 1, 2):
@@ -132,10 +131,11 @@ def accumulate(votes: Votes, planes: int, size: tuple[int, int], step: float) ->
 def find_peaks(maps: VoteMaps, threshold: float) -> Peaks:
     """Smooth the votes and find their local maxima in windows of 5 x 5 cells.
 
-    The Gaussian is the binomial kernel [1, 2, 1] along x and y (sigma 0.7 cells); with the bilinear
-    shares the votes are smoothed by about 0.8 cells. Only the rows that votes reach are looked at,
-    the others are 0. A maximum's position is the mean of the votes in 3 x 3 cells, exact where all
-    votes fall on one point. Of equal neighbours the first counts.
+    The Gaussian is the binomial kernel [1, 2, 1] along x and y (sigma 0.7 cells). Together with
+    the bilinear distribution, it smooths the votes by about 0.8 cells. Only the rows that votes
+    reach are searched; the others are 0. The position of a maximum is the mean of the votes in
+    3 x 3 cells, which is exact if all votes are for one point. Of equal neighbours, only the first
+    counts.
 
     Args:
         maps (VoteMaps): The votes.
@@ -145,14 +145,14 @@ def find_peaks(maps: VoteMaps, threshold: float) -> Peaks:
     raw, rows = maps.raw.view(-1, w), maps.rows
     smooth = raw.index_select(0, rows - 1).add_(raw.index_select(0, rows + 1))
     smooth.add_(raw.index_select(0, rows), alpha=2)
-    # column c of the result is centred at column c + 1; the last row stands for all out of reach
+    # column c of the result is centred at column c + 1; the last row replaces all other rows
     pairs = smooth[:, 1:] + smooth[:, :-1]
     smooth = pairs.new_zeros(len(rows) + 1, w - 2)
     torch.add(pairs[:, 1:], pairs[:, :-1], out=smooth[:-1])
     place = torch.full((planes * h,), len(rows), device=rows.device)
     place[rows] = torch.arange(len(rows), device=rows.device)
 
-    # [1, 2, 1] has 2 in the middle: a vote on a cell's centre gives 4
+    # the middle of [1, 2, 1] is 2, so a vote on a cell's centre gives 4
     high = smooth[:-1] >= 4 * threshold
     high[:, :-1] &= smooth[:-1, 1:] <= smooth[:-1, :-1]
     high[:, 1:] &= smooth[:-1, 1:] >= smooth[:-1, :-1]
@@ -189,24 +189,25 @@ def expected_oks(
     threshold: float,
     spacing: float,
 ) -> Tensor:
-    """Give the mean of exp(-d^2 / (2 spread^2)) over the votes of disks (Section III-D).
+    """Return the mean of exp(-d^2 / (2 spread^2)) over the votes of disks (Section III-D).
 
-    This is the OKS that a keypoint can expect where the votes of the positions within R of it,
-    normalised, are the distribution of the true position (PersonLab's Expected-OKS, of which the
-    paper tells no more). The votes are taken where they fall, not by the cells that count them.
+    This is the expected OKS of a keypoint if the normalised votes of the positions within R of it
+    are the distribution of its true position (PersonLab's Expected-OKS; the paper gives no
+    details). It uses the votes' own positions, not the cells in which they are counted.
 
     Args:
         maps (dict[str, Tensor]): ``heatmaps`` and ``short_offsets``, contiguous.
         plane (Tensor): (P,) image * K + keypoint.
         position (Tensor): (P, 2) in input pixels.
-        spread (Tensor): (P,) the person's size times the keypoint's precision T_k, input pixels.
+        spread (Tensor): (P,), the person's size times the keypoint's precision T_k, in input
+            pixels.
         pitch (Tensor): (2,) on the CPU, input pixels from cell to cell.
         radius (float): R in input pixels.
         threshold (float): Positions below this value of the heatmap do not vote.
         spacing (float): See :func:`cast_votes`.
 
     Returns:
-        Tensor: (P,) in [0, 1]; 0 where there are no votes.
+        Tensor: (P,) in [0, 1]; 0 without votes.
     """
     h, w = maps['heatmaps'].shape[-2:]
     device = position.device
