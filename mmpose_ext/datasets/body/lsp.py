@@ -105,8 +105,8 @@ class LspDataset(CheckedCocoDataset):
         10 left_elbow  11 left_wrist  12 neck           13 head_top
 
     Args:
-        *args: As for :class:`CheckedCocoDataset`, whose checks apply.
-        **kwargs: As for :class:`CheckedCocoDataset`.
+        *args: See :class:`CheckedCocoDataset`, whose checks apply.
+        **kwargs: See :class:`CheckedCocoDataset`.
     """
 
     METAINFO: dict = _metainfo()

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Batches that travel from a data worker to the device in two blocks of memory."""
+"""Pass batches from a data worker to the device in two blocks of memory."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ def collate_samples(items: Sequence[dict]) -> dict[str, Any]:
     """Collate packed samples like mmengine's ``pseudo_collate``, with two differences.
 
     ``inputs`` are one tensor (B, 3, h, w), if their sizes are equal, and ``data_samples`` are a
-    :class:`SampleBatch`. A worker hands each tensor of a ``pseudo_collate`` batch over as a file of
-    its own, hundreds a batch, and the training process copies each to the device.
+    :class:`SampleBatch`. A worker passes on each tensor of a ``pseudo_collate`` batch as a separate
+    file, which makes hundreds per batch, and the training process copies each to the device.
 
     Args:
-        items (Sequence[dict]): ``inputs``, (3, h, w) uint8, and ``data_samples``.
+        items (Sequence[dict]): Samples with ``inputs``, (3, h, w) uint8, and ``data_samples``.
     """
     inputs = [item['inputs'] for item in items]
     if len({image.shape for image in inputs}) == 1:
-        # the strides of FastPackPoseInputs' images, into the workers' shared memory
+        # keep the strides of FastPackPoseInputs' images, in the workers' shared memory
         batch = default_collate([image.permute(1, 2, 0) for image in inputs]).permute(0, 3, 1, 2)
     else:
         batch = inputs
@@ -68,7 +68,7 @@ class SampleBatch:
         for view in views:
             places.append((end, end + view.nbytes))
             end += -(-view.nbytes // _ALIGNMENT) * _ALIGNMENT
-        # shared from the start, as default_collate's: else it would be copied once more
+        # shared from the start, as in default_collate; otherwise it would be copied once more
         storage = torch.UntypedStorage._new_shared(end)
         memory = torch.empty(0, dtype=torch.uint8).set_(storage)
         target = memoryview(memory.numpy())

@@ -18,7 +18,7 @@ class FastMSRAHeatmap(MSRAHeatmap):
     """mmpose's ``MSRAHeatmap``, which encodes in a fraction of the time.
 
     Args:
-        **kwargs: As for ``MSRAHeatmap``.
+        **kwargs: See ``MSRAHeatmap``.
     """
 
     def encode(self, keypoints: np.ndarray, keypoints_visible: np.ndarray | None = None) -> dict:
@@ -35,7 +35,7 @@ class FastUDPHeatmap(UDPHeatmap):
     """mmpose's ``UDPHeatmap``, which encodes Gaussian heatmaps in a fraction of the time.
 
     Args:
-        **kwargs: As for ``UDPHeatmap``.
+        **kwargs: See ``UDPHeatmap``.
     """
 
     def encode(self, keypoints: np.ndarray, keypoints_visible: np.ndarray | None = None) -> dict:
@@ -46,7 +46,7 @@ class FastUDPHeatmap(UDPHeatmap):
         return draw(self, keypoints, keypoints_visible)
 
 
-#: mmpose's codecs, and what takes their places. None of them has settings of its own.
+#: mmpose's codecs and their replacements, which have no settings of their own.
 FASTER_CODECS = {MSRAHeatmap: FastMSRAHeatmap, UDPHeatmap: FastUDPHeatmap}
 
 
@@ -60,11 +60,12 @@ def draw(
     """Draw each Gaussian as the product of one along x and one along y.
 
     Args:
-        codec: Gives ``scale_factor``, ``heatmap_size`` and ``sigma``.
+        codec: Codec with ``scale_factor``, ``heatmap_size`` and ``sigma``.
         keypoints (np.ndarray): (1, K, 2) in input pixels.
         visible (np.ndarray, optional): (1, K). Defaults to all ones.
-        rounded (bool): Whether the Gaussians' centres are at whole cells.
-        whole (bool): Whether the Gaussians aren't cut off at 3 sigma around the nearest cell.
+        rounded (bool): Whether to move the Gaussians' centres to whole cells. Defaults to False.
+        whole (bool): Whether to draw the whole Gaussians instead of 3 sigma around the nearest
+            cell. Defaults to False.
 
     Returns:
         dict: heatmaps (K, h, w) float32 and keypoint_weights (1, K).
@@ -90,11 +91,11 @@ def draw(
 
 @lru_cache(maxsize=None)
 def _cells(w: int, h: int) -> tuple[np.ndarray, np.ndarray]:
-    """Coordinates of the cells along x and along y (w + h,), and their axes."""
+    """Return the coordinates of the cells along x and along y (w + h,), and their axes."""
     grid = np.concatenate([np.arange(w), np.arange(h)]).astype(np.float32)
     return grid, np.repeat([0, 1], [w, h])
 
 
 def _is_plain(sigma: object) -> bool:
-    """Whether three times sigma is a number of cells."""
+    """Return whether three times sigma is a whole number of cells."""
     return isinstance(sigma, (int, float)) and sigma > 0 and float(3 * sigma).is_integer()

@@ -18,20 +18,20 @@ from torch import Tensor
 class FastPackPoseInputs(PackPoseInputs):
     """mmpose's ``PackPoseInputs`` without its copies: the same sample in a quarter of the time.
 
-    mmpose's copies the annotation (``raw_ann_info`` with its polygons) and brings the image's
-    channels outside, byte by byte. Here ``inputs`` (3, h, w) is a view of the image (h, w, 3): the
-    values are mmpose's, the strides those of ``torch.channels_last``. The sample shares its arrays
-    with ``results``, which a pipeline gives up with its last step.
+    mmpose's own transform copies the annotation (``raw_ann_info`` with its polygons) and transposes
+    the image byte by byte. Here, ``inputs`` (3, h, w) is a view of the image (h, w, 3), with the
+    same values and the strides of ``torch.channels_last``. The sample shares its arrays with
+    ``results``, which a pipeline no longer uses after its last step.
 
     Args:
-        **kwargs: As for ``PackPoseInputs``.
+        **kwargs: See ``PackPoseInputs``.
     """
 
     def transform(self, results: dict) -> dict:
         """Pack a sample.
 
         Args:
-            results (dict): As for ``PackPoseInputs``.
+            results (dict): See ``PackPoseInputs``.
 
         Returns:
             dict: ``inputs``, (3, h, w) uint8, and ``data_samples``, a PoseDataSample.
@@ -58,7 +58,7 @@ class FastPackPoseInputs(PackPoseInputs):
 
 
 def _element(kind: type, data: dict[str, Any], meta: dict[str, Any] | None = None) -> Any:
-    """What ``set_field`` for each of the values makes of a new data element."""
+    """Return a new data element with the values, as ``set_field`` for each would make it."""
     meta = meta or {}
     element = kind.__new__(kind)
     element.__dict__.update(_metainfo_fields=set(meta), _data_fields=set(data), **data, **meta)
@@ -66,7 +66,7 @@ def _element(kind: type, data: dict[str, Any], meta: dict[str, Any] | None = Non
 
 
 def _fields(values: dict[str, Any]) -> PixelData | MultilevelPixelData:
-    """Pixel data of one or of several levels.
+    """Return pixel data of one or of several levels.
 
     Raises:
         AssertionError: If the values are of both kinds, as in mmpose.

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""A data set's pipeline with its transforms replaced by faster ones."""
+"""Replace the transforms of a data set's pipeline by faster ones."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from .transforms import (
     FastTopdownAffine,
 )
 
-#: mmpose's transforms, and what takes their places. None of them has settings of its own.
+#: mmpose's transforms and their replacements, which have no settings of their own.
 FASTER = {
     RandomFlip: FastRandomFlip,
     RandomHalfBody: FastRandomHalfBody,
@@ -38,7 +38,7 @@ FASTER = {
     BottomupRandomAffine: FastBottomupRandomAffine,
     PackPoseInputs: FastPackPoseInputs,
 }
-#: Methods that move boxes and leave ``img`` alone: an image may stay undecoded through them.
+#: Methods that do not touch ``img``, so that an image may stay undecoded through them.
 LEAVE_PIXELS = (
     GetBBoxCenterScale.transform,
     RandomHalfBody.transform,
@@ -51,7 +51,7 @@ _COPIED = ('upper_body_ids', 'lower_body_ids', 'flip_pairs', 'flip_indices', 'sk
 
 
 class SharedList(list):
-    """A list that is its own deep copy, and unpickles as a list: for what no one changes."""
+    """A list that nobody changes: it is its own deep copy, and unpickles as a plain list."""
 
     def __deepcopy__(self, memo: dict) -> SharedList:
         return self
@@ -61,7 +61,7 @@ class SharedList(list):
 
 
 def plain_metainfo(metainfo: dict) -> dict:
-    """Copy meta information with plain lists, which a checkpoint may hold, for shared ones."""
+    """Copy meta information with plain lists, which a checkpoint may hold, for shared lists."""
     return {
         name: list(value) if isinstance(value, SharedList) else value
         for name, value in metainfo.items()
@@ -69,7 +69,7 @@ def plain_metainfo(metainfo: dict) -> dict:
 
 
 def datasets_in(dataset: Any) -> Iterator[Any]:
-    """A data set and those that it is made of, at any depth."""
+    """Yield a data set and the data sets that it consists of, at any depth."""
     yield dataset
     inner = getattr(dataset, 'datasets', None) or [getattr(dataset, 'dataset', None)]
     for part in inner:
@@ -80,13 +80,13 @@ def datasets_in(dataset: Any) -> Iterator[Any]:
 def speed_up_dataset(dataset: Any) -> list[str]:
     """Replace transforms of a data set, and of those that it is made of, by faster ones.
 
-    Only transforms that are exactly mmpose's are replaced, with their settings. For one state of
-    the random generators the samples are the same, but for the pixels of people larger than the
-    input (see :class:`.EncodedImage`), of flipped images (the warp's rounding) and the strides of
-    ``inputs``.
+    Only transforms that are exactly mmpose's are replaced, and the new ones keep their settings.
+    For the same state of the random generators, the samples are the same, except for the pixels of
+    people larger than the input (see :class:`.EncodedImage`), the pixels of flipped images (the
+    warp's rounding) and the strides of ``inputs``.
 
     Args:
-        dataset (Dataset): Of mmpose, or a wrapper of such.
+        dataset (Dataset): A data set of mmpose, or a wrapper around one.
 
     Returns:
         list[str]: The names of the transforms that were replaced, each once.
@@ -114,12 +114,12 @@ def speed_up_dataset(dataset: Any) -> list[str]:
 
 
 def first_loader(steps: list[Any]) -> Any:
-    """The number of the first step that is mmpose's ``LoadImage``; None if there is none."""
+    """Return the number of the first step that is mmpose's ``LoadImage``; None without one."""
     return next((i for i, s in enumerate(steps) if type(s) in (LoadImage, FastLoadImage)), None)
 
 
 def decodes_late(steps: list[Any], loader: int) -> bool:
-    """Whether the loader's image is a plain one and not looked at before the affine."""
+    """Return whether the loader reads a plain image and no step needs it before the affine."""
     step = steps[loader]
     if step.to_float32 or step.color_type != 'color' or step.imdecode_backend != 'cv2':
         return False
@@ -127,9 +127,9 @@ def decodes_late(steps: list[Any], loader: int) -> bool:
 
 
 def steps_that_look(steps: list[Any], loader: int) -> list[str]:
-    """Names of the transforms between loading and the affine that may look at pixels.
+    """Return the names of the transforms between loading and the affine that may read pixels.
 
-    All of the rest where there is no such affine.
+    Without such an affine, all transforms after loading count.
     """
     looking = []
     for step in steps[loader + 1 :]:
@@ -141,14 +141,14 @@ def steps_that_look(steps: list[Any], loader: int) -> list[str]:
 
 
 def as_type(step: Any, kind: type) -> Any:
-    """A copy of a transform as one of a subclass that has no settings of its own."""
+    """Return a copy of a transform as a subclass that has no settings of its own."""
     step = copy.copy(step)
     step.__class__ = kind
     return step
 
 
 def _share_metainfo(dataset: Any) -> None:
-    """Spare each sample its own copy of skeleton and flip pairs."""
+    """Share skeleton and flip pairs among the samples instead of copying them for each."""
     metainfo = getattr(dataset, '_metainfo', None)
     if isinstance(metainfo, dict):
         for name in _COPIED:

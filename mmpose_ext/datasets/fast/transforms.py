@@ -31,29 +31,30 @@ _FLIP_CODES = dict(horizontal=1, vertical=0, diagonal=-1)
 
 @TRANSFORMS.register_module()
 class FastLoadImage(LoadImage):
-    """mmpose's ``LoadImage`` that reads the file and leaves decoding to the affine.
+    """mmpose's ``LoadImage`` that reads the file and leaves decoding to the affine transform.
 
-    That is :class:`FastTopdownAffine` or :class:`FastBottomupRandomAffine`. Gives a
-    :class:`.DeferredImage` as ``img``. The transforms up to the affine must leave ``img`` alone;
-    ``FastRandomFlip`` does. :func:`.speed_up_dataset` only puts it where they do.
+    The affine transform is :class:`FastTopdownAffine` or :class:`FastBottomupRandomAffine`. Until
+    then, ``img`` is a :class:`.DeferredImage`, which the transforms in between must not touch;
+    ``FastRandomFlip`` only records its flip. :func:`.speed_up_dataset` uses this class only in
+    pipelines that meet this condition.
 
     Args:
-        **kwargs: As for ``LoadImage``; images are read as uint8 BGR.
+        **kwargs: See ``LoadImage``. Images are read as uint8 BGR.
 
     Raises:
-        ValueError: With the sample, if the file is no image.
+        ValueError: When a sample is loaded, if its file is not an image.
     """
 
     def transform(self, results: dict) -> dict | None:
-        """Read ``results['img_path']``, unless ``img`` is there.
+        """Read ``results['img_path']``, unless ``img`` exists.
 
         Args:
-            results (dict): With ``img_path``, or with ``img`` as an array or a
+            results (dict): A sample with ``img_path``, or with ``img`` as an array or a
                 :class:`.DeferredImage`.
 
         Returns:
-            dict: With ``img``, ``img_shape`` and ``ori_shape``; None where the file cannot be read
-            and ``ignore_empty`` is set.
+            dict: The sample with ``img``, ``img_shape`` and ``ori_shape``; None if the file cannot
+            be read and ``ignore_empty`` is set.
         """
         image = results.get('img')
         if image is not None and not isinstance(image, DeferredImage):
@@ -73,12 +74,12 @@ class FastLoadImage(LoadImage):
 
 @TRANSFORMS.register_module()
 class FastRandomFlip(RandomFlip):
-    """mmpose's ``RandomFlip``; a deferred image takes note, an array is flipped into a new one.
+    """mmpose's ``RandomFlip``, which records the flip in a deferred image and copies an array.
 
-    mmpose's leaves a view with negative strides, which OpenCV copies slowly.
+    mmpose's own transform leaves a view with negative strides, which OpenCV copies slowly.
 
     Args:
-        **kwargs: As for ``RandomFlip``.
+        **kwargs: See ``RandomFlip``.
     """
 
     @cache_randomness
@@ -94,15 +95,15 @@ class FastRandomFlip(RandomFlip):
         return 1 if isinstance(self.direction, str) else len(self.direction)
 
     def transform(self, results: dict) -> dict:
-        """Flip image and annotations, or neither.
+        """Flip the image and the annotations, or neither.
 
         Args:
-            results (dict): As for ``RandomFlip``; ``img`` may be a :class:`.DeferredImage`.
+            results (dict): See ``RandomFlip``. ``img`` may be a :class:`.DeferredImage`.
 
         Returns:
-            dict: The same.
+            dict: ``results``, changed.
         """
-        image, results['img'] = results['img'], []  # mmpose flips each of no images
+        image, results['img'] = results['img'], []  # an empty list, so that mmpose flips no image
         results = super().transform(results)
         direction = results['flip_direction']
         if direction is None:
@@ -119,17 +120,17 @@ class FastRandomHalfBody(RandomHalfBody):
     """mmpose's ``RandomHalfBody``, which leaves the boxes of whole people alone.
 
     Args:
-        **kwargs: As for ``RandomHalfBody``.
+        **kwargs: See ``RandomHalfBody``.
     """
 
     def transform(self, results: dict) -> dict:
-        """Replace boxes by those of half a body.
+        """Replace some people's boxes by boxes of half their body.
 
         Args:
-            results (dict): As for ``RandomHalfBody``.
+            results (dict): See ``RandomHalfBody``.
 
         Returns:
-            dict: The same.
+            dict: ``results``, changed.
         """
         chosen = self._random_select_half_body(
             keypoints_visible=results['keypoints_visible'],
@@ -152,7 +153,7 @@ class FastRandomBBoxTransform(RandomBBoxTransform):
     """mmpose's ``RandomBBoxTransform``, whose draws take a hundredth of the time.
 
     Args:
-        **kwargs: As for ``RandomBBoxTransform``.
+        **kwargs: See ``RandomBBoxTransform``.
     """
 
     _truncnorm = staticmethod(truncated_normal)
@@ -179,11 +180,11 @@ class FastRandomBBoxTransform(RandomBBoxTransform):
 class FastBottomupRandomAffine(BottomupRandomAffine):
     """mmpose's ``BottomupRandomAffine``, whose draws take a hundredth of the time.
 
-    It also takes a :class:`.DeferredImage`, which is decoded now, at a part of its size where it is
-    larger than the input, where its ``transform_mode`` is not ``'perspective'`` and ``pad_val`` 0.
+    It also accepts a :class:`.DeferredImage`, if ``transform_mode`` is not ``'perspective'`` and
+    ``pad_val`` is 0. It decodes this image at a reduced size if the image is larger than the input.
 
     Args:
-        **kwargs: As for ``BottomupRandomAffine``.
+        **kwargs: See ``BottomupRandomAffine``.
     """
 
     @property
@@ -197,7 +198,7 @@ class FastBottomupRandomAffine(BottomupRandomAffine):
         return self._warp
 
     @_transform.setter
-    def _transform(self, warp: Callable) -> None:  # mmpose's is an attribute
+    def _transform(self, warp: Callable) -> None:  # mmpose sets it as an attribute
         self.__dict__['_transform'] = warp
 
     def _warp(
@@ -217,23 +218,23 @@ class FastBottomupRandomAffine(BottomupRandomAffine):
 
 @TRANSFORMS.register_module()
 class FastTopdownAffine(TopdownAffine):
-    """mmpose's ``TopdownAffine``, which also takes a :class:`.DeferredImage`.
+    """mmpose's ``TopdownAffine``, which also accepts a :class:`.DeferredImage`.
 
-    Such an image is decoded now, at a part of its size where the person is larger than the input,
-    and flipped by the same matrix.
+    It decodes such an image, at a reduced size if the person is larger than the input, and flips it
+    with the same matrix.
 
     Args:
-        **kwargs: As for ``TopdownAffine``.
+        **kwargs: See ``TopdownAffine``.
     """
 
     def transform(self, results: dict) -> dict | None:
         """Warp the image and the keypoints.
 
         Args:
-            results (dict): As for ``TopdownAffine``; ``img`` may be a :class:`.DeferredImage`.
+            results (dict): See ``TopdownAffine``. ``img`` may be a :class:`.DeferredImage`.
 
         Returns:
-            dict: The same, with ``img`` (h, w, 3) uint8.
+            dict: ``results``, changed, with ``img`` (h, w, 3) uint8.
         """
         image = results['img']
         if not isinstance(image, DeferredImage) or len(results['bbox_center']) != 1:
@@ -266,12 +267,12 @@ class FastTopdownAffine(TopdownAffine):
 def warp_matrix(
     centre: Sequence[float], width: float, rotation: float, size: tuple[int, int]
 ) -> np.ndarray:
-    """mmpose's ``get_warp_matrix`` in closed form.
+    """Compute mmpose's ``get_warp_matrix`` in closed form.
 
     Args:
         centre (Sequence[float]): x, y of a box in image pixels.
-        width (float): Of the box, whose aspect ratio is the input's.
-        rotation (float): In degrees.
+        width (float): Width of the box, which has the input's aspect ratio.
+        rotation (float): Rotation in degrees.
         size (tuple[int, int]): [w, h] of the input.
 
     Returns:

@@ -1,17 +1,17 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""What a pack holds: a person's crop, what is known of its image, and what it was made of.
+"""The records of a pack: people's crops, the state of their images, and how the pack was made.
 
-A pack is an LMDB environment, a folder with ``data.mdb``: one memory-mapped file that all workers
-read through the page cache without a copy each, read at random, written by several processes in
-transactions that a kill leaves whole.
+A pack is an LMDB environment, a folder with ``data.mdb``. All workers read this memory-mapped file
+in random order through the page cache, without a copy for each. Several processes can write it, in
+transactions that stay intact if a process is killed.
 
 | key | value |
 | --- | --- |
 | ``meta`` | JSON: :class:`Meta` |
 | ``p:ID`` | a person by the annotation's id: :class:`Crop`, with a checksum |
-| ``i:NAME`` | an image by its path below the image folder: :class:`ImageState` |
+| ``i:NAME`` | an image by its path in the image folder: :class:`ImageState` |
 | ``d:N`` | a batch of images that is done |
-| ``c:N`` | a batch that a process works on |
+| ``c:N`` | a batch that a process is working on |
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from .tiles import TiledJpeg, tiles_of
 
 VERSION = 2
 META = b'meta'
-#: Addresses set aside for the file, which is no longer than what is in it.
+#: Size of the reserved address space in bytes. The file itself is only as large as its content.
 MAP_SIZE = 2**40
 _CROP = struct.Struct('<I8i')
 _STATE = struct.Struct('<QqI')
@@ -44,16 +44,16 @@ class PackError(ValueError):
 
 @dataclass(frozen=True)
 class Meta:
-    """What a pack was made of.
+    """How a pack was made.
 
     Args:
-        ann_sha256 (str): Of the annotation file.
-        samples (int): People.
-        batches (int): Of images.
+        ann_sha256 (str): SHA-256 of the annotation file.
+        samples (int): Number of people.
+        batches (int): Number of batches of images.
         size (int): Longest side of a crop, in pixels.
-        quality (int): Of the JPEGs.
-        reach (Reach): What of a person's surroundings is there.
-        version (int): Of this layout.
+        quality (int): Quality of the JPEGs.
+        reach (Reach): The region around each person that the crops cover. Defaults to ``Reach()``.
+        version (int): Version of this layout. Defaults to ``VERSION``.
     """
 
     ann_sha256: str
@@ -65,15 +65,15 @@ class Meta:
     version: int = VERSION
 
     def to_bytes(self) -> bytes:
-        """As JSON."""
+        """Serialise to JSON."""
         return json.dumps(asdict(self)).encode()
 
     @classmethod
     def from_bytes(cls, content: bytes) -> Meta:
-        """From JSON.
+        """Deserialise from JSON.
 
         Raises:
-            ValueError: If it isn't this.
+            ValueError: If the content does not describe a pack.
         """
         try:
             values = json.loads(bytes(content))
@@ -87,9 +87,9 @@ class Crop:
     """A person's surroundings.
 
     Args:
-        region (tuple[int, int, int, int]): x1, y1, x2, y2 of it in the image.
+        region (tuple[int, int, int, int]): x1, y1, x2, y2 of the surroundings in the image.
         image_size (tuple[int, int]): [w, h] of the whole image.
-        picture (TiledJpeg): Its pixels, possibly reduced.
+        picture (TiledJpeg): Pixels of the surroundings, possibly at a reduced size.
     """
 
     region: tuple[int, int, int, int]
@@ -105,7 +105,7 @@ class Crop:
 
     @classmethod
     def from_bytes(cls, content: bytes | memoryview) -> Crop:
-        """Check and deserialise.
+        """Check the checksum and deserialise.
 
         Raises:
             ValueError: If the checksum does not match.
@@ -141,7 +141,7 @@ class ImageState:
 
     @classmethod
     def from_bytes(cls, content: bytes) -> ImageState:
-        """Read."""
+        """Deserialise from 20 bytes."""
         return cls(*_STATE.unpack(content))
 
     @classmethod

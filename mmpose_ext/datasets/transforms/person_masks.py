@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Maps of the person at each cell and of the cells without loss."""
+"""Draw maps of the person at each cell and of the cells that the loss excludes."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ class PersonMasks(BaseTransform):
             results (dict): A bottom-up sample with N people.
 
         Returns:
-            dict: The same with both maps.
+            dict: ``results`` with both maps.
         """
         img = results['img']
         height, width = (img[0] if isinstance(img, list) else img).shape[:2]
@@ -207,12 +207,12 @@ class PersonMasks(BaseTransform):
         original = np.array([person['keypoints'] for person in people], np.float64)
         original = original.reshape(len(people), -1, 3)
         if self.limbs is not None and original.shape[1] != keypoints.shape[1]:
-            return  # KeypointConverter's, whose mapping is not known here
+            return  # KeypointConverter has changed them, and its mapping is not known here
         original = original[..., :2]
         if results.get('flip', False):
             original = original[:, results['flip_indices']]
         moved = _transform(original[labelled], matrix)
-        rounding = 1e-5 * np.abs(moved)  # far outside, of float32
+        rounding = 1e-5 * np.abs(moved)  # the precision of float32 far outside the image
         error = (np.abs(moved - keypoints[labelled]) - rounding).max()
         if error > 0.5:
             raise ValueError(
@@ -236,7 +236,7 @@ def _by_size(people: list[dict]) -> list[int]:
 
 
 def _cell_pixels(cells: int, pixels: int) -> np.ndarray | slice:
-    """The nearest pixel of each cell along one axis, as a slice where all steps are the same."""
+    """Return the nearest pixel of each cell along one axis, as a slice if all steps are equal."""
     step, rest = divmod(pixels - 1, cells - 1)
     if step and not rest:
         return slice(None, None, step)

@@ -41,7 +41,7 @@ class LoadTurboJpegImage(LoadImage):
     libjpeg-turbo, pixels of JPEGs differ from OpenCV's at most by rounding.
 
     Args:
-        **kwargs: As for ``LoadImage``; ``color_type`` must be ``'color'``.
+        **kwargs: See ``LoadImage``; ``color_type`` must be ``'color'``.
 
     Raises:
         ImportError: If PyTurboJPEG or libturbojpeg is not installed.
