@@ -31,9 +31,9 @@ class CheckpointMatch:
     Attributes:
         matched (int): Number of parameters and buffers that both have in the same shape, not
             counting batch norm's ``num_batches_tracked``.
-        missing (list[str]): In the model, not in the checkpoint.
-        unexpected (list[str]): In the checkpoint, not in the model.
-        reshaped (list[str]): In both, with different shapes: ``'key (shape, shape)'``.
+        missing (list[str]): Keys in the model, but not in the checkpoint.
+        unexpected (list[str]): Keys in the checkpoint, but not in the model.
+        reshaped (list[str]): Keys in both with different shapes: ``'key (shape, shape)'``.
     """
 
     matched: int = 0

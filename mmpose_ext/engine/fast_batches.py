@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Batches in two pieces of memory, normalised as a whole on the device."""
+"""Normalise batches that arrive in two pieces of memory as a whole, on the device."""
 
 from __future__ import annotations
 
@@ -21,19 +21,20 @@ from mmpose_ext.datasets.fast import SampleBatch, collate_samples
 class FastPoseDataPreprocessor(PoseDataPreprocessor):
     """mmpose's ``PoseDataPreprocessor`` for the batches of :func:`.collate_samples`.
 
-    mmpose's converts each image by itself, and its index of the channels makes a GPU wait for each.
-    It copies ``data_samples`` with all their meta information. Here the bytes of a batch are copied
-    once, and its images are converted together. Other batches are mmpose's.
+    mmpose's own preprocessor converts the images one by one, and its index of the channels makes a
+    GPU wait for each. It copies ``data_samples`` with all their meta information. This class copies
+    the bytes of a batch once and converts its images together. It passes other batches to mmpose's
+    method.
 
     Args:
-        **kwargs: As for ``PoseDataPreprocessor``.
+        **kwargs: See ``PoseDataPreprocessor``.
     """
 
     def forward(self, data: dict, training: bool = False) -> dict:
-        """Move to the device, normalise and pad.
+        """Move a batch to the device, normalise the images and pad them.
 
         Args:
-            data (dict): ``inputs`` (B, 3, h, w) uint8 and ``data_samples``.
+            data (dict): A batch with ``inputs``, (B, 3, h, w) uint8, and ``data_samples``.
             training (bool): Whether to apply ``batch_augments``. Defaults to False.
 
         Returns:
@@ -58,7 +59,7 @@ class FastPoseDataPreprocessor(PoseDataPreprocessor):
         images = images.to(self.device, non_blocking=self._non_blocking)
         if self._channel_conversion:
             images = images.flip(1)
-        # contiguous, as mmpose's: the model decides on another format
+        # contiguous, as in mmpose; the model decides about other formats
         images = images.to(torch.float32, memory_format=torch.contiguous_format)
         if self._enable_normalize:
             images = images.sub_(self.mean).div_(self.std)
@@ -67,14 +68,14 @@ class FastPoseDataPreprocessor(PoseDataPreprocessor):
 
 
 def batch_in_one_piece(loader: DataLoader, preprocessor: Any) -> list[str]:
-    """Let a data loader collate by :func:`.collate_samples`, where its model can take that.
+    """Make a data loader use :func:`.collate_samples`, if its model accepts such batches.
 
     Args:
-        loader (DataLoader): Of training samples.
-        preprocessor (BaseDataPreprocessor): The model's.
+        loader (DataLoader): Data loader of training samples; changed in place.
+        preprocessor (BaseDataPreprocessor): The model's preprocessor; changed in place.
 
     Returns:
-        list[str]: What was done.
+        list[str]: An entry for the log if the loader was changed, else empty.
     """
     collate = loader.collate_fn
     while isinstance(collate, partial) and not collate.args and not collate.keywords:

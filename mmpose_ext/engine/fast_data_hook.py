@@ -53,7 +53,7 @@ class FastDataHook(Hook):
     """Speed up the loading of training data as the arguments or the config's ``fast_data`` say.
 
     Without either it does nothing. All configs of this package have the hook, and
-    ``configs/_base_/fast_data.py`` switches it on. A config of mmpose's needs one line::
+    ``configs/_base_/fast_data.py`` switches it on. A config of mmpose needs one line::
 
         default_hooks = dict(fast_data=dict(type='mmpose_ext.engine.FastDataHook', reading=True))
 
@@ -70,7 +70,7 @@ class FastDataHook(Hook):
         read_settings(settings)
 
     def before_train(self, runner: Any) -> None:
-        """Prepare the training's data set and loader."""
+        """Prepare the training data set and its loader."""
         chosen = runner.cfg.get('fast_data')
         if chosen is None and not self.settings:
             return
@@ -123,7 +123,7 @@ def stop_waiting(runner: Any) -> list[str]:
     """Remove from a training step whatever waits for the device.
 
     Returns:
-        list[str]: What was done.
+        list[str]: An entry for the log for each change.
     """
     done = ['losses read when logged'] if defer_log(runner) else []
     model = _unwrapped(runner.model)

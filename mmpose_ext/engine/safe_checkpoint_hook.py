@@ -65,7 +65,7 @@ class SafeCheckpointHook(CheckpointHook):
 
     Args:
         validate_on_resume (bool): Whether the last point above applies. Defaults to True.
-        **kwargs: As for mmengine's ``CheckpointHook``.
+        **kwargs: See mmengine's ``CheckpointHook``.
 
     Raises:
         OSError: If a file cannot be written; the message gives the file, the reason and what to do.

@@ -17,7 +17,7 @@ def seeds_of(*key: int) -> tuple[int, int, int]:
     """Return seeds for ``random``, ``numpy.random`` and torch from a sequence of integers.
 
     Args:
-        *key (int): For example (seed, epoch, index). Different keys give unrelated seeds.
+        *key (int): Integers such as (seed, epoch, index). Different keys give unrelated seeds.
     """
     # The length comes first because a SeedSequence ignores trailing zeros.
     words = np.random.SeedSequence([len(key), *map(int, key)]).generate_state(4)
@@ -91,7 +91,7 @@ class SampleSeeds:
 
 
 def _init_worker(before: Callable[[int], None] | None, seeds: SampleSeeds, worker_id: int) -> None:
-    """A picklable ``worker_init_fn``."""
+    """Start a worker; a ``worker_init_fn`` that can be pickled."""
     if before is not None:
         before(worker_id)
     _seed_items(get_worker_info().dataset, seeds)
