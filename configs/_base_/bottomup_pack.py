@@ -1,5 +1,6 @@
-# The metadata that bottom-up testing needs with an image, without category_id, which CocoMetric
-# expects to be one number
+# The metadata of an image that bottom-up testing needs. It lacks category_id, because CocoMetric
+# expects a single number there.
+
 shared_meta_keys = (
     'id',
     'img_id',
