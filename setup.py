@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Packaging; what is declarative stands in pyproject.toml.
+"""Packaging steps that need code; pyproject.toml holds all other settings.
 
 mim looks for ``mmpose_ext/.mim`` (configs, tools, model-index.yml) next to the installed package:
 

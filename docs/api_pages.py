@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""API pages, one per package and per module, and the references between docstrings."""
+"""Write the API pages, one per package and module, and resolve docstrings' references."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def write(folder: Path, has_api: bool = True) -> None:
 
 
 def _package_page(package: str, modules: list[str]) -> str:
-    """A package's docstring, the names that it exports, and links to its modules."""
+    """Return a page with a package's docstring, its exported names and links to its modules."""
     text = f'.. automodule:: {package}\n   :no-members:\n'
     exported = getattr(importlib.import_module(package), '__all__', [])
     names = [_exported(package, name) for name in exported]
@@ -60,7 +60,7 @@ def _package_page(package: str, modules: list[str]) -> str:
 
 
 def _exported(package: str, name: str) -> str:
-    """List entry of a class or function that a package exports; empty for values."""
+    """Return the list entry of a class or function that a package exports; empty for values."""
     found = getattr(importlib.import_module(package), name)
     path = _name_of(found)
     if path is None or inspect.ismodule(found):
@@ -70,12 +70,12 @@ def _exported(package: str, name: str) -> str:
 
 
 def _module_page(module: str) -> str:
-    """Reference of one module."""
+    """Return the reference page of one module."""
     return _titled(module.partition('.')[2], f'.. automodule:: {module}\n')
 
 
 def _titled(title: str, text: str, children: Sequence[str] = (), depth: int = 2) -> str:
-    """A page with a title, a text and links to the pages below it."""
+    """Return a page with a title, a text and links to the pages below it."""
     page = f'{title}\n{"=" * len(title)}\n{text}'
     if children:
         page += f'\n\n.. toctree::\n   :maxdepth: {depth}\n\n' + ''.join(
@@ -134,7 +134,7 @@ def _find(path: str) -> object | None:
     for length in range(len(parts), 0, -1):
         try:
             found: object = importlib.import_module('.'.join(parts[:length]))
-        except Exception:  # no such module, or one whose own imports fail
+        except Exception:  # the module does not exist, or its own imports fail
             continue
         for part in parts[length:]:
             found = getattr(found, part, None)

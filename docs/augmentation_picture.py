@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Draw what the augmentations draw: `python docs/augmentation_picture.py`."""
+"""Draw the distributions of the augmentations: `python docs/augmentation_picture.py`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import mmpose_ext  # noqa: F401 (registers everything)
 
 ROOT = Path(__file__).resolve().parents[1]
 PICTURE = ROOT / 'docs' / 'images' / 'augmentation.png'
-#: title: where the transform stands
+#: title: (base config, name in it) of the transform
 SOURCES = {
     'SimpleBaseline: CLNet-ResNet, FR-SBN, attention': ('topdown_augmentation', 'augmentation'),
     'Newell: CLNet-Hourglass': ('schedule_newell', 'newell_augmentation'),
@@ -25,7 +25,7 @@ MMPOSE = dict(type='RandomBBoxTransform', shift_prob=0.0, scale_factor=(0.7, 1.3
 
 
 def transforms() -> dict[str, dict]:
-    """Give the transforms' configs by title."""
+    """Return the transforms' configs by title."""
     found = {}
     for title, (file, name) in SOURCES.items():
         pipeline = Config.fromfile(ROOT / 'configs' / '_base_' / f'{file}.py')[name]

@@ -171,7 +171,7 @@ def _arrow(start: tuple[float, float], end: tuple[float, float]) -> str:
 
 
 def pictures() -> dict[str, str]:
-    """Give the pictures' file names and contents."""
+    """Return the pictures' contents by file name."""
     return {f'network-{name}.svg': draw(*network) for name, network in NETWORKS.items()}
 
 

@@ -143,13 +143,13 @@ class BaseTorchCodec(BaseKeypointCodec):
 
     @property
     def field_mapping_table(self) -> dict:
-        """What PackPoseInputs packs as pixel data."""
+        """The fields that PackPoseInputs packs as pixel data."""
         names = self.pixel_names if self.draw_on_device else self.map_names
         return {name: name for name in names}
 
     @property
     def label_mapping_table(self) -> dict:
-        """What PackPoseInputs packs as instance labels."""
+        """The fields that PackPoseInputs packs as instance labels."""
         names: tuple[str, ...] = ('keypoint_weights',)
         if self.draw_on_device:
             names += ('target_keypoints', *self._people_names)

@@ -85,7 +85,7 @@ class CompositeLocalization(BaseTorchCodec):
         self.map_size = (self.input_size[0] // stride, self.input_size[1] // stride)
 
     def make_constants(self) -> Maps:
-        """All cells' centres in cells (2, h * w), y first; the image's first and last positions."""
+        """Return the cells' centres (2, h * w), y first, and the image's first and last points."""
         w, h = self.map_size
         x = torch.arange(w) + 0.5 - 0.5 / self.stride
         y = torch.arange(h) + 0.5 - 0.5 / self.stride

@@ -76,7 +76,7 @@ class FullResolutionHeatmap(BaseTorchCodec):
         self.reach = min(max(1, round(sigma)), (min(self.input_size) - 1) // 2) if refine else 0
 
     def make_constants(self) -> Maps:
-        """Coordinates of the pixels (w + h) with their axes, the window's cells and its solver."""
+        """Return the pixels' coordinates (w + h) and axes, the window's cells and its solver."""
         w, h = self.input_size
         fixed = dict(
             pixels=torch.cat([torch.arange(w), torch.arange(h)]).float(),

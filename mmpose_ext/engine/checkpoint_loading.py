@@ -151,7 +151,7 @@ def _replace_loaders() -> None:
 
 
 def load_from_local(filename: str, map_location: object = None) -> dict:
-    """mmengine's loader of local files, restricted to weights (:func:`load_checkpoint_safely`)."""
+    """Replace mmengine's loader of local files by :func:`load_checkpoint_safely`."""
     return load_checkpoint_safely(filename, map_location)
 
 

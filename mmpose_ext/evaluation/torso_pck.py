@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Percentage of correct keypoints relative to the torso, per joint, as reported for LSP."""
+"""Percentage of correct keypoints (PCK) relative to the torso, per joint, as reported for LSP."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class TorsoPCK(PCKAccuracy):
         out_file (str, optional): JSON file, written completely or not at all. For each person with
             a torso it holds the ``id`` (position in the data set) and how many keypoints are
             ``correct`` and ``labelled``.
-        collect_device, prefix: As for mmengine's BaseMetric. The default prefix is ``'lsp'``.
+        collect_device, prefix: See mmengine's BaseMetric. The default prefix is ``'lsp'``.
     """
 
     default_prefix = 'lsp'
@@ -132,13 +132,13 @@ class TorsoPCK(PCKAccuracy):
 
 
 def torso_size(keypoints: np.ndarray, mask: np.ndarray, ends: Sequence[int]) -> np.ndarray:
-    """Distance (N,) between two of the keypoints (N, K, 2); 0 unless both are labelled (N, K)."""
+    """Return the distance (N,) of two of the keypoints (N, K, 2); 0 unless both are labelled."""
     first, second = ends
     size = np.linalg.norm(keypoints[:, first, :2] - keypoints[:, second, :2], axis=-1)
     return np.where(mask[:, first] & mask[:, second], size, 0.0)
 
 
 def _mean(percent: np.ndarray) -> float:
-    """Mean over the keypoints that are labelled anywhere; NaN if none is."""
+    """Return the mean over the keypoints that are labelled anywhere; NaN without any."""
     known = percent[~np.isnan(percent)]
     return float(known.mean()) if len(known) else float('nan')

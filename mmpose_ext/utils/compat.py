@@ -14,7 +14,7 @@ _VERSION = TorchVersion(torch.__version__)
 
 
 def is_compiling() -> bool:
-    """Whether ``torch.compile`` is tracing the caller (``torch.compiler.is_compiling``, 2.3)."""
+    """Return whether ``torch.compile`` traces the caller (``torch.compiler.is_compiling``, 2.3)."""
     if hasattr(torch, 'compiler') and hasattr(torch.compiler, 'is_compiling'):
         return torch.compiler.is_compiling()
     dynamo = sys.modules.get('torch._dynamo')
@@ -22,7 +22,7 @@ def is_compiling() -> bool:
 
 
 def unscaled_attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-    """``scaled_dot_product_attention`` with ``scale=1.0`` (2.1; its ONNX form: 2.2).
+    """Compute ``scaled_dot_product_attention`` with ``scale=1.0`` (2.1; its ONNX form: 2.2).
 
     Args:
         query (Tensor): (..., N, C).
@@ -48,7 +48,7 @@ def compile_in_place(module: nn.Module) -> None:
 
 
 def has_own_bfloat16() -> bool:
-    """Whether the GPU itself computes in bfloat16; torch 2.5 and newer also count emulation."""
+    """Return whether the GPU computes in bfloat16 natively; torch >= 2.5 also counts emulation."""
     if _VERSION >= '2.5':
         return torch.cuda.is_bf16_supported(including_emulation=False)
     return torch.cuda.is_bf16_supported()

@@ -10,7 +10,7 @@ _MISSING = object()
 
 
 def zip_equal(*iterables: Iterable) -> Iterator[tuple]:
-    """``zip(..., strict=True)``, which needs Python 3.10.
+    """Zip like ``zip(..., strict=True)``, which needs Python 3.10.
 
     Args:
         *iterables (Iterable): The iterables to combine.

@@ -22,13 +22,13 @@ class Frame(NamedTuple):
 
     @classmethod
     def of_centres(cls, input_size: Sequence[int], map_size: Sequence[int]) -> Frame:
-        """Cells that divide the input evenly; sizes are [w, h]."""
+        """Return the frame of cells that divide the input evenly; sizes are [w, h]."""
         x, y = (n / m for n, m in zip_equal(input_size, map_size))
         return cls((x, y), (0.5 * (x - 1), 0.5 * (y - 1)))
 
     @classmethod
     def of_corners(cls, input_size: Sequence[int], map_size: Sequence[int]) -> Frame:
-        """The first and the last cell lie on the first and the last pixel; sizes are [w, h]."""
+        """Return the frame whose corner cells lie on the corner pixels; sizes are [w, h]."""
         steps = zip_equal(input_size, map_size)
         x, y = ((n - 1) / max(m - 1, 1) if n > 1 else 1.0 for n, m in steps)
         return cls((x, y))

@@ -39,7 +39,7 @@ def _paint_heatmaps(scene: Scene, heatmaps: np.ndarray) -> Tile:
 
 
 def _paint_trained(scene: Scene, heatmaps: np.ndarray) -> Tile:
-    """The cells whose tags are trained, one colour per person, linked in order within a cluster."""
+    """Draw the cells whose tags are trained, a colour per person, linked within each cluster."""
     canvas = scene.canvas()
     indices = scene.labels['keypoint_indices']
     seen = scene.labels['keypoint_weights'] > 0
@@ -55,7 +55,7 @@ def _paint_trained(scene: Scene, heatmaps: np.ndarray) -> Tile:
 
 
 def _paint_tags(scene: Scene, heatmaps: np.ndarray, tags: np.ndarray) -> Tile:
-    """The tag of the strongest cluster at each cell, from blue (low) to red."""
+    """Draw the tag of the strongest cluster at each cell, from blue (low) to red (high)."""
     canvas = scene.canvas()
     best = heatmaps.argmax(0)[None]
     tag = np.take_along_axis(tags, best, 0)[0]

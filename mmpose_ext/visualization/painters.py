@@ -41,11 +41,11 @@ class Scene:
         return self.image.shape[1], self.image.shape[0]
 
     def canvas(self, dim: float = 0.45) -> Canvas:
-        """A darkened copy of the image to draw on."""
+        """Return a darkened copy of the image to draw on."""
         return Canvas(self.image, self.zoom, dim)
 
     def name(self, keypoint: int) -> str:
-        """A keypoint's name, or its number if the names are unknown."""
+        """Return a keypoint's name, or its number if the names are unknown."""
         return self.names[keypoint] if keypoint < len(self.names) else f'keypoint {keypoint}'
 
 

@@ -42,28 +42,30 @@ def measure_crowds(
     noise: float,
     clock: str = 'wall',
 ) -> list[Row]:
-    """Encoding and decoding on the CPU against the number of people.
+    """Measure encoding and decoding on the CPU for different numbers of people.
 
-    Of a DiskOffset config: standing people; decoding of maps at the network's resolution and at
-    the input's, AssociativeEmbedding's at stride 4 and at the input's size (mmpose's
-    ``restore_heatmap_size``); encoding with masks given; how many people are found.
+    For a DiskOffset config, the people stand. The function times decoding of maps at the network's
+    and at the input's resolution, of AssociativeEmbedding's maps at stride 4 and at the input's
+    size (mmpose's ``restore_heatmap_size``), and encoding with given masks. It also counts the
+    people found.
 
-    Of a ClusterTag config, with ``images`` images of each number: people in squares, a seventh of
-    the keypoints below the threshold, to be filled in; 'grouping' is what follows the peaks,
-    without refinement; 'same' is the share of AssociativeEmbedding's people that ours has with
-    every keypoint within a cell and a half.
+    For a ClusterTag config, it uses ``images`` images for each number, with people in squares. A
+    seventh of the keypoints is below the threshold and has to be filled in. 'grouping' is what
+    follows the peaks, without refinement. 'same' is the share of AssociativeEmbedding's people that
+    ClusterTag finds with every keypoint within a cell and a half.
 
     Args:
-        ours (Contestant): A bottom-up config of one of these codecs, of 17 keypoints.
-        config (str): Its name in the rows.
+        ours (Contestant): A bottom-up config with one of these codecs and 17 keypoints.
+        config (str): Name of the config in the rows.
         people (Sequence[int]): Numbers of people.
-        runs (int): Turns.
-        images (int): Images of each number (ClusterTag).
-        noise (float): Of DiskOffset's offsets in input pixels, see :func:`.codecs.add_noise`.
-        clock (str): See :data:`.timing.CLOCKS`.
+        runs (int): Number of turns.
+        images (int): Number of images for each number of people (ClusterTag).
+        noise (float): Noise of DiskOffset's offsets in input pixels; see
+            :func:`.codecs.add_noise`.
+        clock (str): See :data:`.timing.CLOCKS`. Defaults to 'wall'.
 
     Raises:
-        ValueError: If the config's codec is another.
+        ValueError: If the config has another codec or other keypoints.
     """
     make = {'DiskOffset': disk_offset_calls, 'ClusterTag': cluster_tag_calls}
     kind = ours.decoder_cfg['type']
@@ -89,7 +91,7 @@ def measure_crowds(
 def disk_offset_calls(
     ours: Contestant, number: int, images: int, noise: float
 ) -> tuple[dict[str, Calls], Mapping]:
-    """What is measured of StrongPose, and the numbers of people found."""
+    """Return the calls to measure for StrongPose, and the numbers of people found."""
     size, network = ours.input_size, network_map_size(ours)
     stride_4 = tuple(-(-side // 4) for side in size)
     points = standing_people(size, number, np.random.default_rng(number))
@@ -118,7 +120,7 @@ def disk_offset_calls(
 
 
 def noisy(maps: Maps, noise: float, seed: int) -> Maps:
-    """Maps with noise, heatmaps still probabilities."""
+    """Return maps with noise, in which heatmaps remain probabilities."""
     return {
         name: value if name.endswith('offsets') else value.clamp(0, 1)
         for name, value in add_noise(maps, noise, seed).items()
@@ -126,7 +128,7 @@ def noisy(maps: Maps, noise: float, seed: int) -> Maps:
 
 
 def disk_offset_encoders(settings: dict, points: np.ndarray, sizes: Sequence) -> Calls:
-    """Encoding at several sizes of maps, masks given; the last with the drawing left out too."""
+    """Return calls that encode with given masks at several map sizes, and the last undrawn too."""
     visible = np.ones(points.shape[:2], np.float32)
     calls, size = {}, settings['input_size']
 
@@ -144,14 +146,14 @@ def disk_offset_encoders(settings: dict, points: np.ndarray, sizes: Sequence) ->
 
 
 def associative_embedding(size: tuple[int, int], cells: tuple[int, int]) -> AssociativeEmbedding:
-    """mmpose's codec for COCO at a size of maps."""
+    """Build mmpose's codec for COCO with a given map size."""
     return AssociativeEmbedding(
         size, cells, decode_keypoint_order=ORDER, decode_max_instances=30, sigma=2
     )
 
 
 def tagged_maps(codec: AssociativeEmbedding, points: np.ndarray, noise: float) -> Maps:
-    """Heatmaps and tags: at each cell the number of the nearest person's keypoint."""
+    """Return heatmaps, and tags that are the number of the nearest person at each cell."""
     heatmaps = torch.from_numpy(codec.encode(points, np.ones(points.shape[:2]))['heatmaps'])[None]
     cells = np.stack(np.meshgrid(*(np.arange(n) * 4.0 for n in codec.heatmap_size)), -1)
     distance = np.square(cells[None, None] - points[:, :, None, None]).sum(-1)
@@ -165,7 +167,7 @@ def tagged_maps(codec: AssociativeEmbedding, points: np.ndarray, noise: float) -
 def cluster_tag_calls(
     ours: Contestant, number: int, images: int, _noise: float
 ) -> tuple[dict[str, Calls], Mapping]:
-    """What is measured of the cluster-wise network, and the share of the same people."""
+    """Return the calls to measure for the cluster-wise network, and the share of same people."""
     rng = np.random.default_rng(number)
     size = ours.input_size
     settings = {k: v for k, v in ours.decoder_cfg.items() if k != 'draw_on_device'}
@@ -205,7 +207,7 @@ def cluster_tag_calls(
 
 
 def incomplete_maps(rng: np.random.Generator, codec: Any, people: np.ndarray) -> Maps:
-    """Maps (1, K, h, w) of people of whose keypoints one in seven is too weak to be a peak.
+    """Return maps (1, K, h, w) in which one keypoint in seven is too weak to be a peak.
 
     Tags are 4 apart and spread by 0.1; weak peaks are 0.08 high; the noise is 0.005.
     """
@@ -227,7 +229,7 @@ def incomplete_maps(rng: np.random.Generator, codec: Any, people: np.ndarray) ->
 
 
 def their_grouping(codec: AssociativeEmbedding, maps: Maps) -> Callable[[], list]:
-    """mmpose's steps from the peaks to the people, as a function."""
+    """Return a function that runs mmpose's steps from the peaks to the people."""
     at_peaks = batch_heatmap_nms(maps['heatmaps'], KERNEL)
     peaks = to_numpy(codec._get_batch_topk(at_peaks, maps['tags'], k=codec.decode_topk))
 
@@ -244,7 +246,7 @@ def their_grouping(codec: AssociativeEmbedding, maps: Maps) -> Callable[[], list
 
 
 def our_grouping(codec: Any, maps: Maps) -> Callable[[], list]:
-    """The same of ClusterTag."""
+    """Return a function that runs ClusterTag's steps from the peaks to the people."""
     decoder = codec.decoder
     people = codec.settings.max_people
     peaks = top_peaks(maps['heatmaps'], maps['tags'], people, KERNEL).numpy()
@@ -259,7 +261,7 @@ def our_grouping(codec: Any, maps: Maps) -> Callable[[], list]:
 def share_of_same(
     expected: Sequence[np.ndarray], found: Sequence[np.ndarray], tolerance: float
 ) -> float:
-    """The share of the expected people (N, K, 2) that are found, each keypoint within pixels."""
+    """Return the share of the expected people (N, K, 2) found with all keypoints in tolerance."""
     same = []
     for theirs, ours in zip_equal(expected, found):
         distance = np.abs(theirs[:, None] - ours[None]).max((2, 3))

@@ -35,7 +35,7 @@ def measure_fast_steps(
 
     Args:
         ours (Contestant): The config's contestant.
-        config (str): Its name in the rows.
+        config (str): Name of the config in the rows.
         settings (Settings): The settings; ``dtype`` is ignored.
         tell (Callable): Called with a description of each measurement.
     """

@@ -63,7 +63,7 @@ def measure_noise(
 
     Args:
         ours (Contestant): A bottom-up config with one of these codecs and COCO's 17 keypoints.
-        config (str): Its name in the rows.
+        config (str): Name of the config in the rows.
         settings (Settings): ``people``, ``batch`` (images per number of people), ``errors``,
             ``strengths``, ``annotations`` and ``vary`` are used.
         tell (Callable): Called with a description of each measurement.

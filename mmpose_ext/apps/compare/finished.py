@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Finished runs in one file, so that a comparison can go on elsewhere."""
+"""Store finished runs in one file, so that another machine can continue a comparison."""
 
 from __future__ import annotations
 
@@ -16,18 +16,20 @@ from mmpose_ext.utils.atomic_files import write_atomically
 
 @dataclass(frozen=True)
 class Finished:
-    """What a finished run leaves.
+    """The results of a finished run.
 
     Attributes:
         name (str): The config's stem.
         seed (int): ``randomness.seed``.
-        digest (str): Of what the config trains, see :func:`.runs.digest_of_config`.
-        seconds (float): Wall time of the training; NaN if it was interrupted, as the next two.
+        digest (str): Hash of what the config trains; see :func:`.runs.digest_of_config`.
+        seconds (float): Wall time of the training. This and the next two are NaN if it was
+            interrupted.
         cpu_seconds (float): Processor time of the training and its data workers.
         memory_mib (float): Peak memory of the training process.
         environment (str): Processor and versions.
         correct (tuple[int, ...]): Correct keypoints of each person of the test set, in its order.
-        labelled (tuple[int, ...]): Labelled keypoints, 0 for a person that does not count.
+        labelled (tuple[int, ...]): Labelled keypoints of each person; 0 for a person who does not
+            count.
     """
 
     name: str
@@ -47,11 +49,11 @@ class Finished:
 
 
 def counts_of_people(people: Sequence[dict]) -> dict[str, tuple[int, ...]]:
-    """Make ``correct`` and ``labelled`` of the persons that a metric has written.
+    """Return ``correct`` and ``labelled`` of the people that a metric has written.
 
     Args:
-        people (Sequence[dict]): ``id`` (position in the test set), ``correct`` and ``labelled``,
-            in any order; a person who is not there does not count.
+        people (Sequence[dict]): ``id`` (position in the test set), ``correct`` and ``labelled`` of
+            each person, in any order. A person without an entry does not count.
     """
     table = np.zeros((2, 1 + max((person['id'] for person in people), default=-1)), int)
     for person in people:
@@ -60,7 +62,7 @@ def counts_of_people(people: Sequence[dict]) -> dict[str, tuple[int, ...]]:
 
 
 def read_finished(path: str | os.PathLike) -> list[Finished]:
-    """Read the finished runs of a file; none where there is no file."""
+    """Return the finished runs in a file; an empty list if it does not exist."""
     if not Path(path).is_file():
         return []
     found = []
@@ -72,7 +74,7 @@ def read_finished(path: str | os.PathLike) -> list[Finished]:
 
 
 def add_finished(path: str | os.PathLike, run: Finished) -> None:
-    """Add a run to a file, one sorted line of JSON a run, in place of the same config and seed."""
+    """Add a run to a file, or replace that of the same config and seed; each is a line of JSON."""
     runs = {(old.name, old.seed): old for old in read_finished(path)}
     runs[run.name, run.seed] = run
     lines = [json.dumps(asdict(runs[key]), separators=(',', ':')) + '\n' for key in sorted(runs)]

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""A comparison as a CSV file, a Markdown table and a plot."""
+"""Write a comparison as a CSV file, a Markdown table and a plot."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def write_csv(
 
 
 def to_markdown(rows: Sequence[Comparison], costs: dict[str, Complexity]) -> str:
-    """Make the table of the docs."""
+    """Return the comparison as a Markdown table."""
     lines = [
         '| config | params M | GMACs | core min | MiB | seeds | PCK | spread | difference (95 %) |',
         '| --- | --- | --- | --- | --- | --- | --- | --- | --- |',

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Means over seeds and paired intervals over people."""
+"""Compute means over seeds and paired intervals over people."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ COSTS = ('seconds', 'cpu_seconds', 'memory_mib')
 
 @dataclass(frozen=True)
 class Comparison:
-    """What one config reached, and how it differs from the baseline.
+    """The results of one config, and their difference from the baseline.
 
     Attributes:
         name (str): The config's stem.
         seeds (int): Number of finished runs.
         mean (float): Mean over the seeds of the percentage of correct keypoints.
         spread (float): Standard deviation over the seeds (n - 1); NaN for one seed.
-        difference (float): ``mean`` minus the baseline's.
+        difference (float): ``mean`` minus the baseline's mean.
         low, high (float): 95 % interval of the difference over people.
         seconds, cpu_seconds, memory_mib (float): Medians of a training's wall time, processor time
             and peak memory; NaN if all were interrupted.
-        environments (str): Processors and versions, those that differ joined by ``'; '``.
+        environments (str): Processors and versions; different ones are joined by ``'; '``.
     """
 
     name: str
@@ -101,6 +101,6 @@ def compare(
 
 
 def _median(runs: Sequence[Finished], cost: str) -> float:
-    """Median of what is known; NaN if nothing is."""
+    """Return the median of the known values; NaN without any."""
     known = [value for value in (getattr(run, cost) for run in runs) if value == value]
     return float(np.median(known)) if known else float('nan')

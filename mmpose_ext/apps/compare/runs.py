@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""One training and test of a config with one seed, in separate processes."""
+"""Train and test a config with one seed, in separate processes."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Run:
         return self.folder / 'costs.json'
 
     def is_finished(self) -> bool:
-        """Whether the test's result exists; it is the last file to be written."""
+        """Return whether the test's result, the last file of a run, exists."""
         return self.people.is_file()
 
     def finished(self) -> Finished:
@@ -67,14 +67,14 @@ class Run:
 
 
 def digest_of_config(path: str | os.PathLike) -> str:
-    """Hash what a config trains and how: model, data, schedule; not the paths given as options."""
+    """Hash what a config trains and how: model, data and schedule, but not paths in options."""
     config = Config.fromfile(path).to_dict()
     text = json.dumps({key: config.get(key) for key in TRAINED}, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def train_and_test(run: Run, threads: int = 1) -> None:
-    """Train (or go on with) a run and test its last checkpoint; do nothing if it is finished.
+    """Train a run, or continue it, and test its last checkpoint, unless it is finished.
 
     The output of both goes to ``log.txt`` in the run's folder.
 
@@ -83,8 +83,8 @@ def train_and_test(run: Run, threads: int = 1) -> None:
         threads (int): Threads of each process. Defaults to 1.
 
     Raises:
-        RuntimeError: If the training or the test fails (names the log), or if the run was begun
-            with another config.
+        RuntimeError: If the training or the test fails (the message names the log), or if the run
+            was begun with another config.
     """
     run.folder.mkdir(parents=True, exist_ok=True)
     costs = _begin(run, threads)
@@ -95,7 +95,7 @@ def train_and_test(run: Run, threads: int = 1) -> None:
     pointer = run.folder / 'train' / 'last_checkpoint'
     resumed = pointer.is_file()
     took = _call(run, threads, 'train.py', [*work_dir, '--resume', '--cfg-options', *settings])
-    if not resumed:  # else an earlier call's part is unknown
+    if not resumed:  # otherwise, the costs of an earlier call are unknown
         write_atomically(run.costs, json.dumps({**costs, **took}).encode())
     last = Path(pointer.read_text().strip())
     partial = run.folder / 'people.partial.json'
@@ -106,7 +106,7 @@ def train_and_test(run: Run, threads: int = 1) -> None:
 
 
 def _begin(run: Run, threads: int) -> dict:
-    """Write or read what is known of a run before it ends, its costs unknown (NaN)."""
+    """Write or read the facts of a run before it ends, with unknown costs (NaN)."""
     digest = digest_of_config(run.config)
     if not run.costs.is_file():
         facts = describe_environment()
@@ -122,7 +122,7 @@ def _begin(run: Run, threads: int) -> dict:
 
 
 def _call(run: Run, threads: int, tool: str, arguments: list[str]) -> dict[str, float]:
-    """Run one of mmpose's tools; give its wall and processor seconds and its peak memory."""
+    """Run one of mmpose's tools; return its wall and processor seconds and its peak memory."""
     command = [sys.executable, str(TOOLS / tool), str(run.config), *arguments]
     environment = {**os.environ, 'OMP_NUM_THREADS': str(threads), 'MKL_NUM_THREADS': str(threads)}
     log = run.folder / 'log.txt'
@@ -130,7 +130,7 @@ def _call(run: Run, threads: int, tool: str, arguments: list[str]) -> dict[str, 
     with open(log, 'ab') as file:
         process = subprocess.Popen(command, env=environment, stdout=file, stderr=file)
         _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = status  # it is waited for
+    process.returncode = status  # os.wait4 has waited for it
     if status:
         code = os.WEXITSTATUS(status) if os.WIFEXITED(status) else -os.WTERMSIG(status)
         lines = log.read_text(errors='replace').strip().splitlines()

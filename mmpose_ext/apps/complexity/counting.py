@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Parameters and multiply-adds of a model, counted as in the papers and in a plain way."""
+"""Count parameters and multiply-adds of a model, as in the papers and in a plain way."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Complexity:
     macs: int
 
     def conv_gmacs(self, counting: str = 'gibi') -> float:
-        """``conv_macs`` in units of 1024^3 ('gibi') or 10^9 ('giga')."""
+        """Return ``conv_macs`` in units of 1024^3 ('gibi') or 10^9 ('giga')."""
         return self.conv_macs / UNITS[counting]
 
     @property

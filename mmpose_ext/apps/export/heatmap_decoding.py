@@ -70,7 +70,7 @@ def _reader(maps: Tensor, cells: Tensor) -> Callable[[int, int], Tensor]:
 
 
 def _blur(maps: Tensor, kernel: int) -> Tensor:
-    """mmpose's ``gaussian_blur``: zeros outside the map, and each map's maximum preserved."""
+    """Blur like mmpose's ``gaussian_blur``: with zeros outside the map and its maximum kept."""
     weights = torch.from_numpy(cv2.getGaussianKernel(kernel, 0, cv2.CV_32F)).to(maps)
     b, k, h, w = maps.shape
     blurred = maps.reshape(b * k, 1, h, w)

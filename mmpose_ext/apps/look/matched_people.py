@@ -165,7 +165,7 @@ def _check_results(truth: dict, results: Sequence[dict], num_keypoints: int) -> 
 
 
 def _are_numbers(values: object) -> bool:
-    """Whether a value is a list of numbers, finite or not."""
+    """Return whether a value is a list of numbers, finite or not."""
     return isinstance(values, (list, tuple)) and all(
         isinstance(value, (int, float)) for value in values
     )

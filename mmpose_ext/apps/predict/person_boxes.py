@@ -123,6 +123,6 @@ class FileBoxes:
 
 
 def _image_ids(content: object) -> set:
-    """The image ids of a detection file that can be ids: texts and numbers."""
+    """Return the image ids of a detection file that are valid: texts and numbers."""
     dicts = [item for item in content if isinstance(item, dict)] if is_row(content) else []
     return {d['image_id'] for d in dicts if isinstance(d.get('image_id'), (str, int, float))}

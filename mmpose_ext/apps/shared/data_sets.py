@@ -30,14 +30,14 @@ def build_data_set(cfg: ConfigDict) -> Any:
             return DATASETS.build(cfg)
     except (DataError, OSError):
         raise
-    except Exception as error:  # whatever mmpose makes of a bad file
+    except Exception as error:  # whatever error mmpose raises for a bad file
         for part in _parts(cfg):
             _check_part(part, error)
         raise
 
 
 def _parts(cfg: ConfigDict) -> Iterator[ConfigDict]:
-    """The data sets of annotation files in a data set's config."""
+    """Return the parts of a data set's config that have an annotation file."""
     if cfg.get('ann_file'):
         yield cfg
     for part in [*cfg.get('datasets', ()), cfg.get('dataset')]:

@@ -68,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Entry point of ``python -m mmpose_ext.apps.synthetic.cli``."""
+    """Run the command as ``python -m mmpose_ext.apps.synthetic.cli``."""
     parser = argparse.ArgumentParser(prog='mmpose-ext synthetic', description=__doc__)
     add_arguments(parser)
     return run(parser.parse_args(argv))

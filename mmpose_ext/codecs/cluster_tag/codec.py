@@ -146,7 +146,7 @@ class ClusterTag(BaseTorchCodec):
         self.decoder = ClusterTagDecoder(self.settings)
 
     def make_constants(self) -> Maps:
-        """The stride, the last cell, the patch's cells and the cluster of each keypoint."""
+        """Return the stride, the last cell, the patch's cells and each keypoint's cluster."""
         (w, h), (width, height) = self.heatmap_size, self.input_size
         reach = int(3 * self.sigma)
         return dict(

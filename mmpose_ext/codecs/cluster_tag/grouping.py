@@ -137,7 +137,7 @@ def _split(tags: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _apart(rests: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Mean square of the differences of rests (P, T) from others (N, T): (P, N), or 0."""
+    """Return the mean square (P, N) of the differences of rests (P, T) and (N, T), or 0."""
     if not rests.shape[1]:
         return np.zeros(1)
     return np.square(rests[:, None] - others).mean(-1)

@@ -216,7 +216,7 @@ def _check_num_keypoints(
 
 
 def _may_be_number(value: object) -> bool:
-    """Whether a value is a number, finite or not, or null."""
+    """Return whether a value is a number, finite or not, or null."""
     return isinstance(value, (int, float, type(None))) and not isinstance(value, bool)
 
 

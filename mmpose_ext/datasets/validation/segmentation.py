@@ -71,7 +71,7 @@ def _run_length_fault(value: dict) -> str:
 
 
 def _size_fault(value: object, size: np.ndarray) -> str:
-    """What is wrong with the size of run lengths in an image of ``size`` [w, h], if it is known."""
+    """Describe the fault in the size of run lengths in an image of ``size`` [w, h], if known."""
     if not isinstance(value, dict) or np.isnan(size).any():
         return ''
     height, width = value['size']
@@ -81,7 +81,7 @@ def _size_fault(value: object, size: np.ndarray) -> str:
 
 
 def _decode_counts(text: str) -> list[int] | None:
-    """Run lengths from COCO's text: 5 bits a character, from the third on differences; or None."""
+    """Decode run lengths from COCO's text (5 bits per character, differences from the third on)."""
     counts: list[int] = []
     value = shift = 0
     for character in text:

@@ -144,7 +144,7 @@ def check_for_training(
 
 
 def check_for_bottom_up(content: object) -> list[Finding]:
-    """The findings on segmentations, which bottom-up training draws.
+    """Return the findings on segmentations, which bottom-up training draws.
 
     Args:
         content (object): The parsed file.

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""ResNet with different output strides in training and testing, with one set of weights."""
+"""ResNet with different output strides in training and testing (StrongPose)."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class DilatedResNet(ResNet):
         norm_eval (bool): Whether the normalisation uses its stored statistics in training and keeps
             them fixed ("we fix the ResNet activation statistics to ImageNet values"). Its weights
             are trained. Defaults to True; set it to False to train from scratch.
-        **kwargs: As for mmpose's ``ResNet``. ``strides``, ``dilations``, ``out_indices`` and
+        **kwargs: See mmpose's ``ResNet``. ``strides``, ``dilations``, ``out_indices`` and
             ``avg_down`` are not accepted.
 
     Raises:

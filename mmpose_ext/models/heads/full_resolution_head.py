@@ -230,7 +230,7 @@ class FullResolutionHead(BaseHead):
 def heatmap_accuracy(
     heatmaps: Tensor, targets: Tensor, mask: Tensor, threshold: float = 0.05
 ) -> Tensor:
-    """Mean over the keypoints of the fraction found: mmpose's ``pose_pck_accuracy`` in torch.
+    """Return the mean fraction of keypoints found: mmpose's ``pose_pck_accuracy`` in torch.
 
     As in mmpose, a keypoint is found if its arg-max is nearer to the target's than ``threshold``,
     with x measured in map heights and y in map widths.

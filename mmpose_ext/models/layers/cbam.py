@@ -36,7 +36,7 @@ class ChannelAttention(BaseModule):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, C, h, w) features -> (B, C, 1, 1) weights in (0, 1)."""
+        """Map features (B, C, h, w) to weights (B, C, 1, 1) in (0, 1)."""
         average = self.mlp(F.adaptive_avg_pool2d(x, 1))
         maximum = self.mlp(F.adaptive_max_pool2d(x, 1))
         return torch.sigmoid(average + maximum)
@@ -65,7 +65,7 @@ class SpatialAttention(BaseModule):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, C, h, w) features -> (B, 1, h, w) weights in (0, 1)."""
+        """Map features (B, C, h, w) to weights (B, 1, h, w) in (0, 1)."""
         pooled = torch.cat([x.mean(dim=1, keepdim=True), x.amax(dim=1, keepdim=True)], dim=1)
         return torch.sigmoid(self.conv(pooled))
 

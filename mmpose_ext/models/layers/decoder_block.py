@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""One decoder step, which doubles the resolution, with lateral features and global context."""
+"""One decoder step of FR-SBN, which doubles the resolution and fuses lateral features."""
 
 from __future__ import annotations
 

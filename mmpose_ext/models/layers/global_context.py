@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Global context block that can return its spatial attention heatmap."""
+"""Global context block that can return its spatial attention heatmap (FR-SBN)."""
 
 from __future__ import annotations
 

@@ -77,7 +77,7 @@ class SecondOrderChannelAttention(BaseModule):
         self.expand = nn.Conv2d(row_expansion * d, in_channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, C, h, w) features -> (B, C, 1, 1) weights in (0, 1)."""
+        """Map features (B, C, h, w) to weights (B, C, 1, 1) in (0, 1)."""
         covariance = channel_covariance(self.reduce(x), self.center)
         rows = self.row_norm(covariance.unsqueeze(-1))  # (B, d, d, 1): channel i is row i
         return torch.sigmoid(self.expand(self.activation(self.row_conv(rows))))

@@ -222,5 +222,5 @@ def cluster_means(tags: Tensor, visible: Tensor, cluster_of: Tensor) -> Tensor:
 
 
 def _mean(values: Tensor, weights: Tensor) -> Tensor:
-    """Mean over the last dimension of the values of weight 1; 0 if there are none."""
+    """Return the mean over the last dimension of the values with weight 1; 0 without any."""
     return (values * weights).sum(-1) / weights.sum(-1).clamp(min=1)

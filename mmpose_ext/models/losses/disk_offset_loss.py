@@ -71,7 +71,7 @@ class DiskOffsetLoss(nn.Module):
                 K, h, w) and ``body_heatmaps`` (B, 1, h, w); ``short_offsets`` (B, 2K, h, w),
                 ``mid_offsets`` (B, 2D, h, w) and ``long_offsets`` (B, 2K, h, w) in input pixels.
             refined (dict[str, Tensor]): ``mid_offsets`` and ``long_offsets`` after refinement.
-            targets (dict[str, Tensor]): As drawn by :class:`mmpose_ext.codecs.DiskOffset`.
+            targets (dict[str, Tensor]): Maps that :class:`mmpose_ext.codecs.DiskOffset` draws.
             radius (float): The disks' radius R in input pixels.
 
         Returns:
@@ -109,13 +109,13 @@ class DiskOffsetLoss(nn.Module):
 
 
 def logistic_loss(logits: Tensor, target: Tensor, counted: Tensor) -> Tensor:
-    """Mean logistic loss of maps (B, C, h, w) over the counted cells (B, 1, h, w)."""
+    """Return the mean logistic loss of maps (B, C, h, w) over the counted cells (B, 1, h, w)."""
     total = F.binary_cross_entropy_with_logits(logits, target, weight=counted, reduction='sum')
     return total / (counted.sum() * logits.shape[1]).clamp(min=1)
 
 
 def offset_loss(offsets: Tensor, target: Tensor, support: Tensor) -> Tensor:
-    """Mean of ``|error|`` of offsets (B, 2C, h, w) over x, y and a support (B, C, h, w)."""
+    """Return the mean ``|error|`` of offsets (B, 2C, h, w) over x, y and a support (B, C, h, w)."""
     errors = (offsets - target).abs().unflatten(1, (-1, 2)).sum(2)
     # where(), not a product: offsets outside the support may be infinite
     total = torch.where(support > 0, errors, 0).sum()
