@@ -84,7 +84,7 @@ def measure_crowds(
         for measure, by_name in calls.items():
             timers = {name: timed(call, CLOCKS[clock]) for name, call in by_name.items()}
             timings = take_turns(timers, runs, warmup=2)
-            rows += make_rows(timings, 'people', config, measure, 'ms a sample', images, case)
+            rows += make_rows(timings, 'people', config, measure, 'ms per sample', images, case)
     return rows
 
 

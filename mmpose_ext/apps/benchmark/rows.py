@@ -46,7 +46,11 @@ class Row:
 
 
 #: Units of time: their seconds, and whether the time is that of a sample or of a whole batch.
-TIMES = {'us a sample': (1e-6, 'sample'), 'ms a sample': (1e-3, 'sample'), 'ms': (1e-3, 'batch')}
+TIMES = {
+    'us per sample': (1e-6, 'sample'),
+    'ms per sample': (1e-3, 'sample'),
+    'ms': (1e-3, 'batch'),
+}
 
 
 def make_rows(

@@ -92,7 +92,7 @@ def measure_loading(
         for workers in settings.workers:
             values = {name: waited[workers, name] for name in datasets}
             case = f'{workers} worker' + 's' * (workers != 1)
-            rows += make_rows(values, PART, config, 'loader', 'ms a sample', settings.batch, case)
+            rows += make_rows(values, PART, config, 'loader', 'ms per sample', settings.batch, case)
     return rows, notes
 
 
@@ -146,7 +146,7 @@ def _from_crops(dataset: Any, folder: Path, tell: Callable[[str], None]) -> Any:
 def _rows_of_steps(timings: dict[str, list], config: str, settings: Settings) -> list[Row]:
     """Return rows for the whole sample, each of its steps, and the cores that a rate needs."""
     whole = {name: [run['all'] for run in runs] for name, runs in timings.items()}
-    rows = make_rows(whole, PART, config, 'sample', 'ms a sample')
+    rows = make_rows(whole, PART, config, 'sample', 'ms per sample')
     for rate in settings.rates:
         cores = {name: [rate * value for value in values] for name, values in whole.items()}
         rows += make_rows(cores, PART, config, f'for {rate:,} images a second', 'cores')
@@ -155,5 +155,5 @@ def _rows_of_steps(timings: dict[str, list], config: str, settings: Settings) ->
         values = {
             name: [run[step] for run in runs] for name, runs in timings.items() if step in runs[0]
         }
-        rows += make_rows(values, PART, config, 'step', 'ms a sample', case=step)
+        rows += make_rows(values, PART, config, 'step', 'ms per sample', case=step)
     return rows

@@ -29,7 +29,7 @@ from .samples import make_people, make_samples
 from .timing import CLOCKS, synchronizer, take_turns, timed
 
 Timings = Dict[str, List[float]]
-UNITS = {'encode': 'us a sample', 'loader': 'ms a sample'}
+UNITS = {'encode': 'us per sample', 'loader': 'ms per sample'}
 
 
 @dataclass(frozen=True)
@@ -204,7 +204,7 @@ class ConfigBenchmark:
             for name in decode
             if name in encode
         }
-        return self._rows(both, 'encode + decode', 'us a sample') if both else []
+        return self._rows(both, 'encode + decode', 'us per sample') if both else []
 
     def _share(self, targets: Timings, step: Timings) -> list[Row]:
         """Return the share of a training step that the targets take, run by run."""

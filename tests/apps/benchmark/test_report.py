@@ -19,7 +19,7 @@ def rows():
     both = dict(ours=[0.001, 0.003, 0.002], peer=[0.004, 0.006, 0.005])
     rows = make_rows(both, 'config', 'c', 'step', 'ms', 4)
     for case in ('1 worker', '2 workers'):
-        rows += make_rows(both, 'config', 'c', 'loader', 'ms a sample', 4, case)
+        rows += make_rows(both, 'config', 'c', 'loader', 'ms per sample', 4, case)
     rows += make_rows(dict(peer=[1234567.0]), 'config', 'c', 'sample', 'bytes')
     for number in (1, 5, 10):
         rows += make_rows(both, 'config', 'c', 'decode', 'ms', 1, f'{number} people')
@@ -57,7 +57,7 @@ def test_markdown_is_tables(rows):
     text = to_markdown(rows, ENVIRONMENT, 'float32')
     common, crowds = parse_tables(text)
     assert common[0] == [
-        '', 'step, ms', 'loader, 1 worker, ms a sample', 'loader, 2 workers, ms a sample',
+        '', 'step, ms', 'loader, 1 worker, ms per sample', 'loader, 2 workers, ms per sample',
         'sample, bytes',
     ]  # fmt: skip
     assert common[2] == ['ours', '2.00 (1.00)', '0.500 (1.00)', '0.500 (1.00)', '-']

@@ -70,7 +70,7 @@ def test_quartiles():
 
 @pytest.mark.parametrize(
     ('unit', 'median', 'speed'),
-    [('ms', 2000.0, 2.0), ('us a sample', 500_000.0, 2.0), ('MiB', 2.0, None)],
+    [('ms', 2000.0, 2.0), ('us per sample', 500_000.0, 2.0), ('MiB', 2.0, None)],
 )
 def test_units_of_rows(unit, median, speed):
     first, second = make_rows(dict(ours=[2.0], peer=[1.0]), 'config', 'c', 'step', unit, batch=4)
