@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Three small pictures and models of a few channels with random weights to predict on them."""
+"""Three small pictures, and small models with random weights that predict on them."""
 
 import json
 from pathlib import Path
@@ -28,7 +28,7 @@ BACKBONE = dict(type='ResNet', depth=18, base_channels=8)
 
 @pytest.fixture(scope='session')
 def pictures(tmp_path_factory) -> SimpleNamespace:
-    """``images`` (the folder), ``ann`` and ``detections`` (files), ``paths`` of the pictures."""
+    """Return ``images`` (a folder), ``ann`` and ``detections`` (files) and pictures' ``paths``."""
     folder = tmp_path_factory.mktemp('pictures')
     rng = np.random.default_rng(0)
     (folder / 'images').mkdir()
@@ -67,7 +67,7 @@ def pictures(tmp_path_factory) -> SimpleNamespace:
 
 
 def settings_on(pictures, mode: str, pipeline: list, **evaluator) -> dict:
-    """Test loader and evaluator on the pictures."""
+    """Return the settings of a test loader and an evaluator on the pictures."""
     dataset = dict(
         type='CocoDataset',
         data_mode=mode,
@@ -94,7 +94,7 @@ def settings_on(pictures, mode: str, pipeline: list, **evaluator) -> dict:
 
 
 def set_statistics(model: torch.nn.Module) -> None:
-    """Let batch norm see some noise, so that random weights give outputs of a sensible size."""
+    """Pass noise through batch norm, so that random weights give outputs of a sensible size."""
     for module in model.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
             module.momentum = None
@@ -114,7 +114,7 @@ def save_model(settings: dict, folder: Path, scope: str = 'mmpose') -> SimpleNam
             if parameter.ndim > 1:
                 torch.nn.init.kaiming_normal_(parameter)
             if 'rtm_cls' in name and name.endswith('weight'):
-                parameter.data[1] = -parameter.data[0]  # where there is no person, a dog
+                parameter.data[1] = -parameter.data[0]  # a dog instead of a person
         set_statistics(model)
         meta = dict(classes=('person', 'dog'))
         if scope == 'mmpose':
@@ -206,6 +206,6 @@ def detector(root, tmp_path_factory) -> SimpleNamespace:
 
     cfg = Config.fromfile(root / 'configs' / 'demo' / 'detector_rtmdet_160x128.py')
     cfg.model.bbox_head.num_classes = 2
-    cfg.model.test_cfg.max_per_img = 1000  # all: a cut would depend on the last digits
+    cfg.model.test_cfg.max_per_img = 1000  # keep all: a limit would depend on the last digits
     cfg.test_dataloader.dataset.metainfo = dict(classes=('person', 'dog'))
     return save_model(dict(cfg), tmp_path_factory.mktemp('detector'), 'mmdet')

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""The part 'loading': samples of a config, read faster, and from crops, step by step."""
+"""The benchmark's part 'loading' times the steps of a sample: plain, read faster, from crops."""
 
 from pathlib import Path
 
@@ -40,7 +40,7 @@ def test_bottomup_has_no_crops(root):
 
 
 def test_peer_reads_the_same_people(root):
-    """mmpose's own config, whose data set isn't there."""
+    """The peer is mmpose's own config, whose data set does not exist."""
     peer = mmposes_config()
     config = root / 'configs' / 'demo' / 'attention_resnet18_128x96.py'
     rows, _ = run_benchmark(str(config), SETTINGS, 'loading', peers=[str(peer)])

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""The part 'noise' of the benchmark: errors are as strong as they are said to be, and count."""
+"""The benchmark's part 'noise' adds errors of the stated strength and counts the people found."""
 
 import json
 
@@ -78,7 +78,7 @@ def test_tagged_heatmaps_err_in_tags_and_place():
 
 
 def test_tags_err_by_a_tenth_of_their_distance():
-    """Associative embedding's lie 1.4 apart, and its threshold is 1."""
+    """The tags of associative embedding are 1.4 apart, and its threshold is 1."""
     maps = dict(heatmaps=torch.zeros(1, 40, 51, 51), tags=torch.zeros(1, 40, 51, 51))
     for step in (8.0, 2.0**0.5):
         noisy = NoisyMaps(maps, 'independent', (204, 204), 0, step).at(3.0)
@@ -153,7 +153,7 @@ def test_part_noise(root, paper, names):
 
 
 def test_command(root, tmp_path, capsys):
-    """Of a file's people; strengths are the plot's axis."""
+    """The command takes the people of a file, and the plot has the strengths on its axis."""
     file = coco_file(tmp_path, lambda person: [person(1, 0), person(2, 100)])
     out = {name: str(tmp_path / f'noise.{name}') for name in ('csv', 'png')}
     arguments = ['--part', 'noise', '--annotations', file, '--errors', 'smooth', '--rms', '0', '2']

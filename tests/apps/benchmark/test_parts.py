@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Each part of the benchmark runs, once, on a small config of each paper."""
+"""Each part of the benchmark runs once on a small config of each paper."""
 
 import csv
 
@@ -34,7 +34,7 @@ def path(root, paper):
 
 
 def measured(rows):
-    """Contestants of each measure."""
+    """Return the contestants of each measure."""
     found = {}
     for row in rows:
         assert row.median > 0 and row.ratio > 0 and row.runs == 1
@@ -56,7 +56,7 @@ def test_all_of_a_bottomup_config(root):
 @pytest.mark.parametrize(
     ('paper', 'measures', 'number'),
     [
-        ('attention', ('forward', 'targets', 'step'), 2),  # no codec of its own
+        ('attention', ('forward', 'targets', 'step'), 2),  # it has no codec of its own
         ('clnet', ('encode', 'forward', 'decode', 'targets'), 5),
         ('frsbn', ('encode', 'decode', 'targets', 'step'), 8),
         ('cluster', ('encode', 'decode'), 3),
@@ -112,7 +112,7 @@ def test_processes(root, part):
 
 
 def test_fast_steps(root, monkeypatch):
-    """Each setting is done to a network of its own, and the process is left as it was."""
+    """Each setting is applied to a separate network, and the process stays unchanged."""
     compiled = []
     monkeypatch.setattr(fast_training_hook, 'compile_in_place', compiled.append)
     told = []
@@ -124,7 +124,7 @@ def test_fast_steps(root, monkeypatch):
         'channels last',
         'bfloat16',
         'compiled backbone',
-        'plain',  # a CPU gains by none of them
+        'plain',  # none of them helps on a CPU
     ]
     assert len(compiled) == 1 and not torch.backends.cudnn.benchmark
     assert all(row.median > 0 and row.measure == 'step' for row in rows)

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Every config's contestants can be made, and are what they are said to be."""
+"""Every config's contestants can be built, and are what their names say."""
 
 import pytest
 import torch

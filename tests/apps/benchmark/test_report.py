@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""The CSV's columns, Markdown that parses as tables, and plots."""
+"""Reports: the CSV's columns, Markdown that parses as tables, and plots."""
 
 import csv
 
@@ -15,7 +15,7 @@ ENVIRONMENT = describe_environment('cpu')
 
 @pytest.fixture(scope='module')
 def rows():
-    """Two contestants; a loader with two cases; a measure of one contestant; three crowds."""
+    """Return rows of two contestants, two cases of a loader, one contestant and three crowds."""
     both = dict(ours=[0.001, 0.003, 0.002], peer=[0.004, 0.006, 0.005])
     rows = make_rows(both, 'config', 'c', 'step', 'ms', 4)
     for case in ('1 worker', '2 workers'):
@@ -27,7 +27,7 @@ def rows():
 
 
 def parse_tables(text):
-    """Markdown's tables as lists of rows of cells."""
+    """Return Markdown's tables as lists of rows of cells."""
     tables = []
     for line in text.splitlines():
         if not line.startswith('|'):

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Turns, clocks and statistics, on clocks that are made up."""
+"""Turns, clocks and statistics, with fake clocks."""
 
 import pytest
 
@@ -14,7 +14,7 @@ from mmpose_ext.apps.benchmark.timing import (
 
 
 class FakeClock:
-    """A clock that only moves when told."""
+    """A clock that moves only when a test moves it."""
 
     def __init__(self):
         self.now = 0.0
@@ -47,7 +47,7 @@ def test_timed_is_the_mean_of_its_repeats_and_waits_for_the_device():
     waits = []
     wait = lambda: (waits.append(clock.now), clock.taking(0.5)())  # noqa: E731
     measure = timed(clock.taking(2.0), clock, wait, repeats=4)
-    assert measure() == pytest.approx((4 * 2.0 + 0.5) / 4)  # the wait before is not counted
+    assert measure() == pytest.approx((4 * 2.0 + 0.5) / 4)  # the wait does not count
     assert waits == [0.0, 8.5]
 
 
@@ -56,7 +56,7 @@ def test_nothing_to_wait_for_on_a_cpu():
 
 
 def test_ratio_is_that_of_the_same_run():
-    # a machine twice as slow in the second run: the medians' ratio would be 3, or worse
+    # the machine is twice as slow in the second run: the ratio of the medians would be 3 or more
     assert median_ratio([3.0, 6.0, 3.3], [1.0, 2.0, 1.1]) == pytest.approx(3.0)
     assert median_ratio([1, 100, 1], [2, 1, 2]) == 0.5
     with pytest.raises(ValueError):

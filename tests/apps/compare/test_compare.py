@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Runs are resumed, kept in one file, and their people compared in pairs."""
+"""Runs are resumed and kept in one file, and their people are compared in pairs."""
 
 import csv
 import json
@@ -26,13 +26,13 @@ def finished(name, seed, correct, labelled=10, cpu_seconds=60.0, digest='d'):
         dict(id=index, correct=int(number), labelled=labelled)
         for index, number in enumerate(correct)
     ]
-    counts = counts_of_people(people[::-1])  # any order
+    counts = counts_of_people(people[::-1])  # their order does not matter
     return Finished(name, seed, digest, 90.0, cpu_seconds, 500.0, 'a CPU', **counts)
 
 
 @pytest.fixture
 def some_runs():
-    """A baseline, and a method that finds one keypoint more of every second person."""
+    """Return a baseline's run, and one that finds a keypoint more of every other person."""
     base = np.random.default_rng(0).integers(0, 10, 400)
     better = base + np.arange(400) % 2
     return [
@@ -48,10 +48,10 @@ def test_means_and_paired_intervals(some_runs):
     base, method = compare(some_runs, 'base')
     assert (base.name, base.seeds, base.difference, base.low, base.high) == ('base', 2, 0, 0, 0)
     assert method.seeds == 3 and method.cpu_seconds == 150
-    assert method.difference == pytest.approx(5.0)  # half a keypoint of ten
+    assert method.difference == pytest.approx(5.0)  # half a keypoint in ten
     assert method.mean == pytest.approx(base.mean + 5)
     assert method.spread == pytest.approx(0)
-    # paired: 400 coins of one tenth; unpaired it would span some 6 points
+    # paired, this is 400 coins of one tenth; unpaired, it would span some 6 points
     half = 1.96 * 10 * 0.5 / np.sqrt(400)
     assert method.low == pytest.approx(5 - half, abs=0.1)
     assert method.high == pytest.approx(5 + half, abs=0.1)
@@ -95,7 +95,7 @@ def test_report(some_runs, tmp_path):
 
 
 def test_finished_runs_are_kept_in_one_file(some_runs, tmp_path):
-    """Each is a line, in the same order however they came; the same run again replaces it."""
+    """Each run is a line, in an order that does not depend on time; a repeated run replaces it."""
     one, two = tmp_path / 'one.jsonl', tmp_path / 'two.jsonl'
     assert read_finished(one) == []
     for run in some_runs[:4]:
@@ -115,7 +115,7 @@ def write_config(path, kind='A'):
 
 
 def fake_tools(calls, fail_first=False):
-    """mmpose's tools: the training leaves a checkpoint, the test leaves what it found."""
+    """Fake mmpose's tools: the training leaves a checkpoint, the test leaves its results."""
 
     def call(run, threads, tool, arguments):
         calls.append((tool, arguments))
@@ -182,7 +182,7 @@ def test_the_command_goes_on_elsewhere(tmp_path, monkeypatch, capsys):
         '| b | 0.00 | 0.00 | 0 | 1 | 2 | 50.0 | 0.0 | +0.0 (+0.0 to +0.0) |'
         in (tmp_path / 'two' / 'comparison.md').read_text()
     )
-    # what the test does or where the data are makes no other config, the model does
+    # a config changes with its model, not with the test's settings or the data's place
     a.write_text(a.read_text().replace('val_interval = 1', 'val_interval = 2'))
     assert command(*both, '--report-only') == 0
     write_config(a, kind='C')

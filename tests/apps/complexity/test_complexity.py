@@ -29,14 +29,14 @@ def attention_rows(root):
 
 
 def agrees(ours: float, printed: str, relative: float) -> bool:
-    """Within a relative bound, or the same when cut to the printed digits (8.991 as "8.9")."""
+    """Return whether a figure is within a relative bound, or equals the cut-off print ("8.9")."""
     unit = 10 ** -len(printed.partition('.')[2])
     cut = round(math.floor(ours / unit) * unit, 6)
     return math.isclose(ours, float(printed), rel_tol=relative) or cut == float(printed)
 
 
 def test_attention_rows_agree_with_the_paper(root):
-    """Tables I and IV: parameters within 0.5 %, GFLOPs within 1 %."""
+    """Parameters agree with Tables I and IV within 0.5 %, GFLOPs within 1 %."""
     rows = attention_rows(root)
     assert len(rows) == 10
     for row in rows:
@@ -48,7 +48,7 @@ def test_attention_rows_agree_with_the_paper(root):
 
 @pytest.mark.parametrize('size, ratio', [('256x192', 1.96), ('384x288', 2.91)])
 def test_true_cost_of_the_attention(root, size, ratio):
-    """All products counted, the network costs 1.9 and 2.9 times the baseline."""
+    """With all products counted, the network costs 1.9 and 2.9 times the baseline."""
     ours, baseline = (
         complexity_of_config(str(root / 'configs' / f'{name}_resnet50_{size}.py'))[0].macs
         for name in ('attention', 'simplebaseline')

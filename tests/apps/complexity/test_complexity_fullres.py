@@ -21,7 +21,7 @@ def test_table_2(root, size, gflops):
     assert complexity.params / 1e6 == pytest.approx(27.99, abs=0.01)
 
 
-# each part costs something: Table 1's rows, and the two decoders more than SimpleBaseline's
+# each part adds cost: Table 1's rows, and the two decoders beyond SimpleBaseline's
 def test_table_1_rows_grow(root):
     names = ('simplebaseline', 'plain', 'gcb', 'gcb_skip')
     configs = ['simplebaseline_resnet34'] + [f'ablation/frsbn_{n}_resnet34' for n in names[1:]]

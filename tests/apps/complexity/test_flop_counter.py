@@ -9,7 +9,7 @@ from mmpose_ext.apps.complexity.flop_counter import FlopCounterMode, ProductCoun
 
 
 class Products(nn.Module):
-    """Convolutions of every kind and products of matrices."""
+    """A module with convolutions of every kind and products of matrices."""
 
     def __init__(self) -> None:
         super().__init__()

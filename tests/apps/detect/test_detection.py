@@ -33,7 +33,7 @@ def test_nothing_is_told_that_nobody_can_do_anything_about(detector, topdown, mo
 
 
 def test_boxes_are_mmdets_own(found, detector, pictures):
-    """Against mmdet's inferencer, image by image."""
+    """The boxes are those of mmdet's inferencer, image by image."""
     with DefaultScope.overwrite_default_scope('mmdet'):
         inferencer = mmdet_import.DetInferencer(
             str(detector.config), str(detector.checkpoint), 'cpu', show_progress=False

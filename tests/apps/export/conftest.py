@@ -14,7 +14,7 @@ from small_models import META, MODELS, PREPROCESSOR, enliven
 
 @pytest.fixture(scope='session')
 def small_model(tmp_path_factory):
-    """A function that gives (config, checkpoint) of a small network of a kind, made once."""
+    """Return a function that makes (config, checkpoint) of a small network of a kind, once."""
     folder = tmp_path_factory.mktemp('small_models')
 
     def make(kind: str) -> tuple[str, str]:

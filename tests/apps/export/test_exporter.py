@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Exported graphs of each kind of network beside PyTorch's results."""
+"""Exported graphs of each kind of network agree with PyTorch."""
 
 import json
 import re
@@ -126,7 +126,7 @@ class _Noisy:
         ]
 
 
-# people regrouped by rounding are let through, people of other maps are not
+# the check accepts people that rounding regroups, but not people of other maps
 @pytest.mark.parametrize('part, passes', [(1e-8, True), (1e-3, False), (0.1, False)])
 @pytest.mark.parametrize('kind', ['disk_offset', 'cluster_tag'])
 def test_other_maps_are_found_out(kind, part, passes, monkeypatch, small_model, tmp_path):

@@ -29,7 +29,7 @@ def decoder(tmp_path_factory):
 
 
 def _people(number: int) -> np.ndarray:
-    """Keypoints (N, K, 2) around people's middles."""
+    """Return keypoints (N, K, 2) around people's centres."""
     random = np.random.default_rng(number)
     middle = random.uniform(30, [SIZE[0] - 30, SIZE[1] - 30], (number, 1, 2))
     return (middle + random.normal(0, 18, (number, 17, 2))).astype(np.float32)
@@ -44,7 +44,7 @@ def _disk_offset_maps(codec, people, noise):
 
 
 def _cluster_tag_maps(codec, people, noise):
-    """Drawn heatmaps, with each cluster's tags where its keypoints are."""
+    """Return drawn heatmaps, and each cluster's tags at its keypoints."""
     drawn = codec.encode(people)
     heatmaps = torch.from_numpy(drawn['heatmaps'])
     tags = torch.zeros_like(heatmaps).flatten(1)
@@ -80,7 +80,7 @@ def test_people_are_the_codecs(case, number, noise, decoder):
     kind, settings, draw = CASES[case]
     codec = kind(input_size=SIZE if kind is DiskOffset else (128, 160), **settings)
     maps = draw(codec, _people(number), noise)
-    decoding = json.loads(json.dumps(decoding_settings(codec)))  # as a file holds them
+    decoding = json.loads(json.dumps(decoding_settings(codec)))  # as they are stored in a file
     metadata = dict(outputs={name: '' for name in maps}, decoding=decoding)
     found = decoder.decode([v.numpy() for v in maps.values()], metadata, codec.input_size)
     keypoints, scores, people = codec.batch_decode(maps)

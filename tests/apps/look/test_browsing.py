@@ -31,7 +31,7 @@ def data(tmp_path_factory):
 
 @pytest.fixture
 def config(root, data, tmp_path):
-    """The demo's config with a codec, without augmentation."""
+    """Return the demo's config with a codec and without augmentation."""
 
     def make(codec='UDPHeatmap'):
         cfg = Config.fromfile(root / 'configs' / 'demo' / 'attention_resnet18_128x96.py')
@@ -59,7 +59,7 @@ def config(root, data, tmp_path):
 
 
 def changed(picture, image, dim=1.0):
-    """Pixels that are not those of the image, darkened."""
+    """Return which pixels differ from those of the darkened image."""
     return np.abs(picture.astype(int) - (image * dim).astype(int)).max(-1) > 25
 
 

@@ -31,7 +31,7 @@ def truth_of(*people):
 
 
 def oks_by_hand(shift, visible):
-    """COCO's formula, keypoint by keypoint."""
+    """Compute OKS by COCO's formula, keypoint by keypoint."""
     values = []
     for k in range(3):
         if visible[k]:

@@ -10,7 +10,7 @@ from mmpose_ext.apps.main import main
 
 
 def write_run(work_dir, name, epochs, length=10, loss=1.0, cut=False):
-    """A run's log as mmengine writes it: every 5 iterations, metrics after each epoch."""
+    """Write a run's log like mmengine: every 5 iterations, with metrics after each epoch."""
     lines = []
     for epoch in epochs:
         for step in (5, 10):

@@ -21,7 +21,7 @@ def keypoints(shift=(0, 0), last=2.0):
 
 @pytest.fixture
 def run(tmp_path):
-    """Two images: a person found well and one missed; a person found badly and a wrong find."""
+    """Write two images: a person found well and one missed; one found badly, a false positive."""
     people = [(1, 1, (0, 0)), (2, 1, (90, 0)), (3, 2, (0, 0))]
     annotations = [
         dict(id=n, image_id=image, category_id=1, keypoints=keypoints(shift), num_keypoints=17,

@@ -21,7 +21,7 @@ import mmpose_ext  # noqa: F401
 
 @pytest.fixture(scope='session')
 def picture(tmp_path_factory) -> Path:
-    """A picture of 160 x 120 pixels."""
+    """Return the path of a picture of 160 x 120 pixels."""
     path = tmp_path_factory.mktemp('picture') / 'picture.png'
     areas = np.random.default_rng(0).integers(0, 255, (9, 12, 3), np.uint8)
     cv2.imwrite(str(path), cv2.resize(areas, (160, 120)))
@@ -30,7 +30,7 @@ def picture(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope='session')
 def demo_model(root, tmp_path_factory):
-    """Gives ``config`` and ``checkpoint`` for a config of this project."""
+    """Return a function that makes ``config`` and ``checkpoint`` for a config of this project."""
     made = {}
 
     def make(name: str) -> SimpleNamespace:

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""mmpose's Python interface and demo scripts find in an image what ``mmpose-ext predict`` finds."""
+"""mmpose's Python interface and demo scripts find the same people as ``mmpose-ext predict``."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ BOXES = [[10.0, 5.0, 70.0, 90.0], [60.0, 20.0, 150.0, 115.0]]
 
 
 def predicted(model, picture, ann_file=None, **boxes) -> np.ndarray:
-    """(N, 17, 3) of x, y, score by ``mmpose-ext predict``, with the best person first."""
+    """Return x, y, score (N, 17, 3) by ``mmpose-ext predict``, with the best person first."""
     found = predict(
         model.config,
         model.checkpoint,
@@ -42,18 +42,18 @@ def predicted(model, picture, ann_file=None, **boxes) -> np.ndarray:
 
 
 def ordered(people) -> np.ndarray:
-    """People from left to right."""
+    """Sort people from left to right."""
     assert len(people)
     return np.stack(sorted(people, key=lambda person: tuple(person.mean(0))))
 
 
 def of_instances(instances: list) -> np.ndarray:
-    """People of mmpose's JSON."""
+    """Return the people in mmpose's JSON."""
     return ordered([np.c_[i['keypoints'], i['keypoint_scores']] for i in instances])
 
 
 def of_samples(samples: list) -> np.ndarray:
-    """People of mmpose's data samples."""
+    """Return the people in mmpose's data samples."""
     found = [sample.pred_instances for sample in samples]
     return ordered([np.c_[k, s] for i in found for k, s in zip(i.keypoints, i.keypoint_scores)])
 
@@ -69,7 +69,7 @@ def run_demo(monkeypatch, script: str, *args) -> None:
 
 
 def written_boxes(picture, folder) -> dict:
-    """The detection file of ``BOXES`` and the file of the picture's id."""
+    """Write a detection file of ``BOXES`` and an annotation file with the picture's id."""
     image = dict(id=1, file_name=picture.name, width=160, height=120)
     (folder / 'ann.json').write_text(json.dumps(dict(images=[image], annotations=[])))
     boxes = [
@@ -105,7 +105,7 @@ def test_bottomup_in_python(demo_model, picture, name):
     inferencer = MMPoseInferencer(
         pose2d=model.config, pose2d_weights=model.checkpoint, device='cpu'
     )
-    for _ in range(2):  # the second call has the first one's settings
+    for _ in range(2):  # the second call keeps the settings of the first
         result = next(inferencer(str(picture)))
         assert_equal(of_instances(result['predictions'][0]), expected)
     estimator = init_model(model.config, model.checkpoint, device='cpu')
@@ -155,7 +155,7 @@ runpy.run_path(demo, run_name='__main__')
 
 
 def test_with_a_detector(demo_model, detector, picture, tmp_path, root):
-    """In a process of its own: mmpose looks for mmdet once, when it is imported."""
+    """The test runs in a separate process, because mmpose looks for mmdet only on import."""
     model = demo_model(TOPDOWN)
     boxes = PersonDetector(detector.config, detector.checkpoint, 'person', 'cpu').boxes
     scores = np.sort(boxes([cv2.imread(str(picture))])[0][:, 4])[-9:-2]

@@ -32,7 +32,7 @@ def run_tool(monkeypatch, name: str, *args) -> None:
 
 
 def test_mim_run(root, capfd):
-    """By mim's own command, which finds the scripts that the other tests run."""
+    """mim's own command finds the scripts that the other tests run."""
     done, error = mim_run('mmpose', 'print_config', other_args=(str(root / TOPDOWN),))
     assert done, error
     assert "dataset_type = 'CheckedCocoDataset'" in capfd.readouterr().out
@@ -40,7 +40,7 @@ def test_mim_run(root, capfd):
 
 @pytest.fixture(scope='module')
 def data(tmp_path_factory) -> Path:
-    """A folder in which the demo configs find their data."""
+    """Make a folder in which the demo configs find their data."""
     folder = tmp_path_factory.mktemp('tools')
     for name in ('demo', 'demo-strongpose', 'demo-cluster'):
         generate(folder / 'build' / name / 'data', dict(train=4, val=2), people=(2, 2))
@@ -85,7 +85,7 @@ def test_print_config(root, tmp_path, monkeypatch, capsys):
 
 
 def test_analyze_logs(tmp_path, monkeypatch, capsys):
-    """On a log as mmengine writes it, of two epochs with as many entries."""
+    """The tool reads a log of mmengine, of two epochs with equally many entries."""
     pytest.importorskip('seaborn', reason="mmpose's analyze_logs needs seaborn")
     lines = [
         dict(epoch=epoch, iter=i, step=i, time=0.5 + i / 100, loss=1 / i, lr=0.1)

@@ -76,7 +76,7 @@ visualizer = dict(
 )
 """
 
-# what mmengine calls of the package wandb, which needs an account
+# the parts of the package wandb that mmengine calls; wandb itself needs an account
 WANDB = """
 import json
 from types import SimpleNamespace
@@ -109,7 +109,7 @@ def join():
 
 @pytest.fixture(scope='module')
 def data(tmp_path_factory, root) -> Path:
-    """Two images with two people each, once more as LSP's 14 keypoints, and the config."""
+    """Write two images with two people each, the same with LSP's 14 keypoints, and the config."""
     folder = tmp_path_factory.mktemp('training')
     generate(folder / 'build' / 'demo' / 'data', dict(train=2, val=2), people=(2, 2))
     annotations = folder / 'build' / 'demo' / 'data' / 'annotations'
@@ -129,7 +129,7 @@ def data(tmp_path_factory, root) -> Path:
 
 @pytest.fixture
 def train(data, monkeypatch):
-    """Runs ``mim train mmpose`` with arguments in the folder of the data."""
+    """Return a function that runs ``mim train mmpose`` with arguments in the data's folder."""
 
     def run(*args) -> None:
         monkeypatch.chdir(data)
@@ -167,7 +167,7 @@ def test_backends_wrapped_data_and_several_metrics(train, data, tmp_path, monkey
     ]
     logged = sys.modules['wandb'].logged
     assert wanted | {'loss'} <= {name for values in logged for name in values}
-    # --auto-scale-lr: 4 of 16 people a step
+    # --auto-scale-lr: 4 of 16 people per step
     scaled = Config.fromfile(next(work_dir.glob('child.py')))
     assert scaled.auto_scale_lr.enable
     assert scalars[0]['lr'] == pytest.approx(0.01 * 2e-3 * 4 / 16, rel=1e-3)
@@ -178,7 +178,7 @@ def test_backends_wrapped_data_and_several_metrics(train, data, tmp_path, monkey
 
 
 def test_converted_keypoints(train, data, monkeypatch):
-    """A person of LSP's file is the person of COCO's file, where both label a keypoint."""
+    """People in LSP's file equal those in COCO's file at keypoints that both label."""
     monkeypatch.chdir(data)
     cfg = Config.fromfile('child.py')
     combined = DATASETS.build(dict(cfg.combined, pipeline=[]))
@@ -193,7 +193,7 @@ def test_converted_keypoints(train, data, monkeypatch):
 
 
 def test_amp(train, root, tmp_path, monkeypatch):
-    """In bfloat16 on the processor; mmengine itself lets ``--amp`` run on GPUs only."""
+    """AMP runs in bfloat16 on the processor; mmengine itself allows ``--amp`` only on GPUs."""
     wrapper = 'mmengine.optim.optimizer.amp_optimizer_wrapper'
     monkeypatch.setattr(f'{wrapper}.is_cuda_available', lambda: True)
     data = ('data_root=build/demo/data/', 'ann_file=annotations/person_keypoints_train.json')

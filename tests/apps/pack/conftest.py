@@ -19,7 +19,7 @@ def _mmpose_scope():
 
 @pytest.fixture
 def config(tmp_path):
-    """A config file whose training set lies beside it; half of the people are large."""
+    """Write a config file and its training set next to it; half of the people are large."""
     rng = np.random.default_rng(0)
     (tmp_path / 'images').mkdir()
     images, annotations = [], []

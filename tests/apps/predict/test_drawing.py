@@ -27,7 +27,7 @@ def make_person(x, y, score=0.9, box=True):
 
 
 def changed(picture):
-    """[x, y] of the changed pixels."""
+    """Return [x, y] of the changed pixels."""
     return np.argwhere((picture != PIXELS).any(-1))[:, ::-1]
 
 

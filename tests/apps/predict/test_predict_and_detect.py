@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""The commands' arguments reach the functions; how they end."""
+"""The commands pass their arguments to the functions and return their exit status."""
 
 import pytest
 
@@ -13,7 +13,7 @@ from mmpose_ext.apps.shared.arguments import ArgumentError
 
 @pytest.fixture
 def calls(monkeypatch):
-    """Arguments of the calls; ``calls.answer`` may be set to failures or an exception."""
+    """Record the arguments of calls; ``calls.answer`` can be set to failures or an exception."""
 
     class Calls(list):
         answer = ()

@@ -16,7 +16,7 @@ META = dict(sigmas=np.linspace(0.02, 0.1, 6), num_keypoints=6, dataset_name='six
 
 
 def make_samples(rng, bottomup, number=8):
-    """Some people, of which some are nearly the same."""
+    """Make people, some of which are nearly the same."""
     base = rng.uniform(0, 90, (3, 6, 2))
     keypoints = base[rng.integers(0, 3, number)] + rng.normal(0, 0.4, (number, 6, 2))
     scores = rng.uniform(0, 1, (number, 6)).astype(np.float32)
@@ -44,7 +44,7 @@ def make_samples(rng, bottomup, number=8):
 
 
 def reference(samples, folder, **options):
-    """What mmpose's CocoMetric writes."""
+    """Return what mmpose's CocoMetric writes."""
     metric = CocoMetric(format_only=True, outfile_prefix=str(folder / 'r'), **options)
     metric.coco = object()
     metric.dataset_meta = META

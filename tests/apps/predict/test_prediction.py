@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""The whole way from files to results, pictures and videos."""
+"""Prediction from files to results, pictures and videos."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def assert_same_results(found: list[dict], expected: list[dict], atol: float = 2
 
 
 def run_test(model, folder) -> list[dict]:
-    """The results that testing writes, as ``mim test`` does."""
+    """Return the results that testing writes, as ``mim test`` does."""
     cfg = Config.fromfile(model.config)
     cfg.pop('train_dataloader')
     cfg.work_dir = str(folder)
@@ -287,7 +287,7 @@ def test_a_missing_config_is_no_name_to_download(topdown, pictures):
 
 
 def test_samples_are_mmposes_own(topdown, pictures):
-    """PoseInferencer against the model's own test_step, image by image."""
+    """PoseInferencer gives the samples of the model's own test_step, image by image."""
     inferencer = PoseInferencer(topdown.config, topdown.checkpoint, 'cpu')
     images = [cv2.imread(str(path)) for path in pictures.paths]
     boxes = [

@@ -20,7 +20,7 @@ CONFIG = 'configs/demo/detector_rtmdet_160x128.py'
 
 
 def training_options(data: Path, batch_size: int, **more) -> dict:
-    """Settings that train and validate the detector on a set."""
+    """Return settings that train and validate the detector on a set."""
     options = {}
     for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
         options[f'{loader}.dataset.data_root'] = f'{data}/'
@@ -33,7 +33,7 @@ def training_options(data: Path, batch_size: int, **more) -> dict:
 
 
 def detect(root: Path, data: Path, checkpoint: Path, out: Path) -> list[dict]:
-    """``mmpose-ext detect`` over the validation images."""
+    """Run ``mmpose-ext detect`` on the validation images."""
     annotations = str(data / 'annotations' / 'person_keypoints_val.json')
     arguments = ['--ann', annotations, '--images', str(data / 'val'), '--out', str(out), '--quiet']
     assert main(['detect', str(root / CONFIG), str(checkpoint), *arguments]) == 0
@@ -41,7 +41,7 @@ def detect(root: Path, data: Path, checkpoint: Path, out: Path) -> list[dict]:
 
 
 def topdown_ap(topdown, data: Path, boxes: Path | None, work_dir: Path) -> float:
-    """AP of the (untrained) top-down model with a detection file or ground-truth boxes."""
+    """Return the untrained top-down model's AP with a detection file or ground-truth boxes."""
     cfg = Config.fromfile(topdown.config)
     cfg.pop('train_dataloader')
     annotations = str(data / 'annotations' / 'person_keypoints_val.json')
@@ -77,7 +77,7 @@ def test_a_few_iterations(root, topdown, tmp_path):
 
 @pytest.mark.long
 def test_the_trained_detector_finds_people(root, topdown, tmp_path):
-    """Trained by the documented command for a few minutes on few images, which it then knows."""
+    """The documented command trains the detector on a few images until it knows them."""
     data = generate(tmp_path / 'data', dict(train=32, val=8), people=(1, 1), workers=1)
     options = training_options(data, 8)
     options = {

@@ -16,7 +16,7 @@ from mmpose_ext.apps.shared.piped_output import READER_IS_GONE, piped_output
 
 @contextmanager
 def broken_output():
-    """A standard output whose reader is gone."""
+    """Replace the standard output by one whose reader is gone."""
     reader, writer = os.pipe()
     os.close(reader)
     stream = os.fdopen(writer, 'w', buffering=1)
@@ -27,7 +27,7 @@ def broken_output():
 
 
 def many_faults(folder):
-    """A keypoint file with thousands of faults."""
+    """Write a keypoint file with thousands of faults."""
     person = dict(image_id=9, category_id=1, bbox=[0, 0, 1, 1], keypoints=[1, 1, 7] * 17)
     people = [dict(person, id=number) for number in range(4000)]
     category = dict(id=1, name='person', keypoints=[str(k) for k in range(17)], skeleton=[])

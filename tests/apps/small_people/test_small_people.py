@@ -33,7 +33,7 @@ def person(number, box, image=1, **changes):
 
 @pytest.fixture
 def paths(root, tmp_path):
-    """Two images, six annotations of which three are small people, and weights with clear peaks."""
+    """Write two images, six annotations (three of small people) and weights with clear peaks."""
     labelled = np.tile([20.5, 30.5, 2.0], K).tolist()
     content = dict(
         info=dict(note='kept'),

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""The synthetic keypoint set: COCO's form, detections, hard enough, crowds."""
+"""The synthetic keypoint set: COCO's format, detections, difficulty, crowds."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from mmpose_ext.utils.sequences import zip_equal
 
 @pytest.fixture(scope='module')
 def dataset(tmp_path_factory) -> Path:
-    """70 training and 60 validation images of the default kind (about 150 people each)."""
+    """Generate 70 training and 60 validation images of the default kind (about 150 people each)."""
     out = tmp_path_factory.mktemp('synthetic') / 'set'
     return generate(out, {'train': 70, 'val': 60}, seed=0, progress=False)
 
@@ -31,7 +31,7 @@ def val(dataset) -> COCO:
     return COCO(str(dataset / 'annotations/person_keypoints_val.json'))
 
 
-# COCO's form.
+# COCO's format.
 
 
 @pytest.mark.parametrize('package', ['pycocotools', 'xtcocotools'])
@@ -60,13 +60,13 @@ def test_annotations_agree_with_each_other(val):
         assert (labelled >= -0.5).all() and (labelled <= (319.5, 239.5)).all()
         seen = keypoints[keypoints[:, 2] == 2, :2]
         assert len(seen) >= 5
-        # A pixel reaches half a pixel around its centre, the box around whole pixels.
+        # A pixel extends half a pixel around its centre, and the box surrounds whole pixels.
         assert (seen + 0.5 >= (x, y)).all() and (seen + 0.5 <= (x + w, y + h)).all()
         assert 0 <= x and 0 <= y and x + w <= 320 and y + h <= 240
         assert 0 < person['area'] < w * h
         area = int(val.annToMask(person).sum())
         relative.append(abs(area - person['area']) / person['area'])
-    # largest for the slivers that are left of hidden people
+    # the error is largest for the slivers that remain of hidden people
     assert np.mean(relative) < 0.02 and np.percentile(relative, 99) < 0.15
     assert np.max(relative) < 0.3
 
@@ -124,7 +124,7 @@ def people_of(coco: COCO) -> tuple[list[dict], np.ndarray, np.ndarray]:
 
 
 def keypoint_ap(coco: COCO, people: list[dict], points: np.ndarray) -> float:
-    """COCO's AP of points (N, 17, 2) with score 1, one set a person."""
+    """Return COCO's AP of points (N, 17, 2) with score 1, one set per person."""
     ones = np.ones((17, 1))
     results = [
         {
@@ -150,7 +150,7 @@ def test_the_mean_pose_scores_below_a_tenth(dataset, val):
     people, truth, boxes = people_of(val)
     assert len(people) >= 120
     assert keypoint_ap(val, people, boxes[:, None, :2] + mean * boxes[:, None, 2:]) < 0.1
-    assert keypoint_ap(val, people, truth[..., :2]) > 0.99  # the same measure, of the truth
+    assert keypoint_ap(val, people, truth[..., :2]) > 0.99  # the same measure for the ground truth
 
 
 # Detections.
@@ -189,7 +189,7 @@ def test_detections_jitter_miss_and_err():
     missed = 1 - found / 600
     assert missed[0] < 0.04 and 0.05 < missed[1] < 0.25  # hidden people are missed more often
     assert 0.8 < np.median(overlaps) < 0.95
-    assert 0.2 < (overlaps < 0.2).sum() / 600 < 0.5  # false alarms an image
+    assert 0.2 < (overlaps < 0.2).sum() / 600 < 0.5  # false positives per image
     assert np.corrcoef(overlaps, scores)[0, 1] > 0.6
     assert scores[overlaps < 0.2].mean() < 0.3 < 0.7 < scores[overlaps > 0.85].mean()
 

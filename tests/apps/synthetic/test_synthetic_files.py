@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Files of the synthetic set: same bytes from a seed, settings, folders, interruption."""
+"""Files of the synthetic set: reproducibility, settings, folders, interruption."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def digests(folder: Path) -> dict[str, str]:
     }
 
 
-# Same seed, same bytes.
+# The same seed gives the same bytes.
 
 
 def test_same_bytes_with_one_and_two_workers(tmp_path):
@@ -44,7 +44,7 @@ def test_other_seed_gives_other_images(tmp_path):
     first = digests(generate(tmp_path / 'a', workers=1, seed=3, **SMALL))
     second = digests(generate(tmp_path / 'b', workers=1, seed=4, **SMALL))
     assert not set(first.values()) & set(second.values())
-    assert len(set(first.values())) == len(first)  # no image twice, in no split
+    assert len(set(first.values())) == len(first)  # no image occurs twice, in any split
 
 
 def test_an_image_does_not_depend_on_how_many_there_are(tmp_path):
@@ -209,7 +209,7 @@ def test_drawing_needs_no_deep_learning_package():
 
 
 def test_after_opencv_used_its_threads(tmp_path):
-    """Its pool of threads does not outlive a fork: processes used to wait for it forever."""
+    """OpenCV's thread pool does not survive a fork; processes used to wait for it forever."""
     script = (
         'import sys, cv2, numpy as np\n'
         'from mmpose_ext.apps.synthetic import generate\n'

@@ -76,13 +76,13 @@ def test_profile_hides_the_far_side(yaw, near, far):
     assert all(seen[f'{near}_{name}'] == 2 for name in ('eye', 'ear', 'shoulder', 'hip', 'knee'))
     assert seen['nose'] == 2
     nose, ear = person.keypoints[INDEX['nose']], person.keypoints[INDEX[f'{near}_ear']]
-    assert np.sign(nose[0] - ear[0]) == np.sign(yaw)  # looks to where it is turned
+    assert np.sign(nose[0] - ear[0]) == np.sign(yaw)  # it looks where it is turned
 
 
 @pytest.mark.parametrize(
     'yaw, expected',
     [
-        (30, 2),  # turned a little: the shoulder is at the trunk's rim
+        (30, 2),  # turned a little: the shoulder is at the edge of the trunk
         (60, 1),  # turned far: it lies behind the trunk
     ],
 )
@@ -102,7 +102,7 @@ def test_other_people_and_objects_hide_keypoints():
     alone, hidden = visibility(behind, drawn(behind)), visibility(behind, canvas)
     assert set(visibility(before, canvas).values()) == {2}
     assert alone != hidden and set(hidden.values()) == {1, 2}
-    # The plain rule: hidden exactly where the other one's pixels are.
+    # The plain rule: a keypoint is hidden exactly at the other person's pixels.
     columns, rows = np.round(behind.keypoints).astype(int).T
     other = annotate(before, canvas.labels).mask[rows, columns]
     assert (other == (np.array(list(hidden.values())) == 1)).all()

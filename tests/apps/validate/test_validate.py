@@ -10,7 +10,7 @@ from mmpose_ext.apps.main import main
 
 @pytest.fixture
 def folder(tmp_path):
-    """``people.json`` with annotations 11 and 12 on images 1 and 2, and the images."""
+    """Write ``people.json`` with annotations 11 and 12 on images 1 and 2, and the images."""
     keypoints = [20.0, 30.0, 2] * 17
     content = dict(
         images=[dict(id=i, file_name=f'{i}.png', width=80, height=60) for i in (1, 2)],
