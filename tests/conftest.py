@@ -12,19 +12,19 @@ ROOT = Path(__file__).resolve().parent.parent
 
 @pytest.fixture(autouse=True)
 def _fixed_seed():
-    """The same random numbers in each test, whatever ran before it."""
+    """Give each test the same random numbers, whatever ran before it."""
     torch.manual_seed(0)
 
 
 @pytest.fixture(scope='session')
 def root() -> Path:
-    """The checkout's root folder."""
+    """Return the checkout's root folder."""
     return ROOT
 
 
 @pytest.fixture(scope='session')
 def sources(root, tmp_path_factory) -> Path:
-    """A copy of the checkout without what git ignores, to build from."""
+    """Copy the checkout without what git ignores, to build from."""
     ignored = (root / '.gitignore').read_text().split()
     names = [Path(pattern).name for pattern in ignored]
     target = tmp_path_factory.mktemp('sources') / root.name
@@ -34,7 +34,7 @@ def sources(root, tmp_path_factory) -> Path:
 
 @pytest.fixture(scope='session')
 def shared_data() -> Path:
-    """Real images beside the checkout; tests that need them skip where they are missing."""
+    """Return the folder of real images next to the checkout; skip the test without it."""
     folder = ROOT.parent / 'shared' / 'data'
     if not folder.is_dir():
         pytest.skip(f'real images not found: {folder}')

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""The contract of BaseTorchCodec, checked with a small codec of its own."""
+"""BaseTorchCodec keeps its contract, tested with small codecs."""
 
 import copy
 import pickle
@@ -15,7 +15,7 @@ from mmpose_ext.codecs.base import BaseTorchCodec, flip_channels
 
 @KEYPOINT_CODECS.register_module(force=True)
 class ToyCodec(BaseTorchCodec):
-    """One wide bump a keypoint (the highest over the people), and a label a person."""
+    """One wide bump per keypoint (the highest over the people), and a label per person."""
 
     map_names = ('toy_maps',)
     label_names = ('toy_labels',)
@@ -72,7 +72,7 @@ def toy(**kwargs):
 
 
 def sample(codec, seed, people=1, num_keypoints=5, **images):
-    """A data sample as the training pipeline gives it, and the numbers it was made of."""
+    """Make a data sample like the training pipeline's, and return its numbers too."""
     rng = np.random.default_rng(seed)
     keypoints = rng.uniform(0, 11, (people, num_keypoints, 2)).astype(np.float32)
     visible = (rng.uniform(size=(people, num_keypoints)) > 0.3).astype(np.float32)
@@ -220,7 +220,7 @@ def test_packed_keys():
 
 
 def test_multilevel_encoders():
-    """Several worker-side encoders of one kind, as for supervision at several stages."""
+    """Several encoders of one kind in the worker serve supervision at several stages."""
     for on_device in (False, True):
         rng = np.random.default_rng(0)
         results = dict(
@@ -245,7 +245,7 @@ def test_encode_cleans_unlabelled_keypoints():
     assert np.isfinite(encoded['toy_maps']).all()
     assert encoded['toy_maps'][1].max() == 0
     assert encoded['keypoint_weights'].tolist() == [[1, 0, 1]]
-    encoded['keypoint_weights'] *= 0.5  # as GenerateTarget does; must not reach the annotation
+    encoded['keypoint_weights'] *= 0.5  # as GenerateTarget does; it must not change the annotation
     assert visible.tolist() == [[1, 0, 1]]
 
 

@@ -20,7 +20,7 @@ def codec(**kwargs):
 
 
 def plain_draw(keypoints, weights, stride, sigma=16.0, norm='squared'):
-    """Eq. 1 to 3, cell by cell in double precision, for one person (K, 2)."""
+    """Compute Eq. 1 to 3 cell by cell in double precision, for one person (K, 2)."""
     w, h = SIZE[0] // stride, SIZE[1] // stride
     num = len(keypoints)
     heatmaps, offsets = np.zeros((num, h, w)), np.zeros((2 * num, h, w))
@@ -43,7 +43,7 @@ def plain_draw(keypoints, weights, stride, sigma=16.0, norm='squared'):
 
 
 def plain_decode(heatmaps, offsets, stride, tau=0.6, peak=False):
-    """Section 3.4, keypoint by keypoint."""
+    """Decode by Section 3.4, keypoint by keypoint."""
     num, h, w = heatmaps.shape
     keypoints, scores = np.zeros((num, 2)), np.zeros(num)
     for k in range(num):
@@ -130,7 +130,7 @@ def test_round_trip_of_borders_and_corners(stride):
 
 
 def test_only_the_cells_that_fire_count():
-    """Offsets elsewhere may be anything."""
+    """Offsets in other cells may have any value."""
     both_ways = codec()
     keypoints = np.array([[[40.3, 77.7]]])
     encoded = both_ways.encode(keypoints)
@@ -170,7 +170,7 @@ def test_exactly_tau_fires():
 
 
 def test_the_readings_of_the_norm():
-    """Squared, tau is reached within 16.2 px of the keypoint; as printed, within 261 px."""
+    """With the squared norm, tau is reached within 16.2 px of the keypoint; as printed, 261 px."""
     keypoints = np.array([[[7.5, 7.5]]])
     for norm, radius in [('squared', 16.17), ('plain', 261.5)]:
         wide = CompositeLocalization((512, 4), stride=4, norm=norm)
@@ -192,7 +192,7 @@ def test_maps_of_a_mirrored_input_flip_back():
         torch.testing.assert_close(back[name], expected[name], atol=1e-4, rtol=0)
 
 
-# case: the settings at fault, what the error must name
+# case: the faulty settings, and what the error must name
 @pytest.mark.parametrize(
     ('settings_', 'message'),
     [

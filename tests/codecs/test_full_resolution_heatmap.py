@@ -17,7 +17,7 @@ SIZES = [SIZE, (47, 63), (192, 256), (5, 3)]  # even, odd, the paper's, tiny
 
 
 def draw_slowly(keypoints, weights, size, sigma):
-    """Eq. 1 cell by cell in float64, of one person: (K, 2) and (K,) -> (K, h, w), (K,)."""
+    """Compute Eq. 1 cell by cell in float64 for one person: (K, 2), (K,) -> (K, h, w), (K,)."""
     w, h = size
     maps = np.zeros((len(keypoints), h, w))
     weights = weights.copy()
@@ -47,7 +47,7 @@ def fit_slowly(heatmap, reach):
             rows.append([1, dx, dy, dx * dx, dx * dy, dy * dy])
             values.append(math.log(max(heatmap[cy + dy, cx + dx], 1e-3 * max(score, 1e-38))))
     _, a, b, c, d, e = np.linalg.lstsq(np.array(rows, float), np.array(values), rcond=None)[0]
-    flat = 1e-9  # a constant map's curvature is the rounding of the least squares
+    flat = 1e-9  # the curvature of a constant map is the rounding error of the least squares
     if score > 0 and c < -flat and 4 * c * e - d * d > 0:
         dx, dy = np.linalg.solve([[2 * c, d], [d, 2 * e]], [-a, -b])
         if abs(cx + dx - x) <= reach and abs(cy + dy - y) <= reach:
@@ -78,7 +78,7 @@ def test_draws_equation_1(size, sigma):
 
 
 def test_agrees_with_mmpose():
-    """Within 3 sigma mmpose's unbiased Gaussians are the same; farther away mmpose has 0."""
+    """mmpose's unbiased Gaussians are the same within 3 sigma, and 0 farther away."""
     keypoints = random_points((192, 256), 17, seed=1)
     visible = np.ones((1, 17), np.float32)
     expected, _ = generate_unbiased_gaussian_heatmaps((192, 256), keypoints, visible, sigma=8)
@@ -122,7 +122,7 @@ def sample(encoder, seed):
     return PackPoseInputs()(GenerateTarget(encoder=encoder)(results))['data_samples']
 
 
-# the paper's two sizes and sigmas; a small and odd one; sigma of a map that is hardly wider
+# the paper's two sizes and sigmas; a small odd size; a sigma almost as wide as the map
 @pytest.mark.parametrize(
     'size, sigma', [((192, 256), 8), ((288, 384), 12), ((63, 47), 2), ((21, 33), 12)]
 )
@@ -137,7 +137,7 @@ def test_round_trip(size, sigma):
     np.testing.assert_allclose(coarse, np.clip(np.round(keypoints), 0, None), atol=0.501)
 
 
-# maps of a bump with noise; noise alone; negative throughout; constant; one hot cell
+# a bump with noise; only noise; only negative values; a constant; one hot cell
 @pytest.mark.parametrize('kind', ['bumps', 'noise', 'negative', 'constant', 'one cell'])
 def test_decoding_equals_the_slow_one(kind):
     codec = FullResolutionHeatmap(SIZE, 4)
@@ -216,7 +216,7 @@ def test_bad_settings_and_inputs_are_refused():
 
 
 def test_negative_infinity_is_nothing():
-    """As softmax's mask leaves it: a cell that is no maximum, next to one that is."""
+    """A cell of negative infinity, as from a softmax mask, does not affect a maximum next to it."""
     codec = FullResolutionHeatmap(SIZE, 4)
     maps = torch.from_numpy(codec.encode(np.full((1, 5, 2), 20.3, np.float32))['heatmaps'])[None]
     masked = maps.clone()

@@ -68,7 +68,7 @@ def test_all_are_listed(root):
 
 @pytest.mark.parametrize('name', CONFIGS)
 def test_config_agrees_with_itself(root, name):
-    """One codec everywhere, the data set's joints, the input's size in the pipelines."""
+    """The codec, the data set's joints and the input's size are the same everywhere."""
     cfg = load(root, name)
     codec = cfg.model.head.decoder
     size = name.split('_')[-1].split('x')
@@ -129,7 +129,7 @@ def test_complexity_is_the_papers_within_2_percent(root, row):
 
 
 def test_lsp_trains_on_both_sets(root, tmp_path):
-    """LSP and LSPET as converted, one after the other, through the training pipeline."""
+    """Converted LSP and LSPET pass through the training pipeline, one after the other."""
     for name, digits, axes in [('lsp', 4, (2, 1, 0)), ('lspet', 5, (1, 2, 0))]:
         folder = tmp_path / name / 'images'
         folder.mkdir(parents=True)
@@ -154,7 +154,7 @@ def test_lsp_trains_on_both_sets(root, tmp_path):
 
 
 def test_mpii_sample_is_scored(root, shared_data):
-    """mmpose's few MPII images: perfect predictions get 100 PCKh."""
+    """Perfect predictions on mmpose's few MPII images get 100 PCKh."""
     cfg = load(root, 'clnet_resnet50_mpii_256x256')
     dataset = cfg.train_dataloader.dataset
     folder = shared_data / 'mmpose-samples/mpii'

@@ -47,7 +47,7 @@ def test_all_are_listed(root):
 
 @pytest.mark.parametrize('name', ALL)
 def test_config_agrees_with_itself(root, name):
-    """One codec, one set of clusters and one input size everywhere."""
+    """The codec, the clusters and the input's size are the same everywhere."""
     cfg = load(root, name)
     codec = cfg.model.head.decoder
     for part in (cfg.model.backbone, cfg.model.head):
@@ -61,14 +61,14 @@ def test_config_agrees_with_itself(root, name):
     resize = cfg.val_dataloader.dataset.pipeline[1]
     largest = max(cfg.model.test_cfg.get('scales', (1.0,)))
     least = min(cfg.model.test_cfg.get('scales', (1.0,)))
-    assert largest == 1  # more would show no more
+    assert largest == 1  # a larger scale shows no more detail
     if name == MULTI_SCALE:
         trained = cfg.model.test_cfg.tag_scales[0]
         assert [side * trained for side in resize.input_size] == [*codec.input_size]
         assert (largest / trained, least / trained) == (2, 0.5)
     else:
         assert resize.input_size == codec.input_size
-    # a tag within the margin of a person's is its own, or what sets people apart in half of that
+    # the threshold is about the margin: 4 of 4, and 1 of associative embedding's 0.707
     threshold = head_threshold(cfg)
     assert 0.7 <= threshold / cfg.model.head.loss.margin <= 1.5
     dataset = DATASETS.get(cfg.train_dataloader.dataset.type)(lazy_init=True)
@@ -80,7 +80,7 @@ def test_config_agrees_with_itself(root, name):
 
 @pytest.mark.parametrize('name', COCO)
 def test_settings_of_the_paper(root, name):
-    """Sections 4.2 and 4.3."""
+    """The settings are those of Sections 4.2 and 4.3."""
     cfg = load(root, name)
     backbone, loss = cfg.model.backbone, cfg.model.head.loss
     clusters = dict(sparse=(17, 17, 17, 17), dense=(1, 1, 1, 1))
@@ -138,7 +138,7 @@ def test_recommended_settings_are_those_of_the_small_trainings(root):
 
 
 def test_schedule_of_posetrack(root):
-    """Section 4.4."""
+    """The schedule is that of Section 4.4."""
     cfg = load(root, POSETRACK)
     assert rates(cfg) == [1e-5] * 15 + [1e-6] * 5
     assert steps_of_an_epoch(cfg) == 1000
@@ -157,7 +157,7 @@ def head_threshold(cfg):
 
 
 def steps_of_an_epoch(cfg):
-    """Batches that the loader gives, of a data set of any size."""
+    """Return the number of batches per epoch, for a data set of any size."""
     sampler = DATA_SAMPLERS.build(
         cfg.train_dataloader.sampler, default_args=dict(dataset=range(77), seed=0)
     )
@@ -165,7 +165,7 @@ def steps_of_an_epoch(cfg):
 
 
 def rates(cfg):
-    """The learning rate of each epoch."""
+    """Return the learning rate of each epoch."""
     (step,) = cfg.param_scheduler
     rate = cfg.optim_wrapper.optimizer.lr
     changes = [
@@ -175,7 +175,7 @@ def rates(cfg):
 
 
 def write_images(folder):
-    """Two COCO images; in the first also a crowd, which has no keypoints."""
+    """Write two COCO images, the first also with a crowd, which has no keypoints."""
     rng = np.random.default_rng(0)
     images, annotations = [], []
     for number in (1, 2):
@@ -213,7 +213,7 @@ def small_dataset(dataset, folder):
 
 
 def shrink(cfg):
-    """The same modules, narrow and shallow."""
+    """Return the config with the same modules, narrow and shallow."""
     backbone = cfg.model.backbone
     backbone.update(depth=2, channels=32, stem_channels=8, growth=8)
     if backbone.norm_cfg and backbone.norm_cfg.type == 'GN':
@@ -222,7 +222,7 @@ def shrink(cfg):
 
 
 def shrink_input(cfg):
-    """The same pipeline, to an input of 128x128."""
+    """Return the same pipeline for an input of 128x128."""
     small = dict(input_size=(128, 128), heatmap_size=(32, 32))
     cfg.model.head.decoder.update(small)
     for step in cfg.train_dataloader.dataset.pipeline:
@@ -267,7 +267,7 @@ def test_loss_is_left_out_in_crowds(root, tmp_path):
 
 
 def test_tests_whole_images_of_any_shape(root, tmp_path):
-    """``expand``: the longer side becomes longer than 512, and keypoints stay where they are."""
+    """With ``expand``, the longer side exceeds 512, and keypoints stay where they are."""
     write_images(tmp_path)
     cfg = load(root, 'cluster_hourglass4_512x512')
     data = small_dataset(cfg.val_dataloader.dataset, tmp_path)

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""The configs of the comparison build, and share everything but the method."""
+"""The configs of the comparison build, and differ only in the method."""
 
 from pathlib import Path
 

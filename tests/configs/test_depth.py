@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""A config is read in three files at most."""
+"""A config and its chain of bases are at most three files."""
 
 from pathlib import Path
 

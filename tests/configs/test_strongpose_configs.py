@@ -17,7 +17,7 @@ def step(pipeline, name):
 @pytest.mark.parametrize('name', CONFIGS)
 @pytest.mark.parametrize('shape', [(640, 480), (480, 640), (500, 375), (640, 640)])
 def test_training_draws_the_scale_of_testing(root, name, shape):
-    """In the middle of its draws: as many images are smaller than in testing as are larger."""
+    """The test scale is the median of the draws: half of the images are smaller, half larger."""
     init_default_scope('mmpose')
     np.random.seed(0)
     cfg = Config.fromfile(root / 'configs' / f'{name}.py')

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""What the top-down configs train with: the papers' batch, draws and sums."""
+"""The top-down configs train with the papers' batch, augmentation and summed losses."""
 
 from pathlib import Path
 
@@ -45,7 +45,7 @@ def test_full_resolution_sums_over_the_cells(path):
 
 
 def test_rows_of_a_table_start_alike():
-    """The attention paper's rows and their baseline, from ImageNet or, on demand, from scratch."""
+    """The attention rows and their baseline start from ImageNet or, on request, from scratch."""
     names = ['simplebaseline_resnet50_256x192', 'attention_resnet50_256x192']
     rows = [CONFIGS / f'{name}.py' for name in names]
     rows += sorted((CONFIGS / 'ablation').glob('attention_*.py'))

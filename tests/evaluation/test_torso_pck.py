@@ -36,7 +36,7 @@ def plain(predicted, truth, visible, thr=0.2):
     for p, t, v in zip_equal(predicted, truth, visible):
         torso = 0
         sides = ('left', 'right')
-        for one, two in ((1, 1), (0, 0), (1, 0), (0, 1)):  # from the last choice to the first
+        for one, two in ((1, 1), (0, 0), (1, 0), (0, 1)):  # the best choice last
             a, b = f'{sides[one]}_shoulder', f'{sides[two]}_hip'
             if v[IDS[a]] and v[IDS[b]]:
                 torso = math.dist(t[IDS[a]], t[IDS[b]])
@@ -112,7 +112,7 @@ def test_people_are_written(tmp_path):
     assert 3 not in [person['id'] for person in written]
     correct = sum(person['correct'] for person in written)
     labelled = sum(person['labelled'] for person in written)
-    assert 100 * correct / labelled == pytest.approx(percent, abs=1.0)  # a mean of the keypoints'
+    assert 100 * correct / labelled == pytest.approx(percent, abs=1.0)  # a mean over keypoints
     only = written[0]
     index = only['id']
     one = evaluate(

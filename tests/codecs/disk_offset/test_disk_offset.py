@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""DiskOffset: drawing against plain loops, flips, decoding of perfect maps, bad input."""
+"""DiskOffset: drawing compared with plain loops, flips, decoding of perfect maps, bad input."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ from mmpose_ext.utils.sequences import zip_equal
 
 SIZE = (41, 33)
 FLIP = [0, 2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11, 14, 13, 16, 15]
-#: A tree of four keypoints, 1 and 2 left and right.
+#: A tree of four keypoints; 1 and 2 are left and right.
 SMALL = ((0, 1), (0, 2), (2, 3))
 
 
@@ -35,7 +35,7 @@ def masks(codec, number, seed=0):
 
 
 def plain_drawing(codec, points, visible, instance_map, loss_mask):
-    """All targets by loops over cells, keypoints and people."""
+    """Draw all targets by loops over cells, keypoints and people."""
     (w, h), (width, height) = codec.map_size, codec.input_size
     k, edges = codec.num_keypoints, codec.directed_edges
     drawn = dict(
@@ -97,7 +97,7 @@ def test_drawing_equals_plain_loops(map_size, number):
 
 
 def test_people_in_one_place_share_cells_evenly():
-    """Of equally near people the first has the cell; others keep theirs."""
+    """If people are equally near, the first one has the cell; others keep their cells."""
     codec = DiskOffset(SIZE, radius=5.0)
     points = np.full((3, 17, 2), 12.0, np.float32)
     points[1] += (10, 0)
@@ -174,14 +174,14 @@ def test_frames_of_another_tree():
 
 
 def two_people():
-    """Two people of 160 px, side by side in 401x401."""
+    """Return two people of 160 px, side by side in 401x401."""
     rng = np.random.default_rng(3)
     points = rng.uniform(0, 160, (2, 17, 2)).astype(np.float32) + 20
     points[1, :, 0] += 190
     return points
 
 
-# the paper's full size; the network's at stride 8; not the same step along x and y
+# the paper's full size; the network's size at stride 8; different steps along x and y
 @pytest.mark.parametrize('map_size', [None, (51, 51), (101, 51)])
 @pytest.mark.parametrize('keypoint_score', ['expected_oks', 'heatmap'])
 def test_perfect_maps_decode_to_the_keypoints(map_size, keypoint_score):
@@ -328,7 +328,7 @@ COORDINATE = st.one_of(
     seen=st.lists(st.booleans(), min_size=16, max_size=16),
 )
 def test_degenerate_people(number, values, seen):
-    """Anywhere, on top of each other, in one point, half of them outside."""
+    """People are anywhere, on top of each other, in one point, or half of them outside."""
     codec = DiskOffset(SIZE, (21, 17), edges=SMALL, sigmas=[0.05] * 4, radius=6.0)
     points = np.array(values, np.float32).reshape(4, 4, 2)[:number]
     visible = np.array(seen, np.float32).reshape(4, 4)[:number]

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Decoding of maps that err as networks do, and that drawing waits for nothing."""
+"""Decoding of maps with errors like a network's; drawing does not wait for the device."""
 
 import numpy as np
 import pytest
@@ -28,7 +28,7 @@ def people(number, seed=0):
 
 
 def test_long_offsets_are_followed_refined():
-    """An error that leaves the offset within the keypoint's disk is gone, a larger one stays."""
+    """Refinement removes an error that stays within the keypoint's disk, but not a larger one."""
     codec = DiskOffset(SIZE, CELLS)
     points = people(1)
     maps = drawn(codec, points)
@@ -51,7 +51,7 @@ def test_long_offsets_are_followed_refined():
 
 
 def test_parts_whose_long_offsets_err_are_one_person():
-    """Nobody's neck: without the shoulders only long offsets join the face to the rest."""
+    """Without the shoulders, only long offsets join the face to the rest of the body."""
     codec = DiskOffset(SIZE, CELLS)
     points = people(1)
     visible = np.ones((1, KINDS), np.float32)
@@ -69,7 +69,7 @@ def test_parts_whose_long_offsets_err_are_one_person():
     ('kind', 'cells'), [('smooth', CELLS), ('independent', CELLS), ('independent', SIZE)]
 )
 def test_as_many_people_are_found_as_there_are(kind, cells):
-    """One disk gives one candidate at errors of 3 px, also on maps resized to the input's size."""
+    """With errors of 3 px, a disk gives one candidate, also on maps resized to the input."""
     codec = DiskOffset(SIZE, CELLS)
     for number in (1, 20):
         maps = NoisyMaps(drawn(codec, people(number)), kind, SIZE, number).at(3.0)
@@ -82,7 +82,7 @@ def test_as_many_people_are_found_as_there_are(kind, cells):
 
 
 def test_beside_associative_embedding(root):
-    """At the errors of a trained network: people within 3 %, and AP no lower than mmpose's."""
+    """At a trained network's errors, people are within 3 %, and AP is not below mmpose's."""
     config = root / 'configs' / 'strongpose_resnet101_401x401.py'
     settings = Settings(people=(5, 30), batch=1, strengths=(3.0,), errors=('smooth',))
     rows, _ = run_benchmark(config, settings, 'noise')
@@ -93,7 +93,7 @@ def test_beside_associative_embedding(root):
 
 
 def merit(codec, scenes, maps):
-    """Mean of AP and AR, less half of the share of people too many or too few, over all errors."""
+    """Return the mean of AP and AR minus half the share of surplus or missing people."""
     total = sum(len(scene.points) for scene in scenes)
     merits = []
     for noisy in maps:
@@ -108,7 +108,7 @@ def merit(codec, scenes, maps):
 
 @pytest.mark.long
 def test_no_neighbour_of_a_default_is_better(shared_data):
-    """The tables of docs/strongpose.md; a tie is within half a percent."""
+    """This measures the tables of docs/strongpose.md; a tie is within half a percent."""
     scenes = annotated_scenes(shared_data / 'coco-real' / 'val.json', SIZE)
     default = DiskOffset(SIZE, CELLS)
     perfect = []
@@ -130,7 +130,7 @@ def test_no_neighbour_of_a_default_is_better(shared_data):
 
 
 class Waits(TorchDispatchMode):
-    """Counts what would wait for a device to hand over a number."""
+    """Counts calls that would wait for a number from the device."""
 
     def __init__(self):
         super().__init__()

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Perfect maps decode to the annotation: AP by COCO's own evaluation of encode, then decode."""
+"""Perfect maps decode to the annotation, by COCO's own evaluation."""
 
 import contextlib
 import io
@@ -22,7 +22,7 @@ from mmpose_ext.utils.sequences import zip_equal
 
 
 def through_the_codec(codec, coco, image_id):
-    """Resize an image's annotation to the input, encode, decode, and go back: COCO results."""
+    """Resize an image's annotation to the input, encode and decode it; return COCO results."""
     image = coco.imgs[image_id]
     people = [p for p in coco.imgToAnns[image_id] if p['num_keypoints'] > 0]
     size = (image['height'], image['width'])
@@ -63,7 +63,7 @@ def through_the_codec(codec, coco, image_id):
 
 
 def evaluate(coco, image_ids, results, max_people=20):
-    """COCO's evaluation of keypoints: AP and AR over all sizes of people.
+    """Return AP and AR over all sizes of people, by COCO's evaluation of keypoints.
 
     COCO's own limit is the 20 best people an image.
     """
@@ -86,7 +86,7 @@ def perfect_ap(ann_file, codec, image_ids=None, max_people=20):
 
 
 def both_files(folder, out):
-    """One annotation file of COCO-real's training and validation images."""
+    """Write one annotation file for COCO-real's training and validation images."""
     one, other = (json.loads((folder / f'{name}.json').read_text()) for name in ('train', 'val'))
     for key in ('images', 'annotations'):
         one[key] += other[key]
@@ -97,7 +97,7 @@ def both_files(folder, out):
 
 
 def test_some_real_images(shared_data, tmp_path):
-    """A quarter of the input's size loses no more: a keypoint keeps the cells nearest to it."""
+    """Maps of a quarter of the size lose nothing, because keypoints keep their nearest cells."""
     ann_file = both_files(shared_data / 'coco-real', tmp_path)
     codec = DiskOffset((401, 401), (101, 101))
     result = perfect_ap(ann_file, codec, image_ids=lambda coco: sorted(coco.imgs)[::8])
@@ -115,7 +115,7 @@ def test_all_real_images(shared_data, tmp_path, size, map_size):
 
 @pytest.mark.long
 def test_synthetic_crowds(tmp_path):
-    """Up to 30 people; COCO's limit of 20 an image alone would cost a tenth of the AP."""
+    """With up to 30 people, COCO's limit of 20 per image alone would cost a tenth of the AP."""
     out = generate(
         tmp_path / 'crowds',
         dict(train=30, val=0, test=0),

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Votes, their maxima and the expected OKS, against plain loops over pixels."""
+"""Votes, their maxima and the expected OKS, compared with plain loops over pixels."""
 
 import math
 
@@ -30,7 +30,7 @@ def pitch_of(cells):
 
 
 def plain_votes(heatmaps, offsets, pitch, threshold, step):
-    """Bilinear votes, position by position, on a grid with PAD cells around it."""
+    """Cast bilinear votes, position by position, on a grid with PAD cells around it."""
     batch, kinds, h, w = heatmaps.shape
     width, height = (math.ceil((n - 1) / step) + 1 + 2 * PAD for n in SIZE)
     grid = np.zeros((batch * kinds, height, width))
@@ -67,7 +67,7 @@ def test_votes_equal_plain_loops(cells, step):
 
 
 def plain_peaks(raw, threshold, step):
-    """Binomial smoothing and maxima in windows of 5 x 5, cell by cell."""
+    """Smooth binomially and find maxima in windows of 5 x 5, cell by cell."""
     planes, h, w = raw.shape
     smooth = np.zeros_like(raw)
     kernel = np.outer([1, 2, 1], [1, 2, 1])

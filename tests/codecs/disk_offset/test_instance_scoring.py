@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Scores of people and their suppression, against plain loops and mmpose's own functions."""
+"""Scores and suppression of people, compared with plain loops and mmpose's own functions."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ SIGMAS = np.array(COCO_SIGMAS)
 
 
 def crowd(number, seed=0):
-    """People in pairs that resemble each other."""
+    """Make pairs of people who resemble each other."""
     rng = np.random.default_rng(seed)
     points = rng.uniform(0, 100, (number, 17, 2))
     points[1::2] = points[: 2 * (number // 2) : 2] + rng.normal(0, 4, (number // 2, 17, 2))
@@ -84,7 +84,7 @@ def test_suppression_is_that_of_mmpose(number):
 
 
 def expected_order(people, oks):
-    """In which order soft-NMS takes people."""
+    """Return the order in which soft-NMS processes people."""
     scores, order = people.copy(), []
     while len(order) < len(people):
         best = max((i for i in range(len(people)) if i not in order), key=lambda i: scores[i])

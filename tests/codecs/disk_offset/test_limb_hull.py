@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""The limbs' hull against shapely, cell by cell."""
+"""The limbs' hull agrees with shapely, cell by cell."""
 
 import numpy as np
 import torch
@@ -18,7 +18,7 @@ SIZE, PITCH = (41, 31), torch.tensor([3.0, 3.5])
 
 
 def plain_hulls(points, labelled):
-    """How far (in input pixels) each cell is inside each person's shape: (N, h, w)."""
+    """Return how far, in input pixels, each cell is inside each person's shape: (N, h, w)."""
     depth = np.full((len(points), SIZE[1], SIZE[0]), -np.inf)
     for n, person in enumerate(points):
         own = person[labelled[n]]
