@@ -50,7 +50,7 @@ def person(number: int, image: int, **changes) -> dict:
 
 @pytest.fixture
 def content() -> dict:
-    """Three images: two people, one person, nobody."""
+    """Return the content of three images with two people, one person and nobody."""
     return dict(
         images=[dict(id=i, file_name=f'{i}.png', width=100, height=90) for i in (1, 2, 3)],
         annotations=[person(11, 1), person(12, 1), person(13, 2)],
@@ -60,7 +60,7 @@ def content() -> dict:
 
 @pytest.fixture
 def build(tmp_path, content):
-    """``build(**settings)`` writes the content (and detections) and makes the dataset."""
+    """Return ``build(**settings)``, which writes content and detections and makes the data set."""
     (tmp_path / 'images').mkdir()
     for image in content['images']:
         picture = np.full((90, 100, 3), 127, np.uint8)
@@ -83,7 +83,7 @@ def detection(image: int, **changes) -> dict:
 
 
 def refusal(build, **settings) -> str:
-    """The one-line message of the error that building the dataset raises."""
+    """Return the one-line message of the error that building the data set raises."""
     with pytest.raises(DataError) as info:
         build(**settings)
     message = str(info.value)
@@ -227,7 +227,7 @@ def test_ids(build, content):
 
 
 def test_missing_images_are_counted_and_named(build, content, tmp_path):
-    (tmp_path / 'images' / '3.png').unlink()  # nobody in it: not used in training
+    (tmp_path / 'images' / '3.png').unlink()  # nobody is in it, so training does not use it
     assert len(build()) == 3
     assert '1 image file(s)' in refusal(build, data_mode='bottomup', test_mode=True)
     (tmp_path / 'images' / '1.png').unlink()
@@ -322,7 +322,7 @@ def test_annotations_with_faults_are_named_beside_a_detection_file(build, conten
 
 
 def seconds_of_checks(count: int) -> float:
-    """The process's time for the checks of this many people, two an image."""
+    """Return the CPU time for the checks of this many people, two per image."""
     images = [dict(id=i, file_name=f'{i}.jpg', width=9, height=9) for i in range(count // 2)]
     template = person(0, 0)
     annotations = [dict(template, id=i, image_id=i // 2) for i in range(count)]
@@ -332,12 +332,12 @@ def seconds_of_checks(count: int) -> float:
 
 
 def test_checks_take_time_in_proportion_to_the_people():
-    """COCO train2017's 149,813 people then take seconds: 2 on a free core, 30 us a person.
+    """The 149,813 people of COCO train2017 take 2 seconds on a free core, or 30 us per person.
 
     The bound is on a ratio, as a tracer or a busy machine makes any number of seconds too few:
     8 times the people, 64 times where each were compared with all.
     """
-    seconds_of_checks(1_000)  # what only the first call does
+    seconds_of_checks(1_000)  # the first call does more
     few = min(seconds_of_checks(5_000) for _ in range(3))
     assert min(seconds_of_checks(40_000) for _ in range(2)) < 24 * few
 

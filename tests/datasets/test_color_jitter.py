@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Colour jitter against its three steps one after the other."""
+"""Colour jitter equals its three steps one after the other."""
 
 import numpy as np
 import pytest

@@ -17,7 +17,7 @@ WIDTH, HEIGHT = 120, 160
 
 @pytest.fixture
 def raw(tmp_path):
-    """Two sets as distributed, of 3 images each: joints, and folders with images."""
+    """Write both sets as distributed, with 3 images each: joints and folders with images."""
     rng = np.random.default_rng(0)
     joints = np.empty((3, 14, 3))
     joints[..., 0] = rng.uniform(20, 100, (3, 14))

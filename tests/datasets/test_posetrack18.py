@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Ignore regions of PoseTrack18 reach the loss's mask."""
+"""Ignore regions of PoseTrack18 reach the mask of the loss."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TOP = [20, 20, 90, 90]
 
 
 def write(folder, x, y):
-    """One frame with a person in its middle."""
+    """Write one frame with a person in its middle."""
     Image.fromarray(np.zeros((H, W, 3), np.uint8)).save(folder / '0.jpg')
     rng = np.random.default_rng(0)
     points = np.c_[rng.uniform((50, 20), (90, 100), (17, 2)), np.full(17, 1)]
@@ -67,7 +67,7 @@ def test_no_loss_in_ignore_regions(root, tmp_path, x, y, expected, flip):
 
 
 def test_mmposes_own_data_set_has_none(root, tmp_path):
-    """Why this data set exists."""
+    """mmpose's own data set ignores no region, which is why ours exists."""
     write(tmp_path, [LEFT], [TOP])
     init_default_scope('mmpose')
     settings = dict(data_mode='bottomup', data_root=str(tmp_path), ann_file='people.json')

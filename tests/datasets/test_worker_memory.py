@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Memory that a data worker has for itself doesn't grow with the data set."""
+"""The private memory of a data worker does not grow with the data set."""
 
 import json
 import multiprocessing
@@ -17,7 +17,7 @@ PEOPLE = 3  # an image
 
 
 def write_people(folder: Path, number: int) -> Path:
-    """Annotations of as many people; there are no images."""
+    """Write annotations of this many people, without images."""
     rng = np.random.default_rng(0)
     points = np.concatenate([rng.uniform(10, 200, (17, 2)), np.full((17, 1), 2)], 1).round(1)
     polygon = rng.uniform(10, 200, 60).round(2).tolist()
@@ -34,13 +34,13 @@ def write_people(folder: Path, number: int) -> Path:
 
 
 def private_bytes() -> int:
-    """Memory of this process that no other shares."""
+    """Return the bytes of this process's memory that no other process shares."""
     lines = Path('/proc/self/smaps_rollup').read_text().splitlines()
     return 1024 * sum(int(line.split()[1]) for line in lines if line.startswith('Private_'))
 
 
 def growth_of_a_worker(dataset) -> int:
-    """Bytes that a process takes for itself while it reads all of a data set's annotations."""
+    """Return the growth of a process's private memory while it reads all annotations."""
     receive, send = multiprocessing.Pipe(duplex=False)
     if os.fork() == 0:
         before = private_bytes()
@@ -79,13 +79,13 @@ def growth(folder: Path, number: int, mode: str) -> int:
     ],
 )
 def test_does_not_grow(number, mode, tmp_path):
-    """The annotations of 3,000 people are 4 MB, those of 150,000 are 200."""
+    """The annotations of 3,000 people take 4 MB, those of 150,000 people 200 MB."""
     assert growth(tmp_path, number, mode) < 16e6
 
 
 @pytest.mark.skipif(not Path('/proc/self/smaps_rollup').exists(), reason='needs Linux')
 def test_growth_is_noticed():
-    """Reading Python objects writes their reference counts, and so copies their pages."""
+    """Reading Python objects changes their reference counts, and so copies their pages."""
 
     class Plain(list):
         def get_data_info(self, index):

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""What the documentation's Markdown says: links, shell commands, and the blocks that tests run."""
+"""Read the documentation's Markdown: links, shell commands, and the blocks that tests run."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ MARKED = re.compile(r'<!-- (file|run): (\S+) -->\n```\w*\n(.*?)^```$', re.S | re
 
 
 def name_of(path: Path) -> str:
-    """Name of a page below the checkout's root, for the tests' ids."""
+    """Return a page's path in the checkout, for the tests' ids."""
     return str(path.relative_to(ROOT))
 
 
 def tokens_of(page: Path) -> list:
-    """Markdown's tokens, those inside paragraphs and tables included."""
+    """Return Markdown's tokens, including those inside paragraphs and tables."""
     tokens = MarkdownIt().enable('table').parse(page.read_text())
     return [inner for token in tokens for inner in (token, *(token.children or ()))]
 
 
 def links_of(page: Path) -> list[str]:
-    """Targets of the links and pictures."""
+    """Return the targets of the links and pictures."""
     attributes = [token.attrs for token in tokens_of(page) if token.type in ('link_open', 'image')]
     return [attrs.get('href') or attrs['src'] for attrs in attributes]
 
 
 def anchors_of(page: Path) -> set[str]:
-    """Anchors that a code host gives to the headings."""
+    """Return the anchors that a code host gives to the headings."""
     tokens = MarkdownIt().parse(page.read_text())
     titles = [
         following.content
@@ -44,7 +44,7 @@ def anchors_of(page: Path) -> set[str]:
 
 
 def commands_of(page: Path) -> list[str]:
-    """Lines of the code blocks without a language, and code within the text."""
+    """Return the lines of code blocks without a language, and code within the text."""
     found = []
     for token in tokens_of(page):
         if token.type == 'fence' and not token.info:
@@ -55,7 +55,7 @@ def commands_of(page: Path) -> list[str]:
 
 
 def marked_blocks(page: Path) -> tuple[dict[str, str], dict[str, str]]:
-    """Blocks under ``<!-- file: NAME -->`` (joined by name) and under ``<!-- run: NAME -->``."""
+    """Return blocks under ``<!-- file: NAME -->`` (joined by name) and ``<!-- run: NAME -->``."""
     blocks: dict[str, dict[str, str]] = dict(file={}, run={})
     for kind, name, content in MARKED.findall(page.read_text()):
         before = blocks[kind].get(name)

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""The picture of the augmentation is the one that the script draws from the configs."""
+"""The picture of the augmentation is up to date with the configs."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_draws_are_what_the_page_says(title, largest, deviation):
 
 @pytest.mark.parametrize('style', ['default', 'dark_background'])
 def test_picture_is_drawn_anew(tmp_path, style):
-    """If this fails: python docs/augmentation_picture.py"""
+    """If this fails, run python docs/augmentation_picture.py."""
     init_default_scope('mmpose')
     with matplotlib.style.context(style):
         script.picture(tmp_path / 'new.png')

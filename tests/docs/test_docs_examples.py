@@ -34,7 +34,7 @@ def write_out(root: Path, page: str, folder: Path) -> dict[str, str]:
 
 @pytest.fixture
 def first_training(root, tmp_path, monkeypatch):
-    """The page's files, beside a small set of the form that it names."""
+    """Write the page's files next to a small data set as the page describes it."""
     generate(tmp_path / 'data' / 'people', dict(train=3, val=2), workers=1, progress=False)
     commands = write_out(root, 'first-training.md', tmp_path)
     monkeypatch.chdir(tmp_path)
@@ -72,7 +72,7 @@ def test_first_training_on_other_keypoints(first_training):
 
 
 def test_networks_of_the_first_training_page_take_its_config(first_training, root):
-    """The table's other bases, on the small set."""
+    """The table's other base configs work on the small set."""
     text = (root / 'docs' / 'first-training.md').read_text()
     bases = [line.split('`')[1] for line in text.splitlines() if line.startswith('| `configs/')]
     mine = Path('my_people.py').read_text()
@@ -111,7 +111,7 @@ def test_parts_of_ones_own(root, tmp_path, monkeypatch):
 
 @pytest.mark.long
 def test_first_training_from_end_to_end(root, tmp_path):
-    """All commands of the page, on fewer images."""
+    """All commands of the page run on fewer images."""
     commands = '\n'.join(write_out(root, 'first-training.md', tmp_path).values())
     assert '--train 2500 --val 250' in commands
     environment = {**os.environ, 'OMP_NUM_THREADS': '1'}

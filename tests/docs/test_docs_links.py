@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Everything that the documentation names is there: files, anchors, modules, commands, options."""
+"""Everything that the documentation names exists: files, anchors, modules, commands, options."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ page = pytest.mark.parametrize('page', PAGES, ids=name_of)
 
 
 def missing_paths(text: str) -> list[str]:
-    """Paths of this project that a text names and that match no file.
+    """Return paths of this project that a text names and that match no file.
 
     ``*``, ``{a,b}`` and ``${x}`` are patterns.
     """
@@ -61,7 +61,7 @@ def test_paths_exist(file):
 
 @page
 def test_links_lead_somewhere(page):
-    """Links within the project to the file and its heading; others are checked for form only."""
+    """Links within the project lead to a file and its heading; others are only well-formed."""
     for link in links_of(page):
         url = urlparse(link)
         if url.scheme:

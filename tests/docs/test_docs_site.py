@@ -45,7 +45,7 @@ class Page(HTMLParser):
 
 
 def build(root: Path, folder: Path, *options: str) -> Path:
-    """The site, built from a copy of the pages and links to the rest of the checkout."""
+    """Build the site from a copy of the pages and links to the rest of the checkout."""
     for entry in root.iterdir():
         if entry.name != 'docs' and not entry.name.startswith('.'):
             (folder / entry.name).symlink_to(entry)
@@ -61,7 +61,7 @@ def build(root: Path, folder: Path, *options: str) -> Path:
 
 
 def broken_links(site: Path) -> list[str]:
-    """Links within the site whose file or anchor is missing, each with its page."""
+    """Return links within the site whose file or anchor is missing, each with its page."""
     pages = {path.resolve(): Page(path) for path in site.rglob('*.html')}
     broken = []
     for path, page in pages.items():
@@ -90,7 +90,7 @@ def test_pages_build_and_link(root, tmp_path):
 
 @pytest.mark.long
 def test_api_is_whole(root, tmp_path):
-    """All that this package registers has its entry; docstrings refer to what there is."""
+    """Everything that this package registers has an entry, and docstrings' references resolve."""
     site = build(root, tmp_path)
     assert not broken_links(site)
     anchors = set().union(*(Page(path).anchors for path in (site / 'api').glob('*.html')))

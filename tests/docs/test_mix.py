@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Each config of the page on mixing learns and predicts, at a reduced size and depth."""
+"""Each config of docs/mix.md learns and predicts, at a reduced size and depth."""
 
 import re
 
@@ -41,7 +41,7 @@ ROWS = [
 
 @pytest.fixture(scope='module')
 def folder(tmp_path_factory):
-    """The page's files, beside the checkout's configs."""
+    """Write the page's files next to the checkout's configs."""
     folder = tmp_path_factory.mktemp('mix')
     (folder / 'configs').symlink_to(ROOT / 'configs')
     for name, content in marked_blocks(ROOT / 'docs' / 'mix.md')[0].items():
@@ -50,7 +50,7 @@ def folder(tmp_path_factory):
 
 
 def load(folder, name, size) -> Config:
-    """The config with a smaller input; HRNet is made shallow and mmdet's ResNet narrow."""
+    """Load a config with a smaller input, a shallow HRNet and a narrow mmdet ResNet."""
     init_default_scope('mmpose')
     cfg = Config.fromfile(folder / f'{name}.py')
     codec, backbone = cfg.codec, cfg.model.backbone
@@ -79,7 +79,7 @@ def load(folder, name, size) -> Config:
 
 
 def make_samples(cfg):
-    """Two images' samples; of two people each for bottom-up networks."""
+    """Make samples of two images, with two people each for bottom-up networks."""
     bottomup = 'Bottomup' in cfg.model.type
     rng = np.random.default_rng(0)
     number = 2 if bottomup else 1
@@ -111,7 +111,7 @@ def make_samples(cfg):
 
 
 def output_size(outputs):
-    """[w, h] of the last maps of a head's forward pass."""
+    """Return [w, h] of the last maps of a head's forward pass."""
     while not isinstance(outputs, torch.Tensor):
         outputs = list(outputs.values()) if isinstance(outputs, dict) else outputs
         outputs = outputs[-1]
@@ -119,7 +119,7 @@ def output_size(outputs):
 
 
 def learn(model, inputs, samples, steps=4):
-    """Loss of each step on one batch, and the parameters that no gradient has reached."""
+    """Return each step's loss on one batch, and the parameters that no gradient has reached."""
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-5)
     model.train()
     losses = []
@@ -178,7 +178,7 @@ def test_attention_in_mmdets_resnet(folder, layer):
 
 
 def test_matrix_is_whole(folder, root):
-    """Each codec and each head of the package is there, with both backbones; so is each layer."""
+    """The page has each codec and head of the package with both backbones, and each layer."""
     page = (root / 'docs' / 'mix.md').read_text()
     files = {path.stem for path in folder.glob('*.py')} - {'hrnet_w32'}
     assert files == {row[0] for row in ROWS}

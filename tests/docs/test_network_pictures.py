@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""The networks' pictures are those that the script draws, with the sizes that the networks have."""
+"""The networks' pictures are up to date and show the sizes that the networks have."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from torch.utils._pytree import tree_flatten
 
 
 def load_script():
-    """docs/network_pictures.py as a module."""
+    """Import docs/network_pictures.py."""
     spec = importlib.util.spec_from_file_location(
         'network_pictures', ROOT / 'docs' / 'network_pictures.py'
     )
@@ -30,7 +30,7 @@ script = load_script()
 
 
 def sizes_of_network(config: str) -> set[str]:
-    """Sizes CxHxW of all tensors that the network's layers give in training."""
+    """Return the sizes CxHxW of all tensors that the network's layers give in training."""
     init_default_scope('mmpose')
     cfg = Config.fromfile(ROOT / 'configs' / f'{config}.py')
     model = MODELS.build(cfg.model).to('meta').train()
@@ -65,7 +65,7 @@ def test_sizes_are_the_networks(name):
 
 @pytest.mark.parametrize('name', script.pictures())
 def test_pictures_are_drawn_anew(name):
-    """If this fails: python docs/network_pictures.py"""
+    """If this fails, run python docs/network_pictures.py."""
     text = script.pictures()[name]
     ElementTree.fromstring(text)
     assert (script.IMAGES / name).read_text() == text

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Smooth pictures in many file formats, and a data set of people of all sizes in them."""
+"""Smooth pictures in many file formats, and a data set with people of all sizes in them."""
 
 import io
 import json
@@ -16,7 +16,7 @@ SIZE = (320, 240)
 
 
 def make_picture(seed: int, size=SIZE) -> np.ndarray:
-    """(h, w, 3) uint8: noise smoothed so that JPEG keeps it, with strong colours and edges."""
+    """Make (h, w, 3) uint8: noise, smooth enough for JPEG, with strong colours and edges."""
     rng = np.random.default_rng(seed)
     noise = rng.normal(0, 1, (size[1], size[0], 3)).astype(np.float32)
     smooth = cv2.GaussianBlur(noise, (0, 0), 6)
@@ -29,7 +29,7 @@ def make_picture(seed: int, size=SIZE) -> np.ndarray:
 
 
 def encode(picture: np.ndarray, kind: str) -> bytes:
-    """A file's content; kinds: jpg, progressive, gray, cmyk, png, webp, exif1 to exif8."""
+    """Return a file's content; kinds: jpg, progressive, gray, cmyk, png, webp, exif1 to exif8."""
     image = Image.fromarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB))
     options = dict(format='JPEG', quality=92)
     if kind in ('png', 'webp'):
@@ -60,7 +60,7 @@ def _mmpose_scope():
 
 @pytest.fixture(scope='session')
 def people(tmp_path_factory) -> Path:
-    """``images`` and ``people.json``: an image of each kind, three people in each."""
+    """Write ``images``, one of each kind with three people, and ``people.json``."""
     folder = tmp_path_factory.mktemp('people')
     (folder / 'images').mkdir()
     rng = np.random.default_rng(0)
@@ -93,7 +93,7 @@ def people(tmp_path_factory) -> Path:
 
 
 def build(people: Path, pipeline: list, mode: str = 'topdown', **settings):
-    """A COCO data set of the people."""
+    """Build a COCO data set of the people."""
     return DATASETS.build(
         dict(
             type='CocoDataset',
@@ -108,7 +108,7 @@ def build(people: Path, pipeline: list, mode: str = 'topdown', **settings):
 
 
 def topdown_pipeline(size=(96, 128), **affine) -> list:
-    """mmpose's pipeline with all of its augmentation."""
+    """Return mmpose's pipeline with all of its augmentation."""
     codec = dict(type='MSRAHeatmap', input_size=size, heatmap_size=(24, 32), sigma=2)
     return [
         dict(type='LoadImage'),

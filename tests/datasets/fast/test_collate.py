@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Batches in one piece against those of mmengine's ``pseudo_collate``."""
+"""Batches in one piece equal those of mmengine's ``pseudo_collate``."""
 
 import pickle
 
@@ -32,7 +32,7 @@ def assert_batches_same(batch, expected):
 
 @pytest.mark.parametrize('times', [0, 1, 2])
 def test_is_the_same_batch(items, times):
-    """In the worker, in the training process, and passed on from there."""
+    """The batch is the same in the worker, in the training process, and passed on from there."""
     expected, batch = pseudo_collate(items), collate_samples(items)
     for _ in range(times):
         batch = pickle.loads(pickle.dumps(batch, 5))
@@ -65,7 +65,7 @@ def test_arrays_lie_in_one_piece(items):
 
 @pytest.mark.parametrize('moved', [False, True])
 def test_tensors_move_to_the_device(items, moved):
-    """All of them, and nothing else; the meta device keeps shapes and types."""
+    """All tensors move, and nothing else; the meta device keeps shapes and types."""
     batch = SampleBatch([item['data_samples'] for item in items])
     if moved:
         batch = pickle.loads(pickle.dumps(batch, 5))

@@ -15,7 +15,7 @@ def test_draws_what_scipy_draws(size):
     drawn = truncated_normal(-1, 1, size)
     assert drawn.shape == size and drawn.dtype == np.float32
     np.testing.assert_allclose(drawn, expected, rtol=1e-6)
-    assert np.random.rand() == after  # as many random numbers were taken
+    assert np.random.rand() == after  # both have used equally many random numbers
 
 
 def test_distribution():

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Heatmaps drawn for all keypoints at once against mmpose's codecs."""
+"""Heatmaps drawn for all keypoints at once equal those of mmpose's codecs."""
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ KINDS = [
 @pytest.mark.parametrize('sigma', [1, 2, 2.0, 3, 1.3])
 @pytest.mark.parametrize('plain, fast, settings', KINDS)
 def test_is_mmposes(plain, fast, settings, sigma):
-    """Keypoints inside, on cells and between them, near the border, outside and unlabelled."""
+    """Heatmaps agree for keypoints on and between cells, at the border, outside and unlabelled."""
     settings = dict(input_size=(96, 128), heatmap_size=(24, 32), **settings)
     if settings.get('heatmap_type') != 'combined':
         settings['sigma'] = sigma
@@ -39,4 +39,4 @@ def test_is_mmposes(plain, fast, settings, sigma):
         np.testing.assert_array_equal(drawn['keypoint_weights'], expected['keypoint_weights'])
         assert drawn['heatmaps'].dtype == np.float32
         np.testing.assert_allclose(drawn['heatmaps'], expected['heatmaps'], atol=1e-6)
-        assert visible.max() == 1  # the sample's own array is as it was
+        assert visible.max() == 1  # the sample's own array is unchanged

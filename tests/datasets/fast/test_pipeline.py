@@ -36,11 +36,11 @@ BOTTOMUP = [
 def sample(dataset, index, seed):
     np.random.seed(seed)
     item = dataset[index]
-    return item, np.random.rand()  # the state that the sample leaves behind
+    return item, np.random.rand()  # the state of the generators after the sample
 
 
 def assert_same(one, other):
-    """All that is packed, but for the image."""
+    """Check that everything in the packed samples agrees, except the image."""
     one, other = one['data_samples'], other['data_samples']
     assert set(one.all_keys()) == set(other.all_keys())
     assert set(one.metainfo_keys()) == set(other.metainfo_keys())
@@ -117,7 +117,7 @@ def test_bottomup_samples_are_mmposes(people, affine, late):
 
 
 def test_jittered_samples_are_mmposes(people):
-    """The jitter looks at the whole image, which is decoded first."""
+    """The jitter reads the whole image, which is decoded first."""
     plain, fast = build(people, BOTTOMUP, 'bottomup'), build(people, BOTTOMUP, 'bottomup')
     assert set(speed_up_dataset(fast)) == {'BottomupRandomAffine', 'RandomFlip', 'PackPoseInputs'}
     for index in range(len(plain)):
@@ -132,8 +132,8 @@ def test_jittered_samples_are_mmposes(people):
 @pytest.mark.parametrize(
     'step, number, late',
     [
-        (dict(type='PhotometricDistortion'), 2, False),  # looks at the whole image
-        (dict(type='PhotometricDistortion'), 6, True),  # at the input only
+        (dict(type='PhotometricDistortion'), 2, False),  # reads the whole image
+        (dict(type='PhotometricDistortion'), 6, True),  # reads only the input
         (dict(type='GetBBoxCenterScale', padding=1.0), 1, True),
     ],
 )

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""The surroundings of a person against what thousands of draws of the pipeline read."""
+"""A person's surroundings cover what thousands of draws of the pipeline read."""
 
 import cv2
 import numpy as np

@@ -15,7 +15,7 @@ def draw(number=40000, **settings):
 
 
 def test_draws_are_those_of_the_public_code():
-    """scale = clip(1 + 0.3 n, 0.7, 1.3); rotation = clip(40 n, -80, 80), in 60 of 100 cases."""
+    """The scale is clip(1 + 0.3 n, 0.7, 1.3), the rotation clip(40 n, -80, 80) in 60 % of cases."""
     center, scale, rotation = draw()
     assert (center == 0).all() and (scale[:, 0] == scale[:, 1]).all()
     normal = np.random.RandomState(1).randn(400000)

@@ -25,7 +25,7 @@ SHAPE = np.array(
 
 
 def sample():
-    """Two people near each other, one of them without ankles, and a crowd."""
+    """Return two people near each other, one without ankles, and a crowd."""
     people = []
     for x, y in ((60, 30), (84, 38)):
         keypoints = np.concatenate([SHAPE + (x, y), np.full((K, 1), 2)], 1).astype(float)
@@ -76,7 +76,7 @@ def transformed(encoded, matrix, flipped):
         if name == 'keypoint_weights':
             continue
         value = torch.from_numpy(value)
-        beyond = float(name == 'loss_weights')  # what is outside the image
+        beyond = float(name == 'loss_weights')  # outside the image
         value = grid_sample((value - beyond)[None], grid, align_corners=True)[0] + beyond
         if name.endswith('offsets'):
             value = torch.einsum('ij,cjhw->cihw', linear, value.unflatten(0, (-1, 2)))
@@ -132,6 +132,6 @@ def test_encoding_commutes_with_the_transform(settings, flipped):
         both = (before[support] > 1 - 1e-6) & (after[support] > 0.5)
         error = (before[name] - after[name].unflatten(0, (-1, 2))).abs().amax(1)[both]
         assert both.sum() > 500
-        # cells between the two people may be either's
+        # cells between the two people may belong to either
         assert (error < 2e-3).float().mean() > 0.97, name
         assert error.median() < 1e-4

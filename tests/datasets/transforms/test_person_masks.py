@@ -30,7 +30,7 @@ def ellipse(x, y, a, b, corners=40):
 
 
 def rle_of(polygon, compressed):
-    """The same region as an RLE, with its counts as bytes or as COCO's crowds have them."""
+    """Return the region as an RLE, with its counts as bytes or as in COCO's crowds."""
     rle = coco_mask.merge(coco_mask.frPyObjects([polygon], H, W))
     if compressed:
         return rle
@@ -65,7 +65,7 @@ def sample(*people):
 
 
 def scene(first='polygon'):
-    """Two people with keypoints, one without, and a crowd, apart from each other."""
+    """Return two people with keypoints, one without, and a crowd, apart from each other."""
     one = ellipse(30, 40, 15, 25)
     first = [one] if first == 'polygon' else rle_of(one, first == 'rle')
     return sample(
@@ -77,7 +77,7 @@ def scene(first='polygon'):
 
 
 def painted(results):
-    """The sample with its segments painted into its image, 50 times the person's number + 1."""
+    """Paint the segments into the sample's image, with 50 times the person's number + 1."""
     for number, one in enumerate(results['raw_ann_info']):
         segmentation = one['segmentation']
         if isinstance(segmentation, dict) and isinstance(segmentation['counts'], list):
@@ -119,7 +119,7 @@ def test_masks_move_as_the_image_does(case, cells, kind):
 
 
 def test_without_a_segmentation_the_limbs_are_drawn():
-    """Shoulders, hips and a left arm: a trunk, limbs, nothing elsewhere."""
+    """Shoulders, hips and a left arm give a trunk and limbs, and nothing elsewhere."""
     points = np.zeros((K, 2))
     points[[5, 6, 11, 12, 7]] = [[70, 20], [40, 20], [65, 60], [45, 60], [100, 20]]
     annotation = person([35, 15, 70, 50], None)
@@ -150,7 +150,7 @@ def test_one_keypoint_is_a_disk_and_empty_segmentations_count_as_none():
 
 
 def test_people_without_keypoints_are_bodies_without_offsets():
-    """The codec draws their body and nothing else of them; the loss counts it and nothing else."""
+    """The codec draws only their body, and the loss counts only this."""
     results = PersonMasks(map_size=(W, H))(scene())
     images = {name: results[name] for name in ('instance_map', 'loss_mask')}
     codec = DiskOffset((W, H), (W, H))
@@ -203,7 +203,7 @@ def test_a_person_outside_the_input_and_an_image_without_people():
         (dict(warp_mat=np.eye(3) + 1e-2), 'perspective'),
         (dict(flip=True, flip_direction='vertical'), 'only RandomFlip'),
         (dict(warp_mat=np.array([[1.0, 0, 7], [0, 1, 0]])), 'up to 7.0 px away'),
-        (dict(flip=True, flip_direction='horizontal'), 'RandomFlip'),  # said but not done
+        (dict(flip=True, flip_direction='horizontal'), 'RandomFlip'),  # recorded but not done
         (dict(raw_ann_info=[dict()]), "data_mode='bottomup'"),
         (dict(input_scale=np.array([W, H])), 'BottomupResize moves the image'),
     ],

@@ -11,7 +11,7 @@ def build(**settings):
 
 
 def crop(x=30, y=50, height=96, width=72):
-    """A black crop with a bright 5x5 spot around (x, y), and that point as its keypoint."""
+    """Return a black crop with a bright 5x5 spot around (x, y), and this point as its keypoint."""
     image = np.zeros((height, width, 3), np.uint8)
     image[y - 2 : y + 3, x - 2 : x + 3] = 250
     points = np.array([[[x, y], [width / 2, (height - 1) / 2]]], np.float32)

@@ -12,7 +12,7 @@ installed = pytest.mark.skipif(
 
 
 def write(path, size=(37, 22)):
-    """Smooth noise, which a JPEG holds well."""
+    """Write smooth noise, which JPEG stores well."""
     rng = np.random.default_rng(0)
     image = cv2.resize(rng.integers(0, 255, (5, 7, 3), dtype=np.uint8), size)
     assert cv2.imwrite(str(path), image)
@@ -53,7 +53,7 @@ def test_loads_what_opencv_does(tmp_path, name, exif, inside):
 
 @installed
 def test_no_image_fails_as_ever(tmp_path):
-    """A file that begins as a JPEG and is none."""
+    """A file that begins like a JPEG but is none fails as in mmpose."""
     (tmp_path / 'a.jpg').write_bytes(b'\xff\xd8 nothing')
     for transform in (LoadTurboJpegImage(), LoadImage()):
         with pytest.raises(AssertionError, match='failed to load'):

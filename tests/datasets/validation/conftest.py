@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Fixtures: a small valid keypoint file, its images, and a look at it."""
+"""Fixtures: a small valid keypoint file, its images, and its validation."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def content() -> dict:
 
 @pytest.fixture
 def images(tmp_path) -> Path:
-    """A folder with the content's three images."""
+    """Write the content's three images to a folder."""
     folder = tmp_path / 'images'
     folder.mkdir()
     for number in (1, 2, 3):
@@ -33,7 +33,7 @@ def images(tmp_path) -> Path:
 
 @pytest.fixture
 def look(tmp_path) -> Callable[..., Report]:
-    """``look(content, **settings)`` writes the content and validates it."""
+    """Return ``look(content, **settings)``, which writes the content and validates it."""
 
     def run(content: object, *args, **settings) -> Report:
         path = tmp_path / 'people.json'

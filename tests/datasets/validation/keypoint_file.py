@@ -23,7 +23,7 @@ def person(number: int, image: int) -> dict:
 
 
 def valid_content() -> dict:
-    """Images 1 (people 11, 12), 2 (person 13) and 3 (nobody)."""
+    """Return images 1 (people 11, 12), 2 (person 13) and 3 (nobody)."""
     return dict(
         images=[dict(id=i, file_name=f'{i}.png', width=WIDTH, height=HEIGHT) for i in (1, 2, 3)],
         annotations=[person(11, 1), person(12, 1), person(13, 2)],

@@ -94,7 +94,7 @@ def test_mpii_images(look, mpii, images):
 @pytest.mark.parametrize('extended', [False, True])
 def test_lsp(tmp_path, images, extended):
     joints = np.full((3, 14, 3), 30.0)  # N, joints, x y mark
-    joints[..., 2] = extended  # LSP marks the occluded, LSPET the labelled
+    joints[..., 2] = extended  # LSP marks occluded joints, LSPET labelled ones
     joints[1, 4, 0] = 500
     joints[2, 5, 1] = np.nan
     for number in (1, 2, 3):
@@ -128,7 +128,7 @@ REAL = {
     'mmpose-samples/mpii/test_mpii.json': ('mmpose-samples/mpii', 'mpii', {}),
     'mmpose-samples/crowdpose/test_crowdpose.json': (
         'mmpose-samples/crowdpose',
-        'coco',  # its num_keypoints leaves head and neck out
+        'coco',  # its num_keypoints does not count head and neck
         {'num-keypoints-differs': {123803, 127068, 129014, 147481}},
     ),
 }

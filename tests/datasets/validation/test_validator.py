@@ -27,7 +27,7 @@ def test_valid_file(look, content):
 
 
 def annotation(key, value, kind, number=12):
-    """A case: one key of annotation 12 changed."""
+    """Return a case in which one key of annotation 12 is changed."""
     return pytest.param('annotations', 1, key, value, kind, number, id=f'{key}={value!r}'[:50])
 
 
@@ -275,7 +275,7 @@ def test_wrong_arguments(look, content, settings):
 
 
 def test_all_fatal_findings_stop_a_dataset(content):
-    """The dataset's refusals are the validator's fatal findings, by one and the same check."""
+    """A data set refuses exactly the validator's fatal findings, because both use one check."""
     content['annotations'][0].update(bbox=None)
     content['annotations'][1].update(area='large')
     problems = annotation_problems(content, NUM_KEYPOINTS, needs_people=True)
@@ -298,7 +298,7 @@ ANNOTATION_KEYS = ('id', 'image_id', 'category_id', 'bbox', 'keypoints', 'num_ke
 
 @st.composite
 def corruptions(draw) -> dict:
-    """A valid file with one fault."""
+    """Draw a valid file with one fault."""
     content = valid_content()
     how = draw(st.sampled_from(['key', 'number', 'drop', 'list', 'entry', 'repeat']))
     items = draw(st.sampled_from(['images', 'annotations']))
