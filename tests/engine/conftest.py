@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""A training of seconds: a ResNet-18 of 8 channels on six generated 48x48 images."""
+"""Fixtures for trainings of seconds: a ResNet-18 of 8 channels on six generated images."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def write_dataset(folder: Path) -> Path:
 
 
 def tiny_config(data: Path, work_dir: Path, **overrides) -> Config:
-    """The config; ``overrides`` are merged into it (dotted keys)."""
+    """Return the config, with ``overrides`` (dotted keys) merged into it."""
     codec = dict(type='MSRAHeatmap', input_size=(32, 32), heatmap_size=(8, 8), sigma=1)
     loader = dict(batch_size=2, num_workers=0, persistent_workers=False)
     dataset = dict(
@@ -92,7 +92,7 @@ def tiny_config(data: Path, work_dir: Path, **overrides) -> Config:
         sampler=dict(type='DefaultSampler', shuffle=False, round_up=False),
         dataset=dict(**dataset, test_mode=True, pipeline=val_pipeline),
     )
-    # AP stays 0 in so short a training; EPE, in pixels, tells any two models apart.
+    # AP stays 0 in such a short training; EPE, in pixels, distinguishes any two models.
     evaluator = [
         dict(type='CocoMetric', ann_file=str(data / 'annotations.json')),
         dict(type='EPE'),
@@ -103,7 +103,7 @@ def tiny_config(data: Path, work_dir: Path, **overrides) -> Config:
             env_cfg=dict(dist_cfg=dict(backend='nccl')),  # mmengine 0.8 has no default
             custom_imports=dict(imports=['mmpose_ext', *STEPS]),
             work_dir=str(work_dir),
-            # mmengine's message hubs live on under a name that else has the time in seconds only
+            # mmengine's message hubs persist, and its default names change only every second
             experiment_name=f'tiny{next(_count)}',
             log_level='WARNING',
             randomness=dict(seed=7),
@@ -133,7 +133,7 @@ def tiny_config(data: Path, work_dir: Path, **overrides) -> Config:
             train_cfg=dict(by_epoch=True, max_epochs=3, val_interval=1),
             val_cfg=dict(),
             test_cfg=dict(),
-            # With this rate each epoch gives a better EPE, so the best checkpoint moves each time.
+            # With this rate, each epoch improves the EPE, so the best checkpoint changes each time.
             optim_wrapper=dict(optimizer=dict(type='Adam', lr=3e-3)),
             param_scheduler=[
                 dict(type='LinearLR', begin=0, end=4, start_factor=0.1, by_epoch=False),
@@ -158,7 +158,7 @@ def tiny_config(data: Path, work_dir: Path, **overrides) -> Config:
 
 @pytest.fixture(scope='session', autouse=True)
 def _unformatted_config_text():
-    """mmengine formats the config's text anew for each checkpoint: two thirds of the time here."""
+    """Skip mmengine's formatting of the config's text, which takes two thirds of the time here."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr('yapf.yapflib.yapf_api.FormatCode', lambda text, **kwargs: (text, True))
         yield
@@ -166,7 +166,7 @@ def _unformatted_config_text():
 
 @pytest.fixture
 def mmengines_own_loaders(monkeypatch) -> dict:
-    """mmengine's checkpoint loaders as in a process that never asked for safe loading."""
+    """Restore mmengine's checkpoint loaders as in a process without safe loading."""
     own = {
         prefix: mmengine_checkpoint.load_from_local
         if prefix == ''
@@ -180,11 +180,11 @@ def mmengines_own_loaders(monkeypatch) -> dict:
 
 
 class StopHere(Exception):
-    """Raised by a test's hook in the place of a crash."""
+    """An error that a test's hook raises instead of a crash."""
 
 
 class StopHook(Hook):
-    """Raise :class:`StopHere` at one of mmengine's hook points, once ``when(runner)`` is true."""
+    """Raise :class:`StopHere` at one of mmengine's hook points, as soon as ``when(runner)``."""
 
     priority = 'LOWEST'
 
@@ -198,7 +198,7 @@ class StopHook(Hook):
 
 @pytest.fixture
 def run_until():
-    """``run_until(config, point, when)`` trains until then, as :class:`StopHook` says."""
+    """Return ``run_until(config, point, when)``, which trains until :class:`StopHook` stops it."""
 
     def run(config: Config, point: str, when) -> Runner:
         runner = Runner.from_cfg(copy.deepcopy(config))
@@ -212,7 +212,7 @@ def run_until():
 
 @pytest.fixture
 def resume():
-    """``resume(config)`` goes on as ``mim train ... --resume`` does; returns the runner."""
+    """Return ``resume(config)``, which resumes like ``mim train --resume``; gives the runner."""
 
     def run(config: Config) -> Runner:
         config = copy.deepcopy(config)
@@ -226,7 +226,7 @@ def resume():
 
 @pytest.fixture(scope='session')
 def undisturbed(tiny_data, tmp_path_factory) -> Path:
-    """The work folder of a training of three epochs that nothing disturbed."""
+    """Return the work folder of an undisturbed training of three epochs."""
     work_dir = tmp_path_factory.mktemp('undisturbed') / 'work'
     Runner.from_cfg(tiny_config(tiny_data, work_dir)).train()
     return work_dir
@@ -234,7 +234,7 @@ def undisturbed(tiny_data, tmp_path_factory) -> Path:
 
 @pytest.fixture
 def assert_same_end():
-    """``assert_same_end(a, b)``: weights, optimizer and records of two work folders agree."""
+    """Return a check that two work folders have the same weights, optimizer and records."""
 
     def check(first: Path, second: Path, epoch: int = 3) -> None:
         ends = [load_checkpoint_safely(folder / f'epoch_{epoch}.pth') for folder in (first, second)]
@@ -250,7 +250,7 @@ def assert_same_end():
 
 
 def assert_equal(a, b, where: str) -> None:
-    """Two nested states are equal to the last bit."""
+    """Check that two nested states are equal to the last bit."""
     if isinstance(a, dict):
         assert a.keys() == b.keys(), where
         for key in a:
@@ -267,19 +267,19 @@ def assert_equal(a, b, where: str) -> None:
 
 @pytest.fixture(scope='session')
 def tiny_data(tmp_path_factory) -> Path:
-    """A COCO-style folder with ``images/`` and ``annotations.json``."""
+    """Write a COCO-style folder with ``images/`` and ``annotations.json``."""
     return write_dataset(tmp_path_factory.mktemp('tiny') / 'data')
 
 
 @pytest.fixture(scope='session')
 def config_in(tiny_data):
-    """``config_in(work_dir, **dotted_overrides)`` gives a Config."""
+    """Return ``config_in(work_dir, **dotted_overrides)``, which gives a Config."""
     return functools.partial(tiny_config, tiny_data)
 
 
 @pytest.fixture
 def make_config(tiny_data, tmp_path):
-    """``make_config(**dotted_overrides)`` gives a Config that works in ``tmp_path / 'work'``."""
+    """Return ``make_config(**dotted_overrides)`` for Configs that work in ``tmp_path / 'work'``."""
 
     def make(work_dir: Path | None = None, **overrides) -> Config:
         return tiny_config(tiny_data, work_dir or tmp_path / 'work', **overrides)
@@ -289,7 +289,7 @@ def make_config(tiny_data, tmp_path):
 
 @pytest.fixture(scope='session')
 def trained(tiny_data, tmp_path_factory) -> Path:
-    """The work folder of a finished training of two epochs with EMA."""
+    """Return the work folder of a finished training of two epochs with EMA."""
     work_dir = tmp_path_factory.mktemp('trained') / 'work'
     config = tiny_config(tiny_data, work_dir, **{'train_cfg.max_epochs': 2})
     config.custom_hooks = [dict(type='EMAHook')]

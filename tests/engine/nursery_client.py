@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""The side of the tests that starts trainings in ``training_nursery.py`` and kills them."""
+"""Client of ``training_nursery.py``: starts trainings there and kills them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 class Nursery:
-    """Starts trainings by the process of ``training_nursery.py``."""
+    """Starts trainings in the process of ``training_nursery.py``."""
 
     def __init__(self, folder: Path) -> None:
         self.output = folder / 'output.txt'
@@ -37,13 +37,13 @@ class Nursery:
             line = self.process.stdout.readline().strip()
             assert line or self.process.poll() is None, self.text()
             if line == 'ready' or line.lstrip('-').isdigit():
-                return line  # the trainings print as well
+                return line  # the trainings print to it as well
 
     def text(self) -> str:
         return self.output.read_text()[-3000:]
 
     def train(self, kill: tuple[float, int] | None = None, **order) -> int:
-        """Train; ``kill`` is a time in seconds and the signal sent then. Returns the exit code."""
+        """Train, send the signal of ``kill`` after its seconds, and return the exit code."""
         self.process.stdin.write(json.dumps(order) + '\n')
         self.process.stdin.flush()
         child = int(self._read())

@@ -20,7 +20,7 @@ def messages(monkeypatch, batch=128, processes=1, accumulated=1, scaling=dict(ba
     return said
 
 
-# cases: what makes 128, and what lets the hook be silent
+# cases: settings that give 128 samples, and settings with which the hook is silent
 @pytest.mark.parametrize(
     'setting',
     [

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Whatever a checkpoint of mmengine, mmpose or mmdet can hold is read as it was written."""
+"""Everything that a checkpoint of mmengine, mmpose or mmdet can hold loads unchanged."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ NUMPY_MODULES = ['numpy.core.multiarray', 'numpy._core.multiarray']
 
 
 def write_as(path: Path, content: dict, module: str) -> None:
-    """``torch.save``, with numpy's arrays as numpy 1 or numpy 2 names their module."""
+    """Save with torch, with the module name of numpy 1's or numpy 2's arrays."""
     torch.save(content, path)
     other = next(name for name in NUMPY_MODULES if name != module)
     with zipfile.ZipFile(path) as archive:
@@ -41,7 +41,7 @@ def write_as(path: Path, content: dict, module: str) -> None:
 
 
 def assert_same(a: object, b: object, where: str) -> None:
-    """``a`` and ``b`` are of the same types, shapes and values, to the last bit."""
+    """Check that ``a`` and ``b`` have the same types, shapes and values, to the last bit."""
     if isinstance(a, (np.dtype, np.generic, np.ndarray)):
         assert isinstance(b, (np.dtype, np.generic, np.ndarray)), where
         assert getattr(a, 'dtype', a) == getattr(b, 'dtype', b), where
@@ -68,7 +68,7 @@ def assert_same(a: object, b: object, where: str) -> None:
 
 @pytest.fixture(params=NUMPY_MODULES)
 def read_again(request, tmp_path):
-    """``read_again(meta, **parts)`` writes a checkpoint, reads it safely and compares the two."""
+    """Return ``read_again(meta, **parts)``: write a checkpoint, read it safely and compare."""
 
     def check(meta: object, **parts) -> dict:
         content = dict(state_dict={'weight': torch.ones(2)}, meta=dict(content=meta), **parts)
@@ -121,7 +121,7 @@ OPTIMIZERS = [
 
 @pytest.mark.parametrize('name', OPTIMIZERS)
 def test_optimizers(read_again, name):
-    layer = torch.nn.Linear(3, 2, bias=name != 'Muon')  # Muon takes matrices only
+    layer = torch.nn.Linear(3, 2, bias=name != 'Muon')  # Muon accepts only matrices
     extra = dict(momentum=0.9) if name == 'SGD' else {}  # without it SGD never has a state
     optimizer = getattr(torch.optim, name)(layer.parameters(), lr=0.1, **extra)
 
@@ -159,7 +159,7 @@ def test_schedulers(read_again, name):
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.ones(2))], lr=0.1, momentum=0.9)
     scheduler = PARAM_SCHEDULERS.get(name)(optimizer, **args)
     with warnings.catch_warnings():
-        warnings.simplefilter('ignore')  # torch: the optimizer made no step before
+        warnings.simplefilter('ignore')  # torch warns that the optimizer made no step before
         scheduler.step(*([{'loss': 1.0}] if kind == 'ReduceOnPlateau' else []))
     loaded = read_again(None, param_schedulers=[scheduler.state_dict()])
     scheduler.load_state_dict(loaded['param_schedulers'][0])
@@ -188,7 +188,7 @@ def test_amp_scaler(read_again, monkeypatch):
 
 
 class Huge:
-    """``bytes(2**40)``: memory for whoever unpickles it."""
+    """An object that takes ``bytes(2**40)`` of memory when it is unpickled."""
 
     def __reduce__(self):
         return bytes, (2**40,)

@@ -69,7 +69,7 @@ def test_unknown_class(save):
 
 
 def test_hollow_numpy_core():
-    """numpy 1.26 has a ``numpy._core`` of few names, there once pandas or matplotlib imports it."""
+    """numpy 1.26 has a nearly empty ``numpy._core``, which pandas or matplotlib imports."""
     pytest.importorskip('numpy._core', reason='numpy older than 1.26 has no numpy._core')
     allowed_classes.cache_clear()
     names = {f'{c.__module__}.{c.__name__}' for c in allowed_classes()}

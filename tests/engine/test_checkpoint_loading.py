@@ -23,7 +23,7 @@ from mmpose_ext.engine import (
 
 
 class Payload:
-    """Unpickling it makes a folder: the side effect that must not happen."""
+    """An object whose unpickling makes a folder, the side effect that must not happen."""
 
     def __init__(self, target: Path) -> None:
         self.target = str(target)
@@ -34,7 +34,7 @@ class Payload:
 
 @pytest.fixture
 def malicious(tmp_path):
-    """A checkpoint with good weights and an additional payload, and the payload's target."""
+    """Return a checkpoint with good weights and a payload, and the payload's target."""
     target = tmp_path / 'code_was_run'
     path = tmp_path / 'malicious.pth'
     content = dict(state_dict={'weight': torch.zeros(2)}, meta=dict(note=Payload(target)))
@@ -44,7 +44,7 @@ def malicious(tmp_path):
 
 
 def test_payload_works_when_unpickled_fully(tmp_path):
-    # Else the tests below would pass whatever the loader did.
+    # Otherwise the tests below would pass whatever the loader did.
     target = tmp_path / 'ran'
     torch.save(dict(note=Payload(target)), tmp_path / 'file.pth')
     torch.load(tmp_path / 'file.pth', weights_only=False)
@@ -117,7 +117,7 @@ def test_environment_cannot_switch_it_off(malicious, monkeypatch):
 
 @pytest.fixture
 def http_folder(tmp_path):
-    """A folder and the address under which a local server gives its files."""
+    """Return a folder and the address at which a local server offers its files."""
     folder = tmp_path / 'served'
     folder.mkdir()
     handler = functools.partial(QuietHandler, directory=str(folder))
@@ -160,7 +160,7 @@ def test_every_scheme_is_safe():
 
 
 def test_real_training_checkpoint_loads_equal(trained):
-    """Optimizer, schedulers, EMA, message hub: the same as with full unpickling."""
+    """Optimizer, schedulers, EMA and message hub are the same as with full unpickling."""
     path = trained / 'epoch_2.pth'
     safe, full = load_checkpoint_safely(path), torch.load(path, weights_only=False)
     assert {'optimizer', 'param_schedulers', 'ema_state_dict', 'message_hub'} <= set(safe)
@@ -193,7 +193,7 @@ def test_arrays_of_both_numpy_versions_load(tmp_path, module):
 
 
 def _legacy_file(pickled: bytes) -> bytes:
-    """torch's old file format (no zip) around a pickle without tensors."""
+    """Return torch's old file format (no zip) around a pickle without tensors."""
     header = [0x1950A86A20F9469CFC6C, 1001, dict(little_endian=True)]
     parts = [pickle.dumps(part, protocol=2) for part in header]
     return b''.join([*parts, pickled, pickle.dumps([], protocol=2)])

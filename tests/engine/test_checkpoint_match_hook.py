@@ -60,7 +60,7 @@ def test_hooks_for_older_checkpoints_run():
     state['b.old_bias'] = state.pop('b.bias')
     source = dict(state_dict=state)
     assert match_checkpoint(model, source).is_full()
-    assert 'b.old_bias' in source['state_dict']  # the checkpoint itself is left as it is
+    assert 'b.old_bias' in source['state_dict']  # the checkpoint itself does not change
 
 
 def test_allowed_keys():
@@ -84,7 +84,7 @@ def test_testing_with_another_model(make_config, trained):
 
 
 def test_testing_with_additional_keys(make_config, trained, tmp_path):
-    # A model with a plug-in given to the config without it: mmengine only warns.
+    # The checkpoint has a plugin that the config lacks; mmengine only warns.
     checkpoint = load_checkpoint_safely(trained / 'epoch_2.pth')
     checkpoint['state_dict']['backbone.plugin.weight'] = torch.zeros(2)
     torch.save(checkpoint, tmp_path / 'plugin.pth')

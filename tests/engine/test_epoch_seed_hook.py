@@ -24,7 +24,7 @@ def test_same_key_same_numbers():
 
 def test_keys_that_differ_give_other_numbers():
     drawn = []
-    # also rows that add up to the same number, where mmengine's worker seeds coincide
+    # also rows with the same sum, for which mmengine's worker seeds coincide
     for key in [(1, 0, 5), (1, 5, 0), (0, 1, 5), (1, 0, 6), (1, 0, 5, 0), (2**40, 0, 0)]:
         seed_everything(*key)
         drawn.append(draw())

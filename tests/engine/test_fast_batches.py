@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""The preprocessor for batches in one piece against mmpose's, which goes image by image."""
+"""The preprocessor for batches in one piece equals mmpose's, which goes image by image."""
 
 from copy import deepcopy
 

@@ -11,7 +11,7 @@ from mmpose_ext.engine import FastDataHook, load_checkpoint_safely
 
 @pytest.fixture
 def train(make_config):
-    """Train with a hook's settings and a config's ``fast_data``; gives the runner."""
+    """Train with a hook's settings and a config's ``fast_data``; return the runner."""
 
     def run(hook, fast_data=None, **options):
         cfg = make_config(**{'train_cfg.max_epochs': 1, **options})
@@ -47,7 +47,7 @@ def test_learns_the_same(train, hook, fast_data):
 
 
 def test_checkpoint_is_loaded_safely(train):
-    """It has the meta information of a plain training; the data sets share theirs."""
+    """A checkpoint has the meta information of a plain training, although data sets share it."""
     metas = []
     for hook in (dict(reading=True), {}):
         runner = train(hook)
@@ -64,7 +64,7 @@ def test_key_of_the_config_goes_first(train):
 
 @pytest.mark.parametrize('workers', [0, 1])
 def test_loop_by_iterations(make_config, workers):
-    """Its workers are started when it is built, with the plain pipeline."""
+    """A loop by iterations starts its workers with the plain pipeline, when it is built."""
     cfg = make_config()
     cfg.train_cfg = dict(by_epoch=False, max_iters=2, val_interval=2)
     cfg.param_scheduler = []
@@ -99,7 +99,7 @@ def test_misspelled_key_is_told():
 
 @pytest.mark.parametrize('name', ['fast', 'fast_data'])
 def test_base_config(root, name, tmp_path):
-    """Inherited together with any config here."""
+    """Any config here can inherit the base config for fast data."""
     config = tmp_path / 'config.py'
     bases = [root / 'configs' / 'frsbn_resnet34_256x192.py', root / f'configs/_base_/{name}.py']
     config.write_text(f'_base_ = {[str(base) for base in bases]}\n')

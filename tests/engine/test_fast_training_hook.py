@@ -15,7 +15,7 @@ from mmpose_ext.utils.compat import compile_in_place
 
 @pytest.fixture
 def train(make_config):
-    """Train for an epoch with settings; gives the runner, and dtypes and layouts in the model."""
+    """Train for an epoch; return the runner, and dtypes and layouts in the model."""
 
     def run(settings, **options):
         seen = {}
@@ -57,7 +57,7 @@ def test_nothing_without_settings(train):
             (torch.bfloat16, False),
             (torch.float32, False),
         ),
-        # what a CPU is given by default: nothing
+        # by default, a CPU gets none of them
         (dict(), (torch.float32, False), (torch.float32, False)),
     ],
 )
@@ -71,7 +71,7 @@ def test_what_the_model_calculates_in(train, settings, in_training, in_testing):
     'settings, bound', [(dict(channels_last=True), 1e-4), (dict(mixed_precision=True), 2e-2)]
 )
 def test_learns_the_same(train, settings, bound):
-    """Plain gradient descent, whose steps are as near as the gradients are."""
+    """With plain gradient descent, the weights agree as closely as the gradients do."""
     sgd = {'optim_wrapper.optimizer': dict(type='SGD', lr=1e-2)}
     plain = weights(train(None, **sgd)[0])
     fast = weights(train(settings, **sgd)[0])
@@ -86,7 +86,7 @@ def test_checkpoint_is_a_plain_one(train):
 
 
 def test_copied_model_is_a_model_of_its_own(train):
-    """As by mmengine's EMA hook: a copy must not calculate with the first one's weights."""
+    """A copy, as mmengine's EMA hook makes one, must not compute with the original's weights."""
     runner, _ = train(dict(mixed_precision=True))
     copied = copy.deepcopy(runner.model).train()
     with torch.no_grad():
@@ -98,7 +98,7 @@ def test_copied_model_is_a_model_of_its_own(train):
 
 @pytest.mark.parametrize('bfloat16', [True, False])
 def test_what_a_gpu_is_given(bfloat16, monkeypatch):
-    """The decisions alone: no GPU calculates here."""
+    """The test checks only the decisions, without a GPU."""
     monkeypatch.setattr(torch.cuda, 'is_bf16_supported', lambda **_: bfloat16)
     monkeypatch.setattr(torch.backends.cudnn, 'benchmark', False)
     model = torch.nn.ModuleDict(dict(backbone=torch.nn.Conv2d(3, 2, 3), head=torch.nn.Identity()))

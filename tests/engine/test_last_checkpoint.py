@@ -14,7 +14,7 @@ TEMPLATE = 'epoch_{}.pth'
 
 @pytest.fixture
 def folder(tmp_path):
-    """Checkpoints of epochs 2, 9 and 10, and best ones that are no answer."""
+    """Write checkpoints of epochs 2, 9 and 10, and best ones, which do not count."""
     for name in ('epoch_2', 'epoch_9', 'epoch_10', 'best_coco_AP_epoch_11'):
         torch.save(dict(state_dict=dict(w=torch.arange(1000.0))), tmp_path / f'{name}.pth')
     return tmp_path
@@ -80,7 +80,7 @@ def test_bad_record_is_replaced_or_refused(folder, record, fault):
 def test_nothing_whole(folder):
     for path in folder.glob('epoch_*.pth'):
         cut(path)
-    # Nothing on record: training starts anew, as in mmengine.
+    # Without a record, training starts from the beginning, as in mmengine.
     assert repair_last_checkpoint(folder, [folder], TEMPLATE) is None
     (folder / 'last_checkpoint').write_text(str(folder / 'epoch_10.pth'))
     with pytest.raises(UnreadableCheckpointError, match=r'last_checkpoint names .*epoch_10\.pth'):

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Two thousand steps on synthetic people: neither memory nor open files grow."""
+"""In two thousand steps on synthetic people, neither memory nor open files grow."""
 
 import json
 from pathlib import Path
@@ -15,7 +15,7 @@ STEPS = 2000
 
 @pytest.fixture(scope='module')
 def data(tmp_path_factory) -> Path:
-    """Sixteen small synthetic images."""
+    """Generate sixteen small synthetic images."""
     return generate(
         tmp_path_factory.mktemp('synthetic') / 'data',
         dict(train=16, val=4, test=0),

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Whatever takes a checkpoint refuses one with code in it, by name, and runs none of it."""
+"""Every entry point refuses a checkpoint with code, names it, and runs none of the code."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ DETECTOR = 'configs/demo/detector_rtmdet_160x128.py'
 
 
 class Payload:
-    """Unpickling it makes a folder: the side effect that must not happen."""
+    """An object whose unpickling makes a folder, the side effect that must not happen."""
 
     def __init__(self, target: Path) -> None:
         self.target = str(target)
@@ -33,7 +33,7 @@ class Payload:
 
 
 class Place:
-    """What the entry points are given: files in one folder."""
+    """The files that the entry points get, in one folder."""
 
     def __init__(self, folder: Path, root: Path, config: Config) -> None:
         self.folder, self.root = folder, root
@@ -48,7 +48,7 @@ class Place:
         self.image = self.images / '000001.png'
 
     def without_imports(self, config: Path) -> Path:
-        """The config without its ``custom_imports``, and so without its step to safe loading."""
+        """Return the config without ``custom_imports``, and therefore without safe loading."""
         content = Config.fromfile(config, import_custom_modules=False)
         content.pop('custom_imports')
         content.dump(self.folder / f'bare_{config.name}')
@@ -65,7 +65,7 @@ def tool(path: Path, *arguments: object) -> None:
 
 
 def command(*arguments: object) -> None:
-    """Run ``mmpose-ext``, which tells what is wrong and ends with status 2."""
+    """Run ``mmpose-ext``, which prints what is wrong and ends with status 2."""
     if status := main([str(argument) for argument in arguments]):
         raise SystemExit(status)
 

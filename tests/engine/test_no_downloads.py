@@ -15,12 +15,12 @@ from mmpose_ext.apps.main import main
 
 
 class NetworkUsed(Exception):
-    """In the place of a connection."""
+    """An error instead of a connection."""
 
 
 @pytest.fixture(autouse=True)
 def _no_network(monkeypatch):
-    """Any way out raises: look-ups of names, connections, torch's and the standard library's."""
+    """Make name look-ups and connections of torch and the standard library raise."""
 
     def refuse(*args, **kwargs):
         raise NetworkUsed(args)
@@ -33,7 +33,7 @@ def _no_network(monkeypatch):
 
 
 def from_scratch(root):
-    """The configs that name no weights, and those that do without them."""
+    """Return the configs without weights, and the others with their weights removed."""
     small = [*(root / 'configs' / 'demo').glob('*.py'), *(root / 'configs' / 'lsp').glob('*.py')]
     return sorted(path for path in small if 'detector' not in path.name)
 
@@ -55,7 +55,7 @@ def test_a_training_and_a_test(make_config):
 
 
 def test_a_config_that_asks_for_weights_goes_to_the_network(make_config, monkeypatch, tmp_path):
-    """Else the tests above would pass whatever was called."""
+    """Otherwise the tests above would pass whatever was called."""
     monkeypatch.setenv('TORCH_HOME', str(tmp_path))
     config = make_config()
     config.model.backbone.init_cfg = dict(type='Pretrained', checkpoint='torchvision://resnet18')

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Trainings that are killed, over and over, at random moments: they end as the undisturbed one."""
+"""Trainings that are killed repeatedly at random moments end like the undisturbed one."""
 
 import json
 import random
@@ -25,7 +25,7 @@ def nursery(tmp_path_factory):
 
 @pytest.fixture(scope='module')
 def config(config_in, tmp_path_factory) -> Path:
-    """The config file of all trainings."""
+    """Write the config file of all trainings."""
     path = tmp_path_factory.mktemp('config') / 'config.py'
     cfg = config_in(path.parent, **{'train_dataloader.num_workers': 1, 'log_level': 'ERROR'})
     cfg.train_cfg.max_epochs = EPOCHS
@@ -36,7 +36,7 @@ def config(config_in, tmp_path_factory) -> Path:
 
 @pytest.fixture(scope='module')
 def calm(nursery, config, tmp_path_factory):
-    """The undisturbed run: its folder, its duration in seconds, its steps of writing."""
+    """Return the undisturbed run's folder, its duration in seconds and its steps of writing."""
     work = tmp_path_factory.mktemp('calm') / 'work'
     start = time.monotonic()
     assert nursery.train(config=str(config), work_dir=str(work)) == 0, nursery.text()
@@ -46,19 +46,19 @@ def calm(nursery, config, tmp_path_factory):
 
 @pytest.fixture
 def order(config, tmp_path):
-    """``order(name)``: what to train, in the folder of this name."""
+    """Return ``order(name)``, which says what to train, in the folder of this name."""
     return lambda name: dict(config=str(config), work_dir=str(tmp_path / name))
 
 
 def assert_nothing_is_half(work: Path) -> None:
-    """Whatever has a final name is whole, and the record names such a file, if there is one."""
+    """Check that every file with a final name is whole, and that the record names one, if any."""
     assert all(is_whole_checkpoint(path) for path in work.glob('*.pth'))
     if (record := work / 'last_checkpoint').exists():
         assert is_whole_checkpoint(record.read_text())
 
 
 def assert_ended_alike(calm: Path, work: Path, assert_same_end) -> None:
-    """Weights, optimizer, records, files and the metrics of the last validation."""
+    """Check that weights, optimizer, records, files and the last validation's metrics agree."""
     assert_same_end(calm, work, EPOCHS)
     ends = [json.loads((folder / 'metrics.json').read_text()) for folder in (calm, work)]
     assert ends[0]['metrics'] == ends[1]['metrics']
@@ -68,9 +68,10 @@ def assert_ended_alike(calm: Path, work: Path, assert_same_end) -> None:
 @pytest.mark.long
 @pytest.mark.parametrize('seed', [0, 1])
 def test_killed_at_random_moments(nursery, order, calm, tmp_path, assert_same_end, seed):
-    """Twelve kills for each seed: two of three at a step of writing files, the others at any time.
+    """Each seed gets twelve kills: two of three at a step of writing files, the others any time.
 
-    A run is killed and resumed until it gets through; then another begins, until there were enough.
+    A run is killed and resumed until it completes. Then another begins, until there were enough
+    kills.
     """
     folder, seconds, steps = calm
     rng = random.Random(seed)
@@ -81,7 +82,7 @@ def test_killed_at_random_moments(nursery, order, calm, tmp_path, assert_same_en
         while True:
             kind = dict(resume=True) if resumed else {}
             if kills >= 12:
-                pass  # enough: this run may end
+                pass  # there were enough kills, so this run may end
             elif kills % 3 < 2:
                 kind['die_at'] = rng.randint(1, steps // EPOCHS)
             else:
@@ -100,19 +101,19 @@ def test_killed_at_random_moments(nursery, order, calm, tmp_path, assert_same_en
 @pytest.mark.long
 @pytest.mark.parametrize('full_at', [1, 4, 6])  # the first file, before any whole one; later ones
 def test_a_full_disk(nursery, order, calm, tmp_path, assert_same_end, full_at):
-    """No file may grow beyond half a checkpoint; then there is space again."""
+    """At first, no file can grow beyond half a checkpoint; then there is space again."""
     limit = (calm[0] / f'epoch_{EPOCHS}.pth').stat().st_size // 2
     assert nursery.train(**order('full'), full_at=full_at, limit=limit) == 1
     assert 'cannot write' in nursery.text() and 'go on with --resume' in nursery.text()
     work = tmp_path / 'full'
     assert_nothing_is_half(work)
-    assert not list(work.glob(f'.*{TEMPORARY_SUFFIX}'))  # what was begun does not fill the disk
+    assert not list(work.glob(f'.*{TEMPORARY_SUFFIX}'))  # unfinished files do not fill the disk
     assert nursery.train(**order('full'), resume=True) == 0, nursery.text()
     assert_ended_alike(calm[0], work, assert_same_end)
 
 
 @pytest.mark.long
-@pytest.mark.parametrize('sample', [1, 9, 20])  # of 6 an epoch
+@pytest.mark.parametrize('sample', [1, 9, 20])  # of 6 per epoch
 def test_a_data_worker_that_dies(nursery, order, calm, tmp_path, assert_same_end, sample):
     assert nursery.train(**order('worker'), worker_dies_at=sample) == 1
     assert 'DataLoader worker' in nursery.text() and 'Killed' in nursery.text()
@@ -123,7 +124,7 @@ def test_a_data_worker_that_dies(nursery, order, calm, tmp_path, assert_same_end
 
 @pytest.mark.long
 def test_ctrl_c(nursery, order, calm, tmp_path, assert_same_end):
-    """At six random moments of one training, each resumed."""
+    """Ctrl-C stops one training at six random moments, and each time it is resumed."""
     folder, seconds, _ = calm
     rng = random.Random(2)
     stopped, runs = 0, 0

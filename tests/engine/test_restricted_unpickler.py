@@ -24,7 +24,7 @@ from mmpose_ext.engine.checkpoint_loading import allowed_classes
 def allowed():
     with restricted._allowed_in_this_thread(allowed_classes()):
         yield
-    if restricted.HAS_SAFE_GLOBALS:  # torch's own is as it was, else other tests use ours
+    if restricted.HAS_SAFE_GLOBALS:  # or else other tests would use ours
         import torch._weights_only_unpickler as own
 
         torch.serialization._weights_only_unpickler = own
@@ -35,7 +35,7 @@ def load(data: bytes) -> object:
 
 
 FOLDER = 'code_was_run'
-# Each would make a folder or reach what makes one, by another instruction of pickle.
+# Each makes a folder, or reaches what makes one, by a different instruction of pickle.
 ATTACKS = {
     'reduce': b'cos\nmkdir\n(X\x0c\x00\x00\x00code_was_runtR.',
     'reduce, protocol 0': b"cposix\nmkdir\n(S'code_was_run'\ntR.",
@@ -76,7 +76,7 @@ def test_attacks_are_refused(allowed, name, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize('name', ['reduce', 'reduce, protocol 0', 'inst', 'obj', 'stack global'])
 def test_attacks_work_when_unpickled_fully(name, tmp_path, monkeypatch):
-    """Else the test above would pass whatever the unpickler did."""
+    """Otherwise the test above would pass whatever the unpickler did."""
     monkeypatch.chdir(tmp_path)
     pickle.loads(ATTACKS[name])
     assert os.listdir(tmp_path) == [FOLDER]

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""kill -9 at awkward moments of a training in a process of its own, as `mim train` starts it."""
+"""kill -9 at awkward moments of a training in a separate process, as `mim train` starts it."""
 
 import os
 import signal
@@ -67,7 +67,7 @@ atomic_files.open = lambda *args: HalfFile(open(*args))
 
 @pytest.fixture
 def train(make_config, tmp_path):
-    """``train(work_dir, *flags, **variables)`` starts mmpose's training tool in a new process."""
+    """Return ``train(work_dir, *flags, **variables)``, mmpose's training in a new process."""
     (tmp_path / 'moments_of_death.py').write_text(MOMENTS)
     config = make_config(**{'train_dataloader.num_workers': 1})
     config.custom_imports.imports.append('moments_of_death')
@@ -128,7 +128,7 @@ def test_killed_in_an_epoch_and_in_a_write(train, tmp_path, assert_same_end):
 @pytest.mark.long
 @pytest.mark.parametrize('write', range(1, 16))
 def test_killed_in_any_write(train, tmp_path, assert_same_end, write):
-    """Checkpoints, best checkpoints and last_checkpoint, each cut off half way."""
+    """The writing of checkpoints, best checkpoints and last_checkpoint is killed half way."""
     calm, rough = tmp_path / 'calm', tmp_path / 'rough'
     undisturbed = train(calm)
     finish(train(rough, DIE_IN_WRITE=str(write)), tmp_path, -signal.SIGKILL)

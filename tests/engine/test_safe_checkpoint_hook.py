@@ -15,7 +15,7 @@ from mmpose_ext.engine import SafeCheckpointHook, load_checkpoint_safely
 from mmpose_ext.engine.last_checkpoint import is_whole_checkpoint
 from mmpose_ext.utils.atomic_files import TEMPORARY_SUFFIX, AtomicLocalBackend
 
-NUM_IMAGES = 6  # of tiny_data, two a step
+NUM_IMAGES = 6  # of tiny_data, two per step
 
 
 def names(folder) -> set[str]:
@@ -28,7 +28,7 @@ def hook_of(runner: Runner) -> SafeCheckpointHook:
 
 @pytest.fixture
 def improving(monkeypatch):
-    """Each epoch is better by far than the one before it, so that rounding does not decide."""
+    """Return metrics that improve much in each epoch, so that rounding does not decide."""
     measured = EPE.compute_metrics
 
     def compute(self, results):
@@ -71,7 +71,7 @@ def test_a_whole_checkpoint_is_on_record_at_every_removal(make_config, monkeypat
 
 @pytest.fixture
 def trained_runner(make_config):
-    """A runner after one epoch, whose hook is then given metrics by hand."""
+    """Return a runner after one epoch, to whose hook a test passes metrics."""
     config = make_config(**{'train_cfg.max_epochs': 1, 'val_evaluator': []})
     config.val_cfg = config.val_dataloader = config.val_evaluator = None
     runner = Runner.from_cfg(config)
@@ -83,7 +83,7 @@ def test_best_checkpoint(trained_runner, tmp_path):
     runner, hook, work = trained_runner, hook_of(trained_runner), tmp_path / 'work'
     hook.after_val_epoch(runner, dict(EPE=5.0))
     assert names(work) == {'epoch_1.pth', 'best_EPE_epoch_1.pth'}
-    hook.after_val_epoch(runner, dict(EPE=4.0))  # the same epoch anew: same name
+    hook.after_val_epoch(runner, dict(EPE=4.0))  # the same epoch again has the same name
     assert names(work) == {'epoch_1.pth', 'best_EPE_epoch_1.pth'}
     runner.train_loop._epoch = 2
     hook.after_val_epoch(runner, dict(EPE=4.5))  # no better
@@ -129,7 +129,7 @@ def _disk_full(*args):
 def test_full_disk(
     make_config, resume, assert_same_end, undisturbed, tmp_path, monkeypatch, writes_before
 ):
-    """The disk fills at one write after another of epochs 1 to 3; then there is space again."""
+    """The disk fills at each write of epochs 1 to 3 in turn; then there is space again."""
     config, work, written = make_config(), tmp_path / 'work', []
     original = AtomicLocalBackend.put
 
@@ -211,7 +211,7 @@ def test_removal_of_the_best_that_a_kill_prevented(
 
     def remove(self, path):
         if 'best' in path:
-            raise StopIteration  # in the place of kill -9
+            raise StopIteration  # instead of kill -9
         original(self, path)
 
     with monkeypatch.context() as patch, pytest.raises(StopIteration):
@@ -223,7 +223,7 @@ def test_removal_of_the_best_that_a_kill_prevented(
 
 
 def test_files_of_another_run_stay(make_config, improving, undisturbed, tmp_path):
-    """Resuming from another run's checkpoint: that run's best checkpoint is not this one's."""
+    """A run resumed from another run's checkpoint does not remove that run's best checkpoint."""
     before = names(undisturbed)
     config = make_config(load_from=str(undisturbed / 'epoch_2.pth'), resume=True)
     Runner.from_cfg(config).train()

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""A sample's random numbers depend on seed, epoch and index, and on nothing else."""
+"""A sample's random numbers depend only on seed, epoch and index."""
 
 import copy
 import os
@@ -32,7 +32,7 @@ def draw() -> tuple:
 
 @DATASETS.register_module()
 class RandomItems(BaseDataset):
-    """Samples of random numbers, and of the process that drew them."""
+    """Samples that hold random numbers and the process that drew them."""
 
     METAINFO = dict(dataset_name='random')
 
@@ -50,7 +50,7 @@ def loader_of(dataset, workers=0, persistent=False, **settings) -> DataLoader:
 
 
 def epochs(loader, seeds, numbers=(0, 1, 2)) -> list:
-    """What each epoch's samples drew."""
+    """Return what the samples of each epoch drew."""
     drawn = []
     for epoch in numbers:
         seeds.set_epoch(epoch)
@@ -112,7 +112,7 @@ def wrapped(name: str) -> Dataset:
 @pytest.mark.parametrize('name', ['RepeatDataset', 'ConcatDataset', 'Subset', 'CombinedDataset'])
 @pytest.mark.parametrize('workers', [0, 2])
 def test_wrappers(name, workers):
-    """A sample that a wrapper repeats is another sample."""
+    """Each repetition of a sample by a wrapper is another sample."""
     dataset = wrapped(name)
     loader = loader_of(dataset, workers, persistent=True)
     drawn = epochs(loader, attached(loader))
@@ -158,7 +158,7 @@ def test_dataset_stays_what_it_was():
 
 
 def test_copies_are_of_the_class_itself():
-    """mmpose's samples can hold their data set, which the worker then pickles."""
+    """A sample of mmpose can hold its data set, which the worker then pickles."""
     dataset = RandomItems()
     attached(loader_of(dataset))
     for copied in (copy.deepcopy(dataset), pickle.loads(pickle.dumps(dataset))):
@@ -193,7 +193,7 @@ def test_a_worker_init_fn_of_the_config_is_kept():
 
 
 def test_spawned_workers_get_the_epoch_as_well():
-    """They are sent the seeds in a pickle, with the shared memory by name."""
+    """Spawned workers get the seeds in a pickle, with the shared memory by name."""
     loader = loader_of(RandomItems(), workers=1)
     seeds = attached(loader)
     sent = pickle.loads(ForkingPickler.dumps(loader.worker_init_fn)).args[1]

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""`--launcher pytorch` with two gloo processes on a CPU: what one process gives, with its batch."""
+"""`--launcher pytorch` with two gloo processes on a CPU agrees with one process."""
 
 import os
 import subprocess
@@ -15,7 +15,7 @@ from mmpose_ext.engine import load_checkpoint_safely
 TRAIN_TOOL = Path(mmpose.__file__).parent / '.mim' / 'tools' / 'train.py'
 ROOT = Path(__file__).resolve().parents[2]
 
-# notes each process's losses; mmengine logs those of the first process alone
+# records the losses of each process; mmengine logs only those of the first
 LOSSES = """
 import json, os
 from pathlib import Path
@@ -38,7 +38,7 @@ class NoteLossHook(Hook):
 
 @pytest.fixture
 def train(make_config, tmp_path):
-    """``train(processes)``: a batch of 2 in all, the same statistics for each."""
+    """Return ``train(processes)``, with a total batch of 2 and the same statistics for each."""
     (tmp_path / 'note_losses.py').write_text(LOSSES)
 
     def run(processes: int) -> Path:
@@ -47,7 +47,7 @@ def train(make_config, tmp_path):
         cfg.custom_imports.imports.append('note_losses')
         cfg.custom_hooks = [dict(type='NoteLossHook')]
         cfg.env_cfg = dict(dist_cfg=dict(backend='nccl'))  # the configs' own
-        # of batches that are cut in two the normalisation would know the halves only
+        # with split batches, the normalisation would see only halves
         norm = dict(type='GN', num_groups=4)
         cfg.model.backbone.norm_cfg = norm
         cfg.model.head.deconv_out_channels = None
@@ -89,7 +89,7 @@ def test_two_processes_equal_one(train):
     expected = losses(one, 0)
     assert len(expected) == 9  # three epochs of three batches
     halves = losses(two, 0), losses(two, 1)
-    assert (halves[0] - halves[1]).abs().min() > 1e-6  # each has images of its own
+    assert (halves[0] - halves[1]).abs().min() > 1e-6  # each process has different images
     torch.testing.assert_close((halves[0] + halves[1]) / 2, expected, rtol=1e-4, atol=1e-7)
     weights = [load_checkpoint_safely(w / 'epoch_3.pth')['state_dict'] for w in (one, two)]
     assert weights[0].keys() == weights[1].keys()

@@ -16,7 +16,7 @@ from mmpose_ext.engine.validate_data_hook import coco_style_datasets
 
 @pytest.fixture
 def start(make_config, tmp_path, caplog):
-    """``start(dataset=..., **hook)`` runs the hook on a training set; returns the log's text."""
+    """Return ``start(dataset=..., **hook)``, which runs the hook and returns the log's text."""
     caplog.set_level(logging.INFO)
     init_default_scope('mmpose')
 
@@ -36,7 +36,7 @@ def start(make_config, tmp_path, caplog):
 
 @pytest.fixture
 def faulty(make_config, tmp_path) -> dict:
-    """A training set whose first box is empty and whose second person is out of the picture."""
+    """Return a training set with an empty first box and a second person outside the image."""
     dataset = make_config().train_dataloader.dataset
     content = json.loads(open(f'{dataset.data_root}/annotations.json').read())
     content['annotations'][0]['bbox'] = [4, 4, 0, 40]
@@ -97,7 +97,7 @@ def test_data_sets_below_wrappers(start, faulty):
         pipeline=[],
     )
     assert len(list(coco_style_datasets(DATASETS.build(combined)))) == 2
-    assert start(combined).count('Training data') == 1  # the same file once
+    assert start(combined).count('Training data') == 1  # the same file is checked once
 
 
 def test_other_data_sets_are_left_alone(start, tmp_path):

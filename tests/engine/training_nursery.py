@@ -1,9 +1,9 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""A process that forks trainings, each to be killed: what takes long, the imports, is done once.
+"""A process that forks trainings, each to be killed, and does the slow imports once.
 
-Reads one JSON object a line; the child trains ``config`` in ``work_dir`` (with ``resume`` as
-``--resume`` does) and writes its last metrics to ``work_dir/metrics.json``. Answers with the
-child's process id, and when it has ended with its exit code. What can be asked for:
+It reads one JSON object per line. The child trains ``config`` in ``work_dir`` (with ``resume``, as
+with ``--resume``) and writes its last metrics to ``work_dir/metrics.json``. The process answers
+with the child's process id, and with its exit code when it has ended. Optional keys are:
 
 - ``die_at``: SIGKILL at the n-th step of writing files (open, half of the bytes, all of them, sync,
   rename, remove);
@@ -34,7 +34,7 @@ from mmpose_ext.utils import atomic_files
 
 @TRANSFORMS.register_module()
 class DieAtSample(BaseTransform):
-    """The data worker dies at the n-th sample of a run; ``count`` is a file of a byte a sample."""
+    """Kills the data worker at a run's n-th sample; ``count`` is a file with a byte per sample."""
 
     def __init__(self, count: str = '', number: int = 0) -> None:
         self.count, self.number = count, number
@@ -50,7 +50,7 @@ class DieAtSample(BaseTransform):
 
 @HOOKS.register_module()
 class NoteMemoryHook(Hook):
-    """Writes to ``work_dir/memory.jsonl`` every tenth step: resident bytes and open files."""
+    """Writes resident bytes and open files to ``work_dir/memory.jsonl`` every tenth step."""
 
     def after_train_iter(self, runner, *args, **kwargs) -> None:
         if runner.iter % 10 == 0:
@@ -84,7 +84,7 @@ class Steps:
 
     def step(self) -> None:
         if os.getpid() != self.process:
-            return  # a data worker, which counts for itself what it removes
+            return  # a data worker, which counts its own removals
         self.number += 1
         if self.number == self.die_at:
             os.kill(os.getpid(), signal.SIGKILL)
@@ -107,7 +107,7 @@ class Steps:
 
 
 class _Halves:
-    """A file that takes its bytes in two steps."""
+    """A file that writes its bytes in two steps."""
 
     def __init__(self, file, steps: Steps) -> None:
         self.file, self.steps = file, steps
@@ -147,7 +147,7 @@ def train(order: dict) -> None:
 
 
 def main() -> None:
-    # mmengine formats the config's text anew for each checkpoint: most of the time here
+    # mmengine formats the config's text for each checkpoint, which takes most of the time here
     yapf_api.FormatCode = lambda text, **kwargs: (text, True)
     print('ready', flush=True)
     for line in sys.stdin:
