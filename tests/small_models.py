@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Small networks of each kind: configs, and weights that give maps of a trained network's size."""
+"""Small networks of each kind: configs, and weights whose maps are as large as after training."""
 
 import numpy as np
 import torch
@@ -21,7 +21,7 @@ def _resnet(**kwargs) -> dict:
 
 
 def _heatmap_model(codec: dict) -> dict:
-    """ResNet-18 with the attention module, of an eighth of the channels."""
+    """Return a ResNet-18 with the attention module and an eighth of the channels."""
     cbam = dict(covariance_channels=8)
     plugins = [dict(cfg=dict(type='SecondOrderNonLocal', cbam=cbam))]
     head = dict(
@@ -143,7 +143,7 @@ MODELS = {
 
 
 def enliven(network: torch.nn.Module) -> None:
-    """Bring maps to the size of a trained network's, where keypoints are decided."""
+    """Scale maps to the values of a trained network, which decide keypoints."""
     generator = torch.Generator().manual_seed(0)
     for module in network.modules():
         if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
@@ -176,14 +176,14 @@ def enliven(network: torch.nn.Module) -> None:
 
 
 def give_clear_peaks(network: torch.nn.Module, size: tuple) -> None:
-    """Give a heatmap network weights whose maps are smooth and positive, with one clear peak each.
+    """Set a heatmap network's weights so that each map is smooth and positive with a clear peak.
 
-    Where the peak is depends on the image, as long as that is smooth too; rounding does not move
-    it, sub-pixel steps included.
+    The position of the peak depends on the image, which must be smooth too. Rounding does not move
+    it, not even by sub-pixel steps.
 
     Args:
-        network (TopdownPoseEstimator): With a ``HeatmapHead``.
-        size (tuple): Input [w, h].
+        network (TopdownPoseEstimator): A network with a ``HeatmapHead``.
+        size (tuple): [w, h] of the input.
     """
     generator = torch.Generator().manual_seed(0)
     images = torch.randn(8, 3, size[1] // 16, size[0] // 16, generator=generator)

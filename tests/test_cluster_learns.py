@@ -13,7 +13,7 @@ IMAGES, SIZE, EPOCHS = 20, 160, 450
 
 
 def write_subset(folder: Path, out: Path) -> None:
-    """The 20 images with most people whose people all show 8 keypoints and cover 5 percent."""
+    """Write the 20 images with the most people, who all show 8 keypoints and cover 5 percent."""
     data = json.loads((folder / 'train.json').read_text())
     people = defaultdict(list)
     for annotation in data['annotations']:
@@ -33,7 +33,7 @@ def write_subset(folder: Path, out: Path) -> None:
 
 
 def overfit_config(root: Path, images: Path, out: Path, sparse, dense) -> Config:
-    """The recommended config: two narrow stacks, a small input and batch, no augmentation."""
+    """Return the recommended config with two narrow stacks, small inputs and no augmentation."""
     cfg = Config.fromfile(root / 'configs' / 'cluster_hourglass4_recommended_512x512.py')
     codec = dict(
         cfg.codec,
@@ -41,7 +41,7 @@ def overfit_config(root: Path, images: Path, out: Path, sparse, dense) -> Config
         heatmap_size=(SIZE // 4, SIZE // 4),
         clusters=sparse[-1],
         score_threshold=0.3,
-        # offsets of several joints fill what is between people
+        # the offsets of several joints fill the gap between people
         tag_threshold=4.0 if sparse[-1] == 17 else 1.0,
     )
     clusters = dict(sparse_clusters=sparse, dense_clusters=dense)

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Importing the package registers components; mmengine changes by steps that a config names."""
+"""Importing the package registers components; a config's own steps change mmengine."""
 
 import subprocess
 import sys
@@ -8,7 +8,7 @@ import pytest
 from mmengine.config import Config
 
 STEPS = ('mmpose_ext.safe_loading', 'mmpose_ext.cpu_launcher')
-# tells one fact a line, in a process of its own
+# prints one fact per line, in a separate process
 SCRIPT = """
 import os, sys, torch
 from mmengine.dist import utils
@@ -100,6 +100,6 @@ def test_every_config_takes_the_steps(root):
 
 @pytest.mark.parametrize('step', STEPS)
 def test_steps_say_what_they_change(step):
-    """Their docstrings are the reference; the pages name them."""
+    """The steps' docstrings are the reference, and the pages name them."""
     module = __import__(step, fromlist=['__doc__'])
     assert 'custom_imports' in module.__doc__

@@ -1,7 +1,7 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""The code calls nothing newer than the oldest Python, torch and numpy that it is for.
+"""The code calls nothing newer than the oldest supported Python, torch and numpy.
 
-`make test-env` runs the tests with those; this is what can be told without them.
+`make test-env` runs the tests with those versions; this file finds what is visible without them.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ import sys
 import pytest
 
 FOLDERS = ('mmpose_ext', 'tests', 'tools')
-# The modules that ask which torch there is.
+# The modules that check torch's version.
 GUARDED = ('mmpose_ext/utils/compat.py', 'mmpose_ext/engine/restricted_unpickler.py')
-# The version that a call came with, newer than torch 2.0 and numpy 1.23; name(argument=) is an
+# The version, newer than torch 2.0 and numpy 1.23, that introduced a call; name(argument=) is an
 # argument of any function of that name.
 NEWER = {
     'torch.OutOfMemoryError': 'torch 2.5',
@@ -70,7 +70,7 @@ GENERICS = {*vars(builtins), *collections.abc.__all__}
 
 
 def names_used(tree: ast.AST) -> list[tuple[str, int]]:
-    """Dotted names with their lines, and calls as ``name()`` and ``name(argument=)``."""
+    """Return dotted names with their lines, and calls as ``name()`` and ``name(argument=)``."""
     found = []
     for node in ast.walk(tree):
         if isinstance(node, (ast.Attribute, ast.Name)):
@@ -129,7 +129,7 @@ def test_newer_calls_are_found(text):
 
 
 def aliases_of_generics(text: str) -> list[int]:
-    """Lines that evaluate ``Name = dict[str, int]``, which Python 3.8 can't."""
+    """Return lines that evaluate ``Name = dict[str, int]``, which Python 3.8 cannot."""
     body = ast.parse(text).body
     of_typing = {
         alias.name

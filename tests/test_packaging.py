@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""What is installed: the wheel's and the editable install's contents, and mim's view of them."""
+"""The wheel's and the editable install's contents, and mim's view of them."""
 
 import subprocess
 import sys
@@ -12,7 +12,7 @@ import yaml
 
 @pytest.fixture(scope='module')
 def wheels(sources):
-    """The sources' wheel and editable wheel."""
+    """Build the sources' wheel and editable wheel."""
     script = (
         'import os, sys; from setuptools import build_meta as b; os.chdir(sys.argv[1]);'
         'print(b.build_wheel("dist"));print(b.build_editable("dist-editable"))'
@@ -66,7 +66,7 @@ def test_every_path_in_the_metafiles_exists(root):
 
 
 def test_mim_reads_every_model(root, monkeypatch):
-    """By mim's own loader and table: each model once, with its config, paper and page."""
+    """mim's own loader and table have each model once, with its config, paper and page."""
     from mim.commands.search import convert2df
     from modelindex.load_model_index import load
 
@@ -82,7 +82,7 @@ def test_mim_reads_every_model(root, monkeypatch):
 
 @pytest.mark.parametrize('name', ['attention', 'CLNet', 'FR-SBN', 'StrongPose', 'cluster-wise'])
 def test_mim_finds_models_by_names_that_one_types(root, name):
-    """What ``mim search mmpose_ext --model NAME`` lists."""
+    """``mim search mmpose_ext --model NAME`` lists models by the names that people type."""
     from mim.commands.search import convert2df, filter_by_models
     from modelindex.load_model_index import load
 
@@ -105,7 +105,7 @@ def test_mim_finds_models_by_names_that_one_types(root, name):
     ],
 )
 def test_mim_sees_the_package(command, expected):
-    """Needs the package installed, as `make test` does."""
+    """The package must be installed, as for `make test`."""
     result = subprocess.run(
         [sys.executable, '-m', 'mim', *command], capture_output=True, text=True, cwd='/'
     )

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Files for the forge and for maintainers agree with the package."""
+"""Files for the code host and for maintainers agree with the package."""
 
 import importlib.util
 import re
@@ -18,7 +18,7 @@ def workflow(root) -> dict:
 
 @pytest.fixture(scope='module')
 def environments(root) -> dict:
-    """The environments of tools/test_env.py, by name."""
+    """Return the environments of tools/test_env.py, by name."""
     sys.path.insert(0, str(root / 'tools'))
     try:
         path = root / 'tools' / 'test_env.py'
@@ -48,7 +48,7 @@ def test_workflow_tests_every_environment(workflow, environments):
 
 
 def test_workflow_is_of_the_forms_that_actions_have(workflow):
-    """What actionlint would find first; pre-commit runs actionlint itself."""
+    """This checks what actionlint would find first; pre-commit runs actionlint itself."""
     assert set(workflow) == {'name', True, 'permissions', 'concurrency', 'jobs'}  # True: "on"
     assert set(workflow['jobs']) == {'lint', 'test', 'wheel', 'docs'}
     for job in workflow['jobs'].values():

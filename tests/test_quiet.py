@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Nothing is printed that nobody can do anything about, and everything else is."""
+"""Messages that nobody can act on are not printed, and all others are."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ for name in sys.argv[1:] or COMMANDS:
     except SystemExit as end:
         assert not end.code
 """
-# what mmpose's train does before it trains
+# the steps of mmpose's train before training
 TRAINING = """
 import sys
 from mmengine.config import Config

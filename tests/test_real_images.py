@@ -14,7 +14,7 @@ PEOPLE = 20
 
 
 def write_subset(folder: Path, out: Path) -> None:
-    """The 20 largest fully boxed people with 12 or more labelled keypoints, one an image."""
+    """Write the 20 largest people with whole boxes and 12 or more keypoints, one per image."""
     data = json.loads((folder / 'train.json').read_text())
     chosen = {}
     for annotation in sorted(data['annotations'], key=lambda a: -a['area']):
@@ -36,7 +36,7 @@ def write_subset(folder: Path, out: Path) -> None:
 
 
 def overfit_config(root: Path, images: Path, out: Path) -> Config:
-    """The demo's config on the subset: no augmentation, 140 passes over it."""
+    """Return the demo's config for 140 passes over the subset without augmentation."""
     cfg = Config.fromfile(root / 'configs' / 'demo' / 'attention_resnet18_128x96.py')
     cfg.train_dataloader.dataset.pipeline = [
         step
@@ -86,7 +86,7 @@ def test_headline_config_trains_from_the_command_line(root, shared_data, tmp_pat
         'default_hooks.logger.interval=1',
         f'val_evaluator.ann_file={folder}/val.json',
         'val_dataloader.dataset.bbox_file=None',
-        'model.backbone.init_cfg=None',  # else ImageNet weights are downloaded
+        'model.backbone.init_cfg=None',  # otherwise ImageNet weights would be downloaded
     ]
     for loader, file, people in (('train', 'train.json', 4), ('val', 'val.json', 2)):
         options += [

@@ -30,11 +30,11 @@ def test_this_environment_is_fine():
 @pytest.mark.parametrize(
     'setup, message',
     [
-        # not there
+        # not installed
         ('sys.modules["mmcv"] = None', 'needs mmcv >= 2.0.1'),
         # too old
         ('import mmengine; mmengine.__version__ = "0.7.1"', 'found 0.7.1; upgrade it with: pip'),
-        # there, but its own import fails
+        # installed, but its own import fails
         (
             'import mmpose.version; mmpose.version.__version__ = None; '
             'sys.modules["mmpose"] = type(sys)("mmpose"); '
@@ -60,7 +60,7 @@ def test_one_line_names_what_is_missing(setup, message):
 @pytest.mark.parametrize(
     'found, module, parts',
     [
-        # mmcv is compiled for one torch, and mmdet 3.3 takes it up to 2.1, 3.1 up to 2.0
+        # mmcv is compiled for one torch; mmdet 3.3 accepts mmcv up to 2.1, and mmdet 3.1 up to 2.0
         (OFFICIAL, 'torch', ['torch>=2.0.0', 'torchvision', '--no-deps', ' mmcv==2.1.0']),
         (OFFICIAL, 'mmcv', ['--no-build-isolation', '--force-reinstall', ' mmcv==2.1.0']),
         ({**OFFICIAL, 'mmdet': '3.1.0'}, 'mmcv', [' mmcv==2.0.1']),

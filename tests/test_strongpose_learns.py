@@ -13,9 +13,9 @@ IMAGES, SIDE, EPOCHS = 20, 257, 200
 
 
 def write_subset(folder: Path, out: Path) -> None:
-    """The 20 images of two or more people whose smallest person is largest (15 % of the side).
+    """Write the 20 images of two or more people whose smallest person is largest (15 % of a side).
 
-    Small people cannot be learnt at this input size, and groups are what a bottom-up model is for.
+    A network cannot learn small people at this input size, and bottom-up models are for groups.
     """
     data = json.loads((folder / 'train.json').read_text())
     sides = {image['id']: max(image['width'], image['height']) for image in data['images']}
@@ -36,7 +36,7 @@ def write_subset(folder: Path, out: Path) -> None:
 
 
 def overfit_config(root: Path, images: Path, out: Path) -> Config:
-    """The demo's network with a larger input on the subset, without augmentation."""
+    """Return the demo's network with a larger input on the subset, without augmentation."""
     cfg = Config.fromfile(root / 'configs' / 'demo' / 'strongpose_resnet18_193x193.py')
     codec = dict(cfg.codec, input_size=(SIDE, SIDE), map_size=(SIDE // 8 + 1,) * 2, radius=16)
     cfg.model.backbone.train_stride = cfg.model.backbone.test_stride = 8

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""The wheel in an environment of its own, away from the sources: configs, registry, one step."""
+"""The wheel works in a separate environment without the sources: configs, registry, one step."""
 
 import json
 import os
@@ -34,10 +34,10 @@ print(json.dumps(dict(
 
 @pytest.fixture(scope='module')
 def environment(sources, tmp_path_factory) -> Path:
-    """A folder with a virtual environment that has the wheel, and the heavy packages by a path.
+    """Make a virtual environment with the wheel, and with the heavy packages through a path.
 
-    A .pth file's folders come after the environment's own packages and their .pth files are not
-    read, so this package's editable install is out of sight.
+    A .pth file's folders come after the environment's own packages, and their own .pth files have
+    no effect. This package's editable install is therefore not visible.
     """
     folder = tmp_path_factory.mktemp('elsewhere')
     wheel = [sys.executable, '-m', 'pip', 'wheel', '--no-deps', '--no-build-isolation']
@@ -53,7 +53,7 @@ def environment(sources, tmp_path_factory) -> Path:
 
 
 def run(environment: Path, *command: str) -> str:
-    """Run a program of the environment in its folder; give its output."""
+    """Run a program of the environment in its folder; return its output."""
     binaries = environment / 'venv' / 'bin'
     variables = {k: v for k, v in os.environ.items() if k != 'PYTHONPATH'}
     variables['PATH'] = f'{binaries}:{variables["PATH"]}'

@@ -1,9 +1,8 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""No full config has gradients so small that Adam's or RMSprop's epsilon takes its steps away.
+"""No full config has gradients so small that Adam's or RMSprop's epsilon consumes the steps.
 
-A tensor's step is less than half of what the optimiser means it to be where the root of the second
-moment is below epsilon. A loss that is a mean over many cells brings most of a network's tensors
-there.
+A tensor's step is less than half of the intended step if the root of the second moment is below
+epsilon. With a loss that is a mean over many cells, this happens to most of a network's tensors.
 """
 
 import numpy as np
@@ -18,9 +17,9 @@ STEPS = 3
 
 
 def make_batch(cfg, rng):
-    """Grey noise with a square of the keypoint's own colour at each random keypoint.
+    """Make grey noise with a square of the keypoint's own colour at each random keypoint.
 
-    Two persons, each in an image, or both in one.
+    There are two people, each in an image or both in one.
     """
     width, height = cfg.codec.input_size
     number, people = (2, 1) if cfg.data_mode == 'topdown' else (1, 2)
@@ -45,7 +44,7 @@ def make_batch(cfg, rng):
 
 
 def slowed_share(cfg, steps=STEPS):
-    """Train some steps from scratch; give the share of tensors that epsilon slows to a half."""
+    """Train some steps from scratch; return the share of tensors that epsilon slows to a half."""
     torch.manual_seed(0)
     rng = np.random.default_rng(0)
     if 'init_cfg' in cfg.model.backbone:
@@ -103,13 +102,13 @@ def test_no_full_config_is_slowed(root, name):
     [('associative_embedding_hourglass4_512x512', 0.26), ('cluster_hourglass4_512x512', 0.18)],
 )
 def test_rows_with_the_printed_mean_are_slowed_as_the_docs_say(root, name, share):
-    """docs/cluster-wise.md: Eq. 1 is a mean, and the hourglass has no normalisation."""
+    """In these rows, Eq. 1 is a mean and the hourglass has no norm (docs/cluster-wise.md)."""
     assert slowed_share(load(root, name)) == pytest.approx(share, abs=0.05)
 
 
 @pytest.mark.long
 def test_a_mean_over_the_cells_is_slowed(root):
-    """Else the test above measures nothing."""
+    """Otherwise the test above would measure nothing."""
     cfg = load(root, 'simplebaseline_resnet34_256x192')
     cfg.model.head.loss.loss_weight = 1.0
     assert slowed_share(cfg) > 0.3

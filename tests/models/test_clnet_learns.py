@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""CLNet as a whole, on coloured dots: it must learn where they are to a fraction of a cell."""
+"""The whole CLNet learns the positions of coloured dots to a fraction of a cell."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ COLORS = np.array([[255, 0, 0], [0, 255, 0], [0, 0, 255]], np.float32)
 
 
 def make_samples(number, seed):
-    """Images with one Gaussian dot a keypoint, and their data samples."""
+    """Make images with one Gaussian dot per keypoint, and their data samples."""
     rng = np.random.default_rng(seed)
     grid = np.stack(np.meshgrid(np.arange(SIZE[0]), np.arange(SIZE[1])), -1)
     images, samples = [], []

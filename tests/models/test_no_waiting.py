@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""A training step never waits for the device: nothing is read back, no shape depends on values."""
+"""A training step never waits for the device: it reads nothing back, and shapes are fixed."""
 
 import numpy as np
 import pytest
@@ -21,7 +21,7 @@ READS = (
     aten.is_nonzero.default,
 )
 INDEXING = (aten.index.Tensor, aten.index_put.default, aten.index_put_.default)
-# those with a target drawn on the device, as the full configs have it
+# configs that draw targets on the device, like the full configs
 ON_DEVICE = (
     'disk_offset',
     'cluster_tag',
@@ -32,7 +32,7 @@ ON_DEVICE = (
 
 
 class NoWaiting(TorchDispatchMode):
-    """Refuses what makes a program wait for its device."""
+    """Refuses operations that wait for the device."""
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         assert func not in READS, f'{func} waits for the device'
@@ -55,7 +55,7 @@ def _no_copies(monkeypatch):
 
 
 def step_of(name, device='cpu', **settings):
-    """A model in training, and a function that does one step."""
+    """Return a model in training mode, and a function that does one step."""
     with DefaultScope.overwrite_default_scope('mmpose'):
         cfg = MODELS[name]()
         decoder = dict(cfg['head']['decoder'])

@@ -1,8 +1,9 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Small models of all papers: float32, channels last and bfloat16 against float64; same seed, same.
+"""Small models of all papers agree with float64 in float32, channels last and bfloat16.
 
-Measured is the largest difference of a map over the largest value of float64's; of a loss the
-difference over the loss; of all gradients together the length of the difference over theirs.
+The measure for a map is the largest difference divided by the largest value in float64, for a loss
+the relative difference, and for all gradients together the relative length of the difference. The
+same seed must give the same result.
 """
 
 import copy
@@ -24,15 +25,15 @@ from mmpose_ext.utils.sequences import zip_equal
 BOUNDS = {
     'float32': (1e-4, 1e-4, 0.1),
     'channels last': (1e-4, 1e-4, 0.1),
-    'bfloat16': (0.15, 0.1, None),  # of 8 bits: no bound of gradients through many layers
+    'bfloat16': (0.15, 0.1, None),  # it has 8 bits, which bounds no gradients through many layers
 }
 FLIP = [0, 2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11, 14, 13, 16, 15]
 
 
 def images_and_samples(codec, people):
-    """Two images, and samples as the training pipeline packs them."""
+    """Make two images, and samples as the training pipeline packs them."""
     rng = np.random.default_rng(0)
-    if codec['type'] == 'ClusterTag':  # a head of several codecs draws for itself
+    if codec['type'] == 'ClusterTag':  # a head with several codecs draws its own targets
         codec = dict(codec, draw_on_device=True)
     width, height = codec['input_size']
     samples = []
@@ -54,7 +55,7 @@ def images_and_samples(codec, people):
 
 @pytest.fixture(scope='module')
 def make():
-    """``make(kind)`` gives a network, images, samples, and what they give in float64; made once."""
+    """Return ``make(kind)``: network, images, samples and float64 results, computed once."""
     made = {}
 
     def build(kind):
@@ -78,7 +79,7 @@ def make():
 
 @pytest.fixture(autouse=True, scope='module')
 def _mse_of_two_dtypes():
-    """mmpose's loss takes float64 maps with float32 targets: torch before 2.4 has no gradient."""
+    """Let mmpose's loss accept float64 maps and float32 targets, which torch < 2.4 cannot."""
     original = F.mse_loss
 
     def mse_loss(maps, targets, **settings):
@@ -90,7 +91,7 @@ def _mse_of_two_dtypes():
 
 
 def results(network, images, samples, precision):
-    """Maps of the test mode, losses, and the gradients of their sum, in float64."""
+    """Return the maps in test mode, the losses and the gradients of their sum, in float64."""
     is_half = precision == 'bfloat16'
     network.eval()
     with torch.no_grad(), torch.autocast('cpu', torch.bfloat16, enabled=is_half):
@@ -106,7 +107,7 @@ def results(network, images, samples, precision):
 
 
 def flat(maps):
-    """All tensors below lists and dicts, as float64."""
+    """Return all tensors in nested lists and dicts, as float64."""
     if isinstance(maps, torch.Tensor):
         return [maps.double()]
     parts = maps.values() if isinstance(maps, dict) else maps
@@ -114,7 +115,7 @@ def flat(maps):
 
 
 def differences(found, expected):
-    """The largest relative difference of maps and of losses, and that of the gradients."""
+    """Return the largest relative difference of maps and of losses, and of the gradients."""
     maps = max(
         ((a - b).abs().max() / b.abs().max()).item() for a, b in zip_equal(found[0], expected[0])
     )
@@ -137,12 +138,12 @@ def test_agrees_with_float64(kind, precision, make):
     for difference, bound in zip_equal(found, BOUNDS[precision]):
         assert bound is None or difference <= bound
     if precision == 'bfloat16':
-        assert max(found) > 1e-4  # it was calculated in bfloat16
+        assert max(found) > 1e-4  # it was computed in bfloat16
 
 
 @pytest.mark.parametrize('kind', MODELS)
 def test_same_seed_same_result(kind):
-    """Weights, losses, gradients and two steps of training, to the last bit."""
+    """Weights, losses, gradients and two training steps are the same to the last bit."""
     ends = []
     for _ in range(2):
         init_default_scope('mmpose')

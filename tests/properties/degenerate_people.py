@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Strategies for people of every degenerate kind, and a codec's targets drawn both ways."""
+"""Strategies for degenerate people, and a codec's targets drawn in both ways."""
 
 import copy
 from typing import NamedTuple
@@ -13,24 +13,24 @@ from mmpose.registry import KEYPOINT_CODECS
 
 import mmpose_ext  # noqa: F401
 
-#: Where a person's keypoints lie.
+#: Kinds of positions of a person's keypoints.
 PLACES = (
     'anywhere', 'one point', 'borders', 'corners', 'outside', 'far outside', 'huge', 'tiny',
 )  # fmt: skip
-#: Which of them are labelled.
+#: Kinds of labelling.
 SEEN = ('all', 'none', 'one', 'some', 'fractional')
 #: Numbers of people in an image.
 NUMBERS = (0, 1, 1, 1, 2, 2, 3, 3, 100)
 
 
 class People(NamedTuple):
-    """People of an image: keypoints (N, K, 2) in input pixels and visibilities (N, K)."""
+    """The people of an image: keypoints (N, K, 2) in input pixels and visibilities (N, K)."""
 
     points: np.ndarray
     visible: np.ndarray
 
     def inside(self, size, margin=0.5):
-        """Which are labelled and at most ``margin`` pixels beyond the border pixels' centres."""
+        """Return which keypoints are labelled and at most ``margin`` pixels outside the image."""
         last = np.array(size) - 1 + margin
         return ((self.points >= -margin) & (self.points <= last)).all(-1) & (self.visible > 0)
 
@@ -74,7 +74,7 @@ def _see(kind, rng, number):
 
 @st.composite
 def people(draw, size, keypoints, numbers=NUMBERS, places=PLACES, seen=SEEN):
-    """Strategy of :class:`People` in an input of size [w, h]; where many, all are generated."""
+    """Return a strategy of :class:`People` in an input of size [w, h]; crowds are generated."""
     number = draw(st.sampled_from(numbers))
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     kinds = draw(
@@ -96,11 +96,11 @@ def people(draw, size, keypoints, numbers=NUMBERS, places=PLACES, seen=SEEN):
 
 
 def drawn_both_ways(config, batch, images=None):
-    """A batch's targets drawn by the worker and by the device, through GenerateTarget and packing.
+    """Draw a batch's targets in the worker and on the device, with GenerateTarget and packing.
 
     Args:
         config (dict): A codec's.
-        batch (list[People]): Of B images.
+        batch (list[People]): The people of B images.
         images (list[dict], optional): Auxiliary images of each.
 
     Returns:
@@ -128,7 +128,7 @@ _built = {}
 
 
 def built(maker, *args, **settings):
-    """``maker(*args, **settings)``, once for the same settings."""
+    """Return ``maker(*args, **settings)``, built once for the same settings."""
     key = f'{maker} {args} {settings}'
     if key not in _built:
         init_default_scope('mmpose')
@@ -137,25 +137,25 @@ def built(maker, *args, **settings):
 
 
 def build_codec(config):
-    """The codec of a config, made once."""
+    """Return the codec of a config, built once."""
     return built(KEYPOINT_CODECS.build, config)
 
 
 def assert_drawn_alike(by_worker, on_device):
-    """Both ways give the same tensors, and nothing that is NaN or infinite."""
+    """Check that both ways give the same finite tensors."""
     assert by_worker.keys() == on_device.keys()
     for name, value in by_worker.items():
         assert value.isfinite().all(), name
         torch.testing.assert_close(value, on_device[name], rtol=0, atol=1e-6, msg=name)
 
 
-#: How a map is filled: by scale and kind.
+#: Scales and kinds of a map's values.
 FILLS = ('zero', 'constant', 'noise', 'positive noise', 'negative', 'one cell')
 
 
 @st.composite
 def map_values(draw, shape, fills=FILLS, scales=(1e-6, 1.0, 30.0, 1e6)):
-    """Strategy of a tensor of any finite values that a model may give."""
+    """Return a strategy for a tensor of any finite values that a model may give."""
     fill, scale = draw(st.sampled_from(fills)), draw(st.sampled_from(scales))
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     if fill == 'zero':

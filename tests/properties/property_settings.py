@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""How many cases a property is tried on: a few in `make test`, thousands in `make test-long`."""
+"""The number of cases per property: a few in `make test`, thousands in `make test-long`."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ COMMON = settings(
 
 
 def holds_for(quick: int = 12, long: int = 700, **strategies: SearchStrategy) -> Callable:
-    """Make a test of a property of generated arguments.
+    """Make a test of a property with generated arguments.
 
-    The quick test tries the same cases each time, the long one others each time; what fails is
+    The quick test tries the same cases each time, and the long one new cases. A failing case is
     printed with a line that repeats it.
 
     Args:
         quick (int): Cases in the quick suite.
         long (int): Cases in the long run.
-        **strategies: Of the property's arguments.
+        **strategies: Strategies for the property's arguments.
     """
 
     def decorate(check: Callable) -> Callable:

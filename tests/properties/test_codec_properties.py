@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""All codecs on people of every degenerate kind, and on any maps."""
+"""All codecs on degenerate people of every kind, and on any maps."""
 
 import numpy as np
 import pytest
@@ -49,7 +49,7 @@ def num_keypoints(config):
 
 
 def batches(configs, **kinds):
-    """A codec's config and people of two images in its input."""
+    """Draw a codec's config and the people of two images in its input."""
 
     def of(config):
         one = people(config['input_size'], num_keypoints(config), **kinds)
@@ -63,7 +63,7 @@ def as_maps(codec, targets):
 
 
 def assert_found_is_sound(codec, found, limit=None):
-    """Coordinates, scores and people's scores of a batch are finite and belong together."""
+    """Check that a batch's coordinates, scores and people's scores are finite and consistent."""
     for keypoints, scores in zip_equal(*found[:2]):
         assert keypoints.shape[2:] == (2,) and keypoints.shape[:2] == scores.shape
         assert np.isfinite(keypoints).all() and np.isfinite(scores).all()
@@ -108,7 +108,7 @@ def test_cluster_tags_are_drawn(case):
 
 @st.composite
 def disk_cases(draw):
-    """Both images with a map of persons, or neither."""
+    """Draw cases in which both images have a map of persons, or neither."""
     config, batch = draw(batches(DISK))
     if not draw(st.booleans()):
         return config, batch, None
@@ -155,7 +155,7 @@ IN_IMAGE = dict(places=('anywhere', 'one point', 'borders', 'corners', 'tiny'), 
 
 @holds_for(long=500, case=batches(FULL_RESOLUTION, **IN_IMAGE))
 def test_full_resolution_round_trip(case):
-    """The fit is exact: every keypoint on the map comes back."""
+    """The fit is exact, so every keypoint on the map comes back."""
     config, batch = case
     codec = build_codec(config)
     for one in batch:
@@ -178,7 +178,7 @@ def test_composite_round_trip(case):
 
 
 def tags_of(codec, targets, number):
-    """Each person's tag around each of its keypoints' cells."""
+    """Return maps with each person's tag around each of its keypoints' cells."""
     w, h = codec.heatmap_size
     tags = torch.zeros(1, codec.num_clusters, h, w)
     for n in range(number):
@@ -191,7 +191,7 @@ def tags_of(codec, targets, number):
 
 @holds_for(long=500, one=people((64, 96), K, **IN_IMAGE))
 def test_cluster_tag_round_trip(one):
-    """One joint a map: the person comes back with every joint on the map, within half a cell."""
+    """With one joint per map, the person comes back with every joint, within half a cell."""
     _, targets, _ = drawn_both_ways(CLUSTER[3], [one])
     codec = build_codec(dict(CLUSTER[3], fill_missing=False))
     maps = dict(heatmaps=targets['heatmaps'], tags=tags_of(codec, targets, 1))
@@ -204,7 +204,7 @@ def test_cluster_tag_round_trip(one):
 
 
 def offsets_that_lead_nowhere(codec, points, labelled):
-    """Whether a labelled keypoint lies within LEAST_OFFSET of another one's nearest cell."""
+    """Return whether a labelled keypoint is within LEAST_OFFSET of another's nearest cell."""
     pitch = (np.array(codec.input_size) - 1) / (np.array(codec.map_size) - 1)
     points = points[labelled]
     cells = np.round(points / pitch) * pitch
@@ -215,10 +215,10 @@ def offsets_that_lead_nowhere(codec, points, labelled):
 
 @holds_for(long=500, case=batches([DISK[0], DISK[2]], **IN_IMAGE))
 def test_disk_offset_round_trip(case):
-    """One person, whose segment is all of the image: every keypoint in it comes back.
+    """If a person's segment is the whole image, every keypoint in it comes back.
 
-    A person with two keypoints on one spot may come back as several, each keypoint in its place: an
-    offset of less than half a pixel is taken for none.
+    A person with two keypoints on one spot may come back as several people, because an offset of
+    less than half a pixel counts as unknown. Each keypoint is in its place.
     """
     config, batch = case
     codec = build_codec(dict(config, nms='none'))
@@ -242,7 +242,7 @@ def test_disk_offset_round_trip(case):
 
 @st.composite
 def any_maps(draw, configs):
-    """A codec and maps of its names and channels, of any finite values."""
+    """Draw a codec and maps with its names and channels and any finite values."""
     codec = build_codec(draw(st.sampled_from(configs)))
     drawn = codec.draw(
         torch.zeros(1, 1, num_keypoints_of(codec), 2), torch.ones(1, 1, num_keypoints_of(codec))
@@ -277,14 +277,14 @@ def test_any_finite_maps_decode_to_finite_people(case):
 def test_maps_with_one_bad_cell_are_refused(case, bad, place, which):
     codec, maps = case
     if isinstance(codec, FullResolutionHeatmap):
-        bad = abs(bad)  # one negative infinity is no maximum and does no harm
+        bad = abs(bad)  # a negative infinity is no maximum and has no effect
     name = codec.decoded_names[which % len(codec.decoded_names)]
     maps[name].view(-1)[int(place * maps[name].numel())] = bad
     with pytest.raises(ValueError, match=f'{name} holds 1 NaN or infinite'):
         codec.batch_decode(maps)
 
 
-# -- what is refused -------------------------------------------------------------------------------
+# -- refused input -------------------------------------------------------------------------------
 
 
 @holds_for(
@@ -295,7 +295,7 @@ def test_maps_with_one_bad_cell_are_refused(case, bad, place, which):
     on_device=st.booleans(),
 )
 def test_labelled_keypoints_that_are_no_numbers_are_refused(case, bad, where, on_device):
-    """Unlabelled ones may be anything, and change nothing."""
+    """Unlabelled keypoints may have any value, and change nothing."""
     config, ((points, visible), *_) = case
     codec = build_codec(dict(config, draw_on_device=on_device))
     points, visible = points.copy(), visible.copy()
@@ -325,6 +325,6 @@ def test_visibilities_that_are_no_weights_are_refused(case, bad, where):
 
 
 def test_people_are_what_they_are_called():
-    """The strategies' own check: a margin of 0.5 px is the image's edge."""
+    """This checks the strategies themselves: a margin of 0.5 px is the image's edge."""
     one = People(np.array([[[-0.5, 3.0], [8.5, 3], [8.6, 3]]]), np.ones((1, 3)))
     assert one.inside((9, 9)).tolist() == [[True, True, False]]

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""All losses on targets of every degenerate kind and on any predictions: finite, with gradients."""
+"""All losses are finite, with gradients, on degenerate targets and any predictions."""
 
 import functools
 
@@ -26,12 +26,12 @@ COMPOSITE_LOSSES = [
     dict(type='PeakOffsetLoss'),
     dict(type='BinaryHeatmapOffsetLoss'),
 ]
-#: Of a model's first steps and of one that goes wrong; beyond, squares leave float32.
+#: Values of a model's first steps and of a diverging one; larger squares exceed float32.
 SCALES = (0.0, 1e-6, 1.0, 30.0, 1e6)
 
 
 def predictions(draw, targets, names, perfect=True):
-    """Maps of the targets' shapes that ask for gradients: any values, or the targets themselves."""
+    """Draw maps of the targets' shapes, with gradients: any values, or the targets themselves."""
     maps = {}
     for name in names:
         if perfect and draw(st.integers(0, 4)) == 0:
@@ -43,7 +43,7 @@ def predictions(draw, targets, names, perfect=True):
 
 
 def assert_learns(losses, maps):
-    """Losses are finite and not negative; so are the gradients finite."""
+    """Check that losses are finite and not negative, and that gradients are finite."""
     for name, value in losses.items():
         assert value.shape == () and value.isfinite() and value >= 0, (name, value)
     sum(losses.values()).backward()
@@ -102,7 +102,7 @@ def test_cluster_tag_loss(case):
     if not targets['keypoint_weights'].any():
         assert losses['loss_pull'] == losses['loss_push'] == 0
         assert not maps['tags'].grad.any()
-    # with one person per image there is nobody to be pushed from
+    # with one person per image, there is nobody to push away
     if targets['keypoint_weights'].amax(-1).gt(0).sum(-1).max() <= 1:
         assert losses['loss_push'] == 0
 
@@ -113,7 +113,7 @@ def disk_cases(draw):
     config = dict(type='DiskOffset', input_size=size, map_size=(21, 17), **TREE)
     batch = draw(st.lists(people(size, 4), min_size=1, max_size=2))
     images = None
-    if draw(st.booleans()):  # the loss may be left out anywhere, also everywhere
+    if draw(st.booleans()):  # any cells may be excluded from the loss, even all
         rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
         high = draw(st.sampled_from((1, 2)))
         images = [
@@ -139,7 +139,7 @@ def test_disk_offset_loss(case):
     if not targets['heatmaps'].any():
         assert losses['loss_short'] == losses['loss_mid'] == 0
     if not targets['loss_weights'].any():
-        # but that people are bodies
+        # only that people are bodies
         assert sum(losses.values()) - losses['loss_body'] == losses['loss_short'] == 0
         if not targets['body_heatmaps'].any():
             assert losses['loss_body'] == 0
@@ -155,7 +155,7 @@ def heatmap_cases(draw):
 
 @holds_for(long=400, case=heatmap_cases())
 def test_full_resolution_heads_loss(case):
-    """The head with mmpose's own loss, from features to gradients."""
+    """The head with mmpose's own loss is finite from features to gradients."""
     batch, targets, seed = case
     head = full_resolution_head()
     samples = [sample_of(one) for one in batch]
@@ -185,7 +185,7 @@ def full_resolution_head():
 
 
 def sample_of(one):
-    """A sample of whose people only the points are packed."""
+    """Make a sample with only the people's points."""
     sample = PoseDataSample()
     sample.gt_instance_labels = InstanceData(
         target_keypoints=one.points * (one.visible > 0)[..., None],

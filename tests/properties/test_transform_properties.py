@@ -26,7 +26,7 @@ STRENGTH = st.sampled_from((0.0, 0.4, 1.0))
 
 @st.composite
 def images(draw):
-    """Any image of at least one pixel: noise, one colour, black, white."""
+    """Draw an image of at least one pixel: noise, one colour, black or white."""
     h, w = draw(st.tuples(st.integers(1, 40), st.integers(1, 40)))
     rng = np.random.default_rng(draw(SEED))
     kind = draw(st.sampled_from(('noise', 'colour', 'black', 'white')))
@@ -89,7 +89,7 @@ def _segmentation(kind, rng):
 
 @st.composite
 def scenes(draw, numbers=(0, 1, 2, 3, 40)):
-    """A bottom-up sample as CocoDataset gives it, before any transform."""
+    """Draw a bottom-up sample as CocoDataset gives it, before any transform."""
     points, visible = draw(people((W, H), K, numbers=numbers))
     rng = np.random.default_rng(draw(SEED))
     annotations = []
@@ -144,13 +144,13 @@ def test_person_masks(scene, size):
         drawn = results['instance_map'] == number + 1
         if crowd:
             assert not drawn.any()
-        elif without:  # a body, of which nothing else is known
+        elif without:  # a body without other annotations
             assert not results['loss_mask'][drawn].any()
     if not any(crowds) and not bare.any():
         assert results['loss_mask'].all()
 
 
-# as far outside as one digit too many takes a keypoint, and farther than OpenCV can draw
+# as far outside as with one digit too many, and farther than OpenCV can draw
 @pytest.mark.parametrize('far', [1e5, 1e6, 1e12])
 def test_limbs_that_lead_far_outside(far):
     points = np.full((1, K, 2), 20.0, np.float32)
@@ -180,12 +180,12 @@ TOPDOWN = [
 ]
 
 
-# mmpose takes no image without people into training
+# mmpose does not train on images without people
 @holds_for(
     long=400, scene=scenes(numbers=(1, 2, 3, 40)), codec=st.sampled_from(BOTTOMUP), seed=SEED
 )
 def test_bottom_up_pipeline(scene, codec, seed):
-    """Scaled, turned, shifted and flipped; then masks, targets and packing."""
+    """Samples are scaled, rotated, shifted and flipped, and get masks, targets and packing."""
     init_default_scope('mmpose')
     np.random.seed(seed)
     size = codec['input_size']
@@ -208,7 +208,7 @@ def pipeline_of(steps):
 
 @st.composite
 def boxed_people(draw):
-    """A top-down sample: one person in a box of any size above 0, anywhere."""
+    """Draw a top-down sample: one person in a box of any size above 0, anywhere."""
     points, visible = draw(people((W, H), K, numbers=(1,)))
     side = st.sampled_from((1e-2, 1.0, 20.0, 1e3, 1e5))
     centre = st.sampled_from((-1e5, -3.0, 0.0, 25.0, 59.0, 1e5))

@@ -46,7 +46,7 @@ def test_failure_leaves_the_old_file(tmp_path, monkeypatch, step, error):
 
 @pytest.mark.skipif(not os.path.exists('/dev/full'), reason='no /dev/full on this system')
 def test_disk_that_is_really_full(tmp_path, monkeypatch):
-    """The kernel's own ENOSPC: the temporary file is a link to /dev/full."""
+    """The kernel itself raises ENOSPC, because the temporary file is a link to /dev/full."""
     path = tmp_path / 'file.pth'
     write_atomically(path, b'old')
     os.symlink('/dev/full', tmp_path / f'.file.pth.{os.getpid()}{TEMPORARY_SUFFIX}')

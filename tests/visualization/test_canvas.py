@@ -13,7 +13,7 @@ def blank(width=40, height=30):
 
 
 def centre_of(picture, zoom):
-    """The centre of gravity of what is drawn on black, in image pixels."""
+    """Return the centre of gravity of what is drawn on black, in image pixels."""
     y, x = np.nonzero(picture.any(-1))
     return (np.array([x.mean(), y.mean()]) + 0.5) / zoom - 0.5
 
@@ -95,4 +95,4 @@ def test_skeleton_draws_the_seen_keypoints_in_their_sides_colours():
     Skeleton.from_category(category).draw(canvas, keypoints, np.array([True, True, False]))
     assert tuple(canvas.picture[5, 15]) == COLOURS['left']
     assert tuple(canvas.picture[5, 5]) == COLOURS['middle']
-    assert not canvas.picture[12:].any()  # neither the unseen eye nor the line to it
+    assert not canvas.picture[12:].any()  # neither the invisible eye nor the line to it is drawn

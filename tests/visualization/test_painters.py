@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Each painter changes pixels where the codec's targets are, and there only."""
+"""Each painter changes pixels at the codec's targets, and nowhere else."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ TOP_DOWN = (64, 96)
 
 
 def encode(cfg, keypoints, **auxiliary):
-    """A black scene with the targets of people, (N, K, 2)."""
+    """Make a black scene with the targets of people (N, K, 2)."""
     codec = KEYPOINT_CODECS.build(cfg)
     visible = np.isfinite(keypoints).all(-1).astype(np.float32)
     encoded = codec.encode(np.nan_to_num(keypoints).astype(np.float32), visible, **auxiliary)
@@ -28,7 +28,7 @@ def encode(cfg, keypoints, **auxiliary):
 
 
 def people(number, num_keypoints=17, at=((30.0, 40.0), (100.0, 60.0))):
-    """People of whom the keypoints lie in a row, others than the first 6 unlabelled."""
+    """Return people whose keypoints lie in a row, with only the first 6 labelled."""
     keypoints = np.full((number, num_keypoints, 2), np.nan)
     for n in range(number):
         keypoints[n, :6] = np.asarray(at[n]) + np.stack([np.arange(6) * 3.0, np.zeros(6)], -1)
@@ -40,7 +40,7 @@ def drawn(tile):
 
 
 def distances(shape, keypoints):
-    """(h, w): each pixel's distance to the nearest labelled keypoint."""
+    """Return each pixel's distance (h, w) to the nearest labelled keypoint."""
     y, x = np.mgrid[: shape[0], : shape[1]]
     points = keypoints[np.isfinite(keypoints).all(-1)]
     return np.hypot(x[..., None] - points[:, 0], y[..., None] - points[:, 1]).min(-1)

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""The branched hourglass: shapes, what feeds what, and what is refused."""
+"""The branched hourglass: shapes, connections, and refused settings."""
 
 import pytest
 import torch
@@ -36,7 +36,7 @@ def test_each_branch_of_each_stack_gives_its_clusters_maps(settings):
 @pytest.mark.parametrize('in_branch', [False, True])
 @pytest.mark.parametrize('cross_branch', [False, True])
 def test_every_parameter_learns(in_branch, cross_branch, wide):
-    """With losses on all maps no layer is left over, as distributed training needs."""
+    """With losses on all maps, every layer gets a gradient, as distributed training needs."""
     options = dict(growth=8, block='conv', norm_cfg=None) if wide else {}
     model = BranchedHourglass(
         (5, 17), (1, 3), in_branch=in_branch, cross_branch=cross_branch, **SMALL, **options
@@ -55,7 +55,7 @@ def test_every_parameter_learns(in_branch, cross_branch, wide):
 
 
 def depends(source, target):
-    """Whether a map's value moves with a prediction layer's weights."""
+    """Return whether a map's value depends on a prediction layer's weights."""
     grad = torch.autograd.grad(target.sum(), source, allow_unused=True, retain_graph=True)[0]
     return grad is not None
 
@@ -92,7 +92,7 @@ def test_tag_scale_multiplies_the_tags_but_not_what_is_passed_on():
 
 
 def test_another_normalisation_is_used_throughout():
-    """Group normalisation: an image's maps do not depend on the others of the batch."""
+    """With group normalisation, an image's maps do not depend on the rest of the batch."""
     norm_cfg = dict(type='GN', num_groups=2)
     model = BranchedHourglass((5, 17), (1, 3), norm_cfg=norm_cfg, **SMALL)
     assert not [m for m in model.modules() if isinstance(m, torch.nn.BatchNorm2d)]
@@ -105,7 +105,7 @@ def test_another_normalisation_is_used_throughout():
 
 
 def test_hourglass_of_associative_embeddings_code():
-    """3x3 convolutions, 128 channels more a level, no normalisation, PyTorch's initialisation."""
+    """It has 3x3 convolutions, 128 more channels per level, PyTorch's initialisation, no norm."""
     with torch.device('meta'):
         model = BranchedHourglass(
             dense_clusters=None,
@@ -124,7 +124,7 @@ def test_hourglass_of_associative_embeddings_code():
     assert widths == [(c, c, 3, 3) for c in (256, 384, 512, 640)]
     assert deepest[0].conv.weight.shape == (768, 768, 3, 3)
     assert not [m for m in model.modules() if isinstance(m, torch.nn.modules.batchnorm._NormBase)]
-    # with its two convolutions and their biases, as counted by hand
+    # with its two convolutions and their biases, counted by hand
     own = [model.stacks[0].hourglass, model.stacks[0].out]
     assert sum(p.numel() for m in own for p in m.parameters()) == 34_511_872
 

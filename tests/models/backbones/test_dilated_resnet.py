@@ -11,7 +11,7 @@ from mmpose_ext.utils.sequences import zip_equal
 
 
 def network(depth=18, **settings):
-    """A small network whose normalisation does something and whose blocks all count."""
+    """Build a small network in which normalisation has an effect and all blocks matter."""
     net = DilatedResNet(depth, base_channels=8, stem_channels=8, **settings)
     for module in net.modules():
         if isinstance(module, nn.BatchNorm2d):
@@ -49,7 +49,7 @@ def test_stride_32_is_mmpose_resnet(depth, settings):
     [(18, {}), (50, {}), (50, dict(style='caffe')), (101, {}), (34, dict(deep_stem=True))],
 )
 def test_a_smaller_stride_adds_positions_and_changes_none(depth, settings):
-    """Atrous convolution: every second value of stride 8 is that of stride 16, and so on."""
+    """With atrous convolution, every second value at stride 8 is a value at stride 16."""
     net = network(depth, norm_eval=True, **settings).eval()
     x = torch.randn(1, 3, 97, 65, dtype=torch.float64)
     maps = {}
@@ -62,7 +62,7 @@ def test_a_smaller_stride_adds_positions_and_changes_none(depth, settings):
 
 
 def test_corner_cells_lie_on_corner_pixels():
-    """A mirrored input gives mirrored maps only where the cells lie symmetrically."""
+    """A mirrored input gives mirrored maps only if the cells are symmetric."""
     net = network(norm_eval=True).eval()
     for module in net.modules():
         if isinstance(module, nn.Conv2d):  # symmetric kernels

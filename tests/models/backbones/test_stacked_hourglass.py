@@ -9,7 +9,7 @@ def small(**kwargs):
     return StackedHourglass(**{'num_stacks': 3, 'channels': 16, **kwargs})
 
 
-# case: the last stack's stride; 4 leaves nothing out
+# case: the last stack's stride; 4 leaves out nothing
 @pytest.mark.parametrize('out_stride', [4, 8, 16, 32])
 def test_output_sizes(out_stride):
     model = small(out_stride=out_stride)
@@ -46,7 +46,7 @@ def test_checkpointing_changes_neither_maps_nor_gradients():
 
 
 def kept_for_the_backward_pass(model) -> int:
-    """Count the numbers that the forward pass saves, outside of what checkpointing recomputes."""
+    """Count the numbers that the forward pass saves, without those that it recomputes."""
     sizes = []
 
     def count(value):
@@ -73,7 +73,7 @@ def test_bad_settings_are_refused():
 
 @pytest.mark.parametrize('left_out, shape', [(0, (16, 8, 12)), (1, (24, 4, 6))])
 def test_hourglass_that_widens_with_depth(left_out, shape):
-    """Associative embedding's: ``growth`` channels more at each halved resolution."""
+    """As in associative embedding, each halved resolution has ``growth`` more channels."""
     hourglass = Hourglass(2, 16, left_out=left_out, growth=8)
     assert hourglass(torch.randn(2, 16, 8, 12)).shape == (2, *shape)
     assert hourglass.low2.low2[0].conv3.out_channels == 32

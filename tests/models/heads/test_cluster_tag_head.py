@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""The head of given maps: targets for every branch, losses, flip test, packing of people."""
+"""The head on given maps: targets for every branch, losses, flip test, packing of people."""
 
 import numpy as np
 import pytest
@@ -89,7 +89,7 @@ def test_offset_span_gives_each_setting_its_delta():
 
 
 def test_people_are_decoded_from_the_last_sparse_branch():
-    """Perfect maps there, noise elsewhere."""
+    """That branch has perfect maps, and all others have noise."""
     head, samples, maps = ClusterTagHead(CODEC, **CLUSTERS), make_samples(), make_maps()
     targets = head.decoder.targets(samples)
     tags = torch.zeros(2, 17, 24 * 16)

@@ -42,7 +42,7 @@ def stacked_head(**kwargs):
 
 
 def train_samples(number=2, **codec):
-    """Data samples as the training pipeline packs them."""
+    """Make data samples as the training pipeline packs them."""
     rng = np.random.default_rng(0)
     transform = GenerateTarget(encoder=dict(CODEC, **codec))
     samples = []
@@ -158,7 +158,7 @@ def test_a_symmetric_model_predicts_the_same_with_and_without_flip_test():
     for one, two in zip_equal(plain, flipped):
         np.testing.assert_allclose(one.keypoints, two.keypoints, atol=1e-3)
         np.testing.assert_allclose(one.keypoint_scores, two.keypoint_scores, atol=1e-6)
-    # the model itself is not symmetric, so the test can tell
+    # the model itself is not symmetric, so the test is meaningful
     lopsided = inner.predict([feats], test_samples(4), {})
     differences = [a.keypoints - b.keypoints for a, b in zip_equal(lopsided, plain)]
     assert np.abs(differences).max() > 0.5

@@ -23,7 +23,7 @@ def build_head(**settings):
 
 
 def people(count=2):
-    """People of about 70 px, side by side, all keypoints labelled."""
+    """Return people of about 70 px, side by side, with all keypoints labelled."""
     shape = np.array(
         [
             [0, 0], [2, -2], [-2, -2], [5, -1], [-5, -1], [9, 10], [-9, 10], [13, 20], [-13, 21],
@@ -35,7 +35,7 @@ def people(count=2):
 
 
 def samples(batch=1, size=SIZE, on_device=True, drawn=True):
-    """Samples as PackPoseInputs makes them."""
+    """Make samples like those of PackPoseInputs."""
     made = []
     for _ in range(batch):
         sample = PoseDataSample(metainfo=dict(flip_indices=FLIP, input_size=(size, size)))
@@ -53,10 +53,10 @@ def samples(batch=1, size=SIZE, on_device=True, drawn=True):
 
 
 def perfect_raw(head, points, cells=17, size=SIZE):
-    """The convolutions' output (1, C, cells, cells) that a perfect network would give."""
+    """Return the convolutions' output (1, C, cells, cells) of a perfect network."""
     codec = DiskOffset((size, size), map_size=(cells, cells), radius=12)
     drawn = codec.draw(points[None], torch.ones(1, len(points), K))
-    # a pure disk has no values outside: let the offsets go on, as a network's would
+    # a pure disk has no values outside it: extend the offsets, as a network would
     parts = [(2 * drawn[name] - 1) * 8 for name in NAMES[:2]]
     parts += [drawn[name] / head.offset_unit for name in NAMES[2:]]
     return torch.cat(parts, 1)
@@ -103,7 +103,7 @@ def test_flip_test_of_a_mirror_image_changes_nothing():
 
 
 def test_scales_agree():
-    """Half and full scale, with offsets in the pixels of each."""
+    """Half and full scale agree, with offsets in the pixels of each."""
     head = build_head()
     points = people()
     half = (SIZE + 1) // 2
@@ -119,7 +119,7 @@ def test_scales_agree():
 
 
 def test_a_larger_input_than_the_codecs():
-    """Test at twice the size that the codec names: keypoints are in the larger input's pixels."""
+    """At twice the codec's input size, keypoints are in the larger input's pixels."""
     head = build_head()
     large = 2 * (SIZE - 1) + 1
     points = people() * 2

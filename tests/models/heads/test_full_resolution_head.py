@@ -28,7 +28,7 @@ FLIP = [0, 2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11, 14, 13, 16, 15]
 
 
 def network(row='sa_mfcd', size=SMALL):
-    """The network of a config, on ResNet-18, with narrow decoders and for small inputs."""
+    """Build a config's network on ResNet-18, with narrow decoders and for small inputs."""
     init_default_scope('mmpose')
     cfg = Config.fromfile(CONFIGS / ROWS[row]).model
     cfg.backbone.update(depth=18, init_cfg=None)
@@ -51,7 +51,7 @@ def head(**kwargs):
 
 
 def samples(number=2, size=(64, 96), draw_on_device=True):
-    """Data samples as the training pipeline packs them."""
+    """Make data samples as the training pipeline packs them."""
     encoder = dict(
         type='FullResolutionHeatmap', input_size=size, sigma=4, draw_on_device=draw_on_device
     )
@@ -70,7 +70,7 @@ def samples(number=2, size=(64, 96), draw_on_device=True):
     return packed
 
 
-# a size that all strides divide; one of which 16 and not 32 divides a side and nothing the other
+# a size that all strides divide; a size with a side that only 16 divides, and an odd side
 @pytest.mark.parametrize('size', [(32, 64), (48, 77)])
 @pytest.mark.parametrize('row', ROWS)
 def test_outputs_have_the_inputs_size(row, size):
@@ -88,7 +88,7 @@ def test_250x190():
     with torch.no_grad():
         heatmaps = model._forward(images)
         assert heatmaps.shape == (1, 17, 250, 190)
-        # cut at the right and the bottom: what the network gives for the image padded with 0
+        # cropped at the right and the bottom, the maps are those of the image padded with 0
         padded = torch.zeros(1, 3, 256, 192)
         padded[..., :250, :190] = images
         whole = network('plain', (192, 256))
@@ -112,7 +112,7 @@ def test_the_gradient_reaches_every_parameter(row):
     losses['loss_kpt'].backward()
     for name, parameter in model.named_parameters():
         assert parameter.grad is not None and parameter.grad.isfinite().all(), name
-        if name.endswith('conv_mask.bias'):  # the softmax does not change with it
+        if name.endswith('conv_mask.bias'):  # the softmax does not depend on it
             continue
         assert parameter.grad.abs().max() > 0, name
 
@@ -174,7 +174,7 @@ def test_predict():
 
 
 def bumps(model, feats):
-    """A map with one wide bump of some height a keypoint, both a function of the features."""
+    """Return a map with a wide bump per keypoint, whose place and height depend on features."""
     with torch.no_grad():
         raw = dict(heatmaps=type(model).forward(model, feats))
         keypoints, scores = model.decoder.locate(raw)
@@ -184,7 +184,7 @@ def bumps(model, feats):
 
 @pytest.mark.parametrize('size', [(64, 96), (62, 96)])
 def test_flip_test_of_a_symmetric_model_needs_no_shift(size):
-    """f(x) = (g(x) + mirror(g(mirror(x)))) / 2 is symmetric whatever g is."""
+    """The model f(x) = (g(x) + mirror(g(mirror(x)))) / 2 is symmetric for any g."""
     decoder = dict(type='FullResolutionHeatmap', input_size=size, sigma=4)
     model = head(decoder=decoder).eval()
     torch.manual_seed(1)

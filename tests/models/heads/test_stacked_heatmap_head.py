@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Any stage of a stacked network can be tested: its result is that of the network cut off there."""
+"""Testing a stage of a stacked network gives the result of the network cut off there."""
 
 import copy
 
@@ -32,7 +32,7 @@ OFFSETS = dict(
 
 
 def cut_off(head, number):
-    """The head of a network that ends after ``number`` stages."""
+    """Return the head of a network that ends after ``number`` stages."""
     head = copy.deepcopy(head)
     if isinstance(head, MODELS.get('StackedHeatmapHead')):
         head.num_stages = number
@@ -70,7 +70,7 @@ def test_a_stage_predicts_as_the_network_cut_off_there(cfg, flip_test):
 
 
 def test_it_is_mmposes_head():
-    """But for the stage: the same parameters, losses and predictions."""
+    """Except for the stage, parameters, losses and predictions are those of mmpose's head."""
     init_default_scope('mmpose')
     torch.manual_seed(0)
     ours = MODELS.build(HEATMAPS).eval()

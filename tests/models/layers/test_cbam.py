@@ -6,7 +6,7 @@ from mmpose_ext.models.layers import CBAM, SecondOrderCBAM, SpatialAttention
 
 
 def plain_cbam(layer: CBAM, x: torch.Tensor) -> torch.Tensor:
-    """Eq. 3 to 5, one image, one channel, one position at a time."""
+    """Compute Eq. 3 to 5, one image, one channel and one position at a time."""
     squeeze, _, expand = layer.channel.mlp
     kernel = layer.spatial.conv.conv.weight[0]
     out = torch.empty_like(x)

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""In- and cross-branch aggregation against Figure 4, channel by channel."""
+"""In- and cross-branch aggregation follow Figure 4, channel by channel."""
 
 import pytest
 import torch
@@ -23,7 +23,7 @@ def test_in_branch_is_a_1x1_convolution_of_both_plus_detection():
 
 
 def test_cross_branch_groups_by_the_dense_clusters():
-    """Each dense prediction moves only with the sparse predictions of its own joints."""
+    """Each dense prediction depends only on the sparse predictions of its own joints."""
     layer = CrossBranchAggregation(8, SPARSE, DENSE)
     dense, sparse = torch.randn(1, 8, 2, 2), torch.randn(1, 8, 2, 2)
     with torch.no_grad():
@@ -46,7 +46,7 @@ def test_cross_branch_adds_to_the_dense_features():
 
 
 def test_uneven_clusters_reach_all_that_they_share_joints_with():
-    """Five clusters with three: a cluster of arm and head joints reaches both."""
+    """With five and three clusters, a cluster of arm and head joints reaches both."""
     layer = CrossBranchAggregation(8, [[0, 2], [1], [3]], [[0, 1], [2, 3]])
     assert layer.predictions.mask.flatten(1).tolist() == [[1, 1, 0], [1, 0, 1]]
 

@@ -8,7 +8,7 @@ from mmpose_ext.models.layers.decoder_block import resize
 
 
 def deconvolve_slowly(x, weight):
-    """Deconvolution 4x4, stride 2, padding 1: every input cell adds a patch to the output."""
+    """Deconvolve with 4x4, stride 2, padding 1: every input cell adds a patch to the output."""
     b, _, h, w = x.shape
     out = torch.zeros(b, weight.shape[1], 2 * h + 2, 2 * w + 2)
     for i in range(h):
@@ -19,7 +19,7 @@ def deconvolve_slowly(x, weight):
 
 
 def resize_slowly(maps, size):
-    """Bilinear resizing, cell by cell: output cell i lies at (i + 0.5) * h / h' - 0.5."""
+    """Resize bilinearly, cell by cell: output cell i lies at (i + 0.5) * h / h' - 0.5."""
     h, w = maps.shape[-2:]
     out = torch.zeros(*maps.shape[:2], *size)
     for i in range(size[0]):

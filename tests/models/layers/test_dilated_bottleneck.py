@@ -7,7 +7,7 @@ from mmpose_ext.models.layers import dilated_bottleneck
 
 
 def plain(block, x):
-    """The three convolutions in DetNet's Figure 2, written out."""
+    """Apply the three convolutions of DetNet's Figure 2, one by one."""
     y = block.norm1(block.conv1(x)).relu()
     y = block.norm2(nn.functional.conv2d(y, block.conv2.weight, padding=2, dilation=2)).relu()
     y = block.norm3(block.conv3(y))
@@ -16,7 +16,7 @@ def plain(block, x):
     return (y + x).relu()
 
 
-# case: A (identity), B (projection), B where the channels change
+# case: A (identity), B (projection), B if the channels change
 @pytest.mark.parametrize(
     ('in_channels', 'project', 'projected'),
     [(16, False, False), (16, True, True), (8, False, True)],

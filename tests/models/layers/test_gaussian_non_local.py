@@ -10,7 +10,7 @@ from mmpose_ext.utils.sequences import zip_equal
 
 
 def pair(channels: int, sub_sample: bool = False) -> tuple[GaussianNonLocal2d, NonLocal2d]:
-    """Our block and mmcv's with the same random weights, W_z not zero."""
+    """Return our block and mmcv's with the same random weights and a W_z other than zero."""
     ours = GaussianNonLocal2d(channels, sub_sample=sub_sample)
     torch.nn.init.normal_(ours.conv_out.bn.weight)
     theirs = NonLocal2d(channels, mode='gaussian', sub_sample=sub_sample, norm_cfg=dict(type='BN'))
@@ -19,7 +19,7 @@ def pair(channels: int, sub_sample: bool = False) -> tuple[GaussianNonLocal2d, N
 
 
 def plain_attention(query, key, value):
-    """Eq. 1, one position i and one position j at a time."""
+    """Compute Eq. 1, one position i and one position j at a time."""
     out = torch.zeros(*query.shape[:2], value.shape[2], dtype=query.dtype)
     for b in range(query.shape[0]):
         for i in range(query.shape[1]):

@@ -16,7 +16,7 @@ def random_block(channels=8, **kwargs):
 
 
 def attend_slowly(block, x):
-    """Fig. 1(b), position by position: features (B, C, h, w) and attention weights (B, h, w)."""
+    """Compute Fig. 1(b) position by position: features (B, C, h, w), attention (B, h, w)."""
     out, weights = x.clone(), torch.zeros(x.shape[0], *x.shape[2:])
     first, norm, _, second = block.channel_add_conv
     for b in range(x.shape[0]):

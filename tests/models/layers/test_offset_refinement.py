@@ -15,7 +15,7 @@ def fields(w=9, h=7, spread=6.0):
 
 
 def sample(field, x, y):
-    """One bilinear sample of a map (h, w) at cells x, y, held inside the map."""
+    """Sample a map (h, w) bilinearly at cells x, y, clamped to the map."""
     h, w = field.shape
     x, y = min(max(x, 0.0), w - 1.0), min(max(y, 0.0), h - 1.0)
     left, top = min(int(x), w - 2), min(int(y), h - 2)
@@ -29,10 +29,10 @@ def sample(field, x, y):
 
 
 def plain_refinement(offsets, short, steps):
-    """Cell by cell: o + S(p + o)."""
+    """Compute o + S(p + o), cell by cell."""
     refined = torch.zeros_like(offsets)
     batch, _, h, w = offsets.shape
-    unit = [(SIZE[0] - 1) / (w - 1), (SIZE[1] - 1) / (h - 1)]  # pixels a cell
+    unit = [(SIZE[0] - 1) / (w - 1), (SIZE[1] - 1) / (h - 1)]  # pixels per cell
     for b in range(batch):
         for d, end in enumerate(ENDS):
             for i in range(h):
@@ -48,7 +48,7 @@ def plain_refinement(offsets, short, steps):
 
 
 @pytest.mark.parametrize('steps', [0, 1, 2, 3])
-# case: inside the map mostly, far outside it
+# case: mostly inside the map, far outside it
 @pytest.mark.parametrize('spread', [3.0, 60.0])
 def test_equals_the_plain_reference(steps, spread):
     offsets, short = fields(spread=spread)
@@ -57,7 +57,7 @@ def test_equals_the_plain_reference(steps, spread):
 
 
 def test_perfect_short_offsets_correct_any_error_within_the_disk():
-    """Offsets up to 5 px off, short offsets that point to the keypoint from everywhere."""
+    """Offsets err by up to 5 px, and short offsets point to the keypoint from everywhere."""
     w, h, target = 33, 25, torch.tensor([20.3, 11.6])
     x, y = torch.meshgrid(torch.arange(w), torch.arange(h), indexing='xy')
     exact = torch.stack([target[0] - x, target[1] - y])[None]

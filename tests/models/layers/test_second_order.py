@@ -10,7 +10,7 @@ from mmpose_ext.models.layers import (
 
 
 def plain_channel_attention(layer: SecondOrderChannelAttention, x: torch.Tensor) -> torch.Tensor:
-    """Eq. 6 with a Python loop over images and covariance rows (evaluation mode)."""
+    """Compute Eq. 6 with a Python loop over images and covariance rows (evaluation mode)."""
     reduced = layer.reduce(x)
     d, norm, rows = reduced.shape[1], layer.row_norm, layer.row_conv
     expansion = rows.weight.shape[0] // d

@@ -7,7 +7,7 @@ from mmpose_ext.utils.sequences import zip_equal
 
 
 def plain(x: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
-    """Eq. 1 with the whole matrix."""
+    """Compute Eq. 1 with the whole matrix."""
     return (x @ x.transpose(1, 2)).softmax(-1) @ value
 
 
@@ -17,7 +17,7 @@ def plain(x: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
         (48, 16),  # blocks fit exactly
         (50, 16),  # a smaller last block
         (10, 16),  # one block
-        (17, 1),  # one position a block
+        (17, 1),  # one position per block
     ],
 )
 def test_equals_plain_in_value_and_gradient(positions, block):

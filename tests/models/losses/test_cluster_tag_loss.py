@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""The loss of Eq. 1 to 8 against a slow, plain reference, and what its readings teach."""
+"""The loss of Eq. 1 to 8 equals a slow reference; its two readings teach different tags."""
 
 import math
 
@@ -16,7 +16,7 @@ DELTA = 0.5
 
 
 def tags_around(maps, targets, b, n, k, window):
-    """A keypoint's tags: its cell's, and those around it that hold no other of the cluster."""
+    """Return a keypoint's tags: its cell's, and those around it without another keypoint."""
     indices, weights = targets['keypoint_indices'][b], targets['keypoint_weights'][b]
     centre = divmod(int(indices[n, k]), W)
     others = {
@@ -39,7 +39,7 @@ def tags_around(maps, targets, b, n, k, window):
 
 
 def reference(maps, targets, reading, margin=4.0, weights=(1.0, 1e-3), tag_window=1):
-    """Eq. 1 to 8 person by person, keypoint by keypoint and cell by cell."""
+    """Compute Eq. 1 to 8 person by person, keypoint by keypoint and cell by cell."""
     batch = len(maps['tags'])
     mask = targets.get('heatmap_weights', torch.ones(batch, 1, H, W))
     detection = ((maps['heatmaps'] - targets['heatmaps']) ** 2 * mask).sum() / (batch * C * H * W)
@@ -84,7 +84,7 @@ def reference(maps, targets, reading, margin=4.0, weights=(1.0, 1e-3), tag_windo
 
 
 def sample(people, seed=0, mask=False):
-    """Random maps and targets: people[b] people in image b, some keypoints unlabelled."""
+    """Make random maps and targets with people[b] people in image b, some keypoints unlabelled."""
     generator = torch.Generator().manual_seed(seed)
     batch, most = len(people), max(1, *people)
     maps = {
@@ -115,7 +115,7 @@ def compute(maps, targets, reading, **options):
     'people, mask',
     [
         ([3, 2], False),
-        ([4, 1, 0], True),  # one person: no pair; none
+        ([4, 1, 0], True),  # one person, who has no pair; nobody
         ([0], False),
         ([1], True),
     ],
@@ -148,7 +148,7 @@ def test_finite_without_people():
 
 
 def test_no_people_dimension():
-    """A batch in which no image has an annotation: N = 0."""
+    """The loss accepts a batch in which no image has an annotation (N = 0)."""
     maps, targets = sample([1])
     targets['keypoint_indices'] = targets['keypoint_indices'][:, :0]
     targets['keypoint_weights'] = targets['keypoint_weights'][:, :0]
@@ -159,7 +159,7 @@ def test_no_people_dimension():
 @pytest.mark.parametrize('window', [1, 3])
 @pytest.mark.parametrize('reading', ['offset', 'printed'])
 def test_nothing_is_read_off_the_device(reading, window):
-    """On the meta device any copy to the host, or branch on a value, is an error."""
+    """On the meta device, a copy to the host or a branch on a value is an error."""
     maps, targets = sample([3, 0], mask=True)
     maps = {name: value.to('meta') for name, value in maps.items()}
     targets = {name: value.to('meta') for name, value in targets.items()}
@@ -169,7 +169,7 @@ def test_nothing_is_read_off_the_device(reading, window):
 
 
 def test_the_papers_weights_by_hand():
-    """Two people, one keypoint each, tags 0 and 4; heatmaps off by 1 everywhere."""
+    """Two people have one keypoint each and tags 0 and 4; heatmaps are off by 1 everywhere."""
     targets = dict(
         heatmaps=torch.zeros(1, 1, 2, 2),
         keypoint_indices=torch.tensor([[[0], [3]]]),
@@ -184,7 +184,7 @@ def test_the_papers_weights_by_hand():
 
 
 def test_associative_embeddings_loss():
-    """As its public training code has it: 0.5 exp(-d^2) over pairs, squares within people."""
+    """It is that of the public training code: 0.5 exp(-d^2) over pairs, squares within people."""
     maps, targets = sample([3, 2])
     one = torch.zeros(K, dtype=torch.long)
     loss = losses.ClusterTagLoss(margin=0.5**0.5, push_weight=0.5)
@@ -223,7 +223,7 @@ def test_sum_over_clusters_counts_each_map_once():
 
 
 def learnt_tags(reading):
-    """Tags of two people, all keypoints labelled, after descent on the loss alone."""
+    """Return the tags of two fully labelled people after descent on the loss alone."""
     indices = torch.arange(2 * K).view(1, 2, K)
     targets = dict(
         heatmaps=torch.zeros(1, C, H, W),
@@ -249,7 +249,7 @@ def test_offset_reading_teaches_place_and_person():
 
 
 def test_printed_reading_teaches_neither():
-    """Within a cluster the tags keep the differences that they began with."""
+    """Within a cluster, the tags keep their initial differences."""
     torch.manual_seed(0)
     start = torch.randn(1, C, H, W)
     start = losses.cluster_tag_loss.read_tags(start, torch.arange(2 * K).view(1, 2, K), CLUSTER_OF)

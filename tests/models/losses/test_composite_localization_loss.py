@@ -13,7 +13,7 @@ TYPES = ('CompositeLocalizationLoss', 'PeakOffsetLoss', 'BinaryHeatmapOffsetLoss
 
 
 def batch(seed=0, stride=16):
-    """Targets of random keypoints and a prediction that fires at some wrong and right cells."""
+    """Make targets of random keypoints, and a prediction that fires at right and wrong cells."""
     generator = torch.Generator().manual_seed(seed)
     codec = CompositeLocalization(SIZE, stride=stride)
     keypoints = torch.rand(B, 1, K, 2, generator=generator) * torch.tensor([95.0, 127.0])
@@ -32,7 +32,7 @@ def smooth_l1(x):
 
 
 def plain_loss(kind, region_of, maps, targets):
-    """Eq. 4 to 6 (or the comparison losses), cell by cell."""
+    """Compute Eq. 4 to 6 (or the losses for comparison), cell by cell."""
     heatmap_loss = offset_loss = 0.0
     h, w = maps['heatmaps'].shape[-2:]
     for b in range(B):
@@ -108,7 +108,7 @@ def test_heatmap_reduction(kind):
 
 @pytest.mark.parametrize('kind', TYPES)
 def test_an_empty_region_still_teaches_the_offsets(kind):
-    """As in the first iterations: nothing is predicted anywhere."""
+    """In the first iterations, nothing is predicted anywhere."""
     _, targets = batch()
     maps = {
         name: torch.zeros_like(targets[name], requires_grad=True)
@@ -130,7 +130,7 @@ def test_the_predicted_region_is_where_decoding_asks():
     maps = {name: value.clone().requires_grad_() for name, value in maps.items()}
     losses = MODELS.build(dict(type='CompositeLocalizationLoss'))(maps, targets, TAU)
     losses['loss_offset'].backward()
-    assert maps['heatmaps'].grad is None  # the choice of cells passes on no gradient
+    assert maps['heatmaps'].grad is None  # no gradient flows through the choice of cells
     taught = maps['offsets'].grad[0, 0] != 0
     fired = maps['heatmaps'][0, 0] >= TAU
     assert fired.any() and (taught == fired).all()

@@ -24,7 +24,7 @@ WEIGHTS = dict(heatmap=4.0, body=2.0, short=1.0, mid=0.4, long=0.1)
 
 
 def batch():
-    """Random maps and targets; some cells are left out of the loss."""
+    """Make random maps and targets, with some cells excluded from the loss."""
     targets = {
         name: torch.randn(B, c, H, W, dtype=torch.float64) * 20
         if 'offsets' in name
@@ -68,7 +68,7 @@ def cells_of(maps):
 
 
 def plain_loss(maps, refined, targets, raw_share):
-    """Section III-B, cell by cell."""
+    """Compute the losses of Section III-B, cell by cell."""
     counted = targets['loss_weights']
     bodies = ((counted > 0) | (targets['body_heatmaps'] > 0)).double()  # without keypoints too
     losses = dict(
@@ -125,7 +125,7 @@ def test_cells_that_are_left_out_do_not_count():
     out = targets['loss_weights'] == 0
     with torch.no_grad():
         for name in PREDICTED:
-            # people without keypoints are bodies all the same
+            # people without keypoints are bodies too
             left = out & (targets[name] == 0) if name == 'body_heatmaps' else out
             maps[name].masked_fill_(left.expand_as(maps[name]), 50.0)
         for name in refined:
@@ -145,7 +145,7 @@ def test_perfect_maps_cost_nearly_nothing():
 
 
 def test_the_start_of_training_is_balanced():
-    """All logits 0 and all offsets R px off: each loss is its weight, times ln 2 for heatmaps."""
+    """With logits 0 and offsets R px off, each loss is its weight, times ln 2 for heatmaps."""
     _, _, targets, _ = batch()
     maps = {name: torch.zeros_like(targets[name]) for name in PREDICTED[:2]}
     maps.update({name: targets[name] + R for name in PREDICTED[2:]})

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""The cluster-wise network's prediction layers behind any backbone."""
+"""The cluster-wise network's prediction layers work behind any backbone."""
 
 import pytest
 import torch

@@ -25,7 +25,7 @@ def neck(**kwargs):
 
 
 def fuse_slowly(maps, conv, norm):
-    """3x3 convolution cell by cell, batch normalisation (fresh statistics: 0 and 1), ReLU."""
+    """Apply a 3x3 convolution cell by cell, batch norm (fresh statistics: 0 and 1) and ReLU."""
     b, _, h, w = maps.shape
     padded = torch.zeros(b, maps.shape[1], h + 2, w + 2)
     padded[:, :, 1:-1, 1:-1] = maps

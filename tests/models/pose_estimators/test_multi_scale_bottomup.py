@@ -84,7 +84,7 @@ def test_the_backbone_sees_all_scales_and_the_head_their_sizes(flip_test):
 
 
 def build_clusters(scale=1.0, **test_cfg):
-    """A model whose maps hold two people, wherever its input's size puts them."""
+    """Build a model whose maps hold two people at the places for any input size."""
     init_default_scope('mmpose')
     clusters = dict(sparse_clusters=(17,), dense_clusters=None)
     model = MODELS.build(
@@ -112,7 +112,7 @@ def build_clusters(scale=1.0, **test_cfg):
     model.seen = []
 
     def perfect(images):
-        """What a perfect model would give of people at fixed places of the whole image."""
+        """Return a perfect model's maps of people at fixed places in the whole image."""
         h, w = images.shape[-2] // 4, images.shape[-1] // 4
         model.seen.append((images.shape[-1], images.shape[-2]))
         mirrored = bool(images[0, 0, 0, -1] > images[0, 0, 0, 0])
@@ -135,7 +135,7 @@ PEOPLE[1, :, 0] += 0.5
 
 def people_found(model, size=(128, 160)):
     image = torch.zeros(1, 3, size[1], size[0])
-    image[..., 0] = 1  # the left edge, to know the mirror image by
+    image[..., 0] = 1  # the left edge, which identifies the mirror image
     one = sample()
     center = np.array(size, np.float64)
     one.set_metainfo(dict(input_size=size, input_center=center, input_scale=center * 2))
@@ -154,7 +154,7 @@ def test_clusters_at_one_scale_are_mmposes_estimator(flip_test):
 @pytest.mark.parametrize('tag_scales', [None, (1.0,), (0.5, 2.0)])
 @pytest.mark.parametrize('flip_test', [False, True])
 def test_clusters_at_several_scales(flip_test, tag_scales):
-    """Perfect maps at each scale give the people where they are, whatever sides are rounded to."""
+    """Perfect maps at each scale give the people's positions, however sides are rounded."""
     model = build_clusters(flip_test=flip_test, scales=(2.0, 1.0, 0.5), tag_scales=tag_scales)
     given = []
     decode = model.head.decode
