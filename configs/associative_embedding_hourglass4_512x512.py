@@ -1,10 +1,10 @@
 # Plain associative embedding, the paper's baseline: one branch of 17 clusters of one joint, and the
-# loss of its public training code, 0.5 exp(-d^2) between people. Its figures are those of several
-# scales: associative_embedding_hourglass4_multiscale_512x512.py tests so.
+# loss of its public training code, 0.5 exp(-d^2) between people. The paper's figures come from
+# several scales; associative_embedding_hourglass4_multiscale_512x512.py tests like that.
 _base_ = ['./_base_/schedule_cluster.py', './_base_/cluster_coco_512x512.py']
 
 margin = 0.5**0.5
-codec = dict(_base_.codec, tag_threshold=1.0)  # its public code's
+codec = dict(_base_.codec, tag_threshold=1.0)  # from its public code
 train_pipeline = [
     *_base_.train_pipeline[:-2],
     dict(type='GenerateTarget', encoder=codec),

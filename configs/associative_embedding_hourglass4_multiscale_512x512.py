@@ -1,11 +1,12 @@
-# Tests associative embedding at scales 2, 1 and 0.5 of the trained 512, as the paper's Table 1 has it:
+# Tests associative embedding at scales 2, 1 and 0.5 of the trained 512, as in the paper's Table 1:
 #   mim test mmpose THIS --checkpoint work_dirs/associative_embedding_hourglass4_512x512/epoch_200.pth
-# The largest scale is the input, so that it has the image's own detail. The tags are those of the
-# trained scale, upright and mirrored, as in the public code; without tag_scales all scales' count.
+# The largest scale is the input, so that it has the image's own detail. The tags come from the
+# trained scale, upright and mirrored, as in the public code. Without tag_scales, the tags of all
+# scales count.
 _base_ = ['./_base_/schedule_cluster.py', './_base_/cluster_coco_512x512.py']
 
 margin = 0.5**0.5
-codec = dict(_base_.codec, tag_threshold=1.0)  # its public code's
+codec = dict(_base_.codec, tag_threshold=1.0)  # from its public code
 train_pipeline = [
     *_base_.train_pipeline[:-2],
     dict(type='GenerateTarget', encoder=codec),

@@ -1,5 +1,6 @@
-# The same network on the hourglass of Newell et al. (ECCV 2016): residual modules of 256 channels
-# throughout, with batch normalisation; an eighth of the parameters. No row of the paper.
+# The same network on the hourglass of Newell et al. (ECCV 2016), with residual modules of 256
+# channels throughout and batch normalisation. It has an eighth of the parameters, and is not a row
+# of the paper.
 _base_ = ['./_base_/schedule_cluster.py', './_base_/cluster_coco_512x512.py']
 
 model = dict(backbone=dict(growth=0, block='residual', norm_cfg=dict(_delete_=True, type='BN')))

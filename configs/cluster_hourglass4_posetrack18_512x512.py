@@ -1,8 +1,7 @@
-# Fine-tuned from COCO on PoseTrack18, frame by frame (Section 4.4): 1e-5, from epoch 15 of 20 on
-# 1e-6. Its 17 keypoints are not COCO's (no eyes, head_bottom and head_top instead), but as many, so
-# that COCO's checkpoint fits; the channels that mean another keypoint learn it anew. An epoch is 1000
-# steps, as on COCO.
-# The metric needs `pip install poseval`.
+# Fine-tuned from COCO on PoseTrack18, frame by frame (Section 4.4), at 1e-5, and at 1e-6 from epoch
+# 15 of 20 on. PoseTrack18 has head_bottom and head_top instead of COCO's eyes, but also 17
+# keypoints, so COCO's checkpoint fits. The channels with another meaning learn it from the data. An
+# epoch is 1000 steps, as on COCO. The metric needs `pip install poseval`.
 _base_ = [
     './_base_/schedule_cluster.py',
     './_base_/bottomup_pack.py',
@@ -42,7 +41,7 @@ train_dataloader = dict(
     persistent_workers=True,
     sampler=dict(type='SubsetSampler', samples=8 * 1000),
     dataset=dict(
-        type='IgnoreRegionPoseTrack18Dataset',  # no loss where people are not annotated
+        type='IgnoreRegionPoseTrack18Dataset',  # no loss in regions without annotations
         data_root=data_root,
         data_mode='bottomup',
         ann_file='annotations/posetrack18_train.json',

@@ -1,6 +1,6 @@
 # The cluster-wise network for training your own model: the last row of Table 1 with the changes
-# that ended the collapse of the tags and raised the AP in our small trainings. It is not a row of
-# the paper, and we have not trained it at this size.
+# that ended the collapse of the tags and raised the AP when we trained on small sets. It is not a
+# row of the paper, and we have not trained it at this size.
 _base_ = ['./_base_/schedule_cluster.py', './_base_/cluster_coco_512x512.py']
 
 margin = 4.0

@@ -1,5 +1,6 @@
-# CLNet-Hourglass: eight stacks, a head at every stage, the last stack stops at stride 16. "We follow
-# the same hyper-parameters and settings in [9]" (Section 4.1): Newell et al.'s, schedule_newell.py.
+# CLNet-Hourglass: eight stacks with a head at every stage; the last stack stops at stride 16. "We
+# follow the same hyper-parameters and settings in [9]" (Section 4.1): Newell et al.'s,
+# schedule_newell.py.
 model = dict(
     type='TopdownPoseEstimator',
     data_preprocessor=dict(

@@ -1,4 +1,4 @@
-# The cluster-wise network at 512x512: Section 3; maps at 128x128.
+# The cluster-wise network (Section 3) at 512x512, with maps of 128x128.
 codec = dict(
     type='ClusterTag',
     input_size=(512, 512),
@@ -7,7 +7,7 @@ codec = dict(
     sigma=2,
     delta=0.03,
     tag_threshold=4.0,  # the margin of the loss
-    draw_on_device=True,  # the points that it passes on serve every stack's clusters
+    draw_on_device=True,  # every stack draws its clusters from the points
 )
 train_pipeline = [
     dict(type='LoadImage'),

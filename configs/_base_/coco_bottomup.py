@@ -33,7 +33,7 @@ val_dataloader = dict(
     ),
 )
 test_dataloader = val_dataloader
-# The model's own instance scores and its own suppression count.
+# CocoMetric keeps the model's own instance scores and suppression.
 val_evaluator = dict(
     type='CocoMetric',
     ann_file=data_root + 'annotations/person_keypoints_val2017.json',

@@ -1,5 +1,5 @@
 # COCO test-dev2017: `mim test` writes the submission file and computes no AP, because the labels
-# are not public. Images under data/coco/test2017, detections from SimpleBaseline's authors.
+# are not public. The images are in data/coco/test2017; the detections are SimpleBaseline's.
 test_dev_data = dict(
     ann_file='annotations/image_info_test-dev2017.json',
     bbox_file='data/coco/person_detection_results/'

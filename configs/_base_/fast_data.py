@@ -2,8 +2,8 @@
 # --cfg-options; see FastDataHook and docs/data-loading.md.
 fast_data = dict(
     reading=True,  # late decoding and cheaper transforms, with the same draws
-    pack=False,  # True: from the crops of people that `mmpose-ext pack` prepared
+    pack=False,  # True: train from the crops of `mmpose-ext pack`
     pin_memory=None,  # with a GPU
-    wait_for_device=None,  # not with a GPU: losses are read when they are logged
-    prefetch_factor=None,  # the data loader's own
+    wait_for_device=None,  # on CPUs; with a GPU, losses are read when they are logged
+    prefetch_factor=None,  # the data loader's own value
 )

@@ -30,7 +30,7 @@ model = dict(
         type='HeatmapHead',
         in_channels=2048,
         out_channels=17,
-        # summed over the cells: a mean is so small that Adam's epsilon takes its steps away
+        # summed over the cells: gradients of a mean are so small that Adam's epsilon dominates
         loss=dict(type='KeypointMSELoss', use_target_weight=True, loss_weight=72 * 96),
         decoder=codec,
     ),

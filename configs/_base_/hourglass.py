@@ -1,5 +1,6 @@
-# Newell et al.'s stacked hourglass with a heatmap at every stage, for CLNet-Hourglass to be compared
-# with: the same stacks, all at stride 4. `test_cfg.stage` (0 to 7) tests another stage than the last.
+# Newell et al.'s stacked hourglass with heatmaps at every stage, the baseline of CLNet-Hourglass.
+# It has the same stacks, all at stride 4. `test_cfg.stage` (0 to 7) tests a stage other than the
+# last.
 model = dict(
     type='TopdownPoseEstimator',
     data_preprocessor=dict(

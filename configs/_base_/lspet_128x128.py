@@ -1,5 +1,5 @@
 # LSP extended, images 1 to 4500 for training and 4501 to 5000 for testing, at 128x128: a
-# comparison with a short budget, from scratch. Everything that two models share is here.
+# comparison with a short budget, from scratch. This file holds everything that the models share.
 dataset_type = 'LspDataset'
 data_mode = 'topdown'
 data_root = 'data/lspet/'

@@ -1,7 +1,7 @@
 # The comparison on LSP extended: 7,495 people for training, 1,496 for testing, 96x96, networks of a
-# quarter of the papers' width from scratch, 30 epochs with the schedule's two drops. All that the
-# methods share is here; Gaussians are 6 pixels wide everywhere (16 of 256), and losses sum over the
-# cells.
+# quarter of the papers' width from scratch, 30 epochs with the schedule's two drops. This file
+# holds what the methods share. Gaussians are 6 pixels wide everywhere (16 of 256), and losses sum
+# over the cells.
 _base_ = ['./default_runtime.py']
 dataset_type = 'LspDataset'
 data_mode = 'topdown'

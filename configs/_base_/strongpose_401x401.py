@@ -6,15 +6,15 @@ _base_ = ['./default_runtime.py', './coco_bottomup.py', './bottomup_pack.py']
 codec = dict(
     type='DiskOffset',
     input_size=(401, 401),
-    map_size=(401, 401),  # targets of the input's own size, the paper's; a part is cheaper
+    map_size=(401, 401),  # the targets have the input's size, as in the paper; less is cheaper
     radius=16,
     draw_on_device=True,
 )
-# The size at which images are tested; they fit into it by their longer side. Any size of 16 n + 1
-# pixels; several scales with (801, 801) and model.test_cfg.scales=(0.5, 0.75, 1.0).
+# The size for testing, into which the longer side of an image fits. It can be any size of 16 n + 1
+# pixels. For several scales, use (801, 801) and model.test_cfg.scales=(0.5, 0.75, 1.0).
 test_size = codec['input_size']
 # The paper does not describe its augmentation; rotation and flips are those of the authors' code.
-# Scales are drawn around that of testing: at the median, an image's longer side fits into the
+# Scales are drawn around the scale of testing: at the median, an image's longer side fits into the
 # input.
 train_pipeline = [
     dict(type='LoadImage'),

@@ -4,7 +4,7 @@ dataset_type = 'CheckedCocoDataset'
 data_mode = 'topdown'
 data_root = 'build/demo/data/'
 
-# little more than flips: the people differ enough, and the boxes vary like a detector's
+# little more than flips, because the people differ enough and the boxes vary like a detector's
 augmentation = [
     dict(type='LoadImage'),
     dict(type='GetBBoxCenterScale'),

@@ -1,5 +1,5 @@
-# Section 4.3, the first other loss (93.2 PCK@0.2 in the paper): squared error of the offsets at the
-# heatmap's peak only, where decoding then asks them.
+# Section 4.3, the first other loss (93.2 PCK@0.2 in the paper): squared error of the offsets only
+# at the heatmap's peak, which is also the only cell that decoding reads.
 _base_ = [
     '../_base_/schedule_140e.py',
     '../_base_/clnet_resnet.py',

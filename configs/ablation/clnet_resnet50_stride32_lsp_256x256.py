@@ -1,5 +1,5 @@
-# Table 5, stride 32 (93.4 PCK@0.2 in the paper): all four stages and a head of 2048 channels without
-# projection, the structure found nearest to the paper's 28.9 M.
+# Table 5, stride 32 (93.4 PCK@0.2 in the paper): all four stages and a head of 2048 channels
+# without projection, the nearest structure that we found to the paper's 28.9 M.
 _base_ = [
     '../_base_/schedule_140e.py',
     '../_base_/clnet_resnet.py',

@@ -1,5 +1,5 @@
 # Table 5, stride 4 (92.2 PCK@0.2 in the paper): two of SimpleBaseline's deconvolutions after the
-# third stage and a head of 512 channels, the structure found nearest to the paper's 16.8 M.
+# third stage and a head of 512 channels, the nearest structure that we found to the paper's 16.8 M.
 _base_ = [
     '../_base_/schedule_140e.py',
     '../_base_/clnet_resnet.py',

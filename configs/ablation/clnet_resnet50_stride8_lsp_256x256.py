@@ -1,5 +1,5 @@
 # Table 5, stride 8 (93.9 PCK@0.2 in the paper): one of SimpleBaseline's deconvolutions after the
-# third stage and a head of 512 channels, the structure found nearest to the paper's 15.7 M.
+# third stage and a head of 512 channels, the nearest structure that we found to the paper's 15.7 M.
 _base_ = [
     '../_base_/schedule_140e.py',
     '../_base_/clnet_resnet.py',

@@ -1,4 +1,5 @@
-# CLNet at stride 8: 12x12 cells, where the paper has 16x16 of 256 pixels and Table 5 8x8 to 64x64.
+# CLNet at stride 8, with 12x12 cells. The paper has 16x16 for 256 pixels, and 8x8 to 64x64 in Table
+# 5.
 _base_ = ['../_base_/lspet_compare.py']
 
 codec = dict(

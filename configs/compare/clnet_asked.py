@@ -1,4 +1,4 @@
-# CLNet with offsets trained in all cells that decoding may ask.
+# CLNet with offsets trained in all cells that decoding may read.
 _base_ = ['../_base_/lspet_compare.py']
 
 codec = dict(

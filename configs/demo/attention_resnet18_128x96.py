@@ -33,7 +33,7 @@ model = dict(
         stem_channels=32,
         base_channels=32,
         plugins=[
-            # no non-local product over C2's 768 positions: half of the network's time
+            # a non-local product over C2's 768 positions would take half of the network's time
             dict(
                 cfg=dict(type='SecondOrderCBAM', covariance_channels=32),
                 stages=(True, False, False, False),

@@ -17,10 +17,10 @@ codec = dict(
     delta=0.03,
     tag_threshold=4.0,  # the margin
     nms_kernel=3,  # on maps of 40x40 people's keypoints are close
-    score_threshold=0.3,  # a small model's maps are not quite dark between people
+    score_threshold=0.3,  # a small model's maps are not quite 0 between people
     draw_on_device=True,
 )
-# little besides flips: the people differ enough
+# little more than flips, because the people differ enough
 train_pipeline = [
     dict(type='LoadImage'),
     dict(
@@ -66,10 +66,10 @@ model = dict(
         decoder=codec,
         sparse_clusters=sparse_clusters,
         dense_clusters=dense_clusters,
-        # large offsets set the tags of a collapsed image in motion
+        # large offsets separate the tags of an image in which they collapsed
         offset_span=2 * margin,
         loss=dict(
-            cluster_reduction='sum',  # else the branch that is decoded learns its 17 maps last
+            cluster_reduction='sum',  # or else the decoded branch learns its 17 maps last
             tag_weight=0.06,
             margin=margin,
             pull_weight=1 / 32,

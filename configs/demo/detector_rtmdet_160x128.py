@@ -1,7 +1,7 @@
-# Person boxes for the demo: an RTMDet of a quarter of the width, strides 8 and 16, from scratch on
-# half-size synthetic pictures, see docs/predict.md. An mmdet config:
+# Person boxes for the demo: an RTMDet with a quarter of the width and strides 8 and 16, trained
+# from scratch on half-size synthetic pictures (see docs/predict.md). This is an mmdet config:
 #   mim train onedl-mmdetection configs/demo/detector_rtmdet_160x128.py --work-dir build/demo/detector
-# (`mim train mmdet ...` where the package is called mmdet)
+# (`mim train mmdet ...` if the package is called mmdet)
 _base_ = ['../_base_/default_runtime.py']
 default_scope = 'mmdet'
 custom_imports = dict(imports=[*_base_.custom_imports.imports, 'mmpose_ext.utils.mmdet_import'])

@@ -57,7 +57,7 @@ model = dict(
         num_stages=3,
         train_stride=16,
         test_stride=8,
-        norm_eval=False,  # nothing to keep: the network starts from scratch
+        norm_eval=False,  # False, because the network starts from scratch
     ),
     head=dict(
         type='DiskOffsetHead',
@@ -84,6 +84,6 @@ default_hooks = dict(
 )
 custom_hooks = [
     *_base_.custom_hooks,
-    # annealed: a short run must forget the random weights that it started with
+    # annealed, because a short run must forget its random initial weights
     dict(type='EMAHook', ema_type='MomentumAnnealingEMA', momentum=2e-3, gamma=20, priority=49),
 ]

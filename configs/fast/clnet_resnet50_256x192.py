@@ -1,4 +1,4 @@
-# CLNet-ResNet-50 trained faster: an example of how any config here takes ../_base_/fast.py.
+# CLNet-ResNet-50 trained faster, an example of how any config here inherits ../_base_/fast.py.
 _base_ = [
     '../_base_/schedule_140e.py',
     '../_base_/clnet_resnet.py',

@@ -21,7 +21,7 @@ model = dict(
         type='CompositeLocalizationHead',
         in_channels=256,
         out_channels=14,
-        # squared error summed over the 8x8 cells: docs/composite-localization.md says why
+        # squared error summed over the 8x8 cells; docs/composite-localization.md explains why
         loss=dict(type='CompositeLocalizationLoss', heatmap_reduction='sum'),
         decoder=codec,
     ),
