@@ -63,7 +63,7 @@ class ValidateDataHook(Hook):
 
     def before_val(self, runner: Runner) -> None:
         """Check the files that the evaluation needs."""
-        if not self._checked:  # before_train has
+        if not self._checked:  # before_train has not checked them
             check_evaluation(runner.val_loop)
 
     def before_test(self, runner: Runner) -> None:

@@ -41,7 +41,7 @@ def encode_call(contestant: Contestant, points: np.ndarray, device: str) -> Call
 
     def encode() -> None:
         encoded = [codec.encode(image, visible, **more) for image, more in zip_equal(points, masks)]
-        if on_device:  # the head's part
+        if on_device:  # a head draws on the device
             tensors = {
                 name: torch.from_numpy(np.stack([one[name] for one in encoded])).to(device)
                 for name in encoded[0]
@@ -99,7 +99,7 @@ def add_noise(maps: Maps, noise: float, seed: int = 0) -> Maps:
     generator = torch.Generator().manual_seed(seed)
 
     def with_noise(name: str, value: Tensor) -> Tensor:
-        if name == 'offsets':  # CLNet's, not in pixels; noise does not change its decoding time
+        if name == 'offsets':  # CLNet's are not in pixels; noise does not change the time
             return value
         random = torch.randn(value.shape, generator=generator)
         if name.endswith('_offsets'):

@@ -20,7 +20,7 @@ from .timing import synchronizer, take_turns, timed
 
 PARTS = ('attention-block', 'step-memory')
 BLOCKS = ('GaussianNonLocal2d', "mmcv's NonLocal2d")
-PASSES = {'attention-block': 3, 'step-memory': 7}  # including a first one that is not counted
+PASSES = {'attention-block': 3, 'step-memory': 7}  # the first one does not count
 
 
 def measure_in_processes(

@@ -70,7 +70,7 @@ def step_call(
     wrapper = build_optim_wrapper(model, dict(type=kind, optimizer=dict(optimizer)))
 
     def step() -> float:
-        here = [sample.to(images.device) for sample in samples]  # as the data preprocessor does
+        here = [sample.to(images.device) for sample in samples]  # as in the data preprocessor
         with _autocast(images.device, dtype):
             losses = model.loss(images, here)
         total, _ = model.parse_losses(losses)

@@ -235,7 +235,7 @@ def _varied(settings: dict, variant: str) -> Any:
     try:
         value = ast.literal_eval(value)
     except (ValueError, SyntaxError):
-        pass  # a word
+        pass  # a word such as 'heatmap'
     changed = Config(deepcopy(settings))
     changed.merge_from_dict({key: value})
     try:
@@ -245,6 +245,6 @@ def _varied(settings: dict, variant: str) -> Any:
 
 
 def _decode(codec: Any, maps: Maps) -> Found:
-    values = [value.clone() for value in maps.values()]  # mmpose's codec writes in them
+    values = [value.clone() for value in maps.values()]  # mmpose's codec changes them
     keypoints, _, people = codec.batch_decode(*values)
     return Found(keypoints[0], people[0])

@@ -127,7 +127,7 @@ class NoisyMaps:
         if 'tags' in maps and kind == 'smooth':
             channels, h, w = maps['heatmaps'].shape[1:]
             shift = field(torch.Size([1, 2 * channels, h, w])).view(channels, 2, h, w)
-            # from input pixels to grid_sample's -1 to 1 over the map
+            # convert input pixels to grid_sample's range of -1 to 1
             unit = torch.tensor([2 * EACH_AXIS / side for side in size])
             self.shift = shift.permute(0, 2, 3, 1) * unit
 

@@ -73,7 +73,7 @@ def simple_baseline(ours: Contestant) -> Contestant:
     if 'Hourglass' in backbone['type']:
         stacks = backbone.get('num_stacks', 1)
         name = f'MSRAHeatmap (HourglassNet, {stacks})'
-        # as many halvings as an input side can take
+        # halve as often as the input's sides allow
         backbone = dict(
             type='HourglassNet',
             num_stacks=stacks,

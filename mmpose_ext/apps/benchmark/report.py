@@ -21,7 +21,7 @@ from .rows import Row
 ROW_COLUMNS = tuple(field.name for field in fields(Row))
 #: Axis labels for numeric cases, by the case's last word.
 AXES = {'people': 'people', 'px': 'errors in input pixels'}
-MOST_CASES = 2  # of a measure in the common table; a measure with more has its own table
+MOST_CASES = 2  # a measure with more cases has its own table
 
 
 def write_csv(

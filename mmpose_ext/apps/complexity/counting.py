@@ -60,7 +60,7 @@ def count_complexity(model: nn.Module, input_size: tuple[int, int]) -> Complexit
     def add_convolution(module: nn.Module, _inputs: tuple, output: Tensor) -> None:
         nonlocal conv_macs
         weight = module.weight
-        each = weight.shape[1] * weight[0, 0].numel()  # inputs of one output: C_in / groups * kh kw
+        each = weight.shape[1] * weight[0, 0].numel()  # C_in / groups * kh * kw inputs per output
         if isinstance(module, nn.ConvTranspose2d):
             each = weight.shape[0] // module.groups * weight[0, 0].numel()
         conv_macs += output.numel() * each

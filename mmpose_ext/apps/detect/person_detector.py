@@ -88,7 +88,7 @@ class PersonDetector(PseudoCollateMixin, DetInferencer):
         with default_scope('mmdet'):
             data = [self.pipeline(image) for image in images]
             shapes = [tuple(item['inputs'].shape) for item in data]
-            for shape in dict.fromkeys(shapes):  # no padding to another image's size
+            for shape in dict.fromkeys(shapes):  # avoid padding to another image's size
                 members = [index for index, other in enumerate(shapes) if other == shape]
                 batch = self.collate_fn([data[index] for index in members])
                 for index, sample in zip_equal(members, self.model.test_step(batch)):

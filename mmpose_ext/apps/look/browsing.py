@@ -27,8 +27,8 @@ from mmpose_ext.visualization.painters import Scene, paint
 from mmpose_ext.visualization.skeleton import Skeleton
 
 SPLITS = ('train', 'val')
-COLUMNS = 4  # of the attention's rows
-SHORT_SIDE = 224  # of a tile, in picture pixels: smaller inputs are enlarged
+COLUMNS = 4  # tiles per row of attention maps
+SHORT_SIDE = 224  # least side of a tile in picture pixels
 
 
 def browse(

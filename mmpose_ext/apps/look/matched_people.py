@@ -120,7 +120,7 @@ def _completed(annotation: dict, number: int) -> dict:
     """Return a copy with the keys that the evaluation needs and COCO's format leaves out."""
     visible = annotation['keypoints'][2::3]
     defaults = dict(iscrowd=0, num_keypoints=sum(v > 0 for v in visible))
-    if 'area' not in annotation:  # as CocoMetric with use_area=False
+    if 'area' not in annotation:  # CocoMetric does this with use_area=False
         defaults['area'] = 0.53 * annotation['bbox'][2] * annotation['bbox'][3]
     return {**defaults, **annotation, 'id': number, 'category_id': 1}
 

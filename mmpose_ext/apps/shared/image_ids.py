@@ -39,7 +39,7 @@ class ImageIds:
             images = self.content['images']
             self.table = {PurePath(i['file_name']).as_posix(): i['id'] for i in images}
             bases = Counter(PurePath(name).name for name in self.table)
-            for name, image_id in list(self.table.items()):  # without folders
+            for name, image_id in list(self.table.items()):  # also find names without their folders
                 if bases[PurePath(name).name] == 1:
                     self.table.setdefault(PurePath(name).name, image_id)
 

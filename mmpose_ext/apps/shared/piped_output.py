@@ -33,7 +33,7 @@ class _PipedStream:
         except BrokenPipeError:
             # Python flushes the rest of the buffer at exit; send it nowhere
             os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
-            # not an OSError, which a caller could take for a failed file
+            # an OSError could be taken for a failed file
             raise SystemExit(READER_IS_GONE) from None
 
     def __getattr__(self, name: str) -> Any:

@@ -19,11 +19,11 @@ from .detections import detect
 from .scene import Scene, make_scene
 from .skeleton import KEYPOINT_NAMES, SKELETON
 
-VERSION = 1  # of the pictures; increase it when a seed gives different pictures
+VERSION = 1  # increase it when a seed gives different pictures
 MANIFEST = 'manifest.json'
 SPLITS = ('train', 'val', 'test')
 MOST_IMAGES, MOST_PEOPLE = 1_000_000, 60
-LEAST_PIXELS = 600  # of the image per person
+LEAST_PIXELS = 600  # each person needs this much of the image
 
 
 def generate(

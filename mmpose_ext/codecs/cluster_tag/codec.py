@@ -181,7 +181,7 @@ class ClusterTag(BaseTorchCodec):
             )
         fixed = self.constants(keypoints.device)
         points = (keypoints + 0.5) / fixed['stride'] - 0.5
-        # from further away no patch reaches the map, and the index of a cell could overflow
+        # no patch reaches the map from further away, and the index of a cell could overflow
         far = int(3 * self.sigma) + 2
         points = torch.minimum(points.clamp_(min=-far), fixed['last'] + far)
         cells = points.add(0.5).floor_().long()

@@ -99,7 +99,7 @@ def _image_number(name: object) -> int | None:
 
 def _mpii_box(center: object, scale: object) -> object:
     if not is_row(center, 2) or not all(map(is_number, [*center, scale])):
-        return dict(center=center, scale=scale)  # which the check of boxes refuses
+        return dict(center=center, scale=scale)  # the check of boxes refuses these
     x, y = center
     extent = scale * _MPII_PIXELS
     y = y + 15 * scale if x != -1 else y
@@ -108,7 +108,7 @@ def _mpii_box(center: object, scale: object) -> object:
 
 def _mpii_keypoints(joints: object, visible: object) -> object:
     if not is_row(joints) or not is_row(visible) or len(joints) != len(visible):
-        return dict(joints=joints, joints_vis=visible)  # which the check of keypoints refuses
+        return dict(joints=joints, joints_vis=visible)  # the check of keypoints refuses these
     if not all(is_row(joint, 2) for joint in joints):
         return dict(joints=joints)
     return [value for row, v in zip_equal(joints, visible) for value in (*row, _mark(v))]

@@ -17,7 +17,7 @@ from torch import Tensor
 class StackedHeatmapHead(CPMHead):
     """mmpose's ``CPMHead`` with ``test_cfg.stage``, the index of the stage that predicts.
 
-    For the baseline of composite localization's Figure 4 (b): the accuracy of each stage. The
+    It serves the baseline of composite localization's Figure 4 (b), the accuracy of each stage. The
     last stage predicts by default, as in ``CPMHead``, and the arguments are the same.
     """
 

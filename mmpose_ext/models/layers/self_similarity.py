@@ -75,7 +75,7 @@ class _SelfSimilarityAttention(torch.autograd.Function):
         x, value, out, log_total = ctx.saved_tensors
         grad = grad.contiguous()
         grad_x, grad_value = torch.zeros_like(x), torch.zeros_like(value)
-        mean = (grad * out).sum(2)  # of each row's gradient, weighted by its softmax
+        mean = (grad * out).sum(2)  # the mean of each row's gradient, weighted by its softmax
         for rows, columns in _blocks(x.shape[1], ctx.block):
             logits = x[:, rows] @ x[:, columns].transpose(1, 2)
             weights = (logits - log_total[:, rows, None]).exp_()

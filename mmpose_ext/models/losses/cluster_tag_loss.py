@@ -129,7 +129,7 @@ class ClusterTagLoss(nn.Module):
         if self.tag_window > 1:
             indices, visible = widen(indices, visible, cluster_of, maps['tags'], self.tag_window)
             cells = self.tag_window**2
-            cluster_of, offsets = (  # torch 2.0 reads the size off the device unless it has it
+            cluster_of, offsets = (  # torch 2.0 reads the size off the device unless it gets it
                 values.repeat_interleave(cells, output_size=len(values) * cells)
                 for values in (cluster_of, offsets)
             )

@@ -174,7 +174,7 @@ class CompositeLocalizationLoss(HeatmapOffsetLoss):
 class PeakOffsetLoss(HeatmapOffsetLoss):
     """Mean square error on the heatmaps and on the offsets of the target's peak cell.
 
-    The first comparison of Section 4.3 ("the MSE loss on offsetmaps where the corresponding
+    This is the first comparison of Section 4.3 ("the MSE loss on offsetmaps where the corresponding
     position in the heatmap is the peak", with the traditional Gaussian heatmap loss). Decode with
     the codec's ``decode_from='peak'``, because no other cell's offsets are trained.
     """
@@ -192,9 +192,9 @@ class PeakOffsetLoss(HeatmapOffsetLoss):
 class BinaryHeatmapOffsetLoss(HeatmapOffsetLoss):
     """Binary classification of the cells, and smooth L1 on the offsets of the positive ones.
 
-    The second comparison of Section 4.3, the loss of G-RMI (Papandreou et al., CVPR 2017): a cell
-    is positive within a radius of the keypoint. Here it is the radius at which the target heatmap
-    falls to tau (16 px). The model's heatmaps are logits.
+    This is the second comparison of Section 4.3, the loss of G-RMI (Papandreou et al., CVPR 2017):
+    a cell is positive within a radius of the keypoint. Here it is the radius at which the target
+    heatmap falls to tau (16 px). The model's heatmaps are logits.
     """
 
     from_logits = True
