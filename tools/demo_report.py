@@ -66,7 +66,7 @@ def main() -> None:
     write_png(pictures / 'overview.png', np.vstack(rows))
     for name in ('coco/AP', 'coco/AP .5', 'coco/AP .75', 'coco/AR'):
         print(f'{name:12s} {metrics[name]:.3f}')
-    print(f'{len(pairs)} pictures, truth left and prediction right: {pictures}')
+    print(f'{len(pairs)} pictures (left ground truth, right prediction): {pictures}')
 
 
 if __name__ == '__main__':

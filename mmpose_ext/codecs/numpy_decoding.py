@@ -41,6 +41,8 @@ def decode(outputs: list[np.ndarray], metadata: dict, size: tuple[int, int]) -> 
         return [(points[None], scores[None], scores.mean()[None]) for points, scores in pairs]
     decoding = metadata.get('decoding')
     if decoding is None:
-        raise ValueError("a top-down model's keypoints must be decoded in the graph: export it so")
+        raise ValueError(
+            "a top-down model's keypoints must be decoded in the graph: export it with decode=True"
+        )
     kind, decode_maps = BOTTOM_UP[decoding['codec']]
     return decode_maps(named, kind(**decoding['settings']), size)  # type: ignore[operator]

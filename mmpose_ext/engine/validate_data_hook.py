@@ -86,7 +86,7 @@ class ValidateDataHook(Hook):
                 workers=self.workers,
             )
             if 'format' in {finding.kind for finding in report.findings}:
-                runner.logger.info(f'Not validated: {key[0]} is neither of COCO nor of MPII form')
+                runner.logger.info(f'Not validated: {key[0]} is not in COCO or MPII format')
                 continue
             self._tell(runner, report, len(done))
 
@@ -101,6 +101,6 @@ class ValidateDataHook(Hook):
         (runner.logger.warning if has_errors else runner.logger.info)('\n  '.join(lines))
         if self.stop_on != 'never' and not report.is_ok(strict=self.stop_on == 'warning'):
             raise DataError(
-                f'training data {report.headline()}. They are listed in {path}; mend them, or set '
-                "ValidateDataHook.stop_on='never'"
+                f'training data {report.headline()}. They are listed in {path}; correct them, or '
+                "set ValidateDataHook.stop_on='never'"
             )

@@ -73,8 +73,8 @@ def test_bad_raw_data_is_refused(raw):
         ('nowhere.mat', {}, 'does not exist'),
         ('text.mat', {}, "no MATLAB file with an array 'joints'"),
         ('odd.mat', {}, r'is \(5, 3, 4\)'),
-        ('lsp.mat', dict(last=4), 'images 1 to 4 asked for, but .* holds 1 to 3'),
-        ('lsp.mat', dict(first=0), 'images 0 to 3 asked for'),
+        ('lsp.mat', dict(last=4), 'no images 1 to 4: .* holds 1 to 3'),
+        ('lsp.mat', dict(first=0), 'no images 0 to 3: .* holds 1 to 3'),
     ]
     for name, limits, message in cases:
         with pytest.raises(DataError, match=message):

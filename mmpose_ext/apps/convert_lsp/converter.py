@@ -52,7 +52,7 @@ def convert_lsp(
     last = len(joints) if last is None else last
     if not 1 <= first <= last <= len(joints):
         raise DataError(
-            f'images {first} to {last} asked for, but {joints_file} holds 1 to {len(joints)}'
+            f'there are no images {first} to {last}: {joints_file} holds 1 to {len(joints)}'
         )
     images, annotations = [], []
     for number in range(first, last + 1):

@@ -72,7 +72,7 @@ class PoseInferencer(PseudoCollateMixin, Pose2DInferencer):
         super()._load_weights_to_model(model, checkpoint, cfg)
         if model.dataset_meta is None:
             raise ValueError(
-                f'neither the checkpoint nor config {cfg.filename} tells the keypoints: set '
+                f'neither the checkpoint nor config {cfg.filename} defines the keypoints: set '
                 "train_dataloader.dataset.metainfo=dict(from_file='configs/_base_/datasets/...')"
             )
 

@@ -12,7 +12,7 @@ from mmpose_ext.apps.shared.inputs import Failure
 def report_failures(failures: Sequence[Failure]) -> int:
     """List what failed on the standard error stream; return the exit status, 0 or 1."""
     if failures:
-        print(f'{len(failures)} not done, the rest is:', file=sys.stderr)
+        print(f'{len(failures)} failed, all others are done:', file=sys.stderr)
     for failure in failures:
         print(f'  {failure}', file=sys.stderr)
     return 1 if failures else 0

@@ -92,7 +92,7 @@ class DiskOffsetDecoder:
         check = votes.position.sum().expand(1, sum(widths))
         found = torch.cat([torch.cat(columns, 1), check]).cpu().numpy()
         if not np.isfinite(found).all():
-            raise FloatingPointError('an offset that is followed is NaN or infinite')
+            raise FloatingPointError('an offset that decoding follows is NaN or infinite')
         found = found[:-1]
         plane, position, score, body, end_scores, exists, known, ends, far = np.split(
             found, np.cumsum(widths)[:-1], axis=1

@@ -66,7 +66,7 @@ def test_detect_arguments(calls):
     'answer, status, text',
     [
         ([], 0, ''),
-        ([Failure('a.jpg', 'damaged')], 1, '1 not done, the rest is:\n  a.jpg: damaged'),
+        ([Failure('a.jpg', 'damaged')], 1, '1 failed, all others are done:\n  a.jpg: damaged'),
         (ValueError('no boxes'), 2, 'error: no boxes'),
         (
             ArgumentError('{} needs {}', 'detections', 'ann_file'),

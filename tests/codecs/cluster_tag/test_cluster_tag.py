@@ -182,7 +182,7 @@ def test_wrong_number_of_keypoints():
 def test_wrong_maps():
     codec = make()
     maps = torch.zeros(1, 5, 12, 16)
-    with pytest.raises(ValueError, match='one channel a cluster'):
+    with pytest.raises(ValueError, match='one channel per cluster'):
         codec.batch_decode(dict(heatmaps=maps, tags=maps[:, :4]))
     with pytest.raises(ValueError, match='missing'):
         codec.batch_decode(dict(heatmaps=maps))

@@ -165,5 +165,5 @@ def test_numpy_decodes_vectors_alike(name):
 @pytest.mark.parametrize('channels', [0, 16, 18, 35])
 def test_refuses_tags_of_half_a_pass(channels):
     maps = dict(heatmaps=torch.zeros(1, 17, 8, 8), tags=torch.zeros(1, channels, 8, 8))
-    with pytest.raises(ValueError, match='one channel a cluster'):
+    with pytest.raises(ValueError, match='one channel per cluster'):
         make(17).batch_decode(maps)
