@@ -301,8 +301,8 @@ class ClusterTag(BaseTorchCodec):
         if heatmaps.shape[1] != self.num_clusters or not whole or not same:
             raise ValueError(
                 f'ClusterTag: heatmaps {tuple(heatmaps.shape)} and tags {tuple(tags.shape)} must '
-                f'both be (B, {self.num_clusters}, h, w), one channel per cluster (tags may be from '
-                'several passes).'
+                f'both be (B, {self.num_clusters}, h, w), one channel per cluster (and per pass '
+                'for tags).'
             )
         parts = zip_equal(*self.decoder(heatmaps, tags))
         return tuple(map(list, parts))  # type: ignore[return-value]
