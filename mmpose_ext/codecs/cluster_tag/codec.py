@@ -73,7 +73,9 @@ class ClusterTag(BaseTorchCodec):
        setting").
     5. Place each missing joint at the cell with the right tag and the highest heatmap, as in
        associative embedding. In a cluster of several joints the right tag is the joint's own,
-       within half a delta. This separates two joints whose Gaussians merge into one peak.
+       within half a delta. This separates two joints whose Gaussians merge into one peak. If no
+       cell has a tag within half a ``tag_threshold``, the best one is another person's: the joint
+       is then not found. Its score is 0, and it lies in the middle of the person's keypoints.
     6. Refine keypoints to the top of the Gaussian around them (:class:`.GaussianFit`). Neighbours
        whose tags show that they belong to another keypoint's Gaussian are not used.
 

@@ -61,13 +61,13 @@ class DeviceMaps:
 
     def best_cells(
         self, maps: np.ndarray, wanted: np.ndarray, unit: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """See :meth:`~.people.MapReader.best_cells`."""
         maps = torch.from_numpy(maps).to(self.heatmaps.device)
         asked = np.concatenate([wanted, unit[:, None]], 1)
         asked = torch.from_numpy(asked).to(self.heatmaps.device)
         found = best_cells(self.heatmaps, self.tags, maps, asked[:, :-1], asked[:, -1])
-        return torch.stack(found).cpu().numpy()
+        return tuple(torch.stack(found).cpu().numpy())
 
     def read_cells(self, cells: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """See :meth:`~.people.MapReader.read_cells`."""

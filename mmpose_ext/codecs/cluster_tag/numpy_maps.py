@@ -71,14 +71,14 @@ class NumpyMaps:
 
     def best_cells(
         self, maps: np.ndarray, wanted: np.ndarray, unit: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """See :meth:`~.people.MapReader.best_cells`."""
-        cells = np.empty(len(maps), np.int64)
+        cells, apart = np.empty(len(maps), np.int64), np.empty(len(maps), np.float32)
         for row, (chosen, tag, one) in enumerate(zip(maps, wanted, unit)):
-            difference = rms((self.tags[:, chosen] - tag[:, None]) / one)
-            cost = np.round(difference) * np.float32(100)
-            cells[row] = (cost - self.heatmaps[chosen]).argmin()
-        return cells, self.heatmaps[maps, cells]
+            difference = np.round(rms((self.tags[:, chosen] - tag[:, None]) / one))
+            cells[row] = (difference * np.float32(100) - self.heatmaps[chosen]).argmin()
+            apart[row] = difference[cells[row]]
+        return cells, self.heatmaps[maps, cells], apart
 
     def read_cells(self, cells: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """See :meth:`~.people.MapReader.read_cells`."""

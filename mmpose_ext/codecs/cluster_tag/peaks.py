@@ -62,7 +62,7 @@ def top_peaks(heatmaps: Tensor, tags: Tensor, number: int, kernel: int) -> Tenso
 
 def best_cells(
     heatmaps: Tensor, tags: Tensor, maps: Tensor, wanted: Tensor, unit: Tensor
-) -> tuple[Tensor, Tensor]:
+) -> tuple[Tensor, Tensor, Tensor]:
     """Find the cell where a missing keypoint is most likely, as associative embedding does.
 
     This is the cell with the smallest ``round(|tag - wanted| / unit) * 100 - heatmap``.
@@ -75,11 +75,12 @@ def best_cells(
         unit (Tensor): (P,), the tag difference that counts as one.
 
     Returns:
-        tuple: cells (P,) int64, y * w + x, and the heatmap there (P,).
+        tuple: cells (P,) int64, y * w + x, the heatmap there (P,), and the rounded difference of
+        tags there (P,).
     """
     h, w = heatmaps.shape[1:]
     budget = CELLS_ON_CPU if heatmaps.device.type == 'cpu' else CELLS_ON_GPU
-    found = []
+    found, bests = [], []
     rows = min(len(maps), max(1, budget // (len(tags) * h * w)))
     some_tags, some_heatmaps = tags.new_empty(len(tags), rows, h, w), tags.new_empty(rows, h, w)
     for chosen, tag, one in zip_equal(*(v.split(rows) for v in (maps, wanted, unit))):
@@ -89,11 +90,13 @@ def best_cells(
         difference = _rms(each.sub_(tag.T[..., None, None])).div_(one[:, None, None]).round_()
         likely.sub_(difference, alpha=100)
         # the highest row, then its highest cell: on a CPU a third of the time of a full argmax
-        row = likely.amax(2).argmax(1)
+        best, row = likely.amax(2).max(1)
         inside = likely[torch.arange(len(row), device=row.device), row].argmax(1)
         found.append(row * w + inside)
+        bests.append(best)
     cells = torch.cat(found)
-    return cells, heatmaps.flatten(1)[maps, cells]
+    scores = heatmaps.flatten(1)[maps, cells]
+    return cells, scores, ((scores - torch.cat(bests)) / 100).round_()
 
 
 def _rms(differences: Tensor) -> Tensor:

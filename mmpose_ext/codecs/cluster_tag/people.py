@@ -25,7 +25,7 @@ class MapReader(Protocol):
 
     def best_cells(
         self, maps: np.ndarray, wanted: np.ndarray, unit: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Find the cells where missing keypoints are most likely.
 
         Args:
@@ -34,7 +34,8 @@ class MapReader(Protocol):
             unit (np.ndarray): (P,) float32, the tag difference that counts as one.
 
         Returns:
-            tuple: cells (P,), y * w + x, and the heatmap there (P,).
+            tuple: cells (P,), y * w + x, the heatmap there (P,), and how many units the tag there
+            differs (P,), rounded.
         """
 
     def read_cells(self, cells: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -151,16 +152,21 @@ class PeopleFinder:
             slots = missing[1]
             offsets = self.slot_place[slots] * self.settings.delta
             wanted = references[missing[0]] + offsets[:, None]
-            cells[missing], scores[missing] = reader.best_cells(
-                maps[missing], wanted.astype(np.float32), self.unit[slots]
+            unit = self.unit[slots]
+            filled, heights, apart = reader.best_cells(
+                maps[missing], wanted.astype(np.float32), unit
             )
+            own = apart * unit < self.settings.tag_threshold * 0.5
+            cells[missing], scores[missing] = np.where(own, filled, -1), heights * own
         found = cells >= 0
         width = reader.size[0]
         points = np.stack([cells % width, cells // width], -1).astype(np.float32)
-        points[~found] = 0
         if self.settings.refine and found.any():
             tolerance = self.unit[found.nonzero()[1]] * np.float32(0.5)
             points[found] += self.tops(reader, maps[found], cells[found], tolerance)
+        if not found.all():
+            middle = (points * found[..., None]).sum(1) / found.sum(1)[:, None]
+            points = np.where(found[..., None], points, middle[:, None])
         points = (points[:, self.slot_of] + 0.5) * self.stride - 0.5
         scores = scores[:, self.slot_of]
         ends = np.cumsum(counts)[:-1]

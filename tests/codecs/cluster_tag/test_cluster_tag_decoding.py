@@ -96,6 +96,23 @@ def test_a_missing_joint_is_filled_in_where_its_tag_is():
     assert bare[1][0][nearest[0], 9] == 0
 
 
+@pytest.mark.parametrize('name', ['3', '5', '17'])
+def test_a_missing_joint_is_not_filled_in_with_anothers(name):
+    """Where no cell has the person's tag: no score, and the middle of the person's keypoints."""
+    codec = make(CLUSTERS[name])
+    people = scattered_people(3)
+    unlabelled = codec.clusters[codec.cluster_of[9]]
+    people[0, unlabelled, 2] = 0
+    keypoints, scores, _ = codec.batch_decode(perfect_maps(codec, [people]))
+    found = people[0, :, 2] > 0
+    distance = np.abs(keypoints[0][:, found] - people[0, found, :2]).max((1, 2))
+    person = distance.argmin()
+    assert distance[person] < 0.1
+    assert (scores[0][person, unlabelled] == 0).all() and (scores[0][person, found] > 0.5).all()
+    middle = keypoints[0][person, found].mean(0)
+    np.testing.assert_allclose(keypoints[0][person, unlabelled] - middle, 0, atol=1e-3)
+
+
 def test_a_peak_with_a_wrong_offset_is_dropped():
     codec = make(3, fill_missing=False)
     people = scattered_people(1)
@@ -149,12 +166,14 @@ def test_best_cells_as_the_slow_reference(passes):
     heatmaps, tags = torch.rand(3, 9, 8), torch.randn(passes, 3, 9, 8) * 3
     maps = torch.tensor([2, 0, 1, 1, 0] * 200)  # more than one chunk
     wanted, unit = torch.randn(1000, passes), torch.rand(1000) + 0.1
-    cells, values = best_cells(heatmaps, tags, maps, wanted, unit)
+    cells, values, apart = best_cells(heatmaps, tags, maps, wanted, unit)
     for p, m in enumerate(maps.tolist()):
         distance = sum((tags[t, m] - wanted[p, t]) ** 2 for t in range(passes)) / passes
-        cost = (distance.sqrt() / unit[p]).round() * 100 - heatmaps[m]
+        units = (distance.sqrt() / unit[p]).round()
+        cost = units * 100 - heatmaps[m]
         assert cost.flatten()[cells[p]] == cost.min()
         assert values[p] == heatmaps[m].flatten()[cells[p]]
+        assert apart[p] == units.flatten()[cells[p]]
 
 
 @pytest.mark.parametrize(

@@ -152,14 +152,19 @@ def test_grouping_of_vectors_as_the_slow_reference(passes, seed):
 @pytest.mark.parametrize('name', ['17', '5'])
 def test_numpy_decodes_vectors_alike(name):
     codec, people = make(CLUSTERS[name]), scattered_people(4)
-    people[0, 3:6, 2] = 0  # to be filled in
+    people[0, 5, 2] = 0  # nowhere to be filled in
     maps = stacked(*(perfect_maps(codec, [people], [8.0 * np.arange(4)[::s]]) for s in (1, -1)))
+    seen = people.copy()
+    seen[0, 3:5, 2] = 0  # to be filled in
+    maps['heatmaps'] = perfect_maps(codec, [seen])['heatmaps'] + 0.05 * maps['heatmaps']
     maps['tags'] += 0.004 * torch.randn(maps['tags'].shape)
     expected = codec.batch_decode(maps)
     arrays = {key: value.numpy() for key, value in maps.items()}
     (found,) = decode_cluster_tag(arrays, codec.settings, (SIZE, SIZE))
     for one, other in zip(found, expected):
         np.testing.assert_allclose(one, other[0], atol=1e-3)
+    assert (found[1] < 0.5).sum() >= 3
+    assert (found[1] == 0).sum() == (name == '17')  # the neighbours' tags fit in clusters of many
 
 
 @pytest.mark.parametrize('channels', [0, 16, 18, 35])
