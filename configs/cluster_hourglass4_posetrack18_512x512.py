@@ -21,7 +21,6 @@ codec = dict(
     metainfo=metainfo,
     sigma=2,
     delta=0.03,
-    tag_threshold=4.0,
     draw_on_device=True,
 )
 train_pipeline = [

@@ -6,7 +6,6 @@ codec = dict(
     clusters=17,
     sigma=2,
     delta=0.03,
-    tag_threshold=4.0,  # the margin of the loss
     draw_on_device=True,  # every stack draws its clusters from the points
 )
 train_pipeline = [

@@ -27,8 +27,8 @@ class ClusterTagSettings:
             public code of associative embedding.
         tag_threshold (float): How far a tag may lie from the tags that a person can have and still
             belong to this person. It is also the tag difference that counts as one where such
-            differences are rounded. Defaults to 4, the default margin of the loss between people's
-            references. Associative embedding, whose margin is 0.707, uses 1.
+            differences are rounded. Defaults to 5, for the loss's default margin of 4 between
+            people's references. Associative embedding, whose margin is 0.707, uses 1.
         nms_kernel (int, optional): Edge of the window, in cells, in which a peak must be the
             maximum; odd. Defaults to None: 7 if all clusters have one joint, where noise makes
             several peaks of one keypoint, and 3 if not, where peaks of different joints are close.
@@ -54,7 +54,7 @@ class ClusterTagSettings:
     delta: float = 0.03
     max_people: int = 30
     score_threshold: float = 0.2
-    tag_threshold: float = 4.0
+    tag_threshold: float = 5.0
     nms_kernel: int | None = None
     order: tuple[int, ...] | None = None
     offset_tolerance: float | None = 0.5

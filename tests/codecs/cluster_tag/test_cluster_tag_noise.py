@@ -67,8 +67,8 @@ def test_errors_of_a_trained_model(kind):
 def test_the_default_is_the_best_of_its_neighbours(shared_data, apart, kind):
     """On COCO's people, at errors of a trained model."""
     data = coco_people(shared_data)
-    scores = decode_noisy(data, [3.0, 4.0, 5.0], apart, 0.8, kind)
-    assert ClusterTag((SIZE, SIZE), (MAPS, MAPS)).settings.tag_threshold == 4
+    scores = decode_noisy(data, [4.0, 5.0, 6.0], apart, 0.8, kind)
+    assert ClusterTag((SIZE, SIZE), (MAPS, MAPS)).settings.tag_threshold == 5
     people = sum(annotation['num_keypoints'] > 0 for annotation in data['annotations'])
     assert abs(scores[1][0] - people) <= 0.03 * people
     assert scores[1][1] > max(ap for _, ap in scores) - 0.002, scores
@@ -87,7 +87,7 @@ def test_table_of_the_page(shared_data):
             for kind in ('independent', 'smooth'):
                 scores = decode_noisy(data, [3.0, 4.0, 5.0, 6.0], apart, rms, kind)
                 print(apart, rms, kind, *(f'{found} / {ap:.3f}' for found, ap in scores))
-                assert scores[1][1] > 0.97
+                assert scores[2][1] > 0.97
 
 
 @pytest.mark.parametrize('kind', ['independent', 'smooth'])
@@ -104,11 +104,11 @@ def test_noisy_heatmaps_and_associative_embedding(root, kind):
 
 @pytest.mark.long
 def test_no_neighbour_of_a_default_is_better(root, shared_data):
-    """Up to the errors of a trained network, on COCO's people; a tie is within half a percent."""
-    neighbours = dict(nms_kernel=(5, 9), score_threshold=(0.1, 0.3), tag_threshold=(3.0, 5.0))
+    """With errors of 0 to 5 px, on COCO's people; a tie is within half a percent."""
+    neighbours = dict(nms_kernel=(5, 9), score_threshold=(0.1, 0.3), tag_threshold=(4.0, 6.0))
     vary = tuple(f'{name}={value}' for name, both in neighbours.items() for value in both)
     file = str(shared_data / 'coco-real' / 'val.json')
-    settings = Settings(strengths=(0.0, 1.0, 3.0), annotations=file, vary=vary)
+    settings = Settings(strengths=(0.0, 1.0, 3.0, 5.0), annotations=file, vary=vary)
     rows, _ = run_benchmark(root / 'configs' / CONFIG, settings, 'noise')
     values = {}
     for row in rows:
@@ -120,6 +120,6 @@ def test_no_neighbour_of_a_default_is_better(root, shared_data):
         return ((ap + ar - np.abs(found - people) / people) / 2).mean()
 
     own = merit('ClusterTag')
-    assert own > 0.92
+    assert own > 0.9
     for name in vary:
         assert merit(name) < own + 0.005, name

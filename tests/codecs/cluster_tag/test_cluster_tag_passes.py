@@ -104,9 +104,9 @@ def test_more_passes_decode_noisier_tags():
         maps = stacked(
             *(perfect_maps(codec, [people], [8.0 * rng.permutation(20)]) for _ in range(passes))
         )
-        maps['tags'] += 1.4 * torch.randn(maps['tags'].shape, generator=generator)
+        maps['tags'] += 2.2 * torch.randn(maps['tags'].shape, generator=generator)
         found[passes] = len(codec.batch_decode(maps)[0][0])
-    assert found[4] == 20 < found[1]
+    assert found[4] == 20 < found[1] - 2
 
 
 def slow_matching(cluster, tags, scores, threshold, order):
