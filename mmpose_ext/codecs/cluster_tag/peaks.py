@@ -100,7 +100,7 @@ def best_cells(
 
 
 def _rms(differences: Tensor) -> Tensor:
-    """Root mean square over the first dimension, the passes; the differences are overwritten."""
+    """Return the root mean square over the passes (first dimension); overwrite differences."""
     if len(differences) == 1:
         return differences[0].abs_()
     return differences.square_().mean(0).sqrt_()

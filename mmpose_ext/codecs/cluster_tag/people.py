@@ -239,7 +239,7 @@ class PeopleFinder:
 
 
 def rms(differences: np.ndarray) -> np.ndarray:
-    """Root mean square over the first axis, the passes."""
+    """Return the root mean square over the first axis, the passes."""
     if len(differences) == 1:
         return np.abs(differences[0])
     return np.sqrt(np.square(differences).mean(0))

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""What a perfect model would predict for given people: maps for the tests of ClusterTag."""
+"""Maps that a perfect model would predict for given people, for the tests of ClusterTag."""
 
 import numpy as np
 import torch
@@ -13,7 +13,7 @@ FLIP = [0, 2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11, 14, 13, 16, 15]
 
 
 def perfect_maps(codec, people, references=None):
-    """Heatmaps as drawn; in each cell the tag of the cluster's nearest keypoint.
+    """Return drawn heatmaps, and in each cell the tag of the cluster's nearest keypoint.
 
     Args:
         codec (ClusterTag): Draws the heatmaps.
@@ -46,7 +46,7 @@ def perfect_maps(codec, people, references=None):
 
 
 def match_people(found, expected):
-    """For each expected person (N, K, 2) the found one that is nearest to it."""
+    """Return the nearest found person for each expected person (N, K, 2)."""
     distance = np.abs(found[None] - expected[:, None]).max((2, 3))
     return distance.argmin(1), distance.min(1)
 
@@ -56,7 +56,7 @@ def make(clusters, **kwargs):
 
 
 def scattered_people(number, seed=0):
-    """People (N, 17, 3) whose keypoints lie at least 2 cells apart."""
+    """Return people (N, 17, 3) whose keypoints are at least 2 cells apart."""
     rng = np.random.default_rng(seed)
     spots = rng.permutation(21 * 21)[: number * 17]
     points = (

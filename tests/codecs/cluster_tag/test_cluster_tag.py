@@ -25,7 +25,7 @@ def random_people(number, seed=0, margin=0):
 
 
 def draw_slowly(codec, people, visible):
-    """Sections 3.2 and 3.3 keypoint by keypoint and cell by cell."""
+    """Draw by Sections 3.2 and 3.3, keypoint by keypoint and cell by cell."""
     w, h = codec.heatmap_size
     reach = int(3 * codec.sigma)
     heatmaps = np.zeros((codec.num_clusters, h, w))
@@ -74,7 +74,7 @@ def test_single_clusters_are_the_udp_heatmaps_of_mmpose():
 
 
 def test_degenerate_people():
-    """Far outside (also beyond what an int64 holds), all unlabelled, the same person twice."""
+    """People are far outside (even beyond int64), unlabelled, or the same person twice."""
     codec = make()
     people, visible = random_people(4)
     people[0] = 1e30
@@ -133,7 +133,7 @@ def test_flipped_maps_are_the_maps_of_flipped_people(clusters):
         dict(heatmaps=maps, tags=tags), dict(heatmaps=flipped, tags=-tags), FLIP
     )
     torch.testing.assert_close(merged['heatmaps'], maps, atol=1e-5, rtol=0)
-    # in clusters of several joints the mirrored input's say nothing: they have partners' offsets
+    # in clusters of several joints, the mirrored tags do not count: they have partners' offsets
     passes = [tags] if codec.num_clusters < 17 else [tags, -tags[:, FLIP].flip(-1)]
     assert torch.equal(merged['tags'], torch.cat(passes, 1))
 
@@ -191,7 +191,7 @@ def test_wrong_maps():
     for broken in (dict(heatmaps=bad, tags=maps), dict(heatmaps=maps + 1, tags=bad)):
         with pytest.raises(ValueError, match='NaN or infinite'):
             codec.batch_decode(broken)
-    spread = torch.full((1, 5, 12, 16), 0.3)  # all tags alike: an infinite peak comes to be matched
+    spread = torch.full((1, 5, 12, 16), 0.3)  # with equal tags, an infinite peak is matched
     for channel in range(5):
         flat = spread.clone()
         flat[0, channel, 3, 3] = torch.inf

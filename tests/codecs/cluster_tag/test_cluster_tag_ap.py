@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Perfect maps decode perfectly: AP of ClusterTag on ground truth, by COCO's own evaluation."""
+"""Perfect maps decode perfectly, by COCO's own evaluation of ClusterTag on ground truth."""
 
 import contextlib
 import io
@@ -28,7 +28,7 @@ SETTINGS = {'1': 1, '3': 3, '5': 5, '17': 17, 'named': NAMED}
 
 
 def coco_people(folder):
-    """The real images' ground truth, in one COCO dict, and its people."""
+    """Return the real images' ground truth as one COCO dict, and its people."""
     data = {'images': [], 'annotations': [], 'categories': None}
     for split in ('train', 'val'):
         part = json.loads((folder / 'coco-real' / f'{split}.json').read_text())
@@ -41,7 +41,7 @@ def coco_people(folder):
 
 
 def synthetic_people(numbers):
-    """Scenes of 640x480 with the given numbers of people, as a COCO dict."""
+    """Make scenes of 640x480 with the given numbers of people, as a COCO dict."""
     data = {'images': [], 'annotations': [], 'categories': [dict(id=1, name='person')]}
     for image_id, number in enumerate(numbers, 1):
         data['images'].append(dict(id=image_id, width=640, height=480))
@@ -62,7 +62,7 @@ def synthetic_people(numbers):
 
 
 def people_of_images(data):
-    """Each image's id, its people (N, 17, 3) scaled so that its longer side fits, the scale."""
+    """Yield each image's id, its people (N, 17, 3) scaled to fit the input, and the scale."""
     people = {image['id']: [] for image in data['images']}
     for annotation in data['annotations']:
         if annotation['num_keypoints']:
@@ -75,7 +75,7 @@ def people_of_images(data):
 
 
 def decode_all(data, codec):
-    """COCO results of perfect maps of all images."""
+    """Return COCO results of perfect maps of all images."""
     results = []
     for image, persons, scale in people_of_images(data):
         keypoints, scores, person_scores = codec.batch_decode(perfect_maps(codec, [persons]))
@@ -91,7 +91,7 @@ def average_precision(data, results):
         truth.dataset = data
         truth.createIndex()
         evaluation = COCOeval(truth, truth.loadRes(results), 'keypoints')
-        evaluation.params.maxDets = [30]  # COCO's 20 would leave out people of crowded images
+        evaluation.params.maxDets = [30]  # COCO's limit of 20 would exclude people in crowds
         evaluation.evaluate()
         evaluation.accumulate()
     precision = evaluation.eval['precision'][..., 0, 0]  # all areas
@@ -103,9 +103,9 @@ def check(data, setting, step, least):
     assert average_precision(data, decode_all(data, codec)) >= least
 
 
-# What falls short with references of any value: people of whom neither a first nor a last place of
-# a cluster is labelled, whose places may all be shifted (20 %, 8 % and 5 % of the people with 1, 3
-# and 5 clusters). Everywhere: keypoints of one cluster in the same cell.
+# With references of any value, people without a labelled keypoint at a first or last place of a
+# cluster fall short, because all their places may be shifted (20 %, 8 % and 5 % of the people with
+# 1, 3 and 5 clusters). In all settings, keypoints of one cluster may share a cell.
 @pytest.mark.long
 @pytest.mark.parametrize(
     'setting, step, least',
@@ -129,12 +129,12 @@ def test_ap_on_real_people(shared_data, setting, step, least):
 @pytest.mark.parametrize('step', [None, 80.0])
 @pytest.mark.parametrize('setting', SETTINGS)
 def test_ap_on_crowds(setting, step):
-    """Up to 30 people an image. With one cluster, shifted places again without a step."""
+    """Images have up to 30 people. With one cluster and no step, places are shifted here too."""
     least = 0.88 if setting == '1' and step is None else 0.95
     check(synthetic_people([30, 30, 20, 10, 5]), setting, step, least)
 
 
 @pytest.mark.parametrize('setting', ['1', '5', '17'])
 def test_ap_on_some_people(setting):
-    """The quick part of the above."""
+    """This is the quick part of the tests above."""
     check(synthetic_people([6, 3]), setting, 80.0, 0.99)

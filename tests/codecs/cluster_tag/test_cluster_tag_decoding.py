@@ -40,14 +40,14 @@ def test_perfect_maps_decode_perfectly(name, number):
 
 @pytest.mark.parametrize('name', ['1', '5', '17'])
 def test_tags_may_drift(name):
-    """By a fifth of the offset within a cluster, or by 0.2 in clusters of one joint."""
+    """Tags may drift by a fifth of the offset within a cluster, or by 0.2 with one joint each."""
     codec = make(CLUSTERS[name], delta=0.3)
     people = scattered_people(5)
     maps = perfect_maps(codec, [people], [np.arange(5) * 12.0])
     drift = 0.06 if name != '17' else 0.2
     maps['tags'] += (torch.rand_like(maps['tags']) - 0.5) * 2 * drift
     keypoints = codec.batch_decode(maps)[0][0]
-    # refinement may lose a neighbour whose tag drifted away
+    # refinement may lose a neighbour whose tag has drifted away
     assert match_people(keypoints, people[..., :2])[1].max() < 2
 
 
@@ -66,7 +66,7 @@ def test_images_of_a_batch_do_not_mix():
 
 
 def test_more_people_than_the_most():
-    """Those with the highest scores are kept; all are drawn."""
+    """The people with the highest scores are kept, but all are drawn."""
     codec = make(17, max_people=3)
     people = scattered_people(5)
     maps = perfect_maps(codec, [people])
@@ -98,7 +98,7 @@ def test_a_missing_joint_is_filled_in_where_its_tag_is():
 
 @pytest.mark.parametrize('name', ['3', '5', '17'])
 def test_a_missing_joint_is_not_filled_in_with_anothers(name):
-    """Where no cell has the person's tag: no score, and the middle of the person's keypoints."""
+    """Without a cell with the person's tag, a joint gets no score and the person's centre."""
     codec = make(CLUSTERS[name])
     people = scattered_people(3)
     unlabelled = codec.clusters[codec.cluster_of[9]]
@@ -128,10 +128,10 @@ def test_a_peak_with_a_wrong_offset_is_dropped():
 
 @pytest.mark.parametrize('seed', range(6))
 def test_single_joints_group_as_mmpose(seed):
-    """Peaks of people whose tags are 2.2 apart and drift by 0.2.
+    """Peaks of people whose tags are 2.2 apart and drift by 0.2 are grouped as by mmpose.
 
-    All have the first keypoint, and there are no false peaks: with more peaks than people mmpose
-    minimises the distances of those too that are then refused, which leaves ties.
+    All people have the first keypoint, and there are no false peaks. With more peaks than people,
+    mmpose also minimises the distances of peaks that it then refuses, which leaves ties.
     """
     rng = np.random.default_rng(seed)
     number, most = 6, 8
@@ -191,7 +191,7 @@ def test_match_places(offsets, places):
 
 
 def test_places_are_scipys():
-    """Of people with clusters of 1 to 6 joints and fewer peaks, all at once."""
+    """Places of people with clusters of 1 to 6 joints and fewer peaks agree with scipy, at once."""
     rng = np.random.default_rng(0)
     sizes = rng.integers(1, 7, 200)
     offsets = rng.normal(2, 3, (200, 6))
@@ -213,11 +213,11 @@ def test_matching_without_scipy(monkeypatch):
 @pytest.mark.parametrize('capacity', [1, 3])
 @pytest.mark.parametrize('match', [match_rows, match_rows_in_numpy])
 def test_matching_is_optimal(shape, capacity, match):
-    """As many rows as scipy's of copied columns, at the same cost; the same where it is unique."""
+    """The match has scipy's rows (with copied columns) and cost, and is the same if unique."""
     for seed in range(20):
         rng = np.random.default_rng(seed)
         cost = rng.normal(size=shape)
-        if seed % 2:  # distances on a line, and forbidden pairs: many optima
+        if seed % 2:  # distances on a line and forbidden pairs give many optima
             cost = np.abs(rng.normal(size=shape[:1])[:, None] - rng.normal(size=shape[1:]))
             cost = np.where(cost < 1, cost, np.inf)
         column = match(cost, capacity)
@@ -245,7 +245,7 @@ person = st.lists(st.tuples(coordinate, coordinate, st.booleans()), min_size=17,
     name=st.sampled_from(sorted(CLUSTERS)),
 )
 def test_any_people(people, twice, name):
-    """None, unlabelled, one keypoint, outside, on the border, the same person twice."""
+    """The image has nobody, or unlabelled, partial, outside, border or repeated people."""
     codec = CODECS[name]
     people = np.array(people * (2 if twice else 1), dtype=np.float32).reshape(-1, 17, 3)
     drawn = codec.encode(people[..., :2], people[..., 2])

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Decoding of maps that err as networks do: in the tags alone, and in heatmaps and tags."""
+"""Decoding of maps with errors like a network's: in tags only, and in heatmaps and tags."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ CONFIG = 'cluster_hourglass4_512x512.py'
 
 
 def smooth(errors):
-    """Errors alike over some four cells, as strong as before."""
+    """Smooth errors over about four cells, and keep their strength."""
     errors = avg_pool2d(avg_pool2d(errors, 5, 1, 2), 5, 1, 2)
     return errors / errors.square().mean().sqrt()
 
 
 def decode_noisy(data, thresholds, apart, rms, kind):
-    """For each threshold the number of people found, and their AP."""
+    """Return the number of people found and their AP for each threshold."""
     codecs = [ClusterTag((SIZE, SIZE), (MAPS, MAPS), tag_threshold=t) for t in thresholds]
     results = [[] for _ in thresholds]
     for number, (image, persons, scale) in enumerate(people_of_images(data)):
@@ -50,9 +50,9 @@ def decode_noisy(data, thresholds, apart, rms, kind):
 
 @pytest.mark.parametrize('kind', ['independent', 'smooth'])
 def test_errors_of_a_trained_model(kind):
-    """Tags that err by 0.8 where the loss asks for 4 between people: 3 % more or fewer at most.
+    """If tags err by 0.8 with a margin of 4, at most 3 % more or fewer people are found.
 
-    Associative embedding's threshold, 1, belongs to its own margin.
+    Associative embedding's threshold of 1 belongs to its own margin.
     """
     data = synthetic_people([10, 6, 3])
     default = ClusterTag((SIZE, SIZE), (MAPS, MAPS)).settings.tag_threshold
@@ -65,7 +65,7 @@ def test_errors_of_a_trained_model(kind):
 @pytest.mark.parametrize('kind', ['independent', 'smooth'])
 @pytest.mark.parametrize('apart', [6.0, 8.0])
 def test_the_default_is_the_best_of_its_neighbours(shared_data, apart, kind):
-    """On COCO's people, at errors of a trained model."""
+    """The default is best on COCO's people, with the errors of a trained model."""
     data = coco_people(shared_data)
     scores = decode_noisy(data, [4.0, 5.0, 6.0], apart, 0.8, kind)
     assert ClusterTag((SIZE, SIZE), (MAPS, MAPS)).settings.tag_threshold == 5
@@ -76,7 +76,7 @@ def test_the_default_is_the_best_of_its_neighbours(shared_data, apart, kind):
 
 @pytest.mark.long
 def test_table_of_the_page(shared_data):
-    """What docs/cluster-wise.md shows (``-s`` prints it)."""
+    """This computes the table of docs/cluster-wise.md (``-s`` prints it)."""
     data = coco_people(shared_data)
     shown = {a['image_id'] for a in data['annotations'] if a['num_keypoints']}
     data['images'] = [image for image in data['images'] if image['id'] in shown][::6]
@@ -92,7 +92,7 @@ def test_table_of_the_page(shared_data):
 
 @pytest.mark.parametrize('kind', ['independent', 'smooth'])
 def test_noisy_heatmaps_and_associative_embedding(root, kind):
-    """At the errors of a trained network: people within 3 %, and AP no lower than mmpose's."""
+    """At a trained network's errors, people are within 3 %, and AP is not below mmpose's."""
     settings = Settings(people=(5, 30), batch=1, strengths=(3.0,), errors=(kind,))
     rows, _ = run_benchmark(root / 'configs' / CONFIG, settings, 'noise')
     values = {(row.measure.split(',')[0], row.contestant.split(',')[0]): row.median for row in rows}
@@ -104,7 +104,7 @@ def test_noisy_heatmaps_and_associative_embedding(root, kind):
 
 @pytest.mark.long
 def test_no_neighbour_of_a_default_is_better(root, shared_data):
-    """With errors of 0 to 5 px, on COCO's people; a tie is within half a percent."""
+    """The people are COCO's, with errors of 0 to 5 px; a tie is within half a percent."""
     neighbours = dict(nms_kernel=(5, 9), score_threshold=(0.1, 0.3), tag_threshold=(4.0, 6.0))
     vary = tuple(f'{name}={value}' for name, both in neighbours.items() for value in both)
     file = str(shared_data / 'coco-real' / 'val.json')

@@ -22,7 +22,7 @@ from mmpose_ext.codecs.cluster_tag.numpy_maps import decode_cluster_tag
 
 
 def stacked(*maps):
-    """Heatmaps of the first, tags of all."""
+    """Return the heatmaps of the first pass and the tags of all passes."""
     tags = torch.cat([one['tags'] for one in maps], 1)
     return dict(heatmaps=maps[0]['heatmaps'], tags=tags)
 
@@ -56,7 +56,7 @@ def test_one_pass_may_tell_people_apart_that_others_do_not(name):
 
 @pytest.mark.parametrize('name', ['17', '5'])
 def test_mirrored_maps(name):
-    """A person's tags are others in the mirror image, and its joints have their partners' place."""
+    """In the mirror image, a person has other tags, and joints have their partners' places."""
     codec, people = make(CLUSTERS[name]), scattered_people(4)
     mirrored = people[:, FLIP]
     mirrored[..., 0] = SIZE - 1 - mirrored[..., 0]
@@ -66,7 +66,7 @@ def test_mirrored_maps(name):
     torch.testing.assert_close(maps['heatmaps'], upright['heatmaps'], atol=1e-4, rtol=0)
     single = codec.num_clusters == codec.num_keypoints
     assert maps['tags'].shape[1] == codec.num_clusters * (2 if single else 1)
-    if single:  # the first two people are told apart by the mirrored pass
+    if single:  # only the mirrored pass separates the first two people
         check(codec, maps, people)
 
 
@@ -87,14 +87,14 @@ def test_scales_merge_at_the_largest_edge_to_edge(name):
         merged = large.merge_scales(order)
         assert merged['heatmaps'].shape[-2:] == (MAPS, MAPS)
         assert merged['tags'].shape[1] == 2 * large.num_clusters
-    if name == '17':  # tags between two people's are no offsets
+    if name == '17':  # tags between two people's tags are no offsets
         check(large, large.merge_scales(maps), people, 2.5)
     only = large.merge_scales(maps, [0])
     assert torch.equal(only['tags'], maps[0]['tags'])
 
 
 def test_more_passes_decode_noisier_tags():
-    """The distance is a root mean square, so errors of each pass add up to no more."""
+    """The distance is a root mean square, so the errors of several passes do not add up."""
     people = scattered_people(20)
     codec = make(17)
     generator = torch.Generator().manual_seed(0)
@@ -110,7 +110,7 @@ def test_more_passes_decode_noisier_tags():
 
 
 def slow_matching(cluster, tags, scores, threshold, order):
-    """Associative embedding's public grouping, in words: people as lists of vectors."""
+    """Group like associative embedding's public code, with people as lists of vectors."""
     people, owner = [], {}
     for c in order:
         rows = np.flatnonzero(cluster == c)
@@ -137,7 +137,7 @@ def slow_matching(cluster, tags, scores, threshold, order):
 @pytest.mark.parametrize('passes', [1, 2, 5])
 @pytest.mark.parametrize('seed', range(4))
 def test_grouping_of_vectors_as_the_slow_reference(passes, seed):
-    """People far enough apart in the mean over passes that greedy matching is optimal."""
+    """People are so far apart in the mean over passes that greedy matching is optimal."""
     rng = np.random.default_rng(seed)
     references = 6 * rng.permutation(4)[:, None] + 20 * rng.integers(0, 3, (4, passes))
     cluster = np.repeat(np.arange(9), 4)

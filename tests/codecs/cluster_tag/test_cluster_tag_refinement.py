@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Keypoints between cells: exact on Gaussians, and good where single cells err."""
+"""Keypoints between cells are exact on Gaussians, and good if single cells err."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ from mmpose_ext.codecs.cluster_tag.refinement import GaussianFit
 
 
 def steps_of(fit):
-    """The square's cells (S, 2), [x, y] from its centre."""
+    """Return the square's cells (S, 2), [x, y] from its centre."""
     return np.stack(np.meshgrid(fit.ticks, fit.ticks), -1).reshape(-1, 2)
 
 
@@ -27,7 +27,7 @@ def some_tops(number=200, reach=1.0):
 
 
 def least_squares(values, usable, steps, sigma):
-    """One keypoint's fit by numpy's solver: level + slope * step + bend * step^2."""
+    """Fit level + slope * step + bend * step^2 for one keypoint by numpy's solver."""
     chosen = usable & (values > 0)
     step, value = steps[chosen].astype(np.float64), values[chosen].astype(np.float64)
     fall = np.square(step).sum(-1, keepdims=True) / (2 * sigma**2)
@@ -64,7 +64,7 @@ def test_the_fit_is_weighted_least_squares():
 
 
 def test_errors_of_single_cells_average_out():
-    """They move the highest cell by a cell (RMS), the top by a quarter of that."""
+    """Errors move the highest cell by a cell (RMS), and the top by a quarter of that."""
     fit = GaussianFit(2.0)
     rng = np.random.default_rng(2)
     tops = some_tops(500)
@@ -81,7 +81,7 @@ def test_errors_of_single_cells_average_out():
     + [((1.4, 1.4), True), ((0.7, 0.7), True)],
 )
 def test_other_widths_than_sigma_hardly_matter(widths, half):
-    """Of a trained network's peaks, and of a mean over several scales."""
+    """A trained network's peaks and a mean over several scales have other widths."""
     fit = GaussianFit(2.0)
     tops, steps = some_tops(reach=0.5), steps_of(fit)
     values = gaussians(tops, steps, 2.0, widths)
@@ -90,7 +90,7 @@ def test_other_widths_than_sigma_hardly_matter(widths, half):
 
 
 def test_nothing_to_fit():
-    """No cell, the cell alone, one column, values that are not positive; no keypoint."""
+    """There is no cell, one cell, one column, no positive value, or no keypoint."""
     fit = GaussianFit(2.0)
     values = gaussians(np.full((4, 2), 0.3), steps_of(fit), 2.0)
     usable = np.zeros(values.shape, bool)
@@ -105,9 +105,9 @@ def test_nothing_to_fit():
 
 @pytest.mark.parametrize('passes', [1, 2])
 def test_other_keypoints_gaussians_are_left_out(passes):
-    """Two Gaussians 1.4 cells apart, told apart by their tags; and one at the border.
+    """Two Gaussians are 1.4 cells apart and differ in their tags; a third is at the border.
 
-    In the second pass the first two people have the same tags.
+    In the second pass, the first two people have the same tags.
     """
     x = torch.arange(12.0)
     centres = [(5.3, 4.2), (6.7, 4.2), (-0.3, 8.0)]

@@ -28,7 +28,7 @@ def test_presets_are_partitions_that_mirror(number, sizes):
 
 
 def test_presets_go_by_name():
-    """The same partition where the data set counts its keypoints in another order."""
+    """The partition is the same if the data set numbers its keypoints in another order."""
     backwards = NAMES[::-1]
     expected = [[NAMES[k] for k in cluster] for cluster in make_clusters(5, NAMES)]
     assert [[backwards[k] for k in cluster] for cluster in make_clusters(5, backwards)] == expected
