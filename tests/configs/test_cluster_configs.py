@@ -68,7 +68,7 @@ def test_config_agrees_with_itself(root, name):
         assert (largest / trained, least / trained) == (2, 0.5)
     else:
         assert resize.input_size == codec.input_size
-    # the threshold is about the margin: 4 of 4, and 1 of associative embedding's 0.707
+    # the threshold is about the margin: 5 for 4, and 1 for associative embedding's 0.707
     threshold = head_threshold(cfg)
     assert 0.7 <= threshold / cfg.model.head.loss.margin <= 1.5
     dataset = DATASETS.get(cfg.train_dataloader.dataset.type)(lazy_init=True)
