@@ -6,6 +6,8 @@ from __future__ import annotations
 import os
 import platform
 import re
+import subprocess
+import sys
 from importlib import metadata
 from pathlib import Path
 
@@ -119,3 +121,18 @@ def test_compiled_packages_are_kept(tools, lock, same):
     first = wheels_key(b'soupsieve==2.10\nnumpy==2.3.5\ntorch===2.13.0\n', source)
     assert (wheels_key(lock, source) == first) == same
     assert wheels_key(lock, source + b'xtcocotools==1.14.3\n') != first
+
+
+def test_old_setup_py_reads_what_exec_assigned(tools):
+    """As the setup.py of xtcocotools does; Python 3.13 alone gives it a KeyError."""
+    from setup_env import OLD_SETUP_PY
+
+    lines = [
+        'def version():',
+        '    exec("__version__ = \'1.14.3\'")',
+        '    return locals()["__version__"]',
+        'print(version())',
+    ]
+    environment = {**os.environ, 'PYTHONPATH': str(OLD_SETUP_PY)}
+    command = [sys.executable, '-c', '\n'.join(lines)]
+    assert subprocess.check_output(command, env=environment, text=True) == '1.14.3\n'

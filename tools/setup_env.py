@@ -29,6 +29,7 @@ LOCK = ROOT / 'requirements' / 'lock.txt'
 PACKAGE_FILES = [ROOT / name for name in ('setup.py', 'pyproject.toml', 'model-index.yml')]
 BUILD_FLAGS = {'CFLAGS': '-g0 -O1', 'CXXFLAGS': '-g0 -O1', 'MMCV_WITH_OPS': '1'}
 COMPILER = ROOT / 'tools' / 'torch_cxx.py'
+OLD_SETUP_PY = ROOT / 'tools' / 'old_setup_py'  # a folder for PYTHONPATH
 BUILT_WITH = (b'Cython', b'ninja', b'numpy', b'setuptools', b'torch')  # of the lock
 PYTHONS = re.compile(r'^# python:((?: \d\.\d+)+)$', re.MULTILINE)
 NINJA_STEP = re.compile(rb'\[(\d+)/(\d+)\]')
@@ -103,6 +104,8 @@ def compile_wheel(python: Path, requirement: str, folder: Path, log: Path) -> No
     environment.setdefault('MAX_JOBS', str(os.cpu_count() or 1))
     compiler = environment.get('CXX', 'c++')
     environment.update(CXX=str(COMPILER), TORCH_CXX=compiler, TORCH_CXX_FOLDER=str(folder))
+    if sys.version_info >= (3, 13):
+        environment['PYTHONPATH'] = str(OLD_SETUP_PY)
     name = requirement.split('=')[0]
     command = [python, '-m', 'pip', 'wheel', '-v', '--no-build-isolation', '--no-deps']
     command += ['--no-binary', name, '-w', folder, requirement]
