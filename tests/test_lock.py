@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""The locked environments can be installed with the interpreters that people have."""
+"""The locked environments can be installed with common interpreters."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ LOCK = 'requirements/lock.txt'
 
 @pytest.fixture
 def tools(root, monkeypatch):
-    """tools/ can be imported from."""
+    """Let tests import from tools/."""
     monkeypatch.syspath_prepend(str(root / 'tools'))
 
 
 def packages(lock: Path) -> dict[str, str]:
-    """Names and versions of a list of packages and of its list of what is compiled."""
+    """Return names and versions of a list of packages and of its list of packages to compile."""
     lines = [
         line
         for file in (lock, lock.with_name(f'{lock.stem}-source.txt'))
@@ -36,12 +36,12 @@ def packages(lock: Path) -> dict[str, str]:
 
 @pytest.fixture
 def lock(root) -> Path:
-    """The list that this environment was made from (tools/test_env.py names it)."""
+    """Return the list that this environment was made from (tools/test_env.py names it)."""
     return root / os.environ.get('MMPOSE_EXT_LOCK', LOCK)
 
 
 def test_environment_is_the_locked_one(lock):
-    """Else the test below looks at other versions."""
+    """Otherwise the test below would check other versions."""
     installed = {name: metadata.version(name).split('+')[0] for name in packages(lock)}
     assert installed == packages(lock)
 
@@ -63,7 +63,7 @@ def test_locked_packages_take_their_pythons(lock, tools):
 
 
 def test_environments(root, tools):
-    """Each has both lists, every package by its version, and one Python; the lock is for three."""
+    """Each has both lists, pinned versions and one Python; the lock is for three Pythons."""
     from test_env import environments
 
     found = environments()
@@ -104,7 +104,7 @@ def test_a_missing_python_is_told(tools, monkeypatch):
     assert test_env.test('py38-torch20', None, []).startswith('no Python 3.8 found')
 
 
-# what is compiled is kept unless that changes which it is compiled with
+# compiled packages are kept unless the packages change that they are compiled with
 @pytest.mark.parametrize(
     'lock, same',
     [
@@ -124,7 +124,7 @@ def test_compiled_packages_are_kept(tools, lock, same):
 
 
 def test_old_setup_py_reads_what_exec_assigned(tools):
-    """As the setup.py of xtcocotools does; Python 3.13 alone gives it a KeyError."""
+    """The setup.py of xtcocotools does this, and gets a KeyError from plain Python 3.13."""
     from setup_env import OLD_SETUP_PY
 
     lines = [

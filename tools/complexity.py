@@ -3,10 +3,10 @@
 
 Usage: python tools/complexity.py CONFIG [CONFIG ...]      (no CONFIG: every row of the papers)
 
-"Convolutions" is the papers' counting: multiply-adds of convolutions only, a transposed
+"Convolutions" counts as the papers do: multiply-adds of convolutions only, with a transposed
 convolution counted at its output size, in the paper's unit (1024^3, or 10^9 where marked).
-"All" is what the machine must compute, including attention products, with transposed convolutions
-counted at their input size, in units of 10^9 multiply-adds.
+"All" is what the machine must compute, in units of 10^9 multiply-adds. It includes attention
+products, and counts transposed convolutions at their input size.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import mmpose_ext  # noqa: F401  registers the components
 from mmpose_ext.apps.complexity.counting import complexity_of_config
 
 ROOT = Path(__file__).resolve().parent.parent
-PAPER_ROWS = ROOT / 'docs' / 'results'  # paper_*.csv, one a paper
+PAPER_ROWS = ROOT / 'docs' / 'results'  # paper_*.csv, one per paper
 HEADER = (
     'config',
     'input',

@@ -1,12 +1,11 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Create a pinned environment and install this package into it, editable.
+"""Create a pinned environment and install this package into it in editable mode.
 
 Usage: python3.11 tools/setup_env.py [--venv .venv] [--lock requirements/lock.txt]
 
-Nothing but the standard library is needed. Packages that must be compiled, those of
-``lock-source.txt`` for ``lock.txt``, are built once and kept under $XDG_CACHE_HOME/mmpose-ext
-(default ~/.cache/mmpose-ext); a finished environment is recognised by its stamp, so that a second
-call returns at once.
+The script needs only the standard library. It builds the packages that must be compiled
+(``lock-source.txt`` for ``lock.txt``) once, and keeps them in $XDG_CACHE_HOME/mmpose-ext (default
+~/.cache/mmpose-ext). A stamp marks a finished environment, so that a second call returns at once.
 """
 
 from __future__ import annotations
@@ -29,14 +28,14 @@ LOCK = ROOT / 'requirements' / 'lock.txt'
 PACKAGE_FILES = [ROOT / name for name in ('setup.py', 'pyproject.toml', 'model-index.yml')]
 BUILD_FLAGS = {'CFLAGS': '-g0 -O1', 'CXXFLAGS': '-g0 -O1', 'MMCV_WITH_OPS': '1'}
 COMPILER = ROOT / 'tools' / 'torch_cxx.py'
-OLD_SETUP_PY = ROOT / 'tools' / 'old_setup_py'  # a folder for PYTHONPATH
-BUILT_WITH = (b'Cython', b'ninja', b'numpy', b'setuptools', b'torch')  # of the lock
+OLD_SETUP_PY = ROOT / 'tools' / 'old_setup_py'  # goes into PYTHONPATH
+BUILT_WITH = (b'Cython', b'ninja', b'numpy', b'setuptools', b'torch')  # packages in the lock
 PYTHONS = re.compile(r'^# python:((?: \d\.\d+)+)$', re.MULTILINE)
 NINJA_STEP = re.compile(rb'\[(\d+)/(\d+)\]')
 
 
 def fingerprint(*contents: bytes) -> str:
-    """Hash of the interpreter's and the machine's kind and of some contents."""
+    """Hash the kinds of interpreter and machine together with some contents."""
     digest = hashlib.sha256(f'{sys.version} {sysconfig.get_platform()} {BUILD_FLAGS}'.encode())
     for content in contents:
         digest.update(content)
@@ -44,23 +43,23 @@ def fingerprint(*contents: bytes) -> str:
 
 
 def wheels_key(lock: bytes, lock_source: bytes) -> str:
-    """Fingerprint of the compiled packages and of what they are compiled with."""
+    """Return a fingerprint of the compiled packages and of what they are compiled with."""
     lines = [line for line in lock.splitlines() if line.partition(b'=')[0] in BUILT_WITH]
     return fingerprint(*sorted(lines), lock_source)
 
 
 def source_of(lock: Path) -> Path:
-    """The list of what must be compiled: ``lock-source.txt`` for ``lock.txt``."""
+    """Return the list of packages to compile: ``lock-source.txt`` for ``lock.txt``."""
     return lock.with_name(f'{lock.stem}-source.txt')
 
 
 def pythons_of(lock: Path) -> list[str]:
-    """The Python versions that a lock is for, from its line ``# python: 3.11 3.12``."""
+    """Return the Python versions that a lock supports, from its line ``# python: 3.11 3.12``."""
     return PYTHONS.search(lock.read_text()).group(1).split()
 
 
 def check_machine(lock: Path) -> None:
-    """Stop with one line if the machine lacks something that pip can't install."""
+    """Stop with a one-line message if the machine lacks something that pip cannot install."""
     pythons = pythons_of(lock)
     if '{}.{}'.format(*sys.version_info) not in pythons:
         raise SystemExit(
@@ -79,19 +78,19 @@ def check_machine(lock: Path) -> None:
 
 
 def say(text: str) -> None:
-    """Print one line of progress at once."""
+    """Print one line of progress without delay."""
     print(f'[setup {time.strftime("%H:%M:%S")}] {text}', flush=True)
 
 
 def run(*command: str | Path) -> None:
-    """Run a command with its own output; stop if it fails."""
+    """Run a command and show its output; stop if it fails."""
     result = subprocess.run([str(part) for part in command])
     if result.returncode:
         raise SystemExit(f'Setup failed ({result.returncode}): {" ".join(map(str, command))}')
 
 
 def build_wheel(python: Path, requirement: str, wheels: Path, log: Path) -> None:
-    """Compile one package into ``wheels``; other set-ups may do the same meanwhile."""
+    """Compile one package into ``wheels``; other set-ups may do the same at the same time."""
     with tempfile.TemporaryDirectory(dir=wheels) as partial:
         compile_wheel(python, requirement, Path(partial), log)
         for wheel in Path(partial).glob('*.whl'):
@@ -99,7 +98,7 @@ def build_wheel(python: Path, requirement: str, wheels: Path, log: Path) -> None
 
 
 def compile_wheel(python: Path, requirement: str, folder: Path, log: Path) -> None:
-    """Compile one package into a folder, showing the compiler's steps as they are done."""
+    """Compile one package into a folder and show the compiler's progress."""
     environment = {**os.environ, **BUILD_FLAGS, 'PATH': f'{python.parent}:{os.environ["PATH"]}'}
     environment.setdefault('MAX_JOBS', str(os.cpu_count() or 1))
     compiler = environment.get('CXX', 'c++')
@@ -131,7 +130,7 @@ def compile_wheel(python: Path, requirement: str, folder: Path, log: Path) -> No
 
 
 def install_compiled(python: Path, venv: Path, lock: Path) -> None:
-    """Build what the cache lacks of the lock's compiled packages and install all of them."""
+    """Build the lock's compiled packages that the cache lacks, and install all of them."""
     cache = Path(os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache')
     source = source_of(lock)
     wheels = cache / 'mmpose-ext' / 'wheels' / wheels_key(lock.read_bytes(), source.read_bytes())

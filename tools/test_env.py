@@ -40,7 +40,7 @@ def version_of(python: str) -> str | None:
     command = [python, '-c', 'import sys; print("{}.{}".format(*sys.version_info))']
     try:
         return subprocess.check_output(command, stderr=subprocess.DEVNULL, text=True).strip()
-    except (OSError, subprocess.CalledProcessError):  # pyenv's shims exist but fail
+    except (OSError, subprocess.CalledProcessError):  # pyenv's shims may exist but fail
         return None
 
 
@@ -55,7 +55,7 @@ def find_python(version: str) -> str | None:
 
 
 def test(name: str, python: str | None, arguments: list[str]) -> str:
-    """Set up one environment, run the tests in it, and return the outcome in a word or two."""
+    """Set up one environment, run the tests in it, and return the outcome in a few words."""
     lock, version = environments()[name]
     python = python or find_python(version)
     if python is None:

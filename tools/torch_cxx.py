@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""A C++ compiler for torch's extensions that parses torch's headers once, not for every file.
+"""A C++ compiler for torch's extensions that parses torch's headers only once.
 
 Usage: TORCH_CXX_FOLDER=FOLDER [TORCH_CXX=COMPILER] CXX=tools/torch_cxx.py pip wheel ...
 
-The first file's call leaves ``<torch/types.h>``, precompiled with that file's flags, in FOLDER.
-g++ reads it in place of the text for each file with the same flags; other files, and calls that
-compile none, go through as they are.
+The first call for a file stores ``<torch/types.h>``, precompiled with that file's flags, in FOLDER.
+For each file with the same flags, g++ reads it instead of the text. Other files, and calls that
+compile no file, go to the compiler unchanged.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ COMPILER = shlex.split(os.environ.get('TORCH_CXX', 'c++'))
 
 
 def precompile(arguments: list[str], source: str, folder: Path) -> Path | None:
-    """The header that stands for its precompiled form, made if need be; None if that fails."""
+    """Return the header that has a precompiled form, made if missing; None if that fails."""
     header, precompiled = folder / 'types.h', folder / 'types.h.gch'
     with open(folder / 'lock', 'w') as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # another file's call may be at it
+        fcntl.flock(lock, fcntl.LOCK_EX)  # another file's call may be making it
         if not header.exists():
             header.write_text('#include <torch/types.h>\n')
             command = list(arguments)
