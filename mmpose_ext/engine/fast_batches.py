@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 from torch.utils.data import DataLoader
 
-from mmpose_ext.datasets.fast import SampleBatch, collate_samples
+from mmpose_ext.datasets.fast import SampleBatch, collate_samples, prepare_in_batches
 
 
 @MODELS.register_module()
@@ -84,4 +84,5 @@ def batch_in_one_piece(loader: DataLoader, preprocessor: Any) -> list[str]:
         return []
     loader.collate_fn = collate_samples
     preprocessor.__class__ = FastPoseDataPreprocessor
-    return ['batches in one piece']
+    done = ['batches in one piece']
+    return [*done, 'batches prepared as a whole'] if prepare_in_batches(loader.dataset) else done

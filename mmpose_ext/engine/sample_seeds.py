@@ -40,18 +40,6 @@ def _seed_cpu(*key: int) -> None:
     torch.default_generator.manual_seed(for_torch)
 
 
-@contextmanager
-def _kept_streams() -> Iterator[None]:
-    """Restore the process's own random state after a ``with`` block."""
-    states = random.getstate(), np.random.get_state(), torch.get_rng_state()
-    try:
-        yield
-    finally:
-        random.setstate(states[0])
-        np.random.set_state(states[1])
-        torch.set_rng_state(states[2])
-
-
 class SampleSeeds:
     """Seed each sample that a data loader draws by (seed, epoch, index).
 
@@ -74,6 +62,24 @@ class SampleSeeds:
     def seed_sample(self, index: int) -> None:
         """Seed the process for the sample ``index`` of the current epoch."""
         _seed_cpu(self.seed, int(self._epoch), int(index))
+
+    def seed_numpy(self, index: int) -> None:
+        """Seed only ``numpy.random`` for a sample, for transforms that draw from nothing else."""
+        np.random.seed(seeds_of(self.seed, int(self._epoch), int(index))[1])
+
+    @contextmanager
+    def kept_streams(self) -> Iterator[None]:
+        """Restore the process's own random state after a ``with`` block, but in data workers."""
+        if get_worker_info() is not None:
+            yield
+            return
+        states = random.getstate(), np.random.get_state(), torch.get_rng_state()
+        try:
+            yield
+        finally:
+            random.setstate(states[0])
+            np.random.set_state(states[1])
+            torch.set_rng_state(states[2])
 
     def attach(self, loader: DataLoader) -> None:
         """Seed the samples of a data loader, starting with its next iterator.
@@ -113,15 +119,15 @@ def _seeded(owner: type) -> type:
 
     class Seeded(owner):
         def __getitem__(self, index: int) -> Any:
-            if get_worker_info() is not None:
-                self._sample_seeds.seed_sample(index)
-                return super().__getitem__(index)
-            with _kept_streams():
+            with self._sample_seeds.kept_streams():
                 self._sample_seeds.seed_sample(index)
                 return super().__getitem__(index)
 
         def __getitems__(self, indices: list[int]) -> list:
-            """Draw a batch; the data set's own method would not seed its samples."""
+            """Draw a batch; the data set's own method would not seed its samples.
+
+            A :class:`.BatchedPipeline`, an attribute that goes first, seeds them.
+            """
             return [self[index] for index in indices]
 
         def __reduce_ex__(self, protocol: Any) -> tuple:

@@ -17,7 +17,13 @@ from mmengine.dataset import pseudo_collate
 
 from mmpose_ext.apps.pack import PackJob, fill_pack, prepare_pack
 from mmpose_ext.apps.shared.arguments import ArgumentError
-from mmpose_ext.datasets.fast import collate_samples, speed_up_dataset
+from mmpose_ext.datasets.fast import (
+    BatchedPipeline,
+    SampleBatch,
+    collate_samples,
+    prepare_in_batches,
+    speed_up_dataset,
+)
 from mmpose_ext.datasets.pack import packable, reach_of, use_pack
 
 from .contestants import Contestant
@@ -73,11 +79,14 @@ def measure_loading(
         except (ValueError, ImportError) as error:
             notes.append(f'{CROPS}: not measured: {error}')
         tell(f'{PART}: ' + '; '.join(datasets))
-        samples = settings.batch * settings.batches
+        for name in (FASTER, CROPS):
+            if name in datasets:
+                prepare_in_batches(datasets[name])
         collate = {name: pseudo_collate for name in datasets}
         collate.update({FASTER: collate_samples, CROPS: collate_samples})
         runs = {
-            name: _Samples(dataset, samples, collate[name]) for name, dataset in datasets.items()
+            name: _Samples(dataset, settings.batch, settings.batches, collate[name])
+            for name, dataset in datasets.items()
         }
         timings = take_turns({name: run.measure for name, run in runs.items()}, settings.runs)
         rows += _rows_of_steps(timings, config, settings)
@@ -97,13 +106,15 @@ def measure_loading(
 
 
 class _Samples:
-    """The same people of a data set, repeatedly, with a clock at each transform."""
+    """The same batches of a data set, repeatedly, with a clock at each transform."""
 
-    def __init__(self, dataset: Any, samples: int, collate: Callable[[list], dict]) -> None:
+    def __init__(
+        self, dataset: Any, batch: int, batches: int, collate: Callable[[list], dict]
+    ) -> None:
         self.dataset = dataset
         self.collate = collate
-        self.order = np.random.default_rng(0).permutation(len(dataset))
-        self.order = np.resize(self.order, samples).tolist()
+        order = np.random.default_rng(0).permutation(len(dataset))
+        self.batches = np.resize(order, (batches, batch)).tolist()
         self.spent: dict[str, float] = {}
 
     def measure(self) -> dict[str, float]:
@@ -111,10 +122,23 @@ class _Samples:
         self.spent = {}
         np.random.seed(0)
         start = time.thread_time()
-        items = [self._sample(index) for index in self.order]
-        self._timed('collating', partial(self.collate, items))
+        for indices in self.batches:
+            self._batch(indices)
         self.spent['all'] = time.thread_time() - start
-        return {name: spent / len(self.order) for name, spent in self.spent.items()}
+        samples = sum(map(len, self.batches))
+        return {name: spent / samples for name, spent in self.spent.items()}
+
+    def _batch(self, indices: list[int]) -> None:
+        whole = getattr(self.dataset, '__getitems__', None)
+        if isinstance(whole, BatchedPipeline):
+            batch: Any = indices
+            for name, stage in whole.stages():
+                batch = self._timed(name, partial(stage, batch))
+        else:
+            items = [self._sample(index) for index in indices]
+            batch = self._timed('collating', partial(self.collate, items))
+        if isinstance(batch['data_samples'], SampleBatch):
+            self._timed('unpacking', batch['data_samples'].samples)
 
     def _sample(self, index: int) -> dict:
         results = self._timed('annotation', partial(self.dataset.get_data_info, index))

@@ -32,7 +32,6 @@ from mmpose_ext.datasets.pack import (
     reach_of,
     surroundings,
 )
-from mmpose_ext.datasets.pack.reader import changed_images
 from mmpose_ext.datasets.pack.records import (
     META,
     image_key,
@@ -41,6 +40,7 @@ from mmpose_ext.datasets.pack.records import (
     sha256_of,
 )
 from mmpose_ext.datasets.pack.tiles import TiledJpeg
+from mmpose_ext.datasets.pack.use import changed_images
 
 #: Images per batch of a process.
 BATCH = 32

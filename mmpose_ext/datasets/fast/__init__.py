@@ -1,6 +1,8 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """Faster sample preparation, enabled by a config's ``fast_data``."""
 
+from .affines import FastBottomupRandomAffine, FastTopdownAffine
+from .batched_pipeline import BatchedPipeline, prepare_in_batches
 from .collate import SampleBatch, collate_samples
 from .deferred_image import DeferredImage, EncodedImage
 from .draws import truncated_normal
@@ -8,15 +10,14 @@ from .heatmaps import FastMSRAHeatmap, FastUDPHeatmap
 from .pack_inputs import FastPackPoseInputs
 from .pipeline import datasets_in, plain_metainfo, speed_up_dataset
 from .transforms import (
-    FastBottomupRandomAffine,
     FastLoadImage,
     FastRandomBBoxTransform,
     FastRandomFlip,
     FastRandomHalfBody,
-    FastTopdownAffine,
 )
 
 __all__ = [
+    'BatchedPipeline',
     'DeferredImage',
     'EncodedImage',
     'FastBottomupRandomAffine',
@@ -32,6 +33,7 @@ __all__ = [
     'collate_samples',
     'datasets_in',
     'plain_metainfo',
+    'prepare_in_batches',
     'speed_up_dataset',
     'truncated_normal',
 ]

@@ -11,13 +11,15 @@ from typing import Any, Iterator
 import torch
 from mmengine.structures import BaseDataElement
 from torch import Tensor
-from torch.utils.data import default_collate
+from torch.utils.data import default_collate, get_worker_info
+
+from .packed_people import PackedPeople
 
 #: Alignment of each array, in bytes.
 _ALIGNMENT = 64
 
 
-def collate_samples(items: Sequence[dict]) -> dict[str, Any]:
+def collate_samples(items: Sequence[dict] | dict[str, Any]) -> dict[str, Any]:
     """Collate packed samples like mmengine's ``pseudo_collate``, with two differences.
 
     ``inputs`` are one tensor (B, 3, h, w), if their sizes are equal, and ``data_samples`` are a
@@ -25,8 +27,11 @@ def collate_samples(items: Sequence[dict]) -> dict[str, Any]:
     file, which makes hundreds per batch, and the training process copies each to the device.
 
     Args:
-        items (Sequence[dict]): Samples with ``inputs``, (3, h, w) uint8, and ``data_samples``.
+        items (Sequence[dict] | dict): Samples with ``inputs``, (3, h, w) uint8, and
+            ``data_samples``; or a batch of :class:`.BatchedPipeline`, which is returned.
     """
+    if isinstance(items, dict):
+        return items
     inputs = [item['inputs'] for item in items]
     if len({image.shape for image in inputs}) == 1:
         # keep the strides of FastPackPoseInputs' images, in the workers' shared memory
@@ -42,11 +47,13 @@ class SampleBatch:
     It is not a sequence, because torch and mmengine would pin and copy each tensor of a sequence.
 
     Args:
-        samples (list[PoseDataSample]): The samples, which the batch owns and changes.
+        content (list[PoseDataSample] | PackedPeople): The samples, which the batch owns and
+            changes.
     """
 
-    def __init__(self, samples: list) -> None:
-        self._samples: list | None = samples
+    def __init__(self, content: list | PackedPeople) -> None:
+        self._content: list | PackedPeople | None = content
+        self._samples: list | None = content if isinstance(content, list) else None
         self._pickled: bytes = b''
         self._places: list[tuple[int, int]] = []
         self._memory: Tensor | None = None
@@ -54,23 +61,21 @@ class SampleBatch:
     @classmethod
     def _moved(cls, pickled: bytes, places: list[tuple[int, int]], memory: Tensor) -> SampleBatch:
         batch = cls([])
-        batch._samples, batch._pickled, batch._places = None, pickled, places
-        batch._memory = memory
+        batch._content, batch._samples = None, None
+        batch._pickled, batch._places, batch._memory = pickled, places, memory
         return batch
 
     def __reduce__(self) -> tuple:
-        if self._samples is None:
+        if self._content is None:
             return self._moved, (self._pickled, self._places, self._memory)
         file, buffers = io.BytesIO(), []
-        _Pickler(file, protocol=5, buffer_callback=buffers.append).dump(self._samples)
+        _Pickler(file, protocol=5, buffer_callback=buffers.append).dump(self._content)
         views = [buffer.raw() for buffer in buffers]
         places, end = [], 0
         for view in views:
             places.append((end, end + view.nbytes))
             end += -(-view.nbytes // _ALIGNMENT) * _ALIGNMENT
-        # shared from the start, as in default_collate; otherwise it would be copied once more
-        storage = torch.UntypedStorage._new_shared(end)
-        memory = torch.empty(0, dtype=torch.uint8).set_(storage)
+        memory = new_memory(end, shared=True)
         target = memoryview(memory.numpy())
         for (start, stop), view in zip(places, views):
             target[start:stop] = view
@@ -88,27 +93,50 @@ class SampleBatch:
     def samples(self) -> list:
         """Return the data samples in host memory."""
         if self._samples is None:
-            memory = memoryview(self._memory.numpy())
-            views = [memory[start:stop] for start, stop in self._places]
-            self._samples = pickle.loads(self._pickled, buffers=views)
+            content = self._unpickled()
+            self._samples = content if isinstance(content, list) else content.samples()
         return self._samples
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> list:
         """Return the data samples with their tensors on a device, copied at once."""
-        samples = self.samples()
         if torch.device(device).type == 'cpu':
-            return samples
-        memory = self._memory
+            return self.samples()
+        content, memory = self._unpickled(), self._memory
         moved = None if memory is None else memory.to(device, non_blocking=non_blocking)
-        for data, name, tensor in _tensors(samples):
+
+        def place(tensor: Tensor) -> Tensor:
             if moved is None:
-                copy = tensor.to(device, non_blocking=non_blocking)
-            else:
-                start = tensor.data_ptr() - memory.data_ptr()
-                end = start + tensor.numel() * tensor.element_size()
-                copy = moved[start:end].view(tensor.dtype).view(tensor.shape)
-            data.set_field(copy, name)
-        return samples
+                return tensor.to(device, non_blocking=non_blocking)
+            start = tensor.data_ptr() - memory.data_ptr()
+            end = start + tensor.numel() * tensor.element_size()
+            return moved[start:end].view(tensor.dtype).view(tensor.shape)
+
+        if not isinstance(content, list):
+            return content.samples(place)
+        for data, name, tensor in _tensors(content):
+            data.set_field(place(tensor), name)
+        return content
+
+    def _unpickled(self) -> list | PackedPeople:
+        if self._content is None:
+            memory = memoryview(self._memory.numpy())
+            views = [memory[start:stop] for start, stop in self._places]
+            self._content = pickle.loads(self._pickled, buffers=views)
+        return self._content
+
+
+def new_memory(size: int, shared: bool | None = None) -> Tensor:
+    """Return uninitialised memory (size,) uint8.
+
+    Args:
+        size (int): In bytes.
+        shared (bool, optional): Whether other processes can share it. Else a worker would copy it
+            once more when it hands it over. Defaults to whether this is a data worker.
+    """
+    if get_worker_info() is None if shared is None else not shared:
+        return torch.empty(size, dtype=torch.uint8)
+    storage = torch.UntypedStorage._new_shared(size)
+    return torch.empty(0, dtype=torch.uint8).set_(storage)
 
 
 class _Pickler(pickle.Pickler):

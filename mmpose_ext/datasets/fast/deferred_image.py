@@ -4,13 +4,24 @@
 from __future__ import annotations
 
 import io
-import math
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, List, Tuple
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 from PIL import Image
+
+from .scratch import scratch
+from .warp_geometry import (
+    FACTORS,
+    Box,
+    Grid,
+    enlargement,
+    largest_scale,
+    reduction,
+    source_box,
+    unflipped,
+)
 
 try:
     import simplejpeg
@@ -20,21 +31,15 @@ except ImportError:
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-#: Reductions of libjpeg and OpenCV during decoding, with OpenCV's flags.
-REDUCTIONS = {
-    2: cv2.IMREAD_REDUCED_COLOR_2,
-    4: cv2.IMREAD_REDUCED_COLOR_4,
-    8: cv2.IMREAD_REDUCED_COLOR_8,
-}
+#: OpenCV's flags for the reductions while decoding.
+REDUCTIONS = dict(
+    zip(
+        FACTORS,
+        (cv2.IMREAD_REDUCED_COLOR_2, cv2.IMREAD_REDUCED_COLOR_4, cv2.IMREAD_REDUCED_COLOR_8),
+    )
+)
 #: Rows of the largest block (MCU) of usual JPEGs.
 BLOCK = 16
-#: x1, y1, x2, y2 in pixels, the last two excluded.
-Box = Tuple[int, int, int, int]
-#: by_x, by_y, x, y: pixel (i, j) of a part or of a reduced image is pixel (by_x i + x, by_y j + y)
-#: of the image.
-Grid = Tuple[float, float, float, float]
-#: An affine matrix (2, 3) as lists, which are faster than numpy for six numbers.
-Rows = List[List[float]]
 
 
 class DeferredImage(ABC):
@@ -56,26 +61,35 @@ class DeferredImage(ABC):
         self.direction = direction
         return self
 
-    def warp(self, matrix: np.ndarray, size: Sequence[int]) -> np.ndarray:
+    def warp(
+        self, matrix: np.ndarray, size: Sequence[int], out: np.ndarray | None = None
+    ) -> np.ndarray:
         """Flip the image and move its pixels by an affine function, bilinearly, 0 outside.
 
         Args:
             matrix (np.ndarray): (2, 3), from pixels of the flipped image to those of the result.
             size (Sequence[int]): [w, h] of the result.
+            out (np.ndarray, optional): Memory for the result.
 
         Returns:
             np.ndarray: (h, w, 3) uint8, BGR.
         """
-        rows = _unflipped(np.asarray(matrix).tolist(), self.size, self.direction)
-        pixels, grid = self.pixels(largest_scale(rows), source_box(rows, size))
+        rows = unflipped(np.asarray(matrix).tolist(), self.size, self.direction)
+        pixels, grid = self.pixels(largest_scale(rows), source_box(rows, size), reuse=True)
         if grid is not None:
             by_x, by_y, x, y = grid
             rows = [[a * by_x, b * by_y, a * x + b * y + shift] for a, b, shift in rows]
-        warped = cv2.warpAffine(pixels, np.array(rows), (int(size[0]), int(size[1])))
-        return warped if warped.shape[2] == 3 else cv2.cvtColor(warped, cv2.COLOR_BGRA2BGR)
+        width, height = int(size[0]), int(size[1])
+        if pixels.shape[2] == 3:
+            return cv2.warpAffine(pixels, np.array(rows), (width, height), dst=out)
+        warped = scratch('warped', (height, width, 4))
+        cv2.warpAffine(pixels, np.array(rows), (width, height), dst=warped)
+        return cv2.cvtColor(warped, cv2.COLOR_BGRA2BGR, dst=out)
 
     @abstractmethod
-    def pixels(self, scale: float = 1.0, box: Box | None = None) -> tuple[np.ndarray, Grid | None]:
+    def pixels(
+        self, scale: float = 1.0, box: Box | None = None, reuse: bool = False
+    ) -> tuple[np.ndarray, Grid | None]:
         """Decode.
 
         Args:
@@ -83,6 +97,7 @@ class DeferredImage(ABC):
                 reduced to this scale at most. Defaults to 1.
             box (tuple[int, int, int, int], optional): x1, y1, x2, y2 of the pixels of the image
                 that are needed, the last two excluded; the result may have more. Defaults to all.
+            reuse (bool): Whether the next call may overwrite the pixels. Defaults to False.
 
         Returns:
             tuple: Pixels (h, w, C) uint8, BGR, and their grid in the image, or None if it is the
@@ -114,13 +129,15 @@ class EncodedImage(DeferredImage):
         self._jpeg, self._plain = False, False
         super().__init__(self._read_size())
 
-    def pixels(self, scale: float = 1.0, box: Box | None = None) -> tuple[np.ndarray, Grid | None]:
+    def pixels(
+        self, scale: float = 1.0, box: Box | None = None, reuse: bool = False
+    ) -> tuple[np.ndarray, Grid | None]:
         """Decode; see :meth:`DeferredImage.pixels`."""
         if self._decoded is not None:
             return self._decoded, None
         by = reduction(scale) if self._jpeg else 1
         width, height = self.size
-        decoded = self._decode_by_simplejpeg(by, box and box[3]) if self._plain else None
+        decoded = self._decode_by_simplejpeg(by, box and box[3], reuse) if self._plain else None
         if decoded is None:  # what is damaged but little, OpenCV reads
             decoded = _opencv(self.content, REDUCTIONS.get(by, cv2.IMREAD_COLOR))
             expected = (-(-height // by), -(-width // by))
@@ -161,25 +178,31 @@ class EncodedImage(DeferredImage):
             )
         return self._decoded.shape[1], self._decoded.shape[0]
 
-    def _decode_by_simplejpeg(self, by: int, rows: int | None) -> np.ndarray | None:
+    def _decode_by_simplejpeg(self, by: int, rows: int | None, reuse: bool) -> np.ndarray | None:
         content, (width, height), strict = self.content, self.size, True
         whole = b'\xff\xd9' in content[-64:]  # else let it fail as the whole image does
         if rows is not None and rows + BLOCK < height and whole:
             shorter = cut_below(content, rows)
             if shorter is not None:  # the decoder finds more data than its header speaks of
                 content, height, strict = shorter[0], shorter[1], False
-        return by_simplejpeg(content, (width, height), by, strict)
+        return by_simplejpeg(content, (width, height), by, strict, reuse)
 
 
-def decode_baseline(content: bytes, size: tuple[int, int], by: int = 1) -> np.ndarray | None:
+def decode_baseline(
+    content: bytes, size: tuple[int, int], by: int = 1, reuse: bool = False
+) -> np.ndarray | None:
     """Decode a baseline JPEG without EXIF data; see :func:`by_simplejpeg`."""
     if simplejpeg is not None:
-        return by_simplejpeg(content, size, by)
+        return by_simplejpeg(content, size, by, reuse=reuse)
     return _opencv(content, REDUCTIONS.get(by, cv2.IMREAD_COLOR))
 
 
 def by_simplejpeg(
-    content: bytes, size: tuple[int, int], by: int = 1, strict: bool = True
+    content: bytes,
+    size: tuple[int, int],
+    by: int = 1,
+    strict: bool = True,
+    reuse: bool = False,
 ) -> np.ndarray | None:
     """Decode a baseline JPEG with simplejpeg.
 
@@ -188,6 +211,7 @@ def by_simplejpeg(
         size (tuple[int, int]): [w, h] in its header.
         by (int): Factor of the reduction. Defaults to 1.
         strict (bool): Whether to refuse images that libjpeg warns about. Defaults to True.
+        reuse (bool): Whether the next call may overwrite the result. Defaults to False.
 
     Returns:
         np.ndarray | None: (h / by, w / by, 4) uint8, BGR and an unused channel; None if it is
@@ -195,8 +219,9 @@ def by_simplejpeg(
     """
     width, height = -(-size[0] // by), -(-size[1] // by)
     least = dict(min_width=width, min_height=height, min_factor=by) if by > 1 else {}
+    buffer = scratch('decoded', (height, width, 4)) if reuse else None
     try:
-        decoded = simplejpeg.decode_jpeg(content, 'BGRX', strict=strict, **least)
+        decoded = simplejpeg.decode_jpeg(content, 'BGRX', strict=strict, buffer=buffer, **least)
     except ValueError:
         return None
     return decoded if decoded.shape[:2] == (height, width) else None
@@ -236,56 +261,6 @@ def height_at(content: bytes) -> int | None:
             return None
         at += 2 + int.from_bytes(content[at + 2 : at + 4], 'big')
     return None
-
-
-def reduction(scale: float) -> int:
-    """Return the largest of 1, 2, 4 and 8 that leaves a source pixel per pixel of the result.
-
-    Args:
-        scale (float): Pixels of the result per pixel of the source.
-    """
-    return next((by for by in sorted(REDUCTIONS, reverse=True) if by * scale <= 1), 1)
-
-
-def enlargement(by: int) -> Grid:
-    """Return the grid of an image reduced by ``by``."""
-    return by, by, (by - 1) / 2, (by - 1) / 2
-
-
-def largest_scale(rows: Rows) -> float:
-    """Return the larger scale of an affine matrix (2, 3), its largest singular value."""
-    (a, b, _), (c, d, _) = rows
-    half, cross = (a * a + b * b + c * c + d * d) / 2, a * d - b * c
-    return math.sqrt(half + math.sqrt(max(half * half - cross * cross, 0.0)))
-
-
-def source_box(rows: Rows, size: Sequence[int]) -> Box:
-    """Return the source pixels that a bilinear warp reads; they may be outside the source.
-
-    Args:
-        rows (list[list[float]]): (2, 3), from the source's pixels to the result's.
-        size (Sequence[int]): [w, h] of the result.
-    """
-    (a, b, x), (c, d, y) = rows
-    cross = a * d - b * c
-    by = 1 / cross if cross else 0.0  # as OpenCV inverts it
-    box = []
-    for along, across in ((d, -b), (-c, a)):
-        right, down = along * by * (size[0] - 1), across * by * (size[1] - 1)
-        start = -(along * x + across * y) * by
-        low, high = min(right, 0) + min(down, 0), max(right, 0) + max(down, 0)
-        box.append((math.floor(start + low) - 1, math.floor(start + high) + 3))
-    return box[0][0], box[1][0], box[0][1], box[1][1]
-
-
-def _unflipped(rows: Rows, size: tuple[int, int], direction: str | None) -> Rows:
-    """Convert an affine matrix (2, 3) of a flipped image [w, h] to one of the original image."""
-    right, bottom = size[0] - 1, size[1] - 1
-    if direction in ('horizontal', 'diagonal'):
-        rows = [[-a, b, a * right + shift] for a, b, shift in rows]
-    if direction in ('vertical', 'diagonal'):
-        rows = [[a, -b, b * bottom + shift] for a, b, shift in rows]
-    return rows
 
 
 def _opencv(content: bytes, flags: int) -> np.ndarray | None:

@@ -23,6 +23,21 @@ def truncated_normal(
     Returns:
         np.ndarray: float32.
     """
+    return truncated_quantile(np.random.uniform(size=size), low, high)
+
+
+def truncated_quantile(
+    probability: float | np.ndarray, low: float = -1.0, high: float = 1.0
+) -> np.ndarray:
+    """Return the values of a truncated normal variable at these values of its distribution.
+
+    Args:
+        probability (float | np.ndarray): Between 0 and 1.
+        low (float): Smallest value. Defaults to -1.
+        high (float): Largest value. Defaults to 1.
+
+    Returns:
+        np.ndarray: float32, of the same shape.
+    """
     below, above = ndtr(low), ndtr(high)
-    drawn = ndtri(below + np.random.uniform(size=size) * (above - below))
-    return np.asarray(drawn, dtype=np.float32)
+    return np.asarray(ndtri(below + probability * (above - below)), dtype=np.float32)

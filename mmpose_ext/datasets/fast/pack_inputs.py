@@ -48,16 +48,16 @@ class FastPackPoseInputs(PackPoseInputs):
         names = results.get('field_mapping_table', self.field_mapping_table)
         fields = {new: results[old] for old, new in names.items() if old in results}
         meta = {key: results[key] for key in self.meta_keys if key in results}
-        sample = _element(PoseDataSample, {}, meta)
-        sample.gt_instances = _element(InstanceData, instances)
-        sample.gt_instance_labels = _element(InstanceData, labels)
+        sample = new_element(PoseDataSample, {}, meta)
+        sample.gt_instances = new_element(InstanceData, instances)
+        sample.gt_instance_labels = new_element(InstanceData, labels)
         if fields:
             sample.gt_fields = _fields(fields)
         tensor = torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)
         return dict(inputs=tensor, data_samples=sample)
 
 
-def _element(kind: type, data: dict[str, Any], meta: dict[str, Any] | None = None) -> Any:
+def new_element(kind: type, data: dict[str, Any], meta: dict[str, Any] | None = None) -> Any:
     """Return a new data element with the values, as ``set_field`` for each would make it."""
     meta = meta or {}
     element = kind.__new__(kind)
@@ -74,7 +74,7 @@ def _fields(values: dict[str, Any]) -> PixelData | MultilevelPixelData:
     several = {isinstance(value, list) for value in values.values()}
     assert len(several) == 1, 'Got mixed single-level and multi-level pixel data.'
     if not several.pop():
-        return _element(PixelData, {name: _tensor(value) for name, value in values.items()})
+        return new_element(PixelData, {name: _tensor(value) for name, value in values.items()})
     fields = MultilevelPixelData()
     for name, value in values.items():
         fields.set_field(value, name)

@@ -18,15 +18,14 @@ from mmpose.datasets.transforms import (
     TopdownAffine,
 )
 
+from .affines import FastBottomupRandomAffine, FastTopdownAffine
 from .heatmaps import FASTER_CODECS
 from .pack_inputs import FastPackPoseInputs
 from .transforms import (
-    FastBottomupRandomAffine,
     FastLoadImage,
     FastRandomBBoxTransform,
     FastRandomFlip,
     FastRandomHalfBody,
-    FastTopdownAffine,
 )
 
 #: mmpose's transforms and their replacements, which have no settings of their own.

@@ -3,9 +3,7 @@
 
 from __future__ import annotations
 
-import math
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
 from itertools import accumulate
 
 import cv2
@@ -13,18 +11,15 @@ import numpy as np
 from mmcv.transforms.utils import cache_randomness
 from mmengine import fileio
 from mmpose.datasets.transforms import (
-    BottomupRandomAffine,
     LoadImage,
     RandomBBoxTransform,
     RandomFlip,
     RandomHalfBody,
-    TopdownAffine,
 )
 from mmpose.registry import TRANSFORMS
-from mmpose.structures.bbox import get_udp_warp_matrix
 
 from .deferred_image import DeferredImage, EncodedImage
-from .draws import truncated_normal
+from .draws import truncated_quantile
 
 _FLIP_CODES = dict(horizontal=1, vertical=0, diagonal=-1)
 
@@ -156,137 +151,35 @@ class FastRandomBBoxTransform(RandomBBoxTransform):
         **kwargs: See ``RandomBBoxTransform``.
     """
 
-    _truncnorm = staticmethod(truncated_normal)
+    def draw_numbers(self) -> np.ndarray:
+        """Draw the (7,) float64 numbers between 0 and 1 that decide on one person."""
+        return np.random.random_sample(7)
+
+    def parameters(self, numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Compute what mmpose computes from the same numbers.
+
+        Args:
+            numbers (np.ndarray): (N, 7) from :meth:`draw_numbers`.
+
+        Returns:
+            tuple[np.ndarray, np.ndarray, np.ndarray]: Offsets (N, 2) and scales (N, 1), as factors
+            of the box, and rotations (N,) in degrees, float32.
+        """
+        normal = truncated_quantile(numbers[:, :4])
+        shares = self.shift_prob, self.scale_prob, self.rotate_prob
+        shifts, scales, turns = (numbers[:, 4:] < shares).T
+        low, high = self.scale_factor
+        offset = np.where(shifts[:, None], normal[:, :2] * self.shift_factor, 0.0)
+        scale = normal[:, 2] * ((high - low) * 0.5) + (high + low) * 0.5
+        scale = np.where(scales, scale, 1.0)
+        rotation = np.where(turns, normal[:, 3] * self.rotate_factor, 0.0)
+        return offset, scale[:, None], rotation
 
     @cache_randomness
     def _get_transform_params(self, num_bboxes: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Draw offsets (N, 2), scales (N, 1) and rotations (N,) in degrees, as mmpose does."""
-        if num_bboxes != 1:
-            return super()._get_transform_params(num_bboxes)
-        x, y, scale, rotation = self._truncnorm(size=(4,)).tolist()
-        shifts, scales, turns = np.random.rand(3) < (
-            self.shift_prob,
-            self.scale_prob,
-            self.rotate_prob,
-        )
-        low, high = self.scale_factor
-        offset = [x * self.shift_factor, y * self.shift_factor] if shifts else [0.0, 0.0]
-        scale = scale * (high - low) / 2 + (high + low) / 2 if scales else 1.0
-        rotation = rotation * self.rotate_factor if turns else 0.0
-        return tuple(np.array(v, np.float32) for v in ([offset], [[scale]], [rotation]))
-
-
-@TRANSFORMS.register_module()
-class FastBottomupRandomAffine(BottomupRandomAffine):
-    """mmpose's ``BottomupRandomAffine``, whose draws take a hundredth of the time.
-
-    It also accepts a :class:`.DeferredImage`, if ``transform_mode`` is not ``'perspective'`` and
-    ``pad_val`` is 0. It decodes this image at a reduced size if the image is larger than the input.
-
-    Args:
-        **kwargs: See ``BottomupRandomAffine``.
-    """
-
-    @property
-    def takes_deferred(self) -> bool:
-        """Whether ``img`` may be a :class:`.DeferredImage`."""
-        warp = self.__dict__['_transform']
-        return warp.func is cv2.warpAffine and not any(warp.keywords['borderValue'])
-
-    @property
-    def _transform(self) -> Callable:
-        return self._warp
-
-    @_transform.setter
-    def _transform(self, warp: Callable) -> None:  # mmpose sets it as an attribute
-        self.__dict__['_transform'] = warp
-
-    def _warp(
-        self, image: np.ndarray | DeferredImage, matrix: np.ndarray, size: tuple[int, int]
-    ) -> np.ndarray:
-        if isinstance(image, DeferredImage):
-            return image.warp(matrix, size)
-        return self.__dict__['_transform'](image, matrix, size)
-
-    def _random(
-        self, low: float = -1.0, high: float = 1.0, size: tuple[int, ...] = ()
-    ) -> np.ndarray:
-        if self.distribution == 'trunc_norm':
-            return truncated_normal(low, high, size)
-        return super()._random(low, high, size)
-
-
-@TRANSFORMS.register_module()
-class FastTopdownAffine(TopdownAffine):
-    """mmpose's ``TopdownAffine``, which also accepts a :class:`.DeferredImage`.
-
-    It decodes such an image, at a reduced size if the person is larger than the input, and flips it
-    with the same matrix.
-
-    Args:
-        **kwargs: See ``TopdownAffine``.
-    """
-
-    def transform(self, results: dict) -> dict | None:
-        """Warp the image and the keypoints.
-
-        Args:
-            results (dict): See ``TopdownAffine``. ``img`` may be a :class:`.DeferredImage`.
-
-        Returns:
-            dict: ``results``, changed, with ``img`` (h, w, 3) uint8.
-        """
-        image = results['img']
-        if not isinstance(image, DeferredImage) or len(results['bbox_center']) != 1:
-            return super().transform(results)
-        w, h = self.input_size
-        given = results['bbox_scale']
-        width, height = given[0].tolist()
-        width, height = max(width, height * w / h), max(height, width * h / w)
-        scale = results['bbox_scale'] = np.array([[width, height]], given.dtype)
-        centre = results['bbox_center'][0]
-        rotation = float(results['bbox_rotation'][0]) if 'bbox_rotation' in results else 0.0
-        if self.use_udp:
-            matrix = get_udp_warp_matrix(centre, scale[0], rotation, output_size=(w, h))
-        else:
-            matrix = warp_matrix(centre.tolist(), width, rotation, (w, h))
-        results['img'] = image.warp(matrix, (w, h))
-        points = results.get('keypoints')
-        if points is None:
-            results['transformed_keypoints'] = np.zeros([])
-            results['keypoints_visible'] = np.ones((1, 1, 1))
-        else:
-            known = results.get('transformed_keypoints')
-            moved = (points if known is None else known).copy()
-            moved[..., :2] = points[..., :2] @ matrix[:, :2].T + matrix[:, 2]
-            results['transformed_keypoints'] = moved
-        results.update(input_size=(w, h), input_center=centre, input_scale=scale[0])
-        return results
-
-
-def warp_matrix(
-    centre: Sequence[float], width: float, rotation: float, size: tuple[int, int]
-) -> np.ndarray:
-    """Compute mmpose's ``get_warp_matrix`` in closed form.
-
-    Args:
-        centre (Sequence[float]): x, y of a box in image pixels.
-        width (float): Width of the box, which has the input's aspect ratio.
-        rotation (float): Rotation in degrees.
-        size (tuple[int, int]): [w, h] of the input.
-
-    Returns:
-        np.ndarray: (2, 3) float64, from image pixels to input pixels.
-    """
-    scale = size[0] / width
-    cos, sin = math.cos(math.radians(rotation)) * scale, math.sin(math.radians(rotation)) * scale
-    x, y = centre
-    return np.array(
-        [
-            [cos, sin, size[0] / 2 - cos * x - sin * y],
-            [-sin, cos, size[1] / 2 + sin * x - cos * y],
-        ]
-    )
+        numbers, uniform = np.random.rand(num_bboxes, 4), np.random.rand(3, num_bboxes)
+        return self.parameters(np.concatenate([numbers, uniform.T], 1))
 
 
 def _flip(image: np.ndarray | DeferredImage, direction: str) -> np.ndarray | DeferredImage:

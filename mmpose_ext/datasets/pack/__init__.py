@@ -1,9 +1,11 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """Training from crops of people that ``mmpose-ext pack`` prepared."""
 
+from .packed_image import LoadPackedPerson, PackedImage
 from .reach import Reach, reach_of, surroundings
-from .reader import LoadPackedPerson, PackedImage, PackReader, packable, use_pack
+from .reader import PackReader
 from .records import Crop, ImageState, Meta, PackError, default_path
+from .use import packable, use_pack
 
 __all__ = [
     'Crop',

@@ -52,15 +52,31 @@ class ClippedNormalBBoxTransform(RandomBBoxTransform):
         self.scale_std = scale_std
         self.rotate_std = rotate_std
 
+    def draw_numbers(self) -> np.ndarray:
+        """Draw the (3,) float64 numbers that decide on one person: two normal, one uniform."""
+        return np.append(np.random.randn(2), np.random.rand())
+
+    def parameters(self, numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Compute what the numbers say.
+
+        Args:
+            numbers (np.ndarray): (N, 3) from :meth:`draw_numbers`.
+
+        Returns:
+            tuple[np.ndarray, np.ndarray, np.ndarray]: Offsets (N, 2), all 0, scales (N, 1), as a
+            factor of the box, and rotations (N,) in degrees, float32.
+        """
+        normal = numbers[:, :2].astype(np.float32)
+        scale = 1 + self.scale_std * normal[:, :1].clip(-1, 1)
+        rotate = self.rotate_std * normal[:, 1].clip(-2, 2)
+        rotate = np.where(numbers[:, 2] < self.rotate_prob, rotate, 0.0)
+        return np.zeros((len(numbers), 2), np.float32), scale, rotate.astype(np.float32)
+
     @cache_randomness
     def _get_transform_params(self, num_bboxes: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Draw offsets (N, 2), all 0, scales (N, 1), and rotations (N,) in degrees, float32."""
-        normal = np.random.randn(2, num_bboxes).astype(np.float32)
-        scale = 1 + self.scale_std * normal[0].clip(-1, 1)
-        rotate = self.rotate_std * normal[1].clip(-2, 2)
-        rotate = np.where(np.random.rand(num_bboxes) < self.rotate_prob, rotate, 0.0)
-        offset = np.zeros((num_bboxes, 2), np.float32)
-        return offset, scale[:, None], rotate.astype(np.float32)
+        normal, uniform = np.random.randn(2, num_bboxes), np.random.rand(1, num_bboxes)
+        return self.parameters(np.concatenate([normal, uniform]).T)
 
     def __repr__(self) -> str:
         return (

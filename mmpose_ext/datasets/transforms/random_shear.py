@@ -50,18 +50,24 @@ class RandomShear(BaseTransform):
     def transform(self, results: dict) -> dict:
         """Shear the crop and its keypoints."""
         tangent = self._tangent()
-        if tangent == 0:
-            return results
-        height, width = results['img'].shape[:2]
-        matrix = np.array([[1, tangent, -tangent * (height - 1) / 2], [0, 1, 0]], np.float64)
-        results['img'] = cv2.warpAffine(
-            results['img'], matrix, (width, height), flags=cv2.INTER_LINEAR
-        )
-        if 'transformed_keypoints' in results:
-            points = results['transformed_keypoints']
-            moved = points @ matrix[:, :2].T + matrix[:, 2]
-            results['transformed_keypoints'] = moved.astype(points.dtype)
+        if tangent:
+            points = results.get('transformed_keypoints')
+            results['img'], moved = shear(results['img'], points, tangent)
+            if moved is not None:
+                results['transformed_keypoints'] = moved
         return results
 
     def __repr__(self) -> str:
         return f'{type(self).__name__}(max_angle={self.max_angle}, prob={self.prob})'
+
+
+def shear(
+    image: np.ndarray, points: np.ndarray | None, tangent: float
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Shear a crop (H, W, 3) and its points (..., 2), if any, by an angle with this tangent."""
+    height, width = image.shape[:2]
+    matrix = np.array([[1, tangent, -tangent * (height - 1) / 2], [0, 1, 0]], np.float64)
+    sheared = cv2.warpAffine(image, matrix, (width, height), flags=cv2.INTER_LINEAR)
+    if points is None:
+        return sheared, None
+    return sheared, (points @ matrix[:, :2].T + matrix[:, 2]).astype(points.dtype)

@@ -13,12 +13,14 @@ import time
 import cv2
 import numpy as np
 import pytest
+import torch
 from mmengine.config import Config
 from mmpose.registry import DATASETS
 
 from mmpose_ext.apps.main import main
 from mmpose_ext.apps.pack import writer
 from mmpose_ext.apps.pack.writer import _is_alive, cut_crop
+from mmpose_ext.datasets.fast import BatchedPipeline
 from mmpose_ext.datasets.pack import PackedImage, PackError, PackReader, use_pack
 
 lmdb = pytest.importorskip('lmdb')
@@ -283,6 +285,23 @@ def test_pipeline_that_needs_the_whole_image(config):
 def test_bottomup_is_refused(config, capsys):
     assert pack(config, '--cfg-options', 'train_dataloader.dataset.data_mode=bottomup') == 2
     assert 'only top-down' in capsys.readouterr().err
+
+
+def test_batches_are_the_samples(config):
+    """Prepared as a whole, and one by one."""
+    assert pack(config) == 0
+    dataset = build(config)
+    use_pack(dataset)
+    batched, indices = BatchedPipeline(dataset), [3, 69, 0, 10, 11, 3]
+    np.random.seed(1)
+    items = [dataset[index] for index in indices]
+    np.random.seed(1)
+    batch = batched(indices)
+    assert torch.equal(batch['inputs'], torch.stack([item['inputs'] for item in items]))
+    for sample, item in zip(batch['data_samples'].samples(), items):
+        expected = item['data_samples']
+        assert sample.id == expected.id and sample.ori_shape == expected.ori_shape
+        assert torch.equal(sample.gt_fields.heatmaps, expected.gt_fields.heatmaps)
 
 
 def test_works_in_workers(config):

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from mmpose_ext.datasets.fast import EncodedImage, deferred_image
-from mmpose_ext.datasets.fast.deferred_image import (
-    cut_below,
+from mmpose_ext.datasets.fast.deferred_image import cut_below
+from mmpose_ext.datasets.fast.warp_geometry import (
     enlargement,
     largest_scale,
     reduction,

@@ -216,7 +216,7 @@ def test_draws_of_this_package_are_known(people):
 def test_matrix_is_mmposes(rotation):
     from mmpose.structures.bbox import get_warp_matrix
 
-    from mmpose_ext.datasets.fast.transforms import warp_matrix
+    from mmpose_ext.datasets.fast.affines import warp_matrix
 
     centre, scale, size = np.array([301.5, 77.25]), np.array([150.0, 200.0]), (192, 256)
     expected = get_warp_matrix(centre, scale, rotation, output_size=size)

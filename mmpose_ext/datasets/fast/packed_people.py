@@ -1,0 +1,130 @@
+# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+"""Data samples of a batch as arrays of the whole batch."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Union
+
+import numpy as np
+from mmengine.structures import InstanceData, PixelData
+from mmpose.structures import PoseDataSample
+from torch import Tensor
+
+from .pack_inputs import new_element
+
+#: The values of B samples: an array or a tensor (B, ...), or B of any kind.
+Column = Union[np.ndarray, Tensor, Sequence[Any]]
+
+
+@dataclass
+class Gaussians:
+    """Heatmaps as factors along x and along y, which are multiplied on the device.
+
+    Attributes:
+        rows (Tensor): (B, K, w + h) float32, along x and then along y.
+        width (int): w.
+    """
+
+    rows: Tensor
+    width: int
+
+    def draw(self, rows: Tensor) -> Tensor:
+        """Return the heatmaps (B, K, h, w) of rows like these, on their device."""
+        return rows[..., self.width :, None] * rows[..., None, : self.width]
+
+
+@dataclass
+class PackedPeople:
+    """What ``PackPoseInputs`` packs of B people.
+
+    Attributes:
+        annotations (list[memoryview | bytes]): B pickled dictionaries.
+        annotated (set[str]): Names of the meta information that is taken from the annotations.
+        shared (dict[str, Any]): Meta information that all samples have.
+        meta (dict[str, Column]): Meta information by name.
+        instances (dict[str, Column]): ``gt_instances`` by name.
+        labels (dict[str, Column]): ``gt_instance_labels`` by name.
+        fields (dict[str, Column | Gaussians]): ``gt_fields`` by name.
+    """
+
+    annotations: np.ndarray
+    ends: list[int]
+    annotated: set[str]
+    shared: dict[str, Any]
+    meta: dict[str, Column]
+    instances: dict[str, Column]
+    labels: dict[str, Column]
+    fields: dict[str, Column | Gaussians]
+
+    def samples(self, place: Callable[[Tensor], Tensor] = lambda tensor: tensor) -> list:
+        """Make the data samples.
+
+        Args:
+            place (Callable): Moves a tensor to the device of the samples.
+
+        Returns:
+            list[PoseDataSample]: B samples with slices of the arrays.
+        """
+        labels, fields = (
+            {name: _placed(column, place) for name, column in columns.items()}
+            for columns in (self.labels, self.fields)
+        )
+        content = memoryview(self.annotations)
+        parts = dict(_gt_instances=self.instances, _gt_instance_labels=labels)
+        properties = {'gt_instances', 'gt_instance_labels', *(['gt_fields'] if fields else [])}
+        start, samples = 0, []
+        for index, end in enumerate(self.ends):
+            held = {
+                name: new_element(InstanceData, _row(columns, index))
+                for name, columns in parts.items()
+            }
+            if fields:
+                held['_gt_fields'] = new_element(PixelData, _row(fields, index))
+            meta = {**self.shared, **_row(self.meta, index)}
+            sample = new_element(AnnotatedSample, held, meta)
+            sample._data_fields.update(properties)
+            sample._metainfo_fields.update(self.annotated)
+            sample.__dict__['_annotation'] = bytes(content[start:end]), self.annotated
+            samples.append(sample)
+            start = end
+        return samples
+
+
+class AnnotatedSample(PoseDataSample):
+    """A data sample that unpickles its annotation when it is asked for.
+
+    Training asks for none of it, and unpickling takes longer than all else that the training
+    process does with a sample.
+    """
+
+    def __getattr__(self, name: str) -> Any:
+        """Unpickle the annotation for one of its names.
+
+        Raises:
+            AttributeError: If it has no such name.
+        """
+        content, names = self.__dict__.get('_annotation') or (None, ())
+        if name not in names:
+            raise AttributeError(f'{type(self).__name__!r} object has no attribute {name!r}')
+        annotation = pickle.loads(content)
+        known = self.__dict__
+        known['_annotation'] = None
+        wanted = known['_metainfo_fields'] & names
+        known.update({name: annotation[name] for name in wanted if name not in known})
+        return known[name]
+
+
+def _row(columns: dict[str, Column], index: int) -> dict[str, Any]:
+    return {name: column[index] for name, column in columns.items()}
+
+
+def _placed(column: Column | Gaussians, place: Callable[[Tensor], Tensor]) -> Column:
+    """Move a column of tensors."""
+    if isinstance(column, Gaussians):
+        return column.draw(place(column.rows))
+    if isinstance(column, Tensor):
+        return place(column)
+    return [place(value) if isinstance(value, Tensor) else value for value in column]
