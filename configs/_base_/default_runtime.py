@@ -4,6 +4,7 @@ custom_imports = dict(
         'mmpose_ext',  # registers the components
         'mmpose_ext.safe_loading',  # mmengine loads checkpoints with weights only
         'mmpose_ext.cpu_launcher',  # --launcher pytorch works without GPUs
+        'mmpose_ext.checked_coco',  # one line on faulty files, also from mmpose's COCO classes
         'mmpose_ext.quiet',  # without warnings that users cannot act on
     ],
     allow_failed_imports=False,

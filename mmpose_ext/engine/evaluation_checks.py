@@ -12,10 +12,13 @@ from mmpose.datasets.datasets.base import BaseCocoStyleDataset
 from mmpose.evaluation.metrics import CocoMetric, PoseTrack18Metric
 from xtcocotools.coco import COCO
 
+from mmpose_ext.datasets import CheckedCocoDataset
 from mmpose_ext.datasets.validation import (
+    COCO_PERSON,
     DataError,
     by_kind,
     check_for_evaluation,
+    person_categories,
     problem_text,
     read_json,
     some,
@@ -42,6 +45,7 @@ def check_evaluation(loop: BaseLoop | None) -> None:
             file = metric.ann_file or (datasets[0].ann_file if datasets else 'of the data set')
             _check_metric(metric, metric.coco.dataset, file, datasets)
             _check_images(metric, file, datasets)
+            _check_category(metric, file, datasets)
             _tell_untested(metric, file, datasets)
             if 0 in metric.coco.anns:
                 _number_from_one(metric.coco)
@@ -62,7 +66,7 @@ def _check_metric(
             f'{name}: the metainfo has {len(info["sigmas"])} sigmas for {info["num_keypoints"]} '
             'keypoints: give one per keypoint'
         )
-    is_plain = type(metric) is CocoMetric and not converted
+    is_plain = type(metric).gt_to_coco_json is CocoMetric.gt_to_coco_json and not converted
     needed_keys = ['num_keypoints'] if metric.iou_type == 'keypoints_crowd' else []
     findings = check_for_evaluation(
         content,
@@ -91,6 +95,24 @@ def _check_images(metric: CocoMetric, file: str, datasets: list[BaseCocoStyleDat
                 f'{some(sorted(ids - known))}, which ann_file {dataset.ann_file} of the data set '
                 "has: give the evaluator the data set's file"
             )
+
+
+def _check_category(metric: CocoMetric, file: str, datasets: list[BaseCocoStyleDataset]) -> None:
+    """Check that results of mmpose's data sets have the category of the metric's people.
+
+    Bottom-up and with detections mmpose gives all results the category 1.
+    """
+    ids = person_categories(metric.coco.dataset)
+    for dataset in datasets:
+        has_people = dataset.data_mode == 'topdown' and not dataset.bbox_file
+        if has_people or isinstance(dataset, CheckedCocoDataset) or ids == [COCO_PERSON]:
+            continue
+        raise DataError(
+            f'{type(metric).__name__}: the people of ann_file {file} have category_id {some(ids)}, '
+            f'but {type(dataset).__name__} gives the results category_id {COCO_PERSON}, so AP '
+            "would be wrong. Set type='CheckedCocoDataset', which takes the file's, or give the "
+            f'people category_id {COCO_PERSON}'
+        )
 
 
 def _tell_untested(metric: CocoMetric, file: str, datasets: list[BaseCocoStyleDataset]) -> None:

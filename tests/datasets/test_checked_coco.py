@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 import pytest
 from mmengine.registry import init_default_scope
+from mmpose.datasets import CocoDataset
 from mmpose.registry import DATASETS
 
 from mmpose_ext.datasets import CheckedCocoDataset, DataError
@@ -112,7 +113,7 @@ def test_samples_are_those_of_coco_dataset(build, content, settings):
         dict(id=16, image_id=2, category_id=1),  # a person without box and keypoints
     ]
     ours = build(**settings)
-    theirs = build(cls=DATASETS.get('CocoDataset'), **settings)
+    theirs = build(cls=CocoDataset, **settings)
     assert ours.metainfo.keys() == theirs.metainfo.keys()
     assert len(ours) == len(theirs) > 0
     for index in range(len(theirs)):

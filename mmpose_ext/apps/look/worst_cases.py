@@ -89,7 +89,7 @@ def write_worst_cases(
     results = read_json(str(results_file), 'results')
     if isinstance(results, list):
         results = [r for r in results if not _is_below(r, score_thr)]
-    problems = annotation_problems(truth, info['num_keypoints'], needs_people=False)
+    problems = annotation_problems(truth, info['num_keypoints'], needs_people=True)
     problems += [] if problems else area_problems(truth)
     if problems:
         raise DataError(f'annotation file {ann_file} cannot be used: {"; ".join(problems)}')

@@ -83,7 +83,10 @@ def label_small_people(
     if not isinstance(content, dict) or not all(
         isinstance(content.get(key), list) for key in ('images', 'annotations')
     ):
-        raise DataError(f'ann_file {ann_file} is no COCO file: it has no images and annotations')
+        raise DataError(
+            f'ann_file {ann_file} is no COCO file: it has no images and annotations; give a file '
+            'with both'
+        )
     cfg = Config.fromfile(config)
     init_default_scope(cfg.get('default_scope', 'mmpose'))
     dataset = cfg.test_dataloader.dataset

@@ -167,6 +167,8 @@ class CheckedCocoDataset(CocoDataset):
                 )
                 if any('\\' in path for path in missing):
                     remedy = 'Write / for the \\ of Windows in file_name'
+                if any('://' in path for path in missing):
+                    remedy = 'Write paths within the folder of the images for the URLs in file_name'
                 raise DataError(
                     f'{len(missing)} image file(s) named by ann_file {self.ann_file} are missing: '
                     f'{some(missing)}. {remedy}'

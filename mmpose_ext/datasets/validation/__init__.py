@@ -4,7 +4,7 @@
 from mmpose_ext.utils.errors import DataError
 from mmpose_ext.utils.reading import read_json, require_file
 
-from .categories import detected_category, person_categories, person_category
+from .categories import COCO_PERSON, detected_category, person_categories, person_category
 from .detections import check_detections
 from .evaluation import check_for_evaluation
 from .image_files import DEPTHS, missing_files
@@ -19,6 +19,7 @@ from .validator import (
 )
 
 __all__ = [
+    'COCO_PERSON',
     'DEPTHS',
     'FORMATS',
     'KINDS',

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from .categories import person_categories
 from .kinds import Finding
 from .structure import Entries, check_categories, check_structure
-from .units import check_areas
+from .units import check_areas, is_labelled
 from .values import is_crowd_mark, is_row, shorten
 
 
@@ -57,7 +57,30 @@ def check_for_evaluation(
             findings.append(entries.finding('iscrowd', index, detail=shorten(crowd)))
     if use_area:
         findings += check_areas(entries)
+    findings += _check_presence(entries, needs_labels=bool(num_keypoints))
     return findings + (several_categories(content) if one_category else [])
+
+
+def _check_presence(entries: Entries, needs_labels: bool) -> list[Finding]:
+    """Check that COCO's evaluation counts a person, since AP is -1 otherwise.
+
+    It ignores crowds and people without labelled keypoints.
+    """
+    people = [one for one in entries.annotations if one.get('iscrowd') in (0, None)]
+    if not entries.annotations:
+        reason = "it has no 'annotations', or none in them"
+    elif not people:
+        reason = f'iscrowd of all its {len(entries.annotations)} annotations is 1: write 0 for one '
+        reason += 'person'
+    elif needs_labels and not any(map(is_labelled, people)):
+        reason = f'no keypoint of its {len(people)} people has a visibility of 1 or 2'
+    else:
+        return []
+    text = (
+        f'{reason}; AP would be -1. Give a file of labelled people, or set format_only=True and '
+        'outfile_prefix for CocoMetric, which then writes the results only'
+    )
+    return [Finding('nothing-to-evaluate', detail=text)]
 
 
 def check_zero_ids(entries: Entries) -> list[Finding]:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections import defaultdict
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -24,13 +25,19 @@ _JPEG_END, _PNG_END = b'\xff\xd9', b'IEND\xae\x42\x60\x82'
 _SCAN = 0xDA  # the JPEG marker before the pixels
 _ORIENTATION = 0x0112  # EXIF
 _TURNED = (5, 6, 7, 8)
+_SCHEME = re.compile(r'[A-Za-z][A-Za-z0-9+.:-]*://')
+
+
+def is_remote(path: str) -> bool:
+    """Return whether a path starts with a scheme; a URL within a local folder is no such path."""
+    return _SCHEME.match(path) is not None
 
 
 def missing_files(paths: Iterable[str]) -> list[str]:
     """Return which local ``paths`` do not exist, in order. Each folder is listed once."""
     by_folder = defaultdict(list)
     for path in dict.fromkeys(paths):
-        if '://' not in path:
+        if not is_remote(path):
             by_folder[os.path.dirname(path)].append(path)
     missing = []
     for folder, members in by_folder.items():
@@ -60,9 +67,9 @@ def check_image_files(
     rows_of = defaultdict(list)
     for row, image in enumerate(entries.images):
         name = image.get('file_name')
-        if isinstance(name, str) and name and '\0' not in name and '://' not in name:
+        if isinstance(name, str) and name and '\0' not in name:
             path = os.path.join(image_dir, name)
-            if '://' not in path:
+            if not is_remote(path):
                 rows_of[path].append(row)
     missing = set(missing_files(rows_of))
     findings = [

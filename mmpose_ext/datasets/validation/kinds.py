@@ -70,6 +70,7 @@ _TABLE = (
     ('categories', ERROR, '{first}'),
     ('person-categories', WARNING, '{first}'),
     ('keypoint-order', FATAL, '{first}'),
+    ('nothing-to-evaluate', ERROR, '{first}'),
     # entries and ids
     ('not-a-dict', FATAL, '{count} {item}(s) that are no dict: {ids}. Remove them'),
     ('key-missing', FATAL, '{count} {item}(s) without {what}: {ids}. Add it'),
@@ -97,8 +98,18 @@ _TABLE = (
         'stops. Add the categories, or correct category_id',
     ),
     # images
-    ('file-name', FATAL, '{count} image(s) whose file name cannot be used: {ids} ({first})'),
-    ('file-repeated', WARNING, '{count} image(s) with a file name that another has: {ids}'),
+    (
+        'file-name',
+        FATAL,
+        '{count} image(s) whose file name cannot be used: {ids} ({first}). Write the path within '
+        'the image folder',
+    ),
+    (
+        'file-repeated',
+        WARNING,
+        '{count} image(s) with a file name that another has: {ids}. Give all people of a file the '
+        'same image_id',
+    ),
     (
         'size-malformed',
         FATAL,
@@ -110,9 +121,18 @@ _TABLE = (
         '{count} image file(s) missing: {first}. Check the folder, and the folders, case and '
         '%-codes of file_name',
     ),
-    ('image-unreadable', ERROR, '{count} image file(s) that cannot be read: {first}'),
-    ('image-truncated', ERROR, '{count} image file(s) cut short: {first}'),
-    ('image-size', ERROR, '{count} image(s) of another size than the file says: {first}'),
+    (
+        'image-unreadable',
+        ERROR,
+        '{count} image file(s) that cannot be read: {first}. Copy them anew, or convert them',
+    ),
+    ('image-truncated', ERROR, '{count} image file(s) cut short: {first}. Copy them anew'),
+    (
+        'image-size',
+        ERROR,
+        '{count} image(s) of another size than the file says: {first}. Write the size of the '
+        'upright image, with boxes and keypoints in its pixels',
+    ),
     # boxes
     (
         'bbox-missing',
@@ -126,8 +146,18 @@ _TABLE = (
         '{count} annotation(s) whose bbox is not 4 finite numbers: {ids} ({first}). Write '
         '[x, y, width, height]',
     ),
-    ('bbox-empty', ERROR, '{count} annotation(s) whose bbox has no area: {ids}'),
-    ('bbox-outside', ERROR, '{count} annotation(s) whose bbox is outside the image: {ids}'),
+    (
+        'bbox-empty',
+        ERROR,
+        '{count} annotation(s) whose bbox has no area: {ids} ({first}), which top-down models '
+        'skip. Write [x, y, width, height], in pixels',
+    ),
+    (
+        'bbox-outside',
+        ERROR,
+        '{count} annotation(s) whose bbox is outside the image: {ids} ({first}), which top-down '
+        'models skip. Write [x, y, width, height], in pixels of this image',
+    ),
     (
         'normalised',
         FATAL,
@@ -135,6 +165,7 @@ _TABLE = (
         'multiply boxes and keypoints by width and height',
     ),
     ('bbox-corners', ERROR, '{first}'),
+    ('bbox-corners-likely', WARNING, '{first}'),
     ('boxes-elsewhere', ERROR, '{first}'),
     ('bbox-partly-outside', WARNING, '{count} annotation(s) whose bbox is partly outside: {ids}'),
     # keypoints
@@ -175,14 +206,24 @@ _TABLE = (
         '{count} annotation(s) with keypoints of a visibility below 0: {ids} ({first}). Write '
         '0, 0, 0 for keypoints without a label',
     ),
-    ('visibility', ERROR, '{count} annotation(s) with a visibility other than 0, 1, 2: {ids}'),
+    (
+        'visibility',
+        ERROR,
+        '{count} annotation(s) with a visibility other than 0, 1, 2: {ids} ({first}). Write 0 '
+        'without a label, 1 for hidden and 2 for visible keypoints',
+    ),
     ('keypoints-outside', WARNING, '{count} annotation(s) with keypoints outside the image: {ids}'),
     (
         'keypoints-at-origin',
         WARNING,
         '{count} annotation(s) with keypoints labelled at 0, 0: {ids}',
     ),
-    ('num-keypoints', ERROR, '{count} annotation(s) whose num_keypoints misleads: {ids} ({first})'),
+    (
+        'num-keypoints',
+        ERROR,
+        '{count} annotation(s) whose num_keypoints misleads: {ids} ({first}). Write the number of '
+        'keypoints with a visibility of 1 or 2',
+    ),
     (
         'num-keypoints-differs',
         WARNING,
@@ -222,11 +263,17 @@ _TABLE = (
     ('segmentation-empty', WARNING, '{count} annotation(s) with an empty segmentation: {ids}'),
     # detections
     ('no-detected-person', FATAL, '{first}'),
-    ('detection-image', FATAL, '{count} image id(s) that are not in ann_file {what}: {ids}'),
+    (
+        'detection-image',
+        FATAL,
+        '{count} image id(s) that are not in ann_file {what}: {ids}. Give the detections of these '
+        'images',
+    ),
     (
         'detection-values',
         FATAL,
-        '{count} detection(s) whose bbox or score is no finite number: {ids}',
+        '{count} detection(s) whose bbox or score is no finite number: {ids}. Write '
+        '[x, y, width, height] and a score',
     ),
     (
         'detection-extent',

@@ -37,7 +37,7 @@ def check_boxes(entries: Entries) -> list[Finding]:
             detail = shorten(boxes[index])
             findings.append(entries.finding('bbox-malformed', index, detail=detail))
     values, indices = values[good], np.flatnonzero(fine)
-    if _is_normalised(values[:, 2:], entries):
+    if _is_normalised(values, entries):
         findings.append(
             entries.finding('normalised', indices[0], detail=shorten(boxes[indices[0]]))
         )
@@ -54,9 +54,9 @@ def check_boxes(entries: Entries) -> list[Finding]:
     return findings
 
 
-def _is_normalised(extents: np.ndarray, entries: Entries) -> bool:
-    """Return whether boxes of extents (N, 2) are fractions of images: all between 0 and 1 pixel."""
-    positive = extents[(extents > 0).all(1)]
+def _is_normalised(boxes: np.ndarray, entries: Entries) -> bool:
+    """Return whether boxes (N, 4) are fractions of images: all values between 0 and 1 pixel."""
+    positive = boxes[(boxes[:, 2:] > 0).all(1)]
     small = len(positive) > 0 and (positive <= 1).all()
     return bool(small and not (entries.sizes < 16).any())
 

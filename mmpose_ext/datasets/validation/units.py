@@ -13,6 +13,8 @@ from .values import is_number, is_row, shorten, to_matrix
 SMALLEST_IMAGE = 16  # px; in smaller ones a fraction may be a position
 _MARGIN = 0.1  # of a box, in which its person's keypoints still count as inside
 _LEAST_AREA = 0.01  # of its box
+_MOST = 0.9  # of the boxes
+_FAR = 0.25  # of a box's size from the image's corner, from where the readings of a box differ
 
 
 def check_keypoint_units(entries: Entries, keypoints: tuple) -> list[Finding]:
@@ -39,8 +41,9 @@ def check_boxes_of_people(entries: Entries, keypoints: tuple) -> list[Finding]:
     """Check that boxes are [x, y, w, h], not two corners, and that the people are in them.
 
     Boxes are taken for corners where at least half of them, of three or more, reach over their
-    image's edge and all are two corners within it. People are elsewhere where less than half of
-    all labelled keypoints lie in their own box (or within a tenth of its size around it), as with
+    image's edge and all are two corners within it. Where fewer do, but the labelled keypoints lie
+    between the corners, a warning says so. People are elsewhere where less than half of all
+    labelled keypoints lie in their own box (or within a tenth of its size around it), as with
     boxes [centre, w, h], and with boxes or keypoints in pixels of a crop or of a resized image.
 
     Args:
@@ -53,7 +56,7 @@ def check_boxes_of_people(entries: Entries, keypoints: tuple) -> list[Finding]:
     low, extent = boxes[:, None, :2], boxes[:, None, 2:]
     sizes = entries.annotation_sizes()[indices]
     beyond = (boxes[:, :2] + boxes[:, 2:] > sizes + EDGE).any(1)
-    are_corners = (boxes[:, 2:] > boxes[:, :2]) & (boxes[:, 2:] <= sizes + EDGE)
+    are_corners = ((boxes[:, 2:] > boxes[:, :2]) & (boxes[:, 2:] <= sizes + EDGE)).all(1)
     if len(beyond) > 2 and are_corners.all() and 2 * beyond.sum() >= len(beyond):
         first = np.flatnonzero(beyond)[0]
         text = (
@@ -63,6 +66,15 @@ def check_boxes_of_people(entries: Entries, keypoints: tuple) -> list[Finding]:
         )
         return [Finding('bbox-corners', detail=text)]
     labelled, positions = values[..., 2] > 0, values[..., :2]
+    likely = _likely_corners(boxes, are_corners, positions, labelled)
+    if len(likely):
+        first = likely[0]
+        text = (
+            f'its boxes may be two corners, the one of annotation '
+            f'{entries.annotation_ids[indices[first]]} {boxes[first].tolist()}: the labelled '
+            'keypoints lie between them. If so, write [x, y, width, height]'
+        )
+        return [Finding('bbox-corners-likely', detail=text)]
     margin = _MARGIN * extent + EDGE
     inside = ((positions >= low - margin) & (positions <= low + extent + margin)).all(-1)
     count, total = int((inside & labelled).sum()), int(labelled.sum())
@@ -78,6 +90,31 @@ def check_boxes_of_people(entries: Entries, keypoints: tuple) -> list[Finding]:
     return [Finding('boxes-elsewhere', detail=text)]
 
 
+def _likely_corners(
+    boxes: np.ndarray, are_corners: np.ndarray, positions: np.ndarray, labelled: np.ndarray
+) -> np.ndarray:
+    """Find boxes that say that all are two corners, although few reach over an edge.
+
+    [x1, y1, x2, y2] taken for [x, y, w, h] is a larger box, so keypoints are in both. But in boxes
+    [x, y, w, h] far from the image's corner, few people's keypoints all lie below (w, h).
+
+    Args:
+        boxes (np.ndarray): (P, 4) as in the file.
+        are_corners (np.ndarray): (P,) bool, whether they are two corners within the image.
+        positions (np.ndarray): (P, K, 2) keypoints in pixels.
+        labelled (np.ndarray): (P, K) bool.
+
+    Returns:
+        np.ndarray: Positions of the boxes that tell; none if more than a tenth of all boxes are not
+        two corners around their keypoints.
+    """
+    margin = (_MARGIN * (boxes[:, 2:] - boxes[:, :2]) + EDGE)[:, None]
+    below = (positions <= boxes[:, None, 2:] + margin).all(-1) | ~labelled
+    tells = (boxes[:, :2] > _FAR * boxes[:, 2:]).any(1)
+    fit = are_corners & below.all(1)
+    return np.flatnonzero(tells & fit) if fit.mean() >= _MOST else np.zeros(0, np.int64)
+
+
 def check_areas(entries: Entries) -> list[Finding]:
     """Check that people with labelled keypoints do not have areas at which AP would be wrong.
 
@@ -88,7 +125,7 @@ def check_areas(entries: Entries) -> list[Finding]:
         box, area = annotation.get('bbox'), annotation.get('area')
         if not is_number(area) or (is_plausible and area > 0):
             continue
-        if annotation.get('iscrowd') or not _is_labelled(annotation):
+        if annotation.get('iscrowd') or not is_labelled(annotation):
             continue
         if not is_row(box, 4) or not all(map(is_number, box)) or min(box[2:]) <= 0:
             continue  # another fault
@@ -110,7 +147,8 @@ def check_areas(entries: Entries) -> list[Finding]:
     return findings
 
 
-def _is_labelled(annotation: dict) -> bool:
+def is_labelled(annotation: dict) -> bool:
+    """Return whether an annotation has a keypoint of a visibility above 0."""
     keypoints = annotation.get('keypoints')
     return is_row(keypoints) and any(is_number(v) and v > 0 for v in keypoints[2::3])
 

@@ -206,7 +206,7 @@ KINDS = {
     ),
     'track without keypoints': (empty_track, stops(r'do not have 17 keypoints.* 14')),
     'box without extent': (
-        box_without_extent, stops(r'1 annotation.*bbox has no area: 12', 'validate')
+        box_without_extent, stops(r'1 annotation.*bbox has no area: 12 .*Write \[x', 'validate')
     ),
     'box missing': (
         box_missing,

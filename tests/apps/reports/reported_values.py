@@ -147,7 +147,7 @@ VALUE_KINDS = {
     ),
     'visibility 3': (
         keypoints_by(lambda points: (points * (1, 1, 1.5)).ravel().tolist()),
-        stops(r'visibility other than 0, 1, 2: 11', 'validate'),
+        stops(r'visibility other than 0, 1, 2: 11, .*keypoint 0.*Write 0', 'validate'),
     ),
     'keypoints in fractions': (
         keypoints_by(lambda points: (points / (W, H, 1)).ravel().tolist()),
@@ -161,10 +161,15 @@ VALUE_KINDS = {
         boxes_by(lambda x, y, w, h: [x / 4, y / 4, w / 4, h / 4]),
         stops(r'labelled keypoints lie in their own bbox; keypoint .*in pixels', 'validate'),
     ),
+    'box outside the image': (
+        second(bbox=[200, 4, 40, 72]),
+        stops(r'1 annotation.*bbox is outside the image: 12 .*200.* in 96x80.*Write', 'validate'),
+    ),
     'bbox null': (second(bbox=None), stops(r'bbox is not 4 finite numbers: 12.*Write \[x, y')),
     'iscrowd null': (second(iscrowd=None), stops(r'iscrowd is neither 0 nor 1: 12.*Write')),
     'num_keypoints null': (
-        second(num_keypoints=None), stops(r'num_keypoints misleads: 12', 'validate')
+        second(num_keypoints=None),
+        stops(r'num_keypoints misleads: 12 .*Write the number', 'validate'),
     ),
     'area 0': (
         second(area=0), stops(r'area of 0 or less: 12.*use_area', *RUNS, 'validate', 'worst')

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Faulty detections, results, images and mmpose's own data sets: one line that says what to do."""
+"""Faulty detections, results and images: one line that says what to do."""
 
 from __future__ import annotations
 
@@ -76,19 +76,6 @@ def test_results_of_worst(changes, message, tmp_path, capsys):
     assert main(['worst', *arguments]) == 2
     text = capsys.readouterr().err
     assert re.search(rf'results\.json.*people\.json: {message}', text)
-
-
-@pytest.mark.parametrize('command', ['browse', 'pack'])
-def test_data_set_of_mmpose(command, tmp_path, capsys):
-    file = write_kind('box missing', tmp_path)
-    content = json.loads(file.read_text())
-    content['annotations'][0]['keypoints'] = None
-    file.write_text(json.dumps(content))
-    cfg = run_config(file, **{'train_dataloader.dataset.type': 'CocoDataset'})
-    cfg.dump(tmp_path / 'config.py')
-    out = ['--out', str(tmp_path / 'out')] if command == 'browse' else []
-    assert main([command, str(tmp_path / 'config.py'), *out]) == 2
-    assert 'people.json cannot be used: 1 annotation(s) do not have 17' in capsys.readouterr().err
 
 
 @pytest.mark.parametrize('fault', ['missing', 'damaged'])

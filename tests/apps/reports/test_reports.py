@@ -26,7 +26,8 @@ from mmpose_ext.datasets import DataError
 
 _count = itertools.count()
 STEPS = []
-SKIPS_PEOPLE = ('box without extent',)  # mmpose makes no sample of such a person
+# mmpose makes no sample of such a person
+SKIPS_PEOPLE = ('box without extent', 'box outside the image')
 
 
 class CountSteps(Hook):
@@ -66,7 +67,7 @@ def run_config(file: Path, bottomup: bool = False, **changes) -> Config:
         return dict(batch_size=1, num_workers=0, sampler=sampler, dataset=dataset)
 
     evaluator = dict(
-        type='CocoMetric',
+        type='CheckedCocoMetric',
         ann_file=str(file),
         outfile_prefix=str(file.parent / 'results'),
         nms_mode='none',

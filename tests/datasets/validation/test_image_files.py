@@ -51,9 +51,14 @@ def test_file_names_in_folders_and_remote(look, content, images):
     (images / 'a').mkdir()
     (images / '2.png').rename(images / 'a' / '2.png')
     content['images'][1]['file_name'] = 'a/2.png'
-    content['images'][2]['file_name'] = 'https://host/3.png'  # not looked for
     report = look(content, images, 'images')
-    assert report.findings == [] and report.files_checked == 2
+    assert report.findings == [] and report.files_checked == 3
+    assert look(content, 's3://bucket/images', 'images').files_checked == 0  # not looked for
+
+
+def test_a_url_in_a_folder_is_missing(look, content, images):
+    content['images'][2]['file_name'] = 'https://host/3.png'
+    assert found(look(content, images, 'images')) == {('image-missing', 3, ())}
 
 
 @pytest.mark.parametrize('depth', ['headers', 'images'])

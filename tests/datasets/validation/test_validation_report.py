@@ -1,5 +1,8 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 import json
+import re
+
+import pytest
 
 from mmpose_ext.datasets.validation import KINDS, Finding, Report, by_kind, problem_text
 
@@ -72,3 +75,9 @@ def test_json(tmp_path):
         file_name='a.jpg',
         detail='a.jpg',
     )
+
+
+@pytest.mark.parametrize('kind', [k for k in KINDS.values() if k.severity != 'warning'])
+def test_errors_say_what_to_do(kind):
+    remedy = r'\b(Add|Check|Copy|Give|give|Leave|multiply|Number|Remove|Write)\b'
+    assert kind.template == '{first}' or re.search(remedy, kind.template)
