@@ -41,4 +41,7 @@ def read_json(path: str, setting: str) -> object:
             'file; write or download it anew'
         ) from None
     except OSError as error:
-        raise DataError(f'{setting} {path} cannot be read: {error.strerror or error}') from None
+        raise DataError(
+            f'{setting} {path} cannot be read: {error.strerror or error}; name a file that you may '
+            'read'
+        ) from None

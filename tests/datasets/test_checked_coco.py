@@ -282,7 +282,7 @@ def test_detection_file_with_unknown_images(build):
     'detections, fault',
     [
         ({}, 'holds a dict, not a list'),
-        ([1], 'holds a list, not a list of detections'),
+        ([1], 'holds a list, not a list of dicts: give detections with'),
         ([], 'none of its 0 detections is a person'),
         ([dict(detection(1), category_id=2)], 'none of its 1 detections is a person'),
         ([dict(image_id=1, category_id=1)], "detection(s) without 'bbox'"),

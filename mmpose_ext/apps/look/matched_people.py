@@ -145,7 +145,10 @@ def _check_results(truth: dict, results: Sequence[dict], num_keypoints: int) -> 
             result if isinstance(result, dict) else ()
         )
         if missing:
-            raise ValueError(f'result {number} has no {sorted(missing)}: not a keypoint result')
+            raise ValueError(
+                f'result {number} has no {sorted(missing)}: not a keypoint result; give the file '
+                'of CocoMetric(outfile_prefix=...) or of predict'
+            )
         image_id, keypoints = result['image_id'], result['keypoints']
         if not isinstance(image_id, (int, float, str)) or image_id not in known:
             raise ValueError(
@@ -159,8 +162,9 @@ def _check_results(truth: dict, results: Sequence[dict], num_keypoints: int) -> 
             )
         if len(keypoints) != 3 * num_keypoints:
             raise ValueError(
-                f'result {number} has {len(keypoints) / 3:g} keypoints but the data set '
-                f'{num_keypoints}: give the right metainfo'
+                f'result {number} has {len(keypoints)} numbers for keypoints, not 3 for each of '
+                f'the {num_keypoints} of the data set: write x, y, score, or give the right '
+                'metainfo'
             )
 
 

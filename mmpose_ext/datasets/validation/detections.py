@@ -25,7 +25,10 @@ def check_detections(
             category 1.
     """
     if not isinstance(content, list) or not all(isinstance(item, dict) for item in content):
-        text = f'it holds a {type(content).__name__}, not a list of detections'
+        text = (
+            f'it holds a {type(content).__name__}, not a list of dicts: give detections with '
+            f'{", ".join(KEYS)}'
+        )
         return [Finding('format', detail=text)]
     findings = [
         Finding('key-missing', 'detection', index, what=repr(key))

@@ -58,7 +58,11 @@ _TABLE = (
     # the file
     ('file-unreadable', FATAL, '{first}'),
     ('format', FATAL, '{first}'),
-    ('no-images', FATAL, "it holds no images: give a file with 'images' and 'annotations'"),
+    (
+        'no-images',
+        FATAL,
+        "it holds no images: give a file in COCO's form, with 'images' and 'annotations'",
+    ),
     (
         'no-people',
         FATAL,

@@ -70,7 +70,8 @@ def check_structure(
         tuple: The entries that can be checked further, and the findings.
     """
     if not isinstance(content, dict):
-        text = f'it holds a {type(content).__name__}, not a dict of images and annotations'
+        text = f'it holds a {type(content).__name__}, not a dict of images and annotations: give a '
+        text += "file in COCO's form"
         return Entries(num_keypoints=num_keypoints), [Finding('format', detail=text)]
     findings = []
     images, image_ids = _entries(content, 'images', 'image', findings)

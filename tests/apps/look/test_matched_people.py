@@ -93,7 +93,7 @@ def test_fields_that_coco_lets_out_are_not_needed():
     'results, message',
     [
         ([result(0, 1.0, image_id=5)], 'image 5'),
-        ([dict(image_id=1, keypoints=[0] * 6, score=1.0)], '2 keypoints'),
+        ([dict(image_id=1, keypoints=[0] * 6, score=1.0)], 'has 6 numbers for keypoints'),
         ([dict(image_id=1, bbox=[0, 0, 1, 1], score=1.0)], 'not a keypoint result'),
         (dict(), 'list'),
     ],

@@ -232,7 +232,11 @@ RAW_KINDS = {
     'cut short': (lambda text: text[:-9], r'not valid JSON.*cut short.*anew'),
     'results': (
         lambda text: json.dumps(perfect_results(json.loads(text))).encode(),
-        r'(holds a list|no list of images|no COCO file)',
+        r'(holds a list.*give|no list of images|no COCO file)',
+    ),
+    "labelme's own": (
+        lambda text: json.dumps(dict(version='5.0', shapes=[], imagePath='1.png')).encode(),
+        r"(no images: give a file in COCO's form|no list of images|no COCO file)",
     ),
 }
 

@@ -27,7 +27,7 @@ def detections(**changes) -> list[dict]:
     'changes, message',
     [
         (dict(bbox=[90, 4, -40, 72]), r'negative width or height: 1 .*Write \[x, y'),
-        (dict(image_id=[1]), r'image id\(s\) that are not in'),
+        (dict(image_id=[1]), r'image id\(s\) that are not in .*Give the detections'),
         (dict(score=None), r'no finite number: 1'),
     ],
 )
@@ -63,7 +63,9 @@ def test_detections_whose_category_is_a_text(tmp_path):
         (dict(keypoints=None), 'result 1 has a score or keypoints that are no numbers'),
         (dict(score='high'), 'result 1 has a score or keypoints that are no numbers'),
         (dict(image_id=[1]), r'result 1 belongs to image \[1\]'),
-        (None, r"result 1 has no \['image_id'"),
+        (None, r"result 1 has no \['image_id'.*give the file of CocoMetric"),
+        (dict(keypoints=[[5, 5, 1]] * 17), r'result 1 has .* no numbers: write x, y, score'),
+        (dict(keypoints=[5, 5] * 17), r'result 1 has 34 numbers for keypoints.* the 17 of'),
     ],
 )
 def test_results_of_worst(changes, message, tmp_path, capsys):
