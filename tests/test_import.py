@@ -7,7 +7,7 @@ import sys
 import pytest
 from mmengine.config import Config
 
-STEPS = ('mmpose_ext.safe_loading', 'mmpose_ext.cpu_launcher')
+STEPS = ('mmpose_ext.safe_loading', 'mmpose_ext.cpu_launcher', 'mmpose_ext.checked_coco')
 # prints one fact per line, in a separate process
 SCRIPT = """
 import os, sys, torch
@@ -35,7 +35,7 @@ def tell(*words):
 
 before = state()
 import mmpose_ext
-from mmpose.registry import MODELS
+from mmpose.registry import DATASETS, METRICS, MODELS
 tell('registered', 'CBAM' in MODELS)
 tell('unchanged', state() == before)
 
@@ -66,6 +66,14 @@ except mmpose_ext.engine.UnsafeCheckpointError:
 tell('launcher unchanged', state()[1:] == before[1:])
 import mmpose_ext.cpu_launcher
 tell('launcher', utils._init_dist_pytorch is not before[2])
+
+def makers():
+    found = DATASETS.get('CocoDataset'), METRICS.get('CocoMetric')
+    return [entry.__module__.split('.')[0] for entry in found]
+
+tell(*makers())
+import mmpose_ext.checked_coco
+tell(*makers())
 """
 
 
@@ -85,6 +93,8 @@ def test_import_alone_changes_nothing(tmp_path):
         'still refused',
         'launcher unchanged True',
         'launcher True',
+        'mmpose mmpose',
+        'mmpose_ext mmpose_ext',
     ]
 
 

@@ -117,7 +117,7 @@ class InstanceScoring:
 def _is_coco_metric(kind: object) -> bool:
     if isinstance(kind, type):
         return issubclass(kind, CocoMetric)
-    return str(kind).split('.')[-1] == 'CocoMetric'
+    return str(kind).split('.')[-1] in ('CocoMetric', 'CheckedCocoMetric')
 
 
 def _array(values) -> np.ndarray:

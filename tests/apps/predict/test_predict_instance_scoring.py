@@ -76,7 +76,9 @@ def test_same_people_and_scores_as_coco_metric(score_mode, nms_mode, bottomup, t
         assert (person.box is None) == bottomup
 
 
-@pytest.mark.parametrize('given', ['CocoMetric', 'mmpose.CocoMetric', CocoMetric])
+@pytest.mark.parametrize(
+    'given', ['CocoMetric', 'mmpose.CocoMetric', 'CheckedCocoMetric', CocoMetric]
+)
 def test_settings_of_the_configs_evaluator(given):
     evaluators = [
         dict(type='NME'),
