@@ -50,7 +50,7 @@ def check_evaluation(loop: BaseLoop | None) -> None:
             if 0 in metric.coco.anns:
                 _number_from_one(metric.coco)
             continue
-        for dataset in datasets:  # not in test mode: the metric takes the samples' annotations
+        for dataset in datasets:  # not in test mode, the metric reads the samples' annotations
             content = read_json(dataset.ann_file, 'ann_file')
             _check_metric(metric, content, dataset.ann_file, [dataset])
 
@@ -70,7 +70,7 @@ def _check_metric(
     needed_keys = ['num_keypoints'] if metric.iou_type == 'keypoints_crowd' else []
     findings = check_for_evaluation(
         content,
-        info['num_keypoints'] if is_plain else None,  # whole bodies: several lists
+        info['num_keypoints'] if is_plain else None,  # whole bodies have several lists
         use_area=metric.use_area,
         needed_keys=needed_keys if metric.coco is not None else [*needed_keys, 'iscrowd'],
         one_category=any(dataset.data_mode == 'bottomup' for dataset in datasets),
@@ -84,7 +84,7 @@ def _check_images(metric: CocoMetric, file: str, datasets: list[BaseCocoStyleDat
     """Check that a metric's annotation file has the images of the data sets that it is for."""
     known = set(metric.coco.imgs)
     for dataset in datasets:
-        # of several data sets, only those that MultiDatasetEvaluator gives this metric
+        # among several data sets, MultiDatasetEvaluator gives this metric only those of its name
         is_other = dataset.metainfo.get('dataset_name') != metric.dataset_meta.get('dataset_name')
         if is_other or dataset.ann_file == file:
             continue
@@ -100,7 +100,7 @@ def _check_images(metric: CocoMetric, file: str, datasets: list[BaseCocoStyleDat
 def _check_category(metric: CocoMetric, file: str, datasets: list[BaseCocoStyleDataset]) -> None:
     """Check that results of mmpose's data sets have the category of the metric's people.
 
-    Bottom-up and with detections mmpose gives all results the category 1.
+    For bottom-up models, and with detections, mmpose gives all results the category 1.
     """
     ids = person_categories(metric.coco.dataset)
     for dataset in datasets:

@@ -29,13 +29,13 @@ class CheckedCocoMetric(CocoMetric):
         **kwargs: As for ``CocoMetric``.
 
     Raises:
-        DataError: If the file is missing, is no JSON or is not of COCO's form.
+        DataError: If the file is missing, is not JSON or does not have COCO's form.
     """
 
     def __init__(self, ann_file: str | None = None, **kwargs: Any) -> None:
         try:
             super().__init__(ann_file=ann_file, **kwargs)
-        except Exception as error:  # whatever a bad file causes
+        except Exception as error:  # a bad file causes many kinds
             if ann_file is not None:
                 self._explain(ann_file, error, **kwargs)
             raise

@@ -123,7 +123,7 @@ def write_worst_cases(
 
 
 def _is_below(result: object, score_thr: float) -> bool:
-    """Whether a result has a score that is not above the threshold."""
+    """Return whether a result has a score that is not above the threshold."""
     score = result.get('score') if isinstance(result, dict) else None
     return isinstance(score, (int, float)) and not score > score_thr
 

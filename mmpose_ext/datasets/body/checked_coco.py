@@ -82,7 +82,7 @@ class CheckedCocoDataset(CocoDataset):
         try:
             lists = super()._load_annotations()
             content = self.coco.dataset
-        except Exception as error:  # whatever a bad file causes; explained below
+        except Exception as error:  # a bad file causes many kinds; explained below
             failure = error
             content = read_json(self.ann_file, 'ann_file')
         tests_bottom_up = self.test_mode and self.data_mode == 'bottomup'
@@ -97,19 +97,19 @@ class CheckedCocoDataset(CocoDataset):
     def _get_bottomup_data_infos(
         self, instance_list: list[dict], image_list: list[dict]
     ) -> list[dict]:
-        """As ``CocoDataset``, which fails where some people of an image have no segmentation."""
+        """Call ``CocoDataset``, which would fail if only some people of an image have outlines."""
         outlined = {p['img_id'] for p in instance_list if isinstance(p['segmentation'], list)}
         for person in instance_list:
             if person['segmentation'] is None and person['img_id'] in outlined:
                 person['segmentation'] = []
         data_list = super()._get_bottomup_data_infos(instance_list, image_list)
-        for sample in data_list:  # None is none to mmpose's masks, and an empty list an error
+        for sample in data_list:  # mmpose's masks skip None and fail at an empty list
             if 'invalid_segs' in sample:
                 sample['invalid_segs'] = [outline or None for outline in sample['invalid_segs']]
         return data_list
 
     def _load_detection_results(self) -> list[dict]:
-        """As in ``CocoDataset``, but for people of any category."""
+        """Load detections as ``CocoDataset`` does, but for people of any category."""
         require_file(self.ann_file, 'ann_file')
         require_file(self.bbox_file, 'bbox_file')
         if not str(self.bbox_file).endswith('.json'):

@@ -30,9 +30,9 @@ from .transforms import FastLoadImage
 
 #: Meta information that annotations may lack.
 _NOT_ALWAYS = frozenset(['category_id', 'crowd_index', 'raw_ann_info'])
-#: Makes an image of the person with this number in a table.
+#: Loads the image of the person with this number in a table.
 Loader = Callable[[PeopleTable, int], DeferredImage]
-#: Meta information of a sample, besides what is annotated, that a batch can have.
+#: Meta information that samples of a batch can have besides their annotation.
 _META_KEYS = frozenset(
     'dataset_name flip_indices input_size ori_shape img_shape input_center input_scale flip '
     'flip_direction sample_idx'.split()
@@ -40,7 +40,7 @@ _META_KEYS = frozenset(
 
 
 class BatchedPipeline:
-    """The samples of a data set by batches: as many numpy calls for a batch as for a sample.
+    """Prepare a data set's samples in batches: a batch takes as many numpy calls as one sample.
 
     It replaces ``[dataset[index] for index in indices]`` as the data set's ``__getitems__``, which
     torch's data loader looks for. The samples are the same for the same state of the random
@@ -88,7 +88,7 @@ class BatchedPipeline:
         return batch
 
     def stages(self) -> list[tuple[str, Callable[[Any], Any]]]:
-        """Return functions that lead from indices to a batch, one to the next, with names."""
+        """Return the stages from indices to a batch, each as a name and a function."""
         return [
             ('annotation', self._take),
             ('LoadImage', self._load),
@@ -115,7 +115,7 @@ class BatchedPipeline:
             halves=(known['upper_body_ids'], known['lower_body_ids']),
             rotation=np.zeros(len(batch['images']), np.float32),
         )
-        seeds = getattr(self.dataset, '_sample_seeds', None)  # of EpochSeedHook
+        seeds = getattr(self.dataset, '_sample_seeds', None)  # set by EpochSeedHook
         with seeds.kept_streams() if seeds else nullcontext():
             augment(self.steps, people, batch['indices'], seeds and seeds.seed_numpy)
         return dict(batch, people=people)
@@ -216,7 +216,7 @@ def prepare_in_batches(dataset: Any) -> bool:
 
 
 def _check_dataset(dataset: Any) -> None:
-    """Check that a data set gives its samples as mmpose's do.
+    """Check that a data set makes its samples as mmpose's data sets do.
 
     Raises:
         ValueError: If it does not.
@@ -224,7 +224,7 @@ def _check_dataset(dataset: Any) -> None:
     if not isinstance(dataset, BaseCocoStyleDataset) or not dataset.serialize_data:
         raise ValueError('not a data set of mmpose with serialised annotations')
     kind = type(dataset)
-    if '_sample_seeds' in vars(dataset):  # a class of SampleSeeds' own, which batches heed
+    if '_sample_seeds' in vars(dataset):  # SampleSeeds has changed the class; batches use its seeds
         kind = kind.__base__
     same = (
         kind.__getitem__ is BaseDataset.__getitem__

@@ -1,8 +1,8 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """Transforms of a top-down pipeline for all people of a batch at once.
 
-Random numbers are drawn person by person, each through the whole pipeline, in the order in which
-mmpose draws them. They have effect afterwards, on arrays of the batch.
+All random numbers of the pipeline are drawn first, person by person, in the order in which mmpose
+draws them. Then they are applied to arrays of the batch.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from .transforms import FastRandomFlip, FastRandomHalfBody
 
 @dataclass
 class People:
-    """A batch of people on their way through a pipeline, all in image pixels.
+    """A batch of people on their way through a pipeline, in image pixels.
 
     Attributes:
         images (list[DeferredImage]): B images.
@@ -77,7 +77,7 @@ class BatchedStep(ABC):
 
     @abstractmethod
     def apply(self, people: People, drawn: list[Any]) -> None:
-        """Change a batch by what was drawn for each of its people."""
+        """Change a batch according to what was drawn for each of its people."""
 
 
 class BatchedBoxes(BatchedStep):
@@ -97,7 +97,7 @@ class BatchedFlip(BatchedStep):
         return flips, visible[people.flip_indices] if flips else visible
 
     def apply(self, people: People, drawn: list[bool]) -> None:
-        """Flip boxes and keypoints; the images take note."""
+        """Flip boxes and keypoints; the images only record the flip."""
         chosen = people.flipped = np.array(drawn)
         for index in np.flatnonzero(chosen).tolist():
             people.images[index].flip('horizontal')
@@ -150,7 +150,7 @@ class BatchedShear(BatchedStep):
         return self.step._tangent(), visible
 
     def apply(self, people: People, drawn: list[float]) -> None:
-        """Leave the shears for after the warp."""
+        """Record the shears, which follow the warp."""
         people.shears = drawn
 
 
@@ -162,7 +162,7 @@ def batched_steps(steps: Sequence[Any], after: Sequence[Any]) -> list[BatchedSte
         after (Sequence): Transforms after it.
 
     Raises:
-        ValueError: If one has none.
+        ValueError: If a transform has no batched form.
     """
     batched = []
     for step in steps:

@@ -41,7 +41,8 @@ class PackedPeople:
     """What ``PackPoseInputs`` packs of B people.
 
     Attributes:
-        annotations (list[memoryview | bytes]): B pickled dictionaries.
+        annotations (np.ndarray): uint8, B pickled dictionaries one after another.
+        ends (list[int]): The position after each of them.
         annotated (set[str]): Names of the meta information that is taken from the annotations.
         shared (dict[str, Any]): Meta information that all samples have.
         meta (dict[str, Column]): Meta information by name.
@@ -94,9 +95,9 @@ class PackedPeople:
 
 
 class AnnotatedSample(PoseDataSample):
-    """A data sample that unpickles its annotation when it is asked for.
+    """A data sample that unpickles its annotation only when it is read.
 
-    Training asks for none of it, and unpickling takes longer than all else that the training
+    Training reads none of it, and unpickling takes longer than everything else that the training
     process does with a sample.
     """
 

@@ -16,7 +16,7 @@ _OTHER_BOXES = ('bbox_center', 'bbox_scale')
 
 
 class PeopleTable:
-    """Annotations by number of the sample.
+    """The annotations of all samples.
 
     Workers share its arrays with the training process that forks them.
 
@@ -24,7 +24,7 @@ class PeopleTable:
         dataset (BaseDataset): A top-down data set of mmpose with serialised annotations.
 
     Raises:
-        ValueError: If the annotations are not of one kind.
+        ValueError: If the annotations differ in their keys or in the shapes of their arrays.
 
     Attributes:
         arrays (dict[str, np.ndarray]): (N, 1, ...) each, for N people.
@@ -51,7 +51,7 @@ class PeopleTable:
                 column[index] = value
             paths.append(os.fsencode(info['img_path']))
             ids.append(info['id'])
-        # as arrays, whose memory workers do not copy by counting references
+        # arrays, because counting references to objects would copy their memory in each worker
         self.paths, self.ids = np.array(paths), np.array(ids)
 
     def take(self, indices: list[int]) -> dict[str, np.ndarray]:
@@ -65,7 +65,7 @@ class PeopleTable:
 
 
 def _columns(info: dict[str, Any], number: int) -> dict[str, np.ndarray]:
-    """Make empty arrays for a number of people like one.
+    """Make empty arrays for a number of people like this one.
 
     Raises:
         ValueError: If these are not one person's box and keypoints.

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Memory that one image after another uses."""
+"""Memory that successive images share."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ _KEPT = _Kept()
 def scratch(name: str, shape: tuple[int, ...]) -> np.ndarray:
     """Return uninitialised memory, which the thread's next call with the same name returns again.
 
-    The system clears new memory page by page when it is first written, which takes a third of the
-    time in which a crop is decoded.
+    The system clears new memory page by page when it is first written, which takes a third as long
+    as decoding a crop.
 
     Args:
         name (str): What it is for.

@@ -18,7 +18,7 @@ from .records import Crop, person_key
 
 
 class PackedImage(DeferredImage):
-    """An image of which only a person's surroundings exist.
+    """An image of which only a person's surroundings are stored.
 
     Args:
         crop (Crop): The surroundings.

@@ -148,7 +148,7 @@ class PackReader:
 
 
 def keys_from(transaction: Any, prefix: bytes) -> Iterator[bytes]:
-    """Keys of an LMDB transaction that start with a prefix."""
+    """Yield the keys of an LMDB transaction that start with a prefix."""
     cursor = transaction.cursor()
     if cursor.set_range(prefix):
         for key in cursor.iternext(keys=True, values=False):

@@ -99,6 +99,6 @@ def tiles_of(size: tuple[int, int]) -> tuple[int, int]:
 
 
 def _range(low: int, high: int, tile: int, tiles: int) -> tuple[int, int]:
-    """Return the first tile that low to high touch along an axis, and the one after the last."""
+    """Return the first tile that [low, high] touches along an axis, and the one after the last."""
     first = min(max((low - _BLUR) // tile, 0), tiles - 1)
     return first, max(min(-(-(high + _BLUR) // tile), tiles), first + 1)

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Let a data set read from packs that are fresh."""
+"""Let a data set read from packs, if they are up to date."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def check_fresh(reader: PackReader, dataset: Any, reach: Reach, check_images: bo
     """Compare a pack with the annotations, the images and the pipeline that it is used with.
 
     Raises:
-        PackError: If it was made of others.
+        PackError: If it was made from others.
     """
     why = None
     if reader.meta.ann_sha256 != sha256_of(dataset.ann_file):
@@ -104,7 +104,7 @@ def check_fresh(reader: PackReader, dataset: Any, reach: Reach, check_images: bo
 
 
 def changed_images(reader: PackReader, dataset: Any) -> list[str]:
-    """Paths of a data set's images that are not as the pack knows them."""
+    """Return the paths of a data set's images that have changed since the pack was made."""
     changed = []
     for path in dict.fromkeys(dataset.get_data_info(i)['img_path'] for i in range(len(dataset))):
         state = reader.get(image_key(dataset, path))

@@ -10,11 +10,12 @@ from .people import EDGE
 from .structure import Entries
 from .values import is_number, is_row, shorten, to_matrix
 
-SMALLEST_IMAGE = 16  # px; in smaller ones a fraction may be a position
-_MARGIN = 0.1  # of a box, in which its person's keypoints still count as inside
-_LEAST_AREA = 0.01  # of its box
-_MOST = 0.9  # of the boxes
-_FAR = 0.25  # of a box's size from the image's corner, from where the readings of a box differ
+SMALLEST_IMAGE = 16  # px; in smaller images, coordinates in [0, 1] may be pixels
+_MARGIN = 0.1  # around a box, as a fraction of it, where keypoints still count as inside
+_LEAST_AREA = 0.01  # of an annotation, as a fraction of its box
+_MOST = 0.9  # fraction of the boxes that counts as most of them
+#: A box further from the image's corner, as a fraction of its [x2, y2], shows which form it has.
+_FAR = 0.25
 
 
 def check_keypoint_units(entries: Entries, keypoints: tuple) -> list[Finding]:
@@ -40,11 +41,12 @@ def check_keypoint_units(entries: Entries, keypoints: tuple) -> list[Finding]:
 def check_boxes_of_people(entries: Entries, keypoints: tuple) -> list[Finding]:
     """Check that boxes are [x, y, w, h], not two corners, and that the people are in them.
 
-    Boxes are taken for corners where at least half of them, of three or more, reach over their
-    image's edge and all are two corners within it. Where fewer do, but the labelled keypoints lie
-    between the corners, a warning says so. People are elsewhere where less than half of all
-    labelled keypoints lie in their own box (or within a tenth of its size around it), as with
-    boxes [centre, w, h], and with boxes or keypoints in pixels of a crop or of a resized image.
+    Boxes count as two corners if there are at least three, at least half of them reach over their
+    image's edge, and all of them, read as corners, lie within it. If fewer reach over the edge but
+    the labelled keypoints lie between the corners, the finding is a warning. People count as
+    outside their boxes if less than half of all labelled keypoints lie in their own box (or within
+    a tenth of its size around it). This happens with boxes [centre, w, h], and with boxes or
+    keypoints in pixels of a crop or of a resized image.
 
     Args:
         entries (Entries): The annotations.
@@ -93,10 +95,10 @@ def check_boxes_of_people(entries: Entries, keypoints: tuple) -> list[Finding]:
 def _likely_corners(
     boxes: np.ndarray, are_corners: np.ndarray, positions: np.ndarray, labelled: np.ndarray
 ) -> np.ndarray:
-    """Find boxes that say that all are two corners, although few reach over an edge.
+    """Find boxes which show that all are two corners, although few reach over an edge.
 
-    [x1, y1, x2, y2] taken for [x, y, w, h] is a larger box, so keypoints are in both. But in boxes
-    [x, y, w, h] far from the image's corner, few people's keypoints all lie below (w, h).
+    [x1, y1, x2, y2] read as [x, y, w, h] is a larger box, so keypoints lie in both. But if a box
+    [x, y, w, h] is far from the image's corner, its keypoints rarely all lie below (w, h).
 
     Args:
         boxes (np.ndarray): (P, 4) as in the file.
@@ -105,8 +107,8 @@ def _likely_corners(
         labelled (np.ndarray): (P, K) bool.
 
     Returns:
-        np.ndarray: Positions of the boxes that tell; none if more than a tenth of all boxes are not
-        two corners around their keypoints.
+        np.ndarray: Positions of the boxes that show it; none if more than a tenth of all boxes are
+        not two corners around their keypoints.
     """
     margin = (_MARGIN * (boxes[:, 2:] - boxes[:, :2]) + EDGE)[:, None]
     below = (positions <= boxes[:, None, 2:] + margin).all(-1) | ~labelled
@@ -116,7 +118,7 @@ def _likely_corners(
 
 
 def check_areas(entries: Entries) -> list[Finding]:
-    """Check that people with labelled keypoints do not have areas at which AP would be wrong.
+    """Check that people with labelled keypoints do not have areas that would make AP wrong.
 
     An area of 0 or less is wrong, and areas that are all below 1 % of their box are in other units.
     """
@@ -128,7 +130,7 @@ def check_areas(entries: Entries) -> list[Finding]:
         if annotation.get('iscrowd') or not is_labelled(annotation):
             continue
         if not is_row(box, 4) or not all(map(is_number, box)) or min(box[2:]) <= 0:
-            continue  # another fault
+            continue  # another check finds it
         if area <= 0:
             findings.append(entries.finding('area-empty', index, detail=f'area {area}'))
         elif area < _LEAST_AREA * box[2] * box[3]:
@@ -154,7 +156,7 @@ def is_labelled(annotation: dict) -> bool:
 
 
 def _boxed_people(entries: Entries, keypoints: tuple) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """People with a box larger than a pixel and a labelled keypoint, no crowds.
+    """Select people with a box larger than a pixel and a labelled keypoint, but no crowds.
 
     Returns:
         tuple: Positions (P,), boxes (P, 4) and keypoints (P, K, 3).
