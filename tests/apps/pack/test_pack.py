@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Packs: written, resumed, by several processes, stale, damaged; and training samples from them."""
+"""Packs are written, resumed, shared by processes, stale or damaged; samples come from them."""
 
 import gc
 import json
@@ -28,7 +28,7 @@ SPEAKS = 'mmpose-ext pack'
 
 
 def pack(config, *options):
-    gc.collect()  # data sets that hold the pack open
+    gc.collect()  # closes data sets that hold the pack open
     return main(['pack', str(config), *options])
 
 
@@ -43,14 +43,14 @@ def path_of(config):
 
 
 def people_of(config):
-    """All crops of a pack, by key."""
+    """Return all crops of a pack by key."""
     gc.collect()
     with lmdb.open(str(path_of(config))) as environment, environment.begin() as transaction:
         return {bytes(k): bytes(v) for k, v in transaction.cursor() if k.startswith(b'p:')}
 
 
 def test_samples_are_those_of_the_images(config):
-    """The same draws; pixels within what JPEG 95 costs, and half of that again for the warp."""
+    """Draws are equal; pixels differ by the loss of JPEG 95 and half as much by the warp."""
     assert pack(config, '--size', '200') == 0
     plain, packed = build(config), build(config)
     assert use_pack(packed) == [str(path_of(config))]
@@ -67,7 +67,7 @@ def test_samples_are_those_of_the_images(config):
             assert one.flip == other.flip and one.img_shape == other.img_shape
     small, large = np.mean(errors[1::2]), np.mean(errors[::2])
     assert small < 3 and large < 3
-    assert max(errors) < 8  # a region that is missing would be black
+    assert max(errors) < 8  # a missing region would be black
 
 
 def error_from(config, plain):
@@ -115,7 +115,7 @@ def pack_slowly(config):
 
 
 def has_keys(config, *prefixes):
-    """Whether the pack has a key with each of the prefixes."""
+    """Return whether the pack has a key with each of the prefixes."""
     if not (path_of(config) / 'data.mdb').is_file():
         return False
     with lmdb.open(str(path_of(config))) as environment, environment.begin() as transaction:
@@ -168,7 +168,7 @@ def change_annotation(config):
 
 
 def change_image(config):
-    """The same size and another time: its content tells."""
+    """Change an image's content and time, but not its size."""
     file = config.parent / 'images' / '7.jpg'
     content = bytearray(file.read_bytes())
     content[-40] ^= 1
@@ -193,13 +193,13 @@ def test_stale_pack_is_refused_and_mended(config, change, text):
     assert pack(config) == 0
     use_pack(build(config))
     changed = [key for key, value in people_of(config).items() if value != before[key]]
-    assert changed in ([b'p:1004'], [b'p:1007'], [])  # of an image, the pixels may be the same
+    assert changed in ([b'p:1004'], [b'p:1007'], [])  # the pixels may be unchanged
 
 
 def test_image_of_another_time_is_the_same(config):
     assert pack(config) == 0
     os.utime(config.parent / 'images' / '7.jpg', ns=(1, 1))
-    (config.parent / 'images' / '8.jpg').unlink()  # the pack is in its place
+    (config.parent / 'images' / '8.jpg').unlink()  # the pack replaces it
     dataset = build(config)
     use_pack(dataset)
     dataset[7]
@@ -246,7 +246,7 @@ def test_damaged_crop(config, capsys):
         t.put(b'p:1005', bytes(value))
     dataset = build(config)
     use_pack(dataset)
-    dataset[3]  # its neighbour is whole
+    dataset[3]  # the neighbouring crop is intact
     text = rf'people\.pack is damaged \(person 1005: .*run `{SPEAKS} .*--anew`'
     with pytest.raises(PackError, match=text):
         dataset[4]
@@ -288,7 +288,7 @@ def test_bottomup_is_refused(config, capsys):
 
 
 def test_batches_are_the_samples(config):
-    """Prepared as a whole, and one by one."""
+    """A batch prepared as a whole equals its samples prepared one by one."""
     assert pack(config) == 0
     dataset = build(config)
     use_pack(dataset)
@@ -310,7 +310,7 @@ def test_works_in_workers(config):
     assert pack(config) == 0
     dataset = build(config)
     use_pack(dataset)
-    dataset[0]  # opened here as well
+    dataset[0]  # opens the pack in this process as well
     loader = Runner.build_dataloader(
         dict(batch_size=10, num_workers=2, sampler=dict(type='DefaultSampler'), dataset=dataset)
     )

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""A model that knows the truth: what a run makes of a file is then told by its AP, 1 or less."""
+"""A model that knows the ground truth, so a run that reads a file correctly has AP 1."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mmpose.registry import MODELS
 
 @MODELS.register_module()
 class OracleEstimator(BaseModel):
-    """Gives each image's annotated people: all (bottom-up) or the one of the nearest box."""
+    """Predict each image's annotated people: all (bottom-up) or the one with the nearest box."""
 
     def __init__(self, ann_file: str, bottomup: bool = False) -> None:
         super().__init__(data_preprocessor=dict(type='PoseDataPreprocessor'))
@@ -25,7 +25,7 @@ class OracleEstimator(BaseModel):
 
     @cached_property
     def people(self) -> dict:
-        """The annotated people of each image; read where a run gets as far as to need them."""
+        """The annotated people of each image, read only when a run needs them."""
         people: dict = {}
         for person in json.loads(Path(self.ann_file).read_text())['annotations']:
             if person.get('keypoints'):

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Kinds of files as label tools export them; each names the public report that it follows."""
+"""Kinds of files that label tools export; each names the public report that describes it."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def masks_beside_outlines(content):  # cocoapi #307
     content['annotations'][1]['segmentation'] = [[50, 4, 90, 4, 90, 70]]
 
 
-def positions_without_labels(content):  # CVAT #6963: points outside keep their place
+def positions_without_labels(content):  # CVAT #6963: points outside keep their positions
     person = content['annotations'][1]
     person['keypoints'][2] = 0
     person['num_keypoints'] = 16
@@ -89,7 +89,7 @@ _nothing = r'{}.*AP would be -1.*Give a file of labelled people'
 _no_people_but_in_label = {c: text for c, text in stops(_no_people).items() if c != 'label'}
 _no_list = _nothing.format(r"people\.json.*has no 'annotations'")
 
-#: Name: (change, where it stops and what the one line says). It works in all other commands.
+#: Name: (change, {command that stops: what its line says}). All other commands work.
 EXPORT_KINDS = {
     'no annotations': (
         no_list,

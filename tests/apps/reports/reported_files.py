@@ -27,7 +27,7 @@ def person(number: int, image: int, x: float) -> dict:
 
 
 def sound_content() -> dict:
-    """Two images, people 11 and 12 on the first, 13 on the second."""
+    """Return a sound file: people 11 and 12 are on the first image, person 13 is on the second."""
     category = dict(id=1, name='person', keypoints=NAMES, skeleton=[])
     return dict(
         images=[dict(id=i, file_name=f'{i}.png', width=W, height=H) for i in (1, 2)],
@@ -156,14 +156,14 @@ def windows_paths(content):
 
 ALL = ('train', 'train bottom-up', 'test', 'test bottom-up', 'validate', 'worst', 'browse', 'label')
 RUNS, BOTTOM_UP = ALL[:4], (ALL[1], ALL[3])
-LOAD = (*RUNS, 'browse')  # the commands that load it as a data set
+LOAD = (*RUNS, 'browse')  # the commands that load the file as a data set
 
 
 def stops(text: str, *commands: str) -> dict[str, str]:
     return dict.fromkeys(commands or ALL, text)
 
 
-#: Name: (change, where it stops and what the one line says). It works in all other commands.
+#: Name: (change, {command that stops: what its line says}). All other commands work.
 KINDS = {
     'sound': (lambda content: None, {}),
     'category 7': (category_7, {}),
@@ -241,7 +241,7 @@ def write_kind(kind: str, folder: Path) -> Path:
 
 
 def perfect_results(content: dict) -> list[dict]:
-    """The sound content's people as a results file."""
+    """Return the content's people as the content of a results file."""
     return [
         dict(image_id=a['image_id'], category_id=1, keypoints=a['keypoints'], score=0.9)
         for a in copy.deepcopy(content['annotations'])

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""More kinds of annotation files: values of a wrong form, other units, files that are no JSON."""
+"""More kinds of annotation files: values of a wrong form, other units, files that are not JSON."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ PERSON_2 = 1  # position of annotation 12
 
 
 def second(**values) -> Callable[[dict], None]:
-    """Change annotation 12."""
+    """Return a function that changes annotation 12."""
 
     def change(content: dict) -> None:
         content['annotations'][PERSON_2].update(values)
@@ -37,7 +37,7 @@ def second(**values) -> Callable[[dict], None]:
 
 
 def whole(**values) -> Callable[[dict], None]:
-    """Change the file's lists."""
+    """Return a function that replaces lists of the file."""
 
     def change(content: dict) -> None:
         content.update(values)
@@ -46,7 +46,7 @@ def whole(**values) -> Callable[[dict], None]:
 
 
 def keypoints_by(function: Callable[[np.ndarray], object]) -> Callable[[dict], None]:
-    """Change the keypoints of all people; the function gets (17, 3)."""
+    """Return a function that changes all people's keypoints by a function of (17, 3)."""
 
     def change(content: dict) -> None:
         for one in content['annotations']:
@@ -56,7 +56,10 @@ def keypoints_by(function: Callable[[np.ndarray], object]) -> Callable[[dict], N
 
 
 def boxes_by(function: Callable[..., list]) -> Callable[[dict], None]:
-    """Change the boxes of all people, of whom most are at the right; x, y, w, h to a box."""
+    """Return a function that changes all people's boxes by a function of x, y, w, h.
+
+    It first moves a person, so that most are at the right.
+    """
 
     def change(content: dict) -> None:
         content['annotations'][2] = person(13, 2, 52)
@@ -112,7 +115,7 @@ def some_outlined(content):
 
 
 def crowd_of(counts: object, size: tuple = (H, W)) -> Callable[[dict], None]:
-    """Add a crowd of run lengths."""
+    """Return a function that adds a crowd whose segmentation is run lengths."""
 
     def change(content: dict) -> None:
         crowd = dict(content['annotations'][2], id=14, iscrowd=1, keypoints=[0] * 51)
@@ -126,7 +129,7 @@ _no_list = r'17 keypoints of 3 numbers.*11.*Write x, y, visibility'
 _outline = 'annotation.* malformed segmentation: '
 _outlines = (BOTTOM_UP[0], 'validate')
 
-#: Name: (change, where it stops and what the one line says). It works in all other commands.
+#: Name: (change, {command that stops: what its line says}). All other commands work.
 VALUE_KINDS = {
     'NaN in keypoints': (nan_keypoint, stops(r'infinite or NaN keypoints: 12 .*Write 0, 0, 0')),
     'keypoints as texts': (
@@ -223,7 +226,7 @@ VALUE_KINDS = {
     ),
 }  # fmt: skip
 
-#: Name: (bytes of the file from those of a sound one, what the one line says everywhere).
+#: Name: (function from a sound file's bytes to the faulty one's, what each command's line says).
 RAW_KINDS = {
     'byte-order mark': (lambda text: b'\xef\xbb\xbf' + text, r'byte-order mark: save it as UTF-8'),
     'UTF-16': (lambda text: text.decode().encode('utf-16'), r'not UTF-8 text: save it as UTF-8'),

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Label tools' exports in each command: it works, or stops with a line."""
+"""Each command works on label tools' exports, or stops with one line."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ CASES = [
     (kind, command)
     for kind in EXPORT_KINDS
     for command in (*ALL, 'predict')
-    if command != 'test'  # a training tests too
-    and (kind, command) != ('image id 0', 'worst')  # the results at hand are of images 1 and 2
+    if command != 'test'  # training evaluates as well
+    and (kind, command) != ('image id 0', 'worst')  # the results are for images 1 and 2
 ]
 
 

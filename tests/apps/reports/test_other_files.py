@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Faulty detections, results and images: one line that says what to do."""
+"""Faulty detections, results and images end in one line that says what to do."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def test_images_of_label_small_people(fault, tmp_path, topdown):
 def test_labelled_people_keep_their_keypoints(tmp_path, topdown):
     file = write_kind('sound', tmp_path)
     content = json.loads(file.read_text())
-    content['annotations'][1]['num_keypoints'] = 0  # 17 are labelled
+    content['annotations'][1]['num_keypoints'] = 0  # in fact, 17 are labelled
     file.write_text(json.dumps(content))
     images, out = str(tmp_path / 'images'), tmp_path / 'out.json'
     arguments = (str(topdown.config), str(topdown.checkpoint), str(file), images, str(out))
@@ -117,7 +117,7 @@ def test_people_who_are_not_tested_are_named(tmp_path):
 
 
 def test_metric_without_a_file(tmp_path):
-    """Not in test mode the metric takes the samples' annotations, which need iscrowd."""
+    """Outside test mode, the metric reads the samples' annotations, which need iscrowd."""
     file = write_kind('no iscrowd, num_keypoints', tmp_path)
     cfg = run_config(file, **{'val_dataloader.dataset.test_mode': False})
     del cfg.val_evaluator['ann_file']

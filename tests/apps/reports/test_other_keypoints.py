@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Both bottom-up papers on other keypoints than COCO's 17: train, test, predict, export."""
+"""Train, test, predict and export both bottom-up models on keypoints other than COCO's 17."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ THREE = """dataset_info = dict(
     sigmas=[0.026, 0.062, 0.062],
 )
 """
-#: K: the metainfo's file, and the keypoint that all edges start from (None: the skeleton's)
+#: K: (metainfo file, keypoint where all edges start; None: the edges are the skeleton's)
 SETS = {
     3: (None, 0),
     14: ('crowdpose.py', 13),
@@ -43,7 +43,7 @@ _count = itertools.count()
 
 
 def write_set(num_keypoints: int, folder: Path) -> tuple[str, Path]:
-    """Write a metainfo file where mmpose has none, two images and their people."""
+    """Write two images, their people and, if mmpose has none, a metainfo file."""
     metainfo = SETS[num_keypoints][0]
     if metainfo is None:
         (folder / 'three.py').write_text(THREE)
@@ -65,7 +65,7 @@ def write_set(num_keypoints: int, folder: Path) -> tuple[str, Path]:
 
 
 def strongpose(num_keypoints: int, metainfo: str) -> tuple[dict, dict, dict]:
-    """The model, its codec and its ``PersonMasks``."""
+    """Return the model, its codec and its ``PersonMasks``."""
     info = parse_pose_metainfo(dict(from_file=metainfo))
     start = SETS[num_keypoints][1]
     edges = [(start, k) for k in range(num_keypoints) if k != start]
@@ -83,7 +83,7 @@ def strongpose(num_keypoints: int, metainfo: str) -> tuple[dict, dict, dict]:
 
 
 def cluster(num_keypoints: int, metainfo: str) -> tuple[dict, dict, dict]:
-    """The model, its codec and its ``PersonMasks``."""
+    """Return the model, its codec and its ``PersonMasks``."""
     codec = dict(
         type='ClusterTag', input_size=(64, 64), heatmap_size=(16, 16), clusters=num_keypoints,
         metainfo=metainfo, max_people=3,
@@ -172,13 +172,13 @@ def test_train_test_predict_export(paper, num_keypoints, tmp_path, capsys):
     assert main(['predict', *files, *arguments, '--quiet']) == 0
     for result in json.loads((tmp_path / 'out' / 'results.json').read_text()):
         assert len(result['keypoints']) == 3 * num_keypoints
-    # a few steps leave maps too flat to decide keypoints by: the maps are compared
+    # after a few steps, the maps are too flat to find keypoints, so the maps are compared
     assert export_onnx(*files, tmp_path / 'model.onnx').verification.map_difference < 1e-4
     assert main(['browse', *files[:1], '--out', str(tmp_path / 'seen'), '--number', '1']) == 0
 
 
 def sample(num_keypoints: int, **more) -> dict:
-    """A person whose keypoints lie on a diagonal."""
+    """Return a sample of a person whose keypoints lie on a diagonal."""
     points = np.linspace(10, 50, num_keypoints)
     keypoints = np.c_[points, points, np.full(num_keypoints, 2)]
     annotation = dict(bbox=[5, 5, 50, 50], keypoints=keypoints.ravel().tolist())

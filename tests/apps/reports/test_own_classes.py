@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""mmpose's own CocoDataset and CocoMetric: one line where a config imports checked_coco."""
+"""mmpose's CocoDataset and CocoMetric stop with one line if a config imports checked_coco."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from mmpose_ext.apps.main import main
 from mmpose_ext.datasets import DataError
 
 SPLITS = ('train', 'val', 'test')
-# faults at which mmpose's data set fails in other ways, or none
+# at these faults, mmpose's data set fails in another way or not at all
 FAULTS = (
     'float image ids', 'file names as ids', 'fractions of the image', 'keypoints in another order',
     'no visibilities', "Windows' paths",
@@ -30,7 +30,7 @@ VALUE_FAULTS = ('bbox null', 'categories as a dict', 'NaN in keypoints', 'cut sh
 
 @pytest.fixture
 def own_classes(monkeypatch):
-    """mmpose's registries as mmpose fills them, whatever configs earlier tests have loaded."""
+    """Restore mmpose's registries, which configs of earlier tests may have changed."""
     for registry, name, module in (
         (DATASETS, 'CocoDataset', mmpose.datasets),
         (METRICS, 'CocoMetric', mmpose.evaluation),
@@ -41,12 +41,12 @@ def own_classes(monkeypatch):
 
 @pytest.fixture
 def checked_coco(own_classes):
-    """What the import in a config does."""
+    """Import the module as a config does."""
     importlib.reload(importlib.import_module('mmpose_ext.checked_coco'))
 
 
 def own_config(file, bottomup=False, **changes):
-    """A config with mmpose's names."""
+    """Return a config with the names of mmpose's classes."""
     names = {f'{split}_dataloader.dataset.type': 'CocoDataset' for split in SPLITS}
     names.update({f'{split}_evaluator.type': 'CocoMetric' for split in SPLITS[1:]})
     return run_config(file, bottomup, **names, **changes)
@@ -81,7 +81,7 @@ def test_category_7_from_annotations_with_mmposes_data_set(tmp_path, own_classes
 @pytest.mark.parametrize('people', ['bottom-up', 'detected'])
 @pytest.mark.parametrize('command', ['train', 'test'])
 def test_category_7_with_mmposes_data_set(people, command, tmp_path, own_classes):
-    """It gives results the category 1, so AP would be 0."""
+    """mmpose's data set gives results the category 1, so AP would be 0."""
     file, changes = write_kind('category 7', tmp_path), {}
     if people == 'detected':
         boxes = [dict(image_id=1, category_id=1, bbox=[2, 4, 40, 72], score=0.9)]

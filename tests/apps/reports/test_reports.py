@@ -1,7 +1,7 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Kinds of annotation files that people report, in each command: it works, or stops with a line.
+"""Each command works on the kinds of annotation files that people report, or stops with one line.
 
-docs/data-validation.md has the table.
+The table of kinds is in docs/data-validation.md.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ SKIPS_PEOPLE = ('box without extent', 'box outside the image')
 
 
 class CountSteps(Hook):
-    """What a run did before it stopped: no step of training may be lost."""
+    """Record a run's training steps: none may come before a fault is found."""
 
     def before_train_iter(self, runner, batch_idx, data_batch=None) -> None:
         STEPS.append(batch_idx)
@@ -39,14 +39,14 @@ class CountSteps(Hook):
 
 @pytest.fixture(scope='module', autouse=True)
 def _unformatted_config_text():
-    """mmengine formats a config's text for each run: most of the time here."""
+    """Skip the formatting of each run's config text, which takes most of the time here."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr('yapf.yapflib.yapf_api.FormatCode', lambda text, **kwargs: (text, True))
         yield
 
 
 def run_config(file: Path, bottomup: bool = False, **changes) -> Config:
-    """Two images through real data sets, hook and metric, and the oracle."""
+    """Return a config with the real data sets, hook and metric, and the oracle as its model."""
     codec = dict(type='MSRAHeatmap', input_size=(48, 64), heatmap_size=(12, 16), sigma=1)
     steps = [dict(type='GetBBoxCenterScale'), dict(type='TopdownAffine', input_size=(48, 64))]
     names = ('id', 'img_id', 'img_path', 'ori_shape', 'img_shape', 'raw_ann_info')
@@ -100,7 +100,7 @@ def run_config(file: Path, bottomup: bool = False, **changes) -> Config:
 
 
 def run(cfg: Config, command: str) -> dict:
-    """Train with a validation, or test; the metrics."""
+    """Train and validate, or test; return the metrics."""
     STEPS.clear()
     with DefaultScope.overwrite_default_scope('mmpose'):
         runner = Runner.from_cfg(cfg)
@@ -113,7 +113,7 @@ def run(cfg: Config, command: str) -> dict:
 
 
 def said(file: Path, kind: str, command: str, capsys, request) -> str:
-    """Run a command on a file; what it says where it stops, and nothing where it works."""
+    """Run a command on a file; return its message if it stops, and an empty string if it works."""
     folder = file.parent
     out, images = str(folder / 'out'), str(folder / 'images')
     if command.split()[0] in ('train', 'test'):
@@ -149,7 +149,7 @@ def said(file: Path, kind: str, command: str, capsys, request) -> str:
         status = main(['pack', str(folder / 'config.py')])
         text = capsys.readouterr().err
         return text if status else ''
-    elif command == 'detect':  # the annotation file comes first
+    elif command == 'detect':  # the annotation file is checked first
         arguments = ['none.py', 'none.pth', '--ann', str(file), '--images', images]
     elif command == 'predict':
         model = request.getfixturevalue('bottomup')
@@ -172,7 +172,7 @@ def test_kind_in_command(kind, command, tmp_path, capsys, request):
         assert any(re.search(expected, line) for line in text.splitlines()), text
 
 
-# a training tests too
+# training evaluates as well
 @pytest.mark.parametrize('command', [c for c in (*ALL, 'predict') if 'test' not in c])
 @pytest.mark.parametrize('kind', VALUE_KINDS)
 def test_value_in_command(kind, command, tmp_path, capsys, request):
@@ -207,7 +207,7 @@ def test_results_carry_the_files_category(command, tmp_path):
     [
         ('sound', [1, 1], None),
         ('category 7', [7, 7], None),
-        ('category 7', [1, 1], None),  # COCO's person beside a file without another category 1
+        ('category 7', [1, 1], None),  # COCO's id of a person, and the file has no other category 1
         ('category 7', [1, 7], r'boxes\.json.*categories 1, 7.*keep the people'),
         ('category 7', [3, 3], r'boxes\.json.*none of its 2.*category_id 7'),
         ('sound', [7, 7], r'boxes\.json.*none of its 2.*category_id 1'),

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Batches that are prepared as a whole against samples that are prepared one by one."""
+"""Batches prepared as a whole equal samples prepared one by one."""
 
 import copy
 import pickle
@@ -52,7 +52,7 @@ def build_fast(people, pipeline, **settings):
 
 
 def assert_batch_is(batch, items):
-    """The same pixels and data samples, in this process and in the next one."""
+    """Check a batch's pixels and data samples, in this process and after pickling."""
     batch = collate_samples(batch)
     assert torch.equal(batch['inputs'], torch.stack([item['inputs'] for item in items]))
     for copied in (batch, pickle.loads(pickle.dumps(batch, 5))):
@@ -63,7 +63,7 @@ def assert_batch_is(batch, items):
 
 
 def compare(dataset, rounds=3):
-    """One by one and as a whole, with the same state of the random generators."""
+    """Prepare samples both ways with the same state of the random generators."""
     batched = BatchedPipeline(dataset)
     rng = np.random.default_rng(0)
     for seed in range(rounds):
@@ -85,7 +85,7 @@ def test_is_one_by_one(people, codec):
     'change',
     [
         lambda steps: steps[5].update(use_udp=True),
-        lambda steps: steps.insert(1, steps.pop(2)),  # flips before there is a centre
+        lambda steps: steps.insert(1, steps.pop(2)),  # flip before the centre is computed
         lambda steps: steps.__delitem__(slice(2, 5)),  # no augmentation
         lambda steps: steps.__setitem__(4, dict(type='ClippedNormalBBoxTransform')),
         lambda steps: steps[3].update(prob=1.0, min_total_keypoints=1),
@@ -101,7 +101,7 @@ def test_pipelines(people, change):
 
 
 def test_half_bodies_of_invisible_keypoints(people):
-    """Some keypoints are not labelled, which decides on half bodies."""
+    """Half bodies depend on which keypoints are labelled; here, some are not."""
     dataset = build_fast(people, pipeline_of())
     batched = BatchedPipeline(dataset)
     visible = batched.table.arrays['keypoints_visible']
@@ -150,7 +150,7 @@ def test_annotation_is_read_when_asked_for(people, monkeypatch):
 
 
 def test_tensors_move_to_the_device(people):
-    """All of them, drawn heatmaps too; the meta device keeps shapes and types."""
+    """All tensors move, and the heatmaps too; the meta device keeps shapes and types."""
     batch = BatchedPipeline(build_fast(people, pipeline_of()))([0, 1, 2])['data_samples']
     for samples in (batch, pickle.loads(pickle.dumps(batch, 5))):
         for sample in samples.to('meta'):
@@ -195,7 +195,7 @@ def test_whole_images_stay(people):
 
 
 def test_replaced_pipeline_is_followed(people):
-    """Hooks of mmpose's switch the pipeline during training."""
+    """mmpose's hooks can replace the pipeline during training."""
     dataset = build_fast(people, pipeline_of())
     assert prepare_in_batches(dataset)
     dataset.pipeline = build(people, pipeline_of('regression')).pipeline
@@ -205,7 +205,7 @@ def test_replaced_pipeline_is_followed(people):
 
 @pytest.mark.parametrize('workers', [0, 1, 2])
 def test_seeds_of_samples_are_heeded(people, workers):
-    """Each sample depends on seed, epoch and index, with any number of workers, as one by one."""
+    """Each sample depends only on seed, epoch and index, not on workers or batches."""
     seeds, dataset = SampleSeeds(5), build_fast(people, pipeline_of())
     loader = DataLoader(dataset, batch_size=8, num_workers=workers, collate_fn=collate_samples)
     seeds.attach(loader)

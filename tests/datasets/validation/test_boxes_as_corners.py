@@ -45,9 +45,9 @@ def test_few_people(boxes):
 @pytest.mark.parametrize(
     'boxes',
     [
-        [(100, 80, 120, 150)],  # keypoints beyond (w, h)
+        [(100, 80, 120, 150)],  # keypoints lie beyond (w, h)
         [(10, 10, 200, 300)],  # both readings agree
-        [(400, 80, 120, 150), (5, 5, 100, 100)],  # a box that is no two corners
+        [(400, 80, 120, 150), (5, 5, 100, 100)],  # the second is not two corners
     ],
 )
 def test_other_boxes(boxes):
@@ -61,7 +61,7 @@ def test_corners_near_the_origin_tell_nothing():
 def test_one_person_of_ten_may_reach_out_of_the_box():
     boxes = [(100 + 5 * n, 80, 60, 100) for n in range(10)]
     written = [corners(*box) for box in boxes]
-    written[0] = [100, 80, 130, 180]  # not around its keypoints
+    written[0] = [100, 80, 130, 180]  # does not contain its keypoints
     assert findings(boxes, written)[0].kind == 'bbox-corners-likely'
     written[1] = [105, 80, 130, 180]
     assert [f.kind for f in findings(boxes, written)] == []
