@@ -71,7 +71,8 @@ class DeviceMaps:
 
     def read_cells(self, cells: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """See :meth:`~.people.MapReader.read_cells`."""
-        index = torch.from_numpy(cells).to(self.heatmaps.device)
-        read = torch.stack([one.take(index) for one in (self.heatmaps, *self.tags)])
-        read = read.cpu().numpy()
-        return read[0], read[1:]
+        index = torch.from_numpy(cells).to(self.heatmaps.device).flatten()
+        maps = (self.heatmaps.flatten(), *self.tags.flatten(1))
+        read = torch.stack([one.index_select(0, index) for one in maps])
+        found = read.cpu().numpy().reshape(-1, *cells.shape)
+        return found[0], found[1:]

@@ -160,7 +160,7 @@ class PeopleFinder:
             cells[missing], scores[missing] = np.where(own, filled, -1), heights * own
         found = cells >= 0
         width = reader.size[0]
-        points = np.stack([cells % width, cells // width], -1).astype(np.float32)
+        points = np.stack(np.divmod(cells, width)[::-1], -1).astype(np.float32)
         if self.settings.refine and found.any():
             tolerance = self.unit[found.nonzero()[1]] * np.float32(0.5)
             points[found] += self.tops(reader, maps[found], cells[found], tolerance)
@@ -169,8 +169,8 @@ class PeopleFinder:
             points = np.where(found[..., None], points, middle[:, None])
         points = (points[:, self.slot_of] + 0.5) * self.stride - 0.5
         scores = scores[:, self.slot_of]
-        ends = np.cumsum(counts)[:-1]
-        return list(zip(*(np.split(part, ends) for part in (points, scores, person_scores))))
+        images = [slice(end - n, end) for n, end in zip(counts, np.cumsum(counts).tolist())]
+        return [(points[own], scores[own], person_scores[own]) for own in images]
 
     def tops(
         self, reader: MapReader, maps: np.ndarray, cells: np.ndarray, tolerance: np.ndarray

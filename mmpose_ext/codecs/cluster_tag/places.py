@@ -38,17 +38,20 @@ def find_references(
     if step:
         candidates = np.round(candidates / step) * step
     allowed = present[:, :, None] & (places < sizes[:, None])
-    candidates = candidates.reshape(len(tags), -1, 1)
-    offsets = (tags[:, None] - candidates) / delta  # (N, candidates, K)
-    place = np.clip(np.round(offsets), 0, sizes - 1)
+    candidates = candidates.reshape(len(tags), -1)
+    # (K, N, candidates): sums over the first dimension are the fastest
+    offsets = (tags.T[:, :, None] - candidates) / delta
+    last, there = (sizes - 1.0)[:, None, None], present.T[:, :, None]
+    place = np.minimum(np.maximum(np.rint(offsets), 0), last)
     error = np.minimum(np.abs(offsets - place), 2)
-    error -= 1e-3 * np.abs(place - (sizes - 1) / 2)
-    cost = np.where(present[:, None], error, 0).sum(-1)
-    follows = present[:, 1:] & present[:, :-1] & (cluster[1:] == cluster[:-1])
-    cost += (follows[:, None] & (place[..., 1:] == place[..., :-1])).sum(-1)
+    error -= 1e-3 * np.abs(place - last / 2)
+    error *= there
+    cost = error.sum(0)
+    follows = there[1:] & there[:-1] & (cluster[1:] == cluster[:-1])[:, None, None]
+    cost += (follows & (place[1:] == place[:-1])).sum(0)
     cost[~allowed.reshape(len(tags), -1)] = np.inf
     best = cost.argmin(1)[:, None]
-    reference = np.take_along_axis(candidates[..., 0], best, 1)[:, 0]
+    reference = np.take_along_axis(candidates, best, 1)[:, 0]
     if step:
         return reference
     # the mean over the peaks that fit, instead of a single peak's value

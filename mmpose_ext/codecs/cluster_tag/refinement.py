@@ -55,13 +55,14 @@ class GaussianFit:
             np.ndarray: (P, 2), the top's [x, y] relative to the centre, in cells. It is at most
             sigma along each axis, and 0 along an axis where only one position can be used.
         """
-        values = np.where(usable, values, 0).clip(LEAST_VALUE)
+        values = np.maximum(np.where(usable, values, 0), LEAST_VALUE)
         weights = np.square(values)  # 0 where not usable
-        weights /= weights.sum(1, keepdims=True).clip(LEAST_VALUE)
         levels = np.log(values) + self._terms[:, 3]
-        equations = (weights @ self._products).reshape(-1, 4, 4) + RIDGE
+        equations, results = weights @ self._products, (weights * levels) @ self._terms
+        total = np.maximum(equations[:, :1], LEAST_VALUE)
+        equations = (equations / total).reshape(-1, 4, 4) + RIDGE
         equations[:, 0, 0] = 1  # also without any cell
-        results = ((weights * levels) @ self._terms)[..., None]
+        results = (results / total)[..., None]
         _, slope_x, slope_y, bend = np.linalg.solve(equations, results)[..., 0].T
         narrowest, widest = WIDTHS
         curvature = (1 - bend).clip(1 / widest**2, 1 / narrowest**2)

@@ -14,13 +14,11 @@ from cluster_tag_maps import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mmpose.codecs.associative_embedding import _group_keypoints_by_tags
-from scipy.optimize import linear_sum_assignment
 from torch.nn.functional import max_pool2d
 
 from mmpose_ext.codecs.cluster_tag.grouping import group_by_tags, match_by_tags
-from mmpose_ext.codecs.cluster_tag.matching import match_rows, match_rows_in_numpy
-from mmpose_ext.codecs.cluster_tag.peaks import best_cells, local_maxima
-from mmpose_ext.codecs.cluster_tag.places import match_places
+from mmpose_ext.codecs.cluster_tag.numpy_maps import top_peaks as slow_top_peaks
+from mmpose_ext.codecs.cluster_tag.peaks import best_cells, local_maxima, top_peaks
 from mmpose_ext.utils.sequences import zip_equal
 
 
@@ -158,7 +156,22 @@ def test_single_joints_group_as_mmpose(seed):
 def test_local_maxima(kernel):
     heatmaps = torch.randn(2, 3, 7, 9)
     expected = heatmaps == max_pool2d(heatmaps, kernel, 1, kernel // 2)
-    assert torch.equal(local_maxima(heatmaps, kernel), expected)
+    assert torch.equal(local_maxima(heatmaps, kernel), expected.float())
+
+
+@pytest.mark.parametrize('number', [1, 5, 30, 1000])
+@pytest.mark.parametrize('passes', [1, 3])
+@pytest.mark.parametrize('layout', [torch.contiguous_format, torch.channels_last])
+def test_top_peaks_as_the_slow_reference(number, passes, layout):
+    heatmaps = torch.rand(2, 3, 40, 9).to(memory_format=layout)
+    tags = torch.randn(2, 3 * passes, 40, 9)
+    found = top_peaks(heatmaps, tags, number, 3).numpy()
+    for image, peaks in enumerate(found):
+        expected = slow_top_peaks(heatmaps[image].numpy(), tags[image].numpy(), number, 3)
+        assert peaks.shape == expected.shape == (3, min(number, 360), 2 + passes)
+        np.testing.assert_array_equal(peaks[..., 0], expected[..., 0])
+        is_peak = expected[..., 0] > 0
+        np.testing.assert_array_equal(peaks[is_peak], expected[is_peak])
 
 
 @pytest.mark.parametrize('passes', [1, 3])
@@ -174,64 +187,6 @@ def test_best_cells_as_the_slow_reference(passes):
         assert cost.flatten()[cells[p]] == cost.min()
         assert values[p] == heatmaps[m].flatten()[cells[p]]
         assert apart[p] == units.flatten()[cells[p]]
-
-
-@pytest.mark.parametrize(
-    'offsets, places',
-    [
-        ([0, 1, 2], [0, 1, 2]),
-        ([2.2, 0.1], [2, 0]),
-        ([0.8, 1.1], [0, 1]),  # both nearest to 1
-        ([-0.7, 0.2, 3.9], [0, 1, 3]),  # outside on both sides
-    ],
-)
-def test_match_places(offsets, places):
-    peaks = np.ones((1, len(offsets)), bool)
-    assert match_places(np.array([offsets]), peaks, np.array([4])).tolist() == [places]
-
-
-def test_places_are_scipys():
-    """Places of people with clusters of 1 to 6 joints and fewer peaks agree with scipy, at once."""
-    rng = np.random.default_rng(0)
-    sizes = rng.integers(1, 7, 200)
-    offsets = rng.normal(2, 3, (200, 6))
-    peaks = rng.random((200, 6)) < 0.5
-    peaks &= peaks.cumsum(1) <= sizes[:, None]
-    found = match_places(offsets, peaks, sizes)
-    for own, peak, size, places in zip(offsets, peaks, sizes, found):
-        cost = (own[peak, None] - np.arange(size)) ** 2
-        assert places[peak].tolist() == linear_sum_assignment(cost)[1].tolist()
-
-
-def test_matching_without_scipy(monkeypatch):
-    monkeypatch.setattr('mmpose_ext.codecs.cluster_tag.matching.linear_sum_assignment', None)
-    cost = np.array([[1.0, 2.0], [1.5, 4.0], [np.inf, 3.0]])
-    assert match_rows(cost, 1).tolist() == [1, 0, -1] == match_rows_in_numpy(cost, 1).tolist()
-
-
-@pytest.mark.parametrize('shape', [(1, 1), (4, 4), (3, 7), (7, 3), (12, 30), (40, 9), (0, 3)])
-@pytest.mark.parametrize('capacity', [1, 3])
-@pytest.mark.parametrize('match', [match_rows, match_rows_in_numpy])
-def test_matching_is_optimal(shape, capacity, match):
-    """The match has scipy's rows (with copied columns) and cost, and is the same if unique."""
-    for seed in range(20):
-        rng = np.random.default_rng(seed)
-        cost = rng.normal(size=shape)
-        if seed % 2:  # distances on a line and forbidden pairs give many optima
-            cost = np.abs(rng.normal(size=shape[:1])[:, None] - rng.normal(size=shape[1:]))
-            cost = np.where(cost < 1, cost, np.inf)
-        column = match(cost, capacity)
-        rows = np.flatnonzero(column >= 0)
-        assert np.bincount(column[rows], minlength=shape[1]).max(initial=0) <= capacity
-        copies = np.repeat(np.where(np.isinf(cost), 1e6, cost), capacity, axis=1)
-        their_rows, theirs = linear_sum_assignment(copies)
-        theirs //= capacity
-        possible = np.isfinite(cost[their_rows, theirs])
-        their_rows, theirs = their_rows[possible], theirs[possible]
-        assert len(rows) == len(their_rows)
-        assert cost[rows, column[rows]].sum() == pytest.approx(cost[their_rows, theirs].sum())
-        if not seed % 2:
-            assert rows.tolist() == their_rows.tolist() and column[rows].tolist() == theirs.tolist()
 
 
 coordinate = st.floats(-2 * SIZE, 3 * SIZE, width=32) | st.sampled_from([0.0, SIZE - 1.0])
