@@ -183,7 +183,7 @@ def change_image(config):
         (change_image, r'1 image\(s\) have changed since, .*7\.jpg'),
     ],
 )
-def test_stale_pack_is_refused_and_mended(config, change, text):
+def test_stale_pack_is_refused_and_renewed(config, change, text):
     assert pack(config) == 0
     before = people_of(config)
     change(config)
