@@ -29,7 +29,7 @@ except ImportError:
     simplejpeg = None
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 #: OpenCV's flags for the reductions while decoding.
 REDUCTIONS = dict(
@@ -53,6 +53,21 @@ class DeferredImage(ABC):
     def __init__(self, size: tuple[int, int]) -> None:
         self.size = size
         self.direction: str | None = None
+        self._change: Callable[[np.ndarray], np.ndarray] | None = None
+
+    def recolour(self, change: Callable[[np.ndarray], np.ndarray]) -> None:
+        """Record a change of the colours for :meth:`warp`, which then decodes the whole image.
+
+        Args:
+            change (Callable): Changes pixels (h, w, 3) uint8, BGR, of the whole image or of the
+                image at a reduced size.
+
+        Raises:
+            ValueError: If there is one already.
+        """
+        if self._change is not None:
+            raise ValueError('the colours are changed already')
+        self._change = change
 
     def flip(self, direction: str) -> DeferredImage:
         """Record a flip for :meth:`warp`; an image can be flipped only once."""
@@ -75,7 +90,10 @@ class DeferredImage(ABC):
             np.ndarray: (h, w, 3) uint8, BGR.
         """
         rows = unflipped(np.asarray(matrix).tolist(), self.size, self.direction)
-        pixels, grid = self.pixels(largest_scale(rows), source_box(rows, size), reuse=True)
+        box = source_box(rows, size) if self._change is None else None
+        pixels, grid = self.pixels(largest_scale(rows), box, reuse=True)
+        if self._change is not None:
+            pixels = self._recoloured(pixels)
         if grid is not None:
             by_x, by_y, x, y = grid
             rows = [[a * by_x, b * by_y, a * x + b * y + shift] for a, b, shift in rows]
@@ -85,6 +103,15 @@ class DeferredImage(ABC):
         warped = scratch('warped', (height, width, 4))
         cv2.warpAffine(pixels, np.array(rows), (width, height), dst=warped)
         return cv2.cvtColor(warped, cv2.COLOR_BGRA2BGR, dst=out)
+
+    def _recoloured(self, pixels: np.ndarray) -> np.ndarray:
+        """Change colours; return four channels, as they are warped faster."""
+        height, width = pixels.shape[:2]
+        if pixels.shape[2] == 4:
+            plain = scratch('plain', (height, width, 3))
+            pixels = cv2.cvtColor(pixels, cv2.COLOR_BGRA2BGR, dst=plain)
+        wide = scratch('recoloured', (height, width, 4))
+        return cv2.cvtColor(self._change(pixels), cv2.COLOR_BGR2BGRA, dst=wide)
 
     @abstractmethod
     def pixels(
@@ -156,7 +183,7 @@ class EncodedImage(DeferredImage):
         """Return [w, h] after EXIF rotation; decode the image if it is not a JPEG."""
         content = self.content
         self._jpeg = content.startswith(b'\xff\xd8')
-        if self._jpeg and simplejpeg is not None and b'Exif\0' not in content[:65536]:
+        if self._jpeg and simplejpeg is not None and not has_exif(content):
             try:
                 height, width, colours, _ = simplejpeg.decode_jpeg_header(content)
                 self._plain = colours in ('YCbCr', 'Gray', 'RGB')
@@ -245,6 +272,19 @@ def cut_below(content: bytes, rows: int) -> tuple[bytes, int] | None:
     height = int.from_bytes(content[at : at + 2], 'big')
     kept = min(height, (rows // BLOCK + 2) * BLOCK)
     return content[:at] + kept.to_bytes(2, 'big') + content[at + 2 :], kept
+
+
+def has_exif(content: bytes) -> bool:
+    """Return whether a JPEG has EXIF data before its pixels."""
+    at = 2
+    while at + 8 < len(content) and content[at] == 0xFF and 0xC0 <= content[at + 1] < 0xFF:
+        marker = content[at + 1]
+        if marker == 0xDA:
+            return False
+        if marker == 0xE1 and content[at + 4 : at + 8] == b'Exif':
+            return True
+        at += 2 + int.from_bytes(content[at + 2 : at + 4], 'big')
+    return b'Exif\0' in content[:65536]
 
 
 def height_at(content: bytes) -> int | None:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable, Sequence
 from typing import Any, Iterator
 
 from mmpose.datasets.transforms import (
@@ -17,6 +18,8 @@ from mmpose.datasets.transforms import (
     RandomHalfBody,
     TopdownAffine,
 )
+
+from mmpose_ext.datasets.transforms.color_jitter import ColorJitter
 
 from .affines import FastBottomupRandomAffine, FastTopdownAffine
 from .heatmaps import FASTER_CODECS
@@ -122,10 +125,12 @@ def decodes_late(steps: list[Any], loader: int) -> bool:
     step = steps[loader]
     if step.to_float32 or step.color_type != 'color' or step.imdecode_backend != 'cv2':
         return False
-    return not steps_that_look(steps, loader)
+    return not steps_that_look(steps, loader, (*LEAVE_PIXELS, ColorJitter.transform))
 
 
-def steps_that_look(steps: list[Any], loader: int) -> list[str]:
+def steps_that_look(
+    steps: list[Any], loader: int, harmless: Sequence[Callable] = LEAVE_PIXELS
+) -> list[str]:
     """Return the names of the transforms between loading and the affine that may read pixels.
 
     Without such an affine, all transforms after loading count.
@@ -134,7 +139,7 @@ def steps_that_look(steps: list[Any], loader: int) -> list[str]:
     for step in steps[loader + 1 :]:
         if isinstance(step, FastTopdownAffine) or getattr(step, 'takes_deferred', False):
             return looking
-        if type(step).transform not in LEAVE_PIXELS:
+        if type(step).transform not in harmless:
             looking.append(type(step).__name__)
     return looking or ['no affine']
 

@@ -1,6 +1,8 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """Random brightness, contrast and saturation."""
 
+from functools import partial
+
 import cv2
 import numpy as np
 from mmcv.transforms import BaseTransform
@@ -47,12 +49,27 @@ class ColorJitter(BaseTransform):
         return np.random.uniform(1 - strengths, 1 + strengths).astype(np.float32)
 
     def transform(self, results: dict) -> dict:
-        """Change ``img``; the three steps together are one affine function of the colours."""
-        image = results['img']
-        brightness, contrast, saturation = self._factors()
-        scale = brightness * contrast
-        shift = brightness * (1 - contrast) * np.dot(GRAY, cv2.mean(image)[:3])
-        matrix = np.full((3, 4), shift)
-        matrix[:, :3] = scale * ((1 - saturation) * GRAY + saturation * np.eye(3))
-        results['img'] = cv2.transform(image, matrix)  # rounds and clips
+        """Change ``img``, or let a :class:`.DeferredImage` change it when it is decoded."""
+        image, change = results['img'], partial(jitter, factors=self._factors())
+        if hasattr(image, 'recolour'):
+            image.recolour(change)
+        else:
+            results['img'] = change(image)
         return results
+
+
+def jitter(image: np.ndarray, factors: np.ndarray) -> np.ndarray:
+    """Change brightness, contrast and saturation, together one affine function of the colours.
+
+    Args:
+        image (np.ndarray): (h, w, 3) uint8, BGR.
+        factors (np.ndarray): (3,), of brightness, contrast and saturation.
+
+    Returns:
+        np.ndarray: (h, w, 3) uint8, rounded and clipped.
+    """
+    brightness, contrast, saturation = factors
+    shift = brightness * (1 - contrast) * np.dot(GRAY, cv2.mean(image)[:3])
+    matrix = np.full((3, 4), shift)
+    matrix[:, :3] = brightness * contrast * ((1 - saturation) * GRAY + saturation * np.eye(3))
+    return cv2.transform(image, matrix)
