@@ -59,9 +59,10 @@ def top_peaks(heatmaps: Tensor, tags: Tensor, number: int, kernel: int) -> Tenso
 
 
 def _highest(values: Tensor, number: int) -> tuple[Tensor, Tensor]:
-    """The highest values of maps (B, C, h, w) in descending order, and their cells: (B, C, k).
+    """Return the k highest values of maps (B, C, h, w), in descending order, and their cells.
 
-    They are in the k rows with the highest maxima, which takes a CPU half the time to search.
+    Both are (B, C, k). The values lie in the k rows with the highest maxima; searching only these
+    takes a CPU half the time.
     """
     batch, channels, h, w = values.shape
     if 2 * number > h:

@@ -63,7 +63,7 @@ class DeferredImage(ABC):
                 image at a reduced size.
 
         Raises:
-            ValueError: If there is one already.
+            ValueError: If a change is recorded already.
         """
         if self._change is not None:
             raise ValueError('the colours are changed already')
@@ -105,7 +105,7 @@ class DeferredImage(ABC):
         return cv2.cvtColor(warped, cv2.COLOR_BGRA2BGR, dst=out)
 
     def _recoloured(self, pixels: np.ndarray) -> np.ndarray:
-        """Change colours; return four channels, as they are warped faster."""
+        """Change colours; return four channels, because these are warped faster."""
         height, width = pixels.shape[:2]
         if pixels.shape[2] == 4:
             plain = scratch('plain', (height, width, 3))
@@ -165,7 +165,7 @@ class EncodedImage(DeferredImage):
         by = reduction(scale) if self._jpeg else 1
         width, height = self.size
         decoded = self._decode_by_simplejpeg(by, box and box[3], reuse) if self._plain else None
-        if decoded is None:  # what is damaged but little, OpenCV reads
+        if decoded is None:  # OpenCV reads slightly damaged files too
             decoded = _opencv(self.content, REDUCTIONS.get(by, cv2.IMREAD_COLOR))
             expected = (-(-height // by), -(-width // by))
             if decoded is None:
@@ -207,10 +207,10 @@ class EncodedImage(DeferredImage):
 
     def _decode_by_simplejpeg(self, by: int, rows: int | None, reuse: bool) -> np.ndarray | None:
         content, (width, height), strict = self.content, self.size, True
-        whole = b'\xff\xd9' in content[-64:]  # else let it fail as the whole image does
+        whole = b'\xff\xd9' in content[-64:]  # a truncated file must fail as the whole image does
         if rows is not None and rows + BLOCK < height and whole:
             shorter = cut_below(content, rows)
-            if shorter is not None:  # the decoder finds more data than its header speaks of
+            if shorter is not None:  # there is more data than the new header announces
                 content, height, strict = shorter[0], shorter[1], False
         return by_simplejpeg(content, (width, height), by, strict, reuse)
 

@@ -59,7 +59,7 @@ class ColorJitter(BaseTransform):
 
 
 def jitter(image: np.ndarray, factors: np.ndarray) -> np.ndarray:
-    """Change brightness, contrast and saturation, together one affine function of the colours.
+    """Change brightness, contrast and saturation by one affine function of the colours.
 
     Args:
         image (np.ndarray): (h, w, 3) uint8, BGR.

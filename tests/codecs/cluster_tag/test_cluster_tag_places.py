@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Which joint a peak is, and the optimal assignment: as slow references and scipy."""
+"""Matching peaks to joints and to people agrees with slow references and with scipy."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from mmpose_ext.codecs.cluster_tag.places import find_references, match_places
 
 
 def slow_reference(tags, cluster, sizes, delta):
-    """The reference of one person's peaks, candidate by candidate and peak by peak."""
+    """Compute the reference of one person's peaks, candidate by candidate and peak by peak."""
     best, least = None, np.inf
     for candidate in [t - d * delta for t, c in zip(tags, cluster) for d in range(sizes[c])]:
         cost, places = 0.0, []
@@ -29,7 +29,7 @@ def slow_reference(tags, cluster, sizes, delta):
 
 
 def test_references_are_the_slow_ones():
-    """Of people with 3 clusters, noisy tags and missing peaks, all at once."""
+    """References agree for people with 3 clusters, noisy tags and missing peaks, all at once."""
     rng, sizes, delta = np.random.default_rng(0), np.array([5, 6, 6]), 0.3
     cluster = np.repeat(np.arange(3), sizes)
     places = np.concatenate([np.arange(size) for size in sizes])
