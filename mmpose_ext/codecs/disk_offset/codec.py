@@ -17,7 +17,7 @@ from mmpose_ext.utils.maps import Maps
 from mmpose_ext.utils.sequences import zip_equal
 
 from .decoding import DiskOffsetDecoder
-from .drawing import cell_positions, disk_window, draw_disks, put_offsets
+from .drawing import cell_positions, disk_window, draw_disks, fill_offsets, put, put_offsets
 from .kinematic_graph import COCO_EDGES, directed_edges, mirrored_edges
 from .limb_hull import COCO_TRUNK, draw_limb_hulls
 from .sampling import cell_pitch
@@ -219,8 +219,8 @@ class DiskOffset(BaseTorchCodec):
         if loss_mask is not None:
             maps['loss_weights'].copy_(loss_mask > 0)
         width, height = self.map_size
-        in_windows = len(fixed['window']) * keypoints.shape[1] * self.num_keypoints
-        cells = max(in_windows, len(self.directed_edges) * width * height)
+        in_windows = len(fixed['window']) * keypoints.shape[1] * len(self.directed_edges)
+        cells = max(in_windows, self.num_keypoints * width * height)
         step = max(1, CELLS_AT_ONCE // max(1, cells))
         for first in range(0, len(keypoints), step):
             part = slice(first, first + step)
@@ -249,24 +249,25 @@ class DiskOffset(BaseTorchCodec):
         maps['body_heatmaps'].flatten(2).copy_(owner > 0)
         if not points.shape[1]:
             return
-        counts = maps['loss_weights'].flatten(2) > 0
-        disks, nearest = draw_disks(
+        disks = draw_disks(
             points, labelled, self.map_size, fixed['pitch'], self.radius, fixed['window']
         )
-        maps['heatmaps'].flatten(2).copy_(disks)
-        put_offsets(maps['short_offsets'], disks, points, nearest, here)
+        cell, own, position = disks
+        put(maps['heatmaps'], cell, own.float())
+        put_offsets(maps['short_offsets'], cell, own, points, position)
 
-        nearest = nearest[:, starts]
-        known = labelled[:, :, ends].transpose(1, 2).gather(-1, nearest)
-        known &= disks[:, starts] & counts
-        maps['mid_weights'].flatten(2).copy_(known)
-        put_offsets(maps['mid_offsets'], known, points[:, :, ends], nearest, here)
+        counts = maps['loss_weights'].flatten(1) > 0
+        known = own & counts.gather(1, cell.flatten(1)).view_as(cell)
+        known = known[:, :, starts] & labelled[:, :, ends, None]
+        cell, position = cell[:, :, starts], position[:, :, starts]
+        put(maps['mid_weights'], cell, known.float())
+        put_offsets(maps['mid_offsets'], cell, known, points[:, :, ends], position)
 
-        owner = (owner - 1).expand_as(disks)
+        owner = (owner - 1).expand(-1, self.num_keypoints, -1)
         person = owner.clamp(min=0)
-        known = labelled.transpose(1, 2).gather(-1, person) & (owner >= 0) & counts
+        known = labelled.transpose(1, 2).gather(-1, person) & (owner >= 0) & counts[:, None]
         maps['long_weights'].flatten(2).copy_(known)
-        put_offsets(maps['long_offsets'], known, points, person, here)
+        fill_offsets(maps['long_offsets'], known, points, person, here)
 
     # -- decoding ---------------------------------------------------------------------------------
 

@@ -6,6 +6,8 @@ Shapes depend only on sizes, never on values, so that drawing does not wait for 
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 
@@ -25,6 +27,14 @@ def disk_window(size: tuple[int, int], pitch: Tensor, radius: float) -> Tensor:
     return torch.stack(torch.meshgrid(*ticks, indexing='xy'), -1).view(-1, 2)
 
 
+class Disks(NamedTuple):
+    """The S cells of the square around each keypoint, (B, N, K, S)."""
+
+    cell: Tensor  #: int64, y * w + x
+    own: Tensor  #: bool, whether the cell is in the disk and no other person's keypoint is nearer
+    position: Tensor  #: (B, N, K, S, 2) float32 in input pixels
+
+
 def draw_disks(
     points: Tensor,
     labelled: Tensor,
@@ -32,45 +42,76 @@ def draw_disks(
     pitch: Tensor,
     radius: float,
     window: Tensor,
-) -> tuple[Tensor, Tensor]:
+) -> Disks:
     """Find the cells within a radius of labelled keypoints, and each cell's nearest person.
 
-    The function searches only a square of cells around each keypoint. If two people are equally
-    near, the cell belongs to the first.
+    Only the cells in a square around each keypoint are looked at. Of two people of equal distance
+    the first one has the cell.
 
     Args:
         points (Tensor): (B, N, K, 2) float32 in input pixels; N is at least 1.
         labelled (Tensor): (B, N, K) bool.
-        size (tuple[int, int]): Size of the maps in cells, [w, h].
+        size (tuple[int, int]): Of the maps in cells, [w, h].
         pitch (Tensor): (2,) float32, input pixels from cell to cell along x and y.
-        radius (float): Radius of the disks in input pixels.
+        radius (float): In input pixels.
         window (Tensor): (S, 2), see :func:`disk_window`.
 
     Returns:
-        tuple: (B, K, h * w) bool, the cells in disks of each keypoint, and (B, K, h * w) int64, the
-        person whose keypoint is nearest; 0 outside the disks.
+        Disks: Of each keypoint. Cells beyond the maps stand for cells on their border and are
+        nobody's.
     """
     w, h = size
     num_images, num_people, num_keypoints = labelled.shape
     device = points.device
     first = ((points - radius) / pitch).ceil().long().clamp(min=0)
     cells = first[..., None, :] + window  # (B, N, K, S, 2)
-    distance = (cells * pitch - points[..., None, :]).square_().sum(-1)
+    position = cells * pitch
+    distance = (position - points[..., None, :]).square_().sum(-1)
     x, y = cells.unbind(-1)
     inside = (distance <= radius**2) & (x < w) & (y < h) & labelled[..., None]
+    cell = y.clamp_(max=h - 1) * w + x.clamp_(max=w - 1)
 
-    # Non-negative floats have the order of their bits: the nearest person wins, then the first.
+    # Non-negative floats are ordered like their bits: the nearest wins, then the first.
     person = torch.arange(num_people, device=device)[:, None, None]
-    key = distance.view(torch.int32).long() << 32 | person
-    plane = torch.arange(num_images * num_keypoints, device=device).view(-1, 1, num_keypoints, 1)
-    last = num_images * num_keypoints * h * w  # stands for all cells that are in no disk
-    target = torch.where(inside, (plane * h + y) * w + x, last)
     nobody = torch.iinfo(torch.int64).max
-    best = torch.full((last + 1,), nobody, device=device)
-    best.scatter_reduce_(0, target.flatten(), key.flatten(), 'amin')
-    best = best[:last].view(num_images, num_keypoints, h * w)
-    is_disk = best != nobody
-    return is_disk, torch.where(is_disk, best & 0xFFFFFFFF, 0)
+    key = torch.where(inside, distance.view(torch.int32).long() << 32 | person, nobody)
+    plane = torch.arange(num_images * num_keypoints, device=device).view(-1, 1, num_keypoints, 1)
+    target = (plane * (h * w) + cell).flatten()
+    best = torch.full((num_images * num_keypoints * h * w,), nobody, device=device)
+    best.scatter_reduce_(0, target, key.flatten(), 'amin')
+    return Disks(cell, (best[target].view_as(key) == key) & inside, position)
+
+
+def put(maps: Tensor, cell: Tensor, values: Tensor, first: int = 0, step: int = 1) -> None:
+    """Write values into blank maps; at most one value for a cell of a channel differs from 0.
+
+    Args:
+        maps (Tensor): (B, D, h, w).
+        cell (Tensor): (B, N, C, S) int64, y * w + x.
+        values (Tensor): (B, N, C, S), of N people for each of C channels.
+        first (int): The first of these channels. Defaults to 0.
+        step (int): The next channel is so many further. Defaults to 1.
+    """
+    batch, channels, h, w = maps.shape
+    image = torch.arange(batch, device=maps.device)[:, None] * channels
+    channel = first + step * torch.arange(cell.shape[2], device=maps.device)
+    index = (image + channel)[:, None, :, None] * (h * w) + cell
+    maps.view(-1).scatter_add_(0, index.flatten(), values.flatten())
+
+
+def put_offsets(maps: Tensor, cell: Tensor, known: Tensor, ends: Tensor, position: Tensor) -> None:
+    """Write the offsets from cells to the keypoints of their person into blank maps.
+
+    Args:
+        maps (Tensor): (B, 2C, h, w): x in channel 2 * c, y in 2 * c + 1.
+        cell (Tensor): (B, N, C, S) int64, y * w + x.
+        known (Tensor): (B, N, C, S) bool, for at most one person N in each cell of a channel.
+        ends (Tensor): (B, N, C, 2) in input pixels.
+        position (Tensor): (B, N, C, S, 2), the cells' positions in input pixels.
+    """
+    for axis in (0, 1):
+        offsets = ends[..., None, axis] - position[..., axis]
+        put(maps, cell, torch.where(known, offsets, 0.0), axis, 2)
 
 
 def cell_positions(size: tuple[int, int], pitch: Tensor) -> Tensor:
@@ -79,8 +120,8 @@ def cell_positions(size: tuple[int, int], pitch: Tensor) -> Tensor:
     return torch.stack([x.expand(len(y), -1), y[:, None].expand(-1, len(x))]).flatten(1)
 
 
-def put_offsets(maps: Tensor, known: Tensor, points: Tensor, person: Tensor, here: Tensor) -> None:
-    """Write the offsets from cells to people's keypoints, and 0 for unknown ones.
+def fill_offsets(maps: Tensor, known: Tensor, points: Tensor, person: Tensor, here: Tensor) -> None:
+    """Write the offsets from all cells to people's keypoints, and 0 for unknown ones.
 
     Args:
         maps (Tensor): (B, 2C, h, w): x in channel 2 * c, y in 2 * c + 1.
