@@ -7,7 +7,7 @@ import logging
 import subprocess
 import sys
 import warnings
-from contextlib import nullcontext
+from contextlib import nullcontext, redirect_stdout
 
 import pytest
 from mmengine.logging import MMLogger
@@ -55,6 +55,12 @@ def test_training(root, tmp_path):
     text = output_of('-c', TRAINING, config, str(tmp_path), cwd=tmp_path)
     assert text.rstrip().endswith('coco')
     assert not [note for note in NOTES if note in text]
+
+
+def test_without_standard_output():
+    """Whoever wants to see nothing redirects it to None, as `mmpose-ext pack` does."""
+    with redirect_stdout(None), quiet_imports():
+        print('anything')
 
 
 def test_all_but_the_notes_is_printed(capsys):

@@ -25,7 +25,8 @@ def quiet_imports() -> Iterator[None]:
             yield
     finally:
         lines = printed.getvalue().splitlines(keepends=True)
-        sys.stdout.write(''.join(line for line in lines if line.strip() not in _NOTES))
+        if sys.stdout is not None:  # print() ignores a missing one too
+            sys.stdout.write(''.join(line for line in lines if line.strip() not in _NOTES))
 
 
 # mmengine's own checkpoint hook uses functions that mmengine deprecates
