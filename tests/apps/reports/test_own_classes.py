@@ -8,8 +8,6 @@ import importlib
 import json
 import re
 
-import mmpose.datasets
-import mmpose.evaluation
 import pytest
 from mmpose.registry import DATASETS, METRICS
 from reported_files import KINDS, sound_content, write_kind
@@ -29,19 +27,10 @@ VALUE_FAULTS = ('bbox null', 'categories as a dict', 'NaN in keypoints', 'cut sh
 
 
 @pytest.fixture
-def own_classes(monkeypatch):
-    """Restore mmpose's registries, which configs of earlier tests may have changed."""
-    for registry, name, module in (
-        (DATASETS, 'CocoDataset', mmpose.datasets),
-        (METRICS, 'CocoMetric', mmpose.evaluation),
-    ):
-        modules = dict(registry.module_dict, **{name: getattr(module, name)})
-        monkeypatch.setattr(registry, '_module_dict', modules)
-
-
-@pytest.fixture
-def checked_coco(own_classes):
-    """Import the module as a config does."""
+def checked_coco(monkeypatch):
+    """Import the module as a config does, for one test; the others have mmpose's classes."""
+    for registry in (DATASETS, METRICS):
+        monkeypatch.setattr(registry, '_module_dict', dict(registry.module_dict))
     importlib.reload(importlib.import_module('mmpose_ext.checked_coco'))
 
 
@@ -73,14 +62,14 @@ def test_sound_file(command, tmp_path, checked_coco):
     assert run(own_config(file, 'bottom-up' in command), command)['coco/AP'] == pytest.approx(1)
 
 
-def test_category_7_from_annotations_with_mmposes_data_set(tmp_path, own_classes):
+def test_category_7_from_annotations_with_mmposes_data_set(tmp_path):
     file = write_kind('category 7', tmp_path)
     assert run(own_config(file), 'train')['coco/AP'] == pytest.approx(1)
 
 
 @pytest.mark.parametrize('people', ['bottom-up', 'detected'])
 @pytest.mark.parametrize('command', ['train', 'test'])
-def test_category_7_with_mmposes_data_set(people, command, tmp_path, own_classes):
+def test_category_7_with_mmposes_data_set(people, command, tmp_path):
     """mmpose's data set gives results the category 1, so AP would be 0."""
     file, changes = write_kind('category 7', tmp_path), {}
     if people == 'detected':
@@ -134,7 +123,7 @@ def test_other_errors_of_the_metric_stay(tmp_path, checked_coco):
 
 
 @pytest.mark.parametrize('command', ['browse', 'pack'])
-def test_commands_explain_without_the_import(command, tmp_path, capsys, own_classes):
+def test_commands_explain_without_the_import(command, tmp_path, capsys):
     file = write_kind('box missing', tmp_path)
     content = json.loads(file.read_text())
     content['annotations'][0]['keypoints'] = None
