@@ -22,6 +22,7 @@ from mmpose_ext.utils.sequences import zip_equal
 
 from .codecs import add_noise, decode_call, network_map_size
 from .contestants import Contestant
+from .noise_errors import TAG_STEP
 from .peers import ORDER
 from .people import people_in_squares, standing_people
 from .rows import Row, make_rows
@@ -30,7 +31,7 @@ from .timing import CLOCKS, take_turns, timed
 
 Calls = Dict[str, Callable[[], Any]]
 THEIRS = 'AssociativeEmbedding'
-KEYPOINTS, KERNEL = 17, 3
+KEYPOINTS = 17
 
 
 def measure_crowds(
@@ -51,8 +52,8 @@ def measure_crowds(
 
     For a ClusterTag config, it uses ``images`` images for each number, with people in squares. A
     seventh of the keypoints is below the threshold and has to be filled in. 'grouping' is what
-    follows the peaks, without refinement. 'same' is the share of AssociativeEmbedding's people that
-    ClusterTag finds with every keypoint within a cell and a half.
+    follows the peaks, without refinement. 'located' is the share of the people who are found with
+    every keypoint within a cell and a half.
 
     Args:
         ours (Contestant): A bottom-up config with one of these codecs and 17 keypoints.
@@ -171,7 +172,6 @@ def cluster_tag_calls(
     rng = np.random.default_rng(number)
     size = ours.input_size
     settings = {k: v for k, v in ours.decoder_cfg.items() if k != 'draw_on_device'}
-    settings['nms_kernel'] = KERNEL
     codec = KEYPOINT_CODECS.build(settings)
     if codec.num_clusters == KEYPOINTS:
         settings['order'] = ORDER
@@ -183,7 +183,6 @@ def cluster_tag_calls(
         sigma=codec.sigma,
         use_udp=True,
         decode_keypoint_order=ORDER,
-        decode_nms_kernel=KERNEL,
         decode_topk=30,
         decode_max_instances=30,
     )
@@ -199,17 +198,16 @@ def cluster_tag_calls(
         decode[name] = _each([decode_call(one, m) for m in maps])
         encode[name] = lambda c=one: [c.encode(persons, visible) for persons in people]
     cell = size[0] / codec.heatmap_size[0]
-    expected, got = ([found[0] for found in decode[n]()] for n in (THEIRS, 'ClusterTag'))
-    same = share_of_same(expected, got, 1.5 * cell)
-    return dict(grouping=grouping, decode=decode, encode=encode), dict(
-        same=({'ClusterTag': [same], THEIRS: [1.0]}, 'of 1')
-    )
+    located = {}
+    for name, call in decode.items():
+        located[name] = [share_located(people, [found[0] for found in call()], 1.5 * cell)]
+    return dict(grouping=grouping, decode=decode, encode=encode), dict(located=(located, 'of 1'))
 
 
 def incomplete_maps(rng: np.random.Generator, codec: Any, people: np.ndarray) -> Maps:
     """Return maps (1, K, h, w) in which one keypoint in seven is too weak to be a peak.
 
-    Tags are 4 apart and spread by 0.1; weak peaks are 0.08 high; the noise is 0.005.
+    Tags are 8 apart and spread by 0.1; weak peaks are 0.08 high; the noise is 0.005.
     """
     number = len(people)
     has_peak = (rng.random((number, KEYPOINTS)) < 6 / 7).astype(np.float32)
@@ -220,7 +218,7 @@ def incomplete_maps(rng: np.random.Generator, codec: Any, people: np.ndarray) ->
     y, x = np.mgrid[:h, :w]
     x, y = (x + 0.5) * (width / w) - 0.5, (y + 0.5) * (height / h) - 0.5
     tags = np.empty_like(heatmaps)
-    references = rng.permutation(number) * 4.0
+    references = rng.permutation(number) * TAG_STEP
     own = references[:, None] + rng.normal(0, 0.1, (number, KEYPOINTS))
     for k in range(KEYPOINTS):
         distance = (people[:, k, 0, None, None] - x) ** 2 + (people[:, k, 1, None, None] - y) ** 2
@@ -230,7 +228,7 @@ def incomplete_maps(rng: np.random.Generator, codec: Any, people: np.ndarray) ->
 
 def their_grouping(codec: AssociativeEmbedding, maps: Maps) -> Callable[[], list]:
     """Return a function that runs mmpose's steps from the peaks to the people."""
-    at_peaks = batch_heatmap_nms(maps['heatmaps'], KERNEL)
+    at_peaks = batch_heatmap_nms(maps['heatmaps'], codec.decode_nms_kernel)
     peaks = to_numpy(codec._get_batch_topk(at_peaks, maps['tags'], k=codec.decode_topk))
 
     def group() -> list:
@@ -248,8 +246,8 @@ def their_grouping(codec: AssociativeEmbedding, maps: Maps) -> Callable[[], list
 def our_grouping(codec: Any, maps: Maps) -> Callable[[], list]:
     """Return a function that runs ClusterTag's steps from the peaks to the people."""
     decoder = codec.decoder
-    people = codec.settings.max_people
-    peaks = top_peaks(maps['heatmaps'], maps['tags'], people, KERNEL).numpy()
+    number, kernel = codec.settings.peaks_per_map, codec.settings.nms_kernel
+    peaks = top_peaks(maps['heatmaps'], maps['tags'], number, kernel).numpy()
     reader = DeviceMaps(maps['heatmaps'], maps['tags'])
 
     def group() -> list:
@@ -258,15 +256,15 @@ def our_grouping(codec: Any, maps: Maps) -> Callable[[], list]:
     return group
 
 
-def share_of_same(
-    expected: Sequence[np.ndarray], found: Sequence[np.ndarray], tolerance: float
+def share_located(
+    people: Sequence[np.ndarray], found: Sequence[np.ndarray], tolerance: float
 ) -> float:
-    """Return the share of the expected people (N, K, 2) found with all keypoints in tolerance."""
-    same = []
-    for theirs, ours in zip_equal(expected, found):
-        distance = np.abs(theirs[:, None] - ours[None]).max((2, 3))
-        same += (distance.min(1, initial=np.inf) < tolerance).tolist()
-    return statistics.mean(same)
+    """Return the share of the people (N, K, 2) found with all keypoints in tolerance."""
+    located = []
+    for drawn, ours in zip_equal(people, found):
+        distance = np.abs(drawn[:, None] - ours[None]).max((2, 3))
+        located += (distance.min(1, initial=np.inf) < tolerance).tolist()
+    return statistics.mean(located)
 
 
 def _each(calls: Sequence[Callable]) -> Callable[[], list]:

@@ -74,13 +74,15 @@ def test_parts_of_the_others(root, paper, measures, number):
 
 @pytest.mark.parametrize(
     ('paper', 'measures'),
-    [('strongpose', {'found', 'decode', 'encode'}), ('cluster', {'same', 'grouping', 'decode'})],
+    [('strongpose', {'found', 'decode', 'encode'}), ('cluster', {'located', 'grouping', 'decode'})],
 )
 def test_people(root, paper, measures):
     settings = Settings(runs=1, batch=1, people=(1, 3), clock='thread')
     rows, _ = run_benchmark(path(root, paper), settings, 'people')
     assert measures <= {row.measure for row in rows}
     assert {row.case for row in rows} == {'1 person', '3 people'}
+    located = [row.median for row in rows if row.measure == 'located']
+    assert all(share == 1 for share in located)
 
 
 def test_people_of_a_topdown_config_are_refused(root):
