@@ -77,6 +77,11 @@ def positions_without_labels(content):  # CVAT #6963: points outside keep their 
     person['num_keypoints'] = 16
 
 
+def harmless(content):
+    for change in (skeleton_of_other_keypoints, masks_beside_outlines, positions_without_labels):
+        change(content)
+
+
 def image_id_0(content):  # Label Studio #4475
     for image in content['images']:
         image['id'] -= 1
@@ -129,7 +134,6 @@ EXPORT_KINDS = {
             BOTTOM_UP[1]: _nothing.format(r'people\.json.*no keypoint of its 3 people'),
         },
     ),
-    'skeleton of other keypoints': (skeleton_of_other_keypoints, {}),
     'URLs as file names': (
         urls,
         {
@@ -139,8 +143,7 @@ EXPORT_KINDS = {
         },
     ),
     'size of the image as stored': (turned_size, {}),
-    'masks beside outlines': (masks_beside_outlines, {}),
-    'positions without labels': (positions_without_labels, {}),
+    'other skeleton, masks beside outlines, positions without labels': (harmless, {}),
     'image id 0': (image_id_0, {}),
 }  # fmt: skip
 
