@@ -12,6 +12,7 @@ from mmengine.registry import DefaultScope
 from mmpose.registry import DATASETS
 
 from mmpose_ext.datasets import speed_up_dataset
+from mmpose_ext.datasets.fast.people_table import PeopleTable
 
 PEOPLE = 3  # an image
 
@@ -39,13 +40,18 @@ def private_bytes() -> int:
     return 1024 * sum(int(line.split()[1]) for line in lines if line.startswith('Private_'))
 
 
-def growth_of_a_worker(dataset) -> int:
+def read_all(dataset) -> None:
+    """Read the annotations one by one."""
+    for index in range(len(dataset)):
+        dataset.get_data_info(index)
+
+
+def growth_of_a_worker(dataset, read=read_all) -> int:
     """Return the growth of a process's private memory while it reads all annotations."""
     receive, send = multiprocessing.Pipe(duplex=False)
     if os.fork() == 0:
         before = private_bytes()
-        for index in range(len(dataset)):
-            dataset.get_data_info(index)
+        read(dataset)
         send.send(private_bytes() - before)
         os._exit(0)
     grown = receive.recv()
@@ -53,7 +59,7 @@ def growth_of_a_worker(dataset) -> int:
     return grown
 
 
-def growth(folder: Path, number: int, mode: str) -> int:
+def build(folder: Path, number: int, mode: str):
     with DefaultScope.overwrite_default_scope('mmpose'):
         dataset = DATASETS.build(
             dict(
@@ -65,7 +71,7 @@ def growth(folder: Path, number: int, mode: str) -> int:
         )
     speed_up_dataset(dataset)
     assert len(dataset) == number // (PEOPLE if mode == 'bottomup' else 1)
-    return growth_of_a_worker(dataset)
+    return dataset
 
 
 @pytest.mark.skipif(not Path('/proc/self/smaps_rollup').exists(), reason='needs Linux')
@@ -80,7 +86,25 @@ def growth(folder: Path, number: int, mode: str) -> int:
 )
 def test_does_not_grow(number, mode, tmp_path):
     """The annotations of 3,000 people take 4 MB, those of 150,000 people 200 MB."""
-    assert growth(tmp_path, number, mode) < 16e6
+    assert growth_of_a_worker(build(tmp_path, number, mode)) < 16e6
+
+
+@pytest.mark.skipif(not Path('/proc/self/smaps_rollup').exists(), reason='needs Linux')
+@pytest.mark.parametrize('number', [3_000, pytest.param(150_000, marks=pytest.mark.long)])
+def test_does_not_grow_by_batches(number, tmp_path):
+    """Workers take the annotations of whole batches from arrays that they share."""
+
+    def read(table):
+        for start in range(0, number, 60):
+            indices = list(range(start, start + 60))
+            arrays = table.take(indices)
+            assert arrays['keypoints'].shape == (60, 1, 17, 2)
+            assert all(
+                len(table.pickled(i)) and table.paths[i] and table.ids[i] == i for i in indices
+            )
+
+    table = PeopleTable(build(tmp_path, number, 'topdown'))
+    assert growth_of_a_worker(table, read) < 16e6
 
 
 @pytest.mark.skipif(not Path('/proc/self/smaps_rollup').exists(), reason='needs Linux')
