@@ -140,11 +140,14 @@ def new_memory(size: int, shared: bool | None = None) -> Tensor:
 
 
 class _Pickler(pickle.Pickler):
-    """Pickle tensors as arrays with out-of-band memory."""
+    """Pickle tensors as contiguous arrays with out-of-band memory.
+
+    numpy keeps other arrays in the pickle, or, from 2.3 on, their memory in an order of its own.
+    """
 
     def reducer_override(self, value: Any) -> Any:
         if isinstance(value, Tensor):
-            return torch.from_numpy, (value.numpy(),)
+            return torch.from_numpy, (value.contiguous().numpy(),)
         return NotImplemented
 
 

@@ -160,6 +160,17 @@ def test_tensors_move_to_the_device(people):
             assert isinstance(sample.gt_instances.keypoints, np.ndarray)
 
 
+def test_values_on_the_device(people, monkeypatch):
+    """A batch out of a worker's memory has the same heatmaps and weights on the device."""
+    batch = BatchedPipeline(build_fast(people, pipeline_of()))([0, 1, 2])['data_samples']
+    moved = pickle.loads(pickle.dumps(batch, 5))
+    monkeypatch.setattr(torch.Tensor, 'to', lambda tensor, *_, **__: tensor.clone())  # no GPU
+    for there, here in zip(moved.to('cuda'), batch.samples()):
+        assert torch.equal(there.gt_fields.heatmaps, here.gt_fields.heatmaps)
+        there, here = there.gt_instance_labels, here.gt_instance_labels
+        assert torch.equal(there.keypoint_weights, here.keypoint_weights)
+
+
 @pytest.mark.parametrize(
     'change, why',
     [
