@@ -15,7 +15,6 @@ codec = dict(
     clusters=17,
     sigma=2,
     delta=0.03,
-    tag_threshold=4.0,  # the demo's AP was measured with it
     nms_kernel=3,  # on maps of 40x40 people's keypoints are close
     score_threshold=0.3,  # a small model's maps are not quite 0 between people
     draw_on_device=True,
