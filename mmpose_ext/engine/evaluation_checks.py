@@ -12,7 +12,6 @@ from mmpose.datasets.datasets.base import BaseCocoStyleDataset
 from mmpose.evaluation.metrics import CocoMetric, PoseTrack18Metric
 from xtcocotools.coco import COCO
 
-from mmpose_ext.datasets import CheckedCocoDataset
 from mmpose_ext.datasets.validation import (
     COCO_PERSON,
     DataError,
@@ -84,9 +83,7 @@ def _check_images(metric: CocoMetric, file: str, datasets: list[BaseCocoStyleDat
     """Check that a metric's annotation file has the images of the data sets that it is for."""
     known = set(metric.coco.imgs)
     for dataset in datasets:
-        # among several data sets, MultiDatasetEvaluator gives this metric only those of its name
-        is_other = dataset.metainfo.get('dataset_name') != metric.dataset_meta.get('dataset_name')
-        if is_other or dataset.ann_file == file:
+        if _is_other(dataset, metric) or dataset.ann_file == file:
             continue
         ids = {dataset.get_data_info(index)['img_id'] for index in range(len(dataset))}
         if ids - known:
@@ -97,15 +94,22 @@ def _check_images(metric: CocoMetric, file: str, datasets: list[BaseCocoStyleDat
             )
 
 
+def _is_other(dataset: BaseCocoStyleDataset, metric: CocoMetric) -> bool:
+    """Whether ``MultiDatasetEvaluator`` keeps a data set from a metric: their names differ."""
+    return dataset.metainfo.get('dataset_name') != metric.dataset_meta.get('dataset_name')
+
+
 def _check_category(metric: CocoMetric, file: str, datasets: list[BaseCocoStyleDataset]) -> None:
     """Check that results of mmpose's data sets have the category of the metric's people.
 
-    For bottom-up models, and with detections, mmpose gives all results the category 1.
+    For bottom-up models, and with detections, mmpose gives all results the category 1. Classes
+    from elsewhere may give another.
     """
     ids = person_categories(metric.coco.dataset)
     for dataset in datasets:
         has_people = dataset.data_mode == 'topdown' and not dataset.bbox_file
-        if has_people or isinstance(dataset, CheckedCocoDataset) or ids == [COCO_PERSON]:
+        is_mmposes = type(dataset).__module__.startswith('mmpose.')
+        if has_people or not is_mmposes or _is_other(dataset, metric) or ids == [COCO_PERSON]:
             continue
         raise DataError(
             f'{type(metric).__name__}: the people of ann_file {file} have category_id {some(ids)}, '

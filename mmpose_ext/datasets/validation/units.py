@@ -110,10 +110,11 @@ def _likely_corners(
         np.ndarray: Positions of the boxes that show it; none if more than a tenth of all boxes are
         not two corners around their keypoints.
     """
-    margin = (_MARGIN * (boxes[:, 2:] - boxes[:, :2]) + EDGE)[:, None]
-    below = (positions <= boxes[:, None, 2:] + margin).all(-1) | ~labelled
+    low, high = boxes[:, None, :2], boxes[:, None, 2:]
+    margin = _MARGIN * (high - low) + EDGE
+    between = ((positions >= low - margin) & (positions <= high + margin)).all(-1) | ~labelled
     tells = (boxes[:, :2] > _FAR * boxes[:, 2:]).any(1)
-    fit = are_corners & below.all(1)
+    fit = are_corners & between.all(1)
     return np.flatnonzero(tells & fit) if fit.mean() >= _MOST else np.zeros(0, np.int64)
 
 

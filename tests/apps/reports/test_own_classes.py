@@ -115,8 +115,11 @@ def test_evaluator_of_a_faulty_file(kind, command, tmp_path, checked_coco):
     assert not STEPS
 
 
-def test_other_errors_of_the_metric_stay(tmp_path, checked_coco):
+@pytest.mark.parametrize('annotations', [None, []])
+def test_other_errors_of_the_metric_stay(annotations, tmp_path, checked_coco):
     file = write_kind('sound', tmp_path)
+    if annotations is not None:
+        file.write_text(json.dumps(dict(sound_content(), annotations=annotations)))
     with pytest.raises(ValueError, match='score_mode') as caught:
         METRICS.build(dict(type='CocoMetric', ann_file=str(file), score_mode='none'))
     assert not isinstance(caught.value, DataError)

@@ -65,3 +65,10 @@ def test_one_person_of_ten_may_reach_out_of_the_box():
     assert findings(boxes, written)[0].kind == 'bbox-corners-likely'
     written[1] = [105, 80, 130, 180]
     assert [f.kind for f in findings(boxes, written)] == []
+
+
+def test_keypoints_in_pixels_of_a_crop_are_an_error():
+    """They lie below (w, h), but not between the corners."""
+    boxes = [(0, 0, 300 - 3 * n, 300) for n in range(10)]
+    written = [[220 + n, 170, 300, 300] for n in range(10)]
+    assert [f.kind for f in findings(boxes, written)] == ['boxes-elsewhere']
