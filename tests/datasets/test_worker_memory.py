@@ -99,9 +99,7 @@ def test_does_not_grow_by_batches(number, tmp_path):
             indices = list(range(start, start + 60))
             arrays = table.take(indices)
             assert arrays['keypoints'].shape == (60, 1, 17, 2)
-            assert all(
-                len(table.pickled(i)) and table.paths[i] and table.ids[i] == i for i in indices
-            )
+            assert all(len(table.pickled(i)) and table.sources[i] for i in indices)
 
     table = PeopleTable(build(tmp_path, number, 'topdown'))
     assert growth_of_a_worker(table, read) < 16e6

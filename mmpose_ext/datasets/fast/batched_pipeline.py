@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 from contextlib import nullcontext
+from functools import partial
 from typing import Any, Callable
 
 import numpy as np
@@ -24,18 +25,20 @@ from .deferred_image import DeferredImage, EncodedImage
 from .heatmaps import gaussians, is_separable
 from .pack_inputs import FastPackPoseInputs
 from .packed_people import Column, Gaussians, PackedPeople
-from .people_table import PeopleTable
+from .people_table import ARRAYS, PeopleTable
 from .transforms import FastLoadImage
 
 #: Meta information that annotations may lack.
 _NOT_ALWAYS = frozenset(['category_id', 'crowd_index', 'raw_ann_info'])
-#: Loads the image of the person with this number in a table.
-Loader = Callable[[PeopleTable, int], DeferredImage]
+#: Loads the image of a person by its path or by the person's id.
+Loader = Callable[[Any], DeferredImage]
 #: Meta information that samples of a batch can have besides their annotation.
 _META_KEYS = frozenset(
     'dataset_name flip_indices input_size ori_shape img_shape input_center input_scale flip '
     'flip_direction sample_idx'.split()
 )
+#: What a pipeline adds to a sample for the transforms after it, and a batch does not hold.
+_NOT_HELD = frozenset(['img', 'bbox_center', 'bbox_rotation', 'dataset'])
 
 
 class BatchedPipeline:
@@ -55,32 +58,34 @@ class BatchedPipeline:
     def __init__(self, dataset: BaseDataset) -> None:
         _check_dataset(dataset)
         self.dataset = dataset
-        self._pipeline = dataset.pipeline
-        *steps, self.target, self.packing = dataset.pipeline.transforms
+        self._steps = list(dataset.pipeline.transforms)
+        *steps, self.target, self.packing = self._steps
         last = type(self.target), type(self.packing)
         if last != (GenerateTarget, FastPackPoseInputs) or self.packing.pack_transformed:
             raise ValueError('the last transforms are not GenerateTarget and PackPoseInputs')
-        self.load, steps = _loader(steps)
+        self.load, source, steps = _loader(steps)
         self.affine, steps, after = _affine(steps)
         self.steps = batched_steps(steps, after)
         encoder, weighted = self.target.encoder, self.target.use_dataset_keypoint_weights
         if isinstance(encoder, list) or encoder.auxiliary_encode_keys or weighted:
             raise ValueError('GenerateTarget needs more than keypoints')
-        self.table = PeopleTable(dataset)
+        if not type(encoder).__module__.startswith(('mmpose.', 'mmpose_ext.')):
+            raise ValueError(f'{type(encoder).__name__} may draw random numbers or return lists')
+        self.table = PeopleTable(dataset, source)
         self.keys = set(self.packing.meta_keys)
-        unknown = sorted(self.keys - _META_KEYS - self.table.names - _NOT_ALWAYS)
-        if unknown:
-            raise ValueError(f'PackPoseInputs: meta_keys {unknown} are not known for batches')
+        self._check_packing()
 
     def __call__(self, indices: list[int]) -> dict[str, Any] | list[dict]:
         """Prepare the samples with these numbers.
 
         Returns:
             dict | list[dict]: A batch as :func:`.collate_samples` makes it; or its samples, if the
-            data set's pipeline has been replaced.
+            data set's transforms or annotations have been replaced.
         """
-        if self.dataset.pipeline is not self._pipeline:
-            return [self.dataset[index] for index in indices]
+        dataset = self.dataset
+        changed = getattr(dataset.pipeline, 'transforms', None) != self._steps
+        if changed or dataset.data_bytes is not self.table.annotations:
+            return [dataset[index] for index in indices]
         batch: Any = list(indices)
         for _, stage in self.stages():
             batch = stage(batch)
@@ -101,7 +106,7 @@ class BatchedPipeline:
         return dict(indices=indices, **self.table.take(indices))
 
     def _load(self, batch: dict[str, Any]) -> dict[str, Any]:
-        return dict(batch, images=[self.load(self.table, index) for index in batch['indices']])
+        return dict(batch, images=list(map(self.load, self.table.sources[batch['indices']])))
 
     def _augment(self, batch: dict[str, Any]) -> dict[str, Any]:
         known = self.dataset._metainfo
@@ -153,7 +158,7 @@ class BatchedPipeline:
         return dict(batch, **columns)
 
     def _pack(self, batch: dict[str, Any]) -> dict[str, Any]:
-        people, table, encoder = batch['people'], self.table, self.target.encoder
+        people, table = batch['people'], self.table
         sizes = [image.size[::-1] for image in people.images]
         content = [table.pickled(index) for index in batch['indices']]
         meta = dict(
@@ -180,12 +185,8 @@ class BatchedPipeline:
             keypoints_visible=people.visible[:, None],
         )
         instances, labels, fields = (
-            {new: values[old] for old, new in (own or given).items() if old in values}
-            for own, given in (
-                (encoder.instance_mapping_table, self.packing.instance_mapping_table),
-                (encoder.label_mapping_table, self.packing.label_mapping_table),
-                (encoder.field_mapping_table, self.packing.field_mapping_table),
-            )
+            {new: values[old] for old, new in names.items() if old in values}
+            for names in self._mapping_tables()
         )
         keys = self.keys
         packed = PackedPeople(
@@ -199,6 +200,27 @@ class BatchedPipeline:
             fields={name: _tensors(column) for name, column in fields.items()},
         )
         return dict(inputs=batch['inputs'], data_samples=SampleBatch(packed))
+
+    def _mapping_tables(self) -> list[dict[str, str]]:
+        """Return the names in samples of instances, labels and fields."""
+        kinds = [f'{kind}_mapping_table' for kind in ('instance', 'label', 'field')]
+        return [getattr(self.target.encoder, k) or getattr(self.packing, k) for k in kinds]
+
+    def _check_packing(self) -> None:
+        """Check that a batch holds all that its samples would.
+
+        Raises:
+            ValueError: If it does not.
+        """
+        known = self.table.names
+        unknown = sorted(self.keys - _META_KEYS - (known - {*ARRAYS}) - _NOT_ALWAYS)
+        if unknown:
+            raise ValueError(f'PackPoseInputs: meta_keys {unknown} are not known for batches')
+        packed = {name for names in self._mapping_tables() for name in names}
+        others = _META_KEYS | _NOT_HELD | known | set(self.dataset._metainfo)
+        missing = sorted(packed & others - {*ARRAYS})
+        if missing:
+            raise ValueError(f'PackPoseInputs: batches do not hold {missing}')
 
 
 def prepare_in_batches(dataset: Any) -> bool:
@@ -235,28 +257,26 @@ def _check_dataset(dataset: Any) -> None:
         raise ValueError('not training samples as those of BaseCocoStyleDataset')
 
 
-def _loader(steps: list[Any]) -> tuple[Loader, list[Any]]:
-    """Return a function that loads images, and the transforms after loading.
+def _loader(steps: list[Any]) -> tuple[Loader, str, list[Any]]:
+    """Return a function that loads images, what it loads them by, and the transforms after it.
 
     Raises:
         ValueError: If the first transform does not load images late.
     """
+    pack = None
     if steps and hasattr(steps[0], 'load_person'):  # LoadPackedPerson
         pack, *steps = steps
-    else:
-        pack = None
     if not steps or type(steps[0]) is not FastLoadImage or steps[0].ignore_empty:
         raise ValueError('images are not decoded late')
     reading, *steps = steps
+    if pack is None:
+        return partial(_from_file, reading.backend_args), 'img_path', steps
+    return pack.load_person, 'id', steps
 
-    def from_file(table: PeopleTable, index: int) -> DeferredImage:
-        name = os.fsdecode(table.paths[index])
-        return EncodedImage(fileio.get(name, backend_args=reading.backend_args), name)
 
-    def from_pack(table: PeopleTable, index: int) -> DeferredImage:
-        return pack.load_person(table.ids[index])
-
-    return from_file if pack is None else from_pack, steps
+def _from_file(backend_args: dict | None, path: bytes) -> DeferredImage:
+    name = os.fsdecode(path)
+    return EncodedImage(fileio.get(name, backend_args=backend_args), name)
 
 
 def _affine(steps: list[Any]) -> tuple[FastTopdownAffine, list[Any], list[Any]]:

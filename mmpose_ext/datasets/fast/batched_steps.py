@@ -13,13 +13,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from mmpose.datasets.transforms import GetBBoxCenterScale, RandomBBoxTransform
+from mmpose.datasets.transforms import GetBBoxCenterScale
 from mmpose.structures.bbox import bbox_xyxy2cs
 
+from mmpose_ext.datasets.transforms.clipped_normal_bbox import ClippedNormalBBoxTransform
 from mmpose_ext.datasets.transforms.random_shear import RandomShear
 
 from .deferred_image import DeferredImage
-from .transforms import FastRandomFlip, FastRandomHalfBody
+from .transforms import FastRandomBBoxTransform, FastRandomFlip, FastRandomHalfBody
 
 
 @dataclass
@@ -128,7 +129,7 @@ class BatchedHalfBody(BatchedStep):
 
 
 class BatchedBoxTransform(BatchedStep):
-    """A ``RandomBBoxTransform`` with ``draw_numbers`` and ``parameters``."""
+    """:class:`.FastRandomBBoxTransform` or :class:`.ClippedNormalBBoxTransform`."""
 
     def draw(self, people: People, visible: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Draw the numbers that decide on a person's shift, scale and rotation."""
@@ -172,7 +173,7 @@ def batched_steps(steps: Sequence[Any], after: Sequence[Any]) -> list[BatchedSte
             batched.append(BatchedFlip(step))
         elif type(step) is FastRandomHalfBody:
             batched.append(BatchedHalfBody(step))
-        elif isinstance(step, RandomBBoxTransform) and hasattr(step, 'draw_numbers'):
+        elif type(step) in (FastRandomBBoxTransform, ClippedNormalBBoxTransform):
             batched.append(BatchedBoxTransform(step))
         else:
             raise ValueError(f'{type(step).__name__} has no form for batches')

@@ -11,8 +11,8 @@ from mmengine.dataset import BaseDataset
 
 #: Arrays of a person's annotation that samples hold or transforms change.
 ARRAYS = ('bbox', 'bbox_score', 'keypoints', 'keypoints_visible', 'head_size')
-#: A table has no place for these: the pipeline starts from a box.
-_OTHER_BOXES = ('bbox_center', 'bbox_scale')
+#: A table has no place for these: the pipeline starts from a file and a box.
+_OTHER_STARTS = ('bbox_center', 'bbox_scale', 'bbox_rotation', 'transformed_keypoints', 'img')
 
 
 class PeopleTable:
@@ -22,37 +22,42 @@ class PeopleTable:
 
     Args:
         dataset (BaseDataset): A top-down data set of mmpose with serialised annotations.
+        source (str): What images are loaded by: 'img_path' or 'id'.
 
     Raises:
-        ValueError: If the annotations differ in their keys or in the shapes of their arrays.
+        ValueError: If the annotations lack something, or differ in their keys or in the shapes of
+            their arrays.
 
     Attributes:
         arrays (dict[str, np.ndarray]): (N, 1, ...) each, for N people.
-        paths (np.ndarray): (N,) bytes, of the images.
-        ids (np.ndarray): (N,).
+        sources (np.ndarray): (N,), paths as bytes or ids.
+        annotations (np.ndarray): The data set's ``data_bytes``.
         names (frozenset[str]): Names of all that is annotated.
     """
 
-    def __init__(self, dataset: BaseDataset) -> None:
+    def __init__(self, dataset: BaseDataset, source: str = 'img_path') -> None:
         infos = (BaseDataset.get_data_info(dataset, index) for index in range(len(dataset)))
-        self._bytes, self._ends = dataset.data_bytes, dataset.data_address
+        self.annotations, self._ends = dataset.data_bytes, dataset.data_address
         self.arrays: dict[str, np.ndarray] = {}
-        paths, ids = [], []
+        sources = []
         for index, info in enumerate(infos):
             if index == 0:
                 self.names = frozenset(info)
                 self.arrays = _columns(info, len(dataset))
+                if source not in info:
+                    raise ValueError(f'the people have no {source}')
             elif self.names != set(info):
                 raise ValueError('the people are annotated differently')
             for name, column in self.arrays.items():
                 value = info[name]
+                if not isinstance(value, np.ndarray):
+                    raise ValueError(f'{name} is not an array')
                 if value.shape != column.shape[1:] or value.dtype != column.dtype:
                     raise ValueError(f'{name} has several shapes')
                 column[index] = value
-            paths.append(os.fsencode(info['img_path']))
-            ids.append(info['id'])
-        # arrays, because counting references to objects would copy their memory in each worker
-        self.paths, self.ids = np.array(paths), np.array(ids)
+            sources.append(os.fsencode(info[source]) if source == 'img_path' else info[source])
+        # an array, because counting references to objects would copy their memory in each worker
+        self.sources = np.array(sources)
 
     def take(self, indices: list[int]) -> dict[str, np.ndarray]:
         """Copy the arrays of a batch's people: (B, 1, ...) each."""
@@ -61,7 +66,7 @@ class PeopleTable:
     def pickled(self, index: int) -> memoryview:
         """Return a person's whole annotation, pickled."""
         start = int(self._ends[index - 1]) if index else 0
-        return memoryview(self._bytes[start : int(self._ends[index])])
+        return memoryview(self.annotations[start : int(self._ends[index])])
 
 
 def _columns(info: dict[str, Any], number: int) -> dict[str, np.ndarray]:
@@ -73,7 +78,7 @@ def _columns(info: dict[str, Any], number: int) -> dict[str, np.ndarray]:
     shapes = {name: np.shape(info.get(name)) for name in ('bbox', 'keypoints', 'keypoints_visible')}
     points = shapes['keypoints'][:2]
     expected = dict(bbox=(1, 4), keypoints=(*points, 2), keypoints_visible=points)
-    if shapes != expected or points[0] != 1 or any(name in info for name in _OTHER_BOXES):
-        raise ValueError(f'not a box and the 2D keypoints of one person: {shapes}')
-    values = {name: info[name] for name in ARRAYS if name in info}
+    if shapes != expected or points[0] != 1 or any(name in info for name in _OTHER_STARTS):
+        raise ValueError(f'not just a box and the 2D keypoints of one person: {shapes}')
+    values = {name: np.asarray(info[name]) for name in ARRAYS if name in info}
     return {name: np.empty((number, *value.shape), value.dtype) for name, value in values.items()}

@@ -13,6 +13,8 @@ from torch.utils.data import DataLoader
 
 from mmpose_ext.datasets.fast import (
     BatchedPipeline,
+    FastMSRAHeatmap,
+    FastRandomBBoxTransform,
     collate_samples,
     prepare_in_batches,
     speed_up_dataset,
@@ -181,6 +183,7 @@ def test_values_on_the_device(people, monkeypatch):
         (lambda steps: steps.append(dict(type='RandomFlip')), 'last transforms'),
         (lambda steps: steps[-1].update(pack_transformed=True), 'last transforms'),
         (lambda steps: steps[-1].update(meta_keys=('bbox_rotation',)), 'bbox_rotation'),
+        (lambda steps: steps[-1].update(meta_keys=('bbox', 'keypoints')), 'bbox.*keypoints'),
         (lambda steps: steps[-2].update(use_dataset_keypoint_weights=True), 'more than keypoints'),
         (lambda steps: steps.insert(1, dict(type='GetBBoxCenterScale')), 'GetBBoxCenterScale'),
         (lambda steps: steps.insert(2, dict(type='RandomFlip')), 'several transforms'),
@@ -212,6 +215,119 @@ def test_replaced_pipeline_is_followed(people):
     dataset.pipeline = build(people, pipeline_of('regression')).pipeline
     batch = collate_samples(dataset.__getitems__([0, 1]))
     assert 'keypoint_labels' in batch['data_samples'].samples()[0].gt_instance_labels
+
+
+def assert_one_by_one(dataset):
+    """Check that a batch has the samples in the data set."""
+    indices = list(range(0, len(dataset), 3))
+    np.random.seed(1)
+    items = [dataset[index] for index in indices]
+    np.random.seed(1)
+    assert_batch_is(dataset.__getitems__(indices), items)
+
+
+@pytest.mark.parametrize(
+    'change',
+    [
+        lambda dataset: dataset.get_subset_([2, 3, 7]),
+        lambda dataset: dataset.get_subset_(-6),
+        lambda dataset: dataset.get_subset([2, 3, 7]),
+        lambda dataset: dataset.pipeline.transforms.pop(2),  # the flip
+        lambda dataset: pickle.loads(pickle.dumps(dataset)),  # for a spawned worker
+        lambda dataset: copy.deepcopy(dataset),
+    ],
+    ids=['subset_', 'last', 'subset', 'no-flip', 'pickled', 'copied'],
+)
+def test_changed_data_set_is_followed(people, change):
+    dataset = build_fast(people, pipeline_of())
+    assert prepare_in_batches(dataset)
+    changed = change(dataset)
+    assert_one_by_one(changed if isinstance(changed, type(dataset)) else dataset)
+
+
+@pytest.mark.parametrize('change', [pickle.dumps, copy.deepcopy])
+def test_copies_still_give_batches(people, change):
+    dataset = build_fast(people, pipeline_of())
+    assert prepare_in_batches(dataset)
+    copied = change(dataset)
+    copied = pickle.loads(copied) if isinstance(copied, bytes) else copied
+    assert isinstance(copied.__getitems__([0, 1]), dict)
+
+
+def rewrite(dataset, change):
+    """Change the annotations of a data set."""
+    infos = [BaseDataset.get_data_info(dataset, index) for index in range(len(dataset))]
+    for info in infos:
+        info.pop('sample_idx')
+        change(info)
+    dataset.data_list = infos
+    dataset.data_bytes, dataset.data_address = dataset._serialize_data()
+
+
+@pytest.mark.parametrize(
+    'change, why',
+    [
+        (lambda info: info.update(bbox_score=[1.0]), 'bbox_score is not an array'),
+        (lambda info: info.update(keypoints=info['keypoints'].tolist()), 'keypoints is not'),
+        (lambda info: info.pop('img_path'), 'no img_path'),
+        (lambda info: info.update(bbox_rotation=np.full(1, 30.0)), 'not just a box'),
+        (lambda info: info.update(img=np.zeros((240, 320, 3), np.uint8)), 'not just a box'),
+        (lambda info: info.update(transformed_keypoints=info['keypoints']), 'not just a box'),
+        (lambda info: info.update(keypoints_cam=np.zeros((1, 17, 3))), 'keypoints_cam'),
+    ],
+)
+def test_other_annotations_stay(people, change, why):
+    dataset = build_fast(people, pipeline_of())
+    rewrite(dataset, change)
+    with pytest.raises(ValueError, match=why):
+        BatchedPipeline(dataset)
+    assert not prepare_in_batches(dataset)
+
+
+def test_annotations_without_id(people):
+    pipeline = pipeline_of()
+    pipeline[-1].update(meta_keys=('img_path', 'flip'))
+    dataset = build_fast(people, pipeline)
+    rewrite(dataset, lambda info: info.pop('id'))
+    compare(dataset, rounds=1)
+
+
+class OwnHeatmap(FastMSRAHeatmap):
+    """A codec that draws random numbers."""
+
+    def encode(self, keypoints, keypoints_visible=None):
+        return super().encode(keypoints + np.random.rand(), keypoints_visible)
+
+
+class OwnBoxTransform(FastRandomBBoxTransform):
+    """A transform that does more than its base."""
+
+    def transform(self, results):
+        results = super().transform(results)
+        return dict(results, bbox_scale=results['bbox_scale'] * 2)
+
+
+def test_own_codec_stays(people):
+    dataset = build_fast(people, pipeline_of())
+    codec = OwnHeatmap(input_size=(96, 128), heatmap_size=(24, 32), sigma=2)
+    dataset.pipeline.transforms[-2].encoder = codec
+    with pytest.raises(ValueError, match='OwnHeatmap'):
+        BatchedPipeline(dataset)
+
+
+def test_own_box_transform_stays(people):
+    dataset = build_fast(people, pipeline_of())
+    dataset.pipeline.transforms[4] = OwnBoxTransform()
+    with pytest.raises(ValueError, match='OwnBoxTransform'):
+        BatchedPipeline(dataset)
+
+
+def test_own_mapping_table_stays(people):
+    dataset = build_fast(people, pipeline_of())
+    packing = dataset.pipeline.transforms[-1]
+    packing.instance_mapping_table = dict(packing.instance_mapping_table, area='areas')
+    with pytest.raises(ValueError, match='area'):
+        BatchedPipeline(dataset)
 
 
 @pytest.mark.parametrize('workers', [0, 1, 2])
