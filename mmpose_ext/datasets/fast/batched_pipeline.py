@@ -24,7 +24,7 @@ from .collate import SampleBatch, new_memory
 from .deferred_image import DeferredImage, EncodedImage
 from .heatmaps import gaussians, is_separable
 from .pack_inputs import FastPackPoseInputs
-from .packed_people import Column, Gaussians, PackedPeople
+from .packed_people import Gaussians, PackedPeople, as_tensors, stacked
 from .people_table import ARRAYS, PeopleTable
 from .transforms import FastLoadImage
 
@@ -154,7 +154,7 @@ class BatchedPipeline:
             encoder.encode(keypoints=one[None], keypoints_visible=seen[None])
             for one, seen in zip(points, visible)
         ]
-        columns = {name: _column([sample[name] for sample in encoded]) for name in encoded[0]}
+        columns = {name: stacked([sample[name] for sample in encoded]) for name in encoded[0]}
         return dict(batch, **columns)
 
     def _pack(self, batch: dict[str, Any]) -> dict[str, Any]:
@@ -196,8 +196,8 @@ class BatchedPipeline:
             shared={name: value for name, value in shared.items() if name in keys},
             meta={name: value for name, value in meta.items() if name in keys},
             instances=instances,
-            labels={name: _tensors(column) for name, column in labels.items()},
-            fields={name: _tensors(column) for name, column in fields.items()},
+            labels={name: as_tensors(column) for name, column in labels.items()},
+            fields={name: as_tensors(column) for name, column in fields.items()},
         )
         return dict(inputs=batch['inputs'], data_samples=SampleBatch(packed))
 
@@ -289,20 +289,3 @@ def _affine(steps: list[Any]) -> tuple[FastTopdownAffine, list[Any], list[Any]]:
         if type(step) is FastTopdownAffine:
             return step, steps[:at], steps[at + 1 :]
     raise ValueError('no TopdownAffine')
-
-
-def _column(values: list[Any]) -> Column:
-    """Stack arrays of one shape."""
-    first = values[0]
-    if not isinstance(first, np.ndarray) or any(v.shape != first.shape for v in values):
-        return values
-    return np.stack(values)
-
-
-def _tensors(column: Column | Gaussians) -> Column | Gaussians:
-    """Convert arrays to tensors."""
-    if isinstance(column, np.ndarray):
-        return torch.from_numpy(np.ascontiguousarray(column))
-    if isinstance(column, list):
-        return [torch.from_numpy(v) if isinstance(v, np.ndarray) else v for v in column]
-    return column

@@ -53,21 +53,16 @@ class DeferredImage(ABC):
     def __init__(self, size: tuple[int, int]) -> None:
         self.size = size
         self.direction: str | None = None
-        self._change: Callable[[np.ndarray], np.ndarray] | None = None
+        self._changes: list[Callable[[np.ndarray], np.ndarray]] = []
 
     def recolour(self, change: Callable[[np.ndarray], np.ndarray]) -> None:
         """Record a change of the colours for :meth:`warp`, which then decodes the whole image.
 
         Args:
             change (Callable): Changes pixels (h, w, 3) uint8, BGR, of the whole image or of the
-                image at a reduced size.
-
-        Raises:
-            ValueError: If a change is recorded already.
+                image at a reduced size, after the changes before it.
         """
-        if self._change is not None:
-            raise ValueError('the colours are changed already')
-        self._change = change
+        self._changes.append(change)
 
     def flip(self, direction: str) -> DeferredImage:
         """Record a flip for :meth:`warp`; an image can be flipped only once."""
@@ -90,9 +85,9 @@ class DeferredImage(ABC):
             np.ndarray: (h, w, 3) uint8, BGR.
         """
         rows = unflipped(np.asarray(matrix).tolist(), self.size, self.direction)
-        box = source_box(rows, size) if self._change is None else None
+        box = None if self._changes else source_box(rows, size)
         pixels, grid = self.pixels(largest_scale(rows), box, reuse=True)
-        if self._change is not None:
+        if self._changes:
             pixels = self._recoloured(pixels)
         if grid is not None:
             by_x, by_y, x, y = grid
@@ -110,8 +105,10 @@ class DeferredImage(ABC):
         if pixels.shape[2] == 4:
             plain = scratch('plain', (height, width, 3))
             pixels = cv2.cvtColor(pixels, cv2.COLOR_BGRA2BGR, dst=plain)
+        for change in self._changes:
+            pixels = change(pixels)
         wide = scratch('recoloured', (height, width, 4))
-        return cv2.cvtColor(self._change(pixels), cv2.COLOR_BGR2BGRA, dst=wide)
+        return cv2.cvtColor(pixels, cv2.COLOR_BGR2BGRA, dst=wide)
 
     @abstractmethod
     def pixels(

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Sequence, Union
 
 import numpy as np
+import torch
 from mmengine.structures import InstanceData, PixelData
 from mmpose.structures import PoseDataSample
 from torch import Tensor
@@ -107,15 +108,51 @@ class AnnotatedSample(PoseDataSample):
         Raises:
             AttributeError: If it has no such name.
         """
-        content, names = self.__dict__.get('_annotation') or (None, ())
-        if name not in names:
-            raise AttributeError(f'{type(self).__name__!r} object has no attribute {name!r}')
-        annotation = pickle.loads(content)
         known = self.__dict__
-        known['_annotation'] = None
-        wanted = known['_metainfo_fields'] & names
-        known.update({name: annotation[name] for name in wanted if name not in known})
+        if name in (known.get('_annotation') or (None, ()))[1]:
+            self._unpickle()
+        if name not in known:
+            raise AttributeError(f'{type(self).__name__!r} object has no attribute {name!r}')
         return known[name]
+
+    def __delattr__(self, name: str) -> None:
+        """Delete a value; see ``BaseDataElement``."""
+        self._unpickle()
+        super().__delattr__(name)
+
+    __delitem__ = __delattr__
+
+    def pop(self, *args: Any) -> Any:
+        """Remove and return a value; see ``BaseDataElement``."""
+        self._unpickle()
+        return super().pop(*args)
+
+    def _unpickle(self) -> None:
+        """Unpickle the annotation, unless this is done."""
+        known = self.__dict__
+        if known.get('_annotation') is not None:
+            content, names = known['_annotation']
+            annotation = pickle.loads(content)
+            known['_annotation'] = None
+            wanted = known['_metainfo_fields'] & names
+            known.update({name: annotation[name] for name in wanted if name not in known})
+
+
+def stacked(values: list[Any]) -> Column:
+    """Stack arrays of one shape."""
+    first = values[0]
+    if not isinstance(first, np.ndarray) or any(v.shape != first.shape for v in values):
+        return values
+    return np.stack(values)
+
+
+def as_tensors(column: Column | Gaussians) -> Column | Gaussians:
+    """Convert arrays to tensors."""
+    if isinstance(column, np.ndarray):
+        return torch.from_numpy(np.ascontiguousarray(column))
+    if isinstance(column, list):
+        return [torch.from_numpy(v) if isinstance(v, np.ndarray) else v for v in column]
+    return column
 
 
 def _row(columns: dict[str, Column], index: int) -> dict[str, Any]:

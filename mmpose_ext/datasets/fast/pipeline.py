@@ -85,7 +85,7 @@ def speed_up_dataset(dataset: Any) -> list[str]:
     Only transforms that are exactly mmpose's are replaced, and the new ones keep their settings.
     For the same state of the random generators, the samples are the same, except for the pixels of
     people larger than the input (see :class:`.EncodedImage`), the pixels of flipped images (the
-    warp's rounding) and the strides of ``inputs``.
+    warp's rounding), the rounding of heatmaps (up to 1e-6) and the strides of ``inputs``.
 
     Args:
         dataset (Dataset): A data set of mmpose, or a wrapper around one.

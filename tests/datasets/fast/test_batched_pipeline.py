@@ -151,6 +151,27 @@ def test_annotation_is_read_when_asked_for(people, monkeypatch):
         assert other.category_id == 7  # set by hand
 
 
+def test_annotation_can_be_removed(people):
+    """Values can be taken out of a sample before anything has been read."""
+    batched = BatchedPipeline(build_fast(people, pipeline_of()))
+
+    def sample():
+        return batched([4])['data_samples'].samples()[0]
+
+    assert sample().pop('id') == sample().pop('id', None) == 5
+    assert sample().pop('nothing', 7) == 7
+    for remove in (lambda s: s.pop('img_path'), lambda s: s.__delitem__('img_path')):
+        removed = sample()
+        remove(removed)
+        assert 'img_path' not in removed and not hasattr(removed, 'img_path')
+    removed = sample()
+    removed.set_metainfo(dict(img_path='by hand'))
+    del removed.img_path
+    assert not hasattr(removed, 'img_path') and removed.id == 5
+    with pytest.raises(AttributeError):
+        del removed.img_path
+
+
 def test_tensors_move_to_the_device(people):
     """All tensors move, and the heatmaps too; the meta device keeps shapes and types."""
     batch = BatchedPipeline(build_fast(people, pipeline_of()))([0, 1, 2])['data_samples']

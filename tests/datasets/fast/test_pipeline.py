@@ -116,10 +116,12 @@ def test_bottomup_samples_are_mmposes(people, affine, late):
     assert late or not any(errors)
 
 
-def test_jittered_samples_are_mmposes(people):
-    """The jitter changes the whole image when it is decoded."""
+@pytest.mark.parametrize('jitters', [1, 2])
+def test_jittered_samples_are_mmposes(people, jitters):
+    """Each jitter changes the whole image when it is decoded."""
     pipeline = copy.deepcopy(BOTTOMUP)
     pipeline[2].update(scale_factor=(0.2, 0.4))  # enlarged, so that no image is reduced
+    pipeline[1:2] *= jitters
     plain, fast = (build(people, copy.deepcopy(pipeline), 'bottomup') for _ in range(2))
     assert 'LoadImage' in speed_up_dataset(fast)
     for index in range(len(plain)):
