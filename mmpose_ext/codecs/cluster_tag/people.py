@@ -69,7 +69,8 @@ class PeopleFinder:
         self.first_slot = np.cumsum(self.sizes) - self.sizes
         #: (K,), the slot of each keypoint
         self.slot_of = np.argsort(np.concatenate([np.array(c) for c in clusters]))
-        self.fit = GaussianFit(settings.sigma)
+        # next to other joints of its cluster, a Gaussian is whole near its top only
+        self.fit = GaussianFit(settings.sigma, reach=2.0 if self.sizes.max() == 1 else 1.0)
         self.stride = np.float32(settings.input_size) / np.float32(settings.heatmap_size)
 
     def __call__(self, peaks: np.ndarray, reader: MapReader) -> list[tuple[np.ndarray, ...]]:

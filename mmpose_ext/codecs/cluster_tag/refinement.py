@@ -27,14 +27,14 @@ class GaussianFit:
 
     Args:
         sigma (float): Standard deviation of the Gaussians in cells.
+        reach (float): Half the edge of the square in sigmas. Defaults to 2.
 
     Attributes:
-        ticks (np.ndarray): (E,) int64, the columns and rows of the square relative to its centre,
-            up to 2 sigma.
+        ticks (np.ndarray): (E,) int64, the columns and rows of the square relative to its centre.
     """
 
-    def __init__(self, sigma: float) -> None:
-        reach = max(1, round(2 * sigma))
+    def __init__(self, sigma: float, reach: float = 2.0) -> None:
+        reach = max(1, round(reach * sigma))
         self.sigma = sigma
         self.ticks = np.arange(-reach, reach + 1)
         x, y = np.float32(np.meshgrid(self.ticks, self.ticks)).reshape(2, -1)

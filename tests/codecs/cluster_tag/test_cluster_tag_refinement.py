@@ -6,6 +6,7 @@ import pytest
 import torch
 from cluster_tag_maps import make
 
+from mmpose_ext.codecs import ClusterTag
 from mmpose_ext.codecs.cluster_tag.decoding import DeviceMaps
 from mmpose_ext.codecs.cluster_tag.numpy_maps import NumpyMaps
 from mmpose_ext.codecs.cluster_tag.people import PeopleFinder
@@ -61,6 +62,24 @@ def test_the_fit_is_weighted_least_squares():
     usable = rng.random(values.shape) < 0.7
     expected = [least_squares(v, u, steps_of(fit), 2.0) for v, u in zip(values, usable)]
     np.testing.assert_allclose(fit(values, usable), expected, atol=2e-3)
+
+
+def test_a_neighbour_in_the_same_map_hardly_matters_to_a_small_window():
+    """The network's tags need not tell their cells apart."""
+    tops = some_tops(reach=0.5)
+    errors = []
+    for reach in (1.0, 2.0):
+        fit = GaussianFit(2.0, reach)
+        steps = steps_of(fit)
+        both = np.maximum(gaussians(tops, steps, 2.0), gaussians(tops + [5, 0], steps, 2.0))
+        errors.append(np.abs(fit(both, np.ones(both.shape, bool)) - tops).max())
+    assert errors[0] < 0.1 < 0.5 < errors[1]
+
+
+@pytest.mark.parametrize('clusters, reach', [(17, 4), (5, 2), (1, 2)])
+def test_window_of_a_clusters_joints(clusters, reach):
+    codec = ClusterTag((64, 64), (16, 16), clusters=clusters, sigma=2)
+    assert PeopleFinder(codec.settings).fit.ticks[-1] == reach
 
 
 def test_errors_of_single_cells_average_out():
