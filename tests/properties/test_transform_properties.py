@@ -48,7 +48,8 @@ def test_color_jitter(image, strengths, seed):
     if not before.any():
         assert not result.any()  # black stays black: nothing to scale
     if (before == before[..., :1]).all():
-        assert (result == result[..., :1]).all()  # grey stays grey
+        # grey stays grey, up to OpenCV's rounding of the factors to 1/1024
+        assert np.ptp(result.astype(int), axis=-1).max() <= 1
 
 
 # -- masks -----------------------------------------------------------------------------------------

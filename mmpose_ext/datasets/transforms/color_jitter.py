@@ -66,7 +66,8 @@ def jitter(image: np.ndarray, factors: np.ndarray) -> np.ndarray:
         factors (np.ndarray): (3,), of brightness, contrast and saturation.
 
     Returns:
-        np.ndarray: (h, w, 3) uint8, rounded and clipped.
+        np.ndarray: (h, w, 3) uint8, rounded and clipped. OpenCV rounds the factors of the colours
+        to 1/1024, so the channels of a grey pixel may differ by one level.
     """
     brightness, contrast, saturation = factors
     shift = brightness * (1 - contrast) * np.dot(GRAY, cv2.mean(image)[:3])
