@@ -45,9 +45,11 @@ class CheckedCocoMetric(CocoMetric):
     ) -> None:
         """Raise DataError if the annotation file is the reason for an error."""
         setting = f'{type(self).__name__}: ann_file'
-        findings = check_for_evaluation(read_json(ann_file, setting), None, use_area=use_area)
-        # a file with nobody to evaluate does not stop the metric from being built
-        findings = [finding for finding in findings if finding.kind != 'nothing-to-evaluate']
+        content = read_json(ann_file, setting)
+        findings = check_for_evaluation(content, None, use_area=use_area)
+        if kwargs.get('format_only') or (isinstance(content, dict) and 'annotations' in content):
+            # then nobody to evaluate does not stop the metric from being built
+            findings = [finding for finding in findings if finding.kind != 'nothing-to-evaluate']
         if findings:
             problems = '; '.join(problem_text(group) for group in by_kind(findings))
             raise DataError(f'{setting} {ann_file} cannot be evaluated: {problems}') from error

@@ -115,13 +115,18 @@ def test_evaluator_of_a_faulty_file(kind, command, tmp_path, checked_coco):
     assert not STEPS
 
 
-@pytest.mark.parametrize('annotations', [None, []])
-def test_other_errors_of_the_metric_stay(annotations, tmp_path, checked_coco):
-    file = write_kind('sound', tmp_path)
-    if annotations is not None:
-        file.write_text(json.dumps(dict(sound_content(), annotations=annotations)))
+@pytest.mark.parametrize('kind', ['sound', 'nobody', 'format only'])
+def test_other_errors_of_the_metric_stay(kind, tmp_path, checked_coco):
+    file, settings = write_kind('sound', tmp_path), {}
+    content = sound_content()
+    if kind == 'nobody':
+        content['annotations'] = []
+    elif kind == 'format only':
+        del content['annotations']
+        settings = dict(format_only=True, outfile_prefix=str(tmp_path / 'results'))
+    file.write_text(json.dumps(content))
     with pytest.raises(ValueError, match='score_mode') as caught:
-        METRICS.build(dict(type='CocoMetric', ann_file=str(file), score_mode='none'))
+        METRICS.build(dict(type='CocoMetric', ann_file=str(file), score_mode='none', **settings))
     assert not isinstance(caught.value, DataError)
 
 
