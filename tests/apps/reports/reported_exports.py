@@ -3,9 +3,6 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
 import numpy as np
 from reported_files import (
     BOTTOM_UP,
@@ -15,9 +12,7 @@ from reported_files import (
     H,
     W,
     each,
-    sound_content,
     stops,
-    write_images,
 )
 
 
@@ -143,16 +138,6 @@ EXPORT_KINDS = {
         },
     ),
     'size of the image as stored': (turned_size, {}),
-    'other skeleton, masks beside outlines, positions without labels': (harmless, {}),
+    'own skeleton, masks and outlines, unlabelled keypoints with positions': (harmless, {}),
     'image id 0': (image_id_0, {}),
 }  # fmt: skip
-
-
-def write_export_kind(kind: str, folder: Path) -> Path:
-    """Write the annotation file of a kind and its images; return the file."""
-    content = sound_content()
-    EXPORT_KINDS[kind][0](content)
-    write_images(folder / 'images')
-    path = folder / 'people.json'
-    path.write_text(json.dumps(content))
-    return path

@@ -230,10 +230,10 @@ KINDS = {
 }  # fmt: skip
 
 
-def write_kind(kind: str, folder: Path) -> Path:
-    """Write the annotation file of a kind and its images; return the file."""
+def write_kind(kind: str, folder: Path, kinds: dict | None = None) -> Path:
+    """Write the annotation file of a kind (by default of ``KINDS``) and its images; return it."""
     content = sound_content()
-    KINDS[kind][0](content)
+    (KINDS if kinds is None else kinds)[kind][0](content)
     write_images(folder / 'images')
     path = folder / 'people.json'
     path.write_text(json.dumps(content))

@@ -19,9 +19,8 @@ from reported_files import (
     W,
     perfect_results,
     person,
-    sound_content,
     stops,
-    write_images,
+    write_kind,
 )
 
 PERSON_2 = 1  # position of annotation 12
@@ -246,12 +245,8 @@ RAW_KINDS = {
 
 def write_values_kind(kind: str, folder: Path) -> Path:
     """Write the annotation file of a kind and its images; return the file."""
-    content = sound_content()
-    write_images(folder / 'images')
-    path = folder / 'people.json'
-    if kind in RAW_KINDS:
-        path.write_bytes(RAW_KINDS[kind][0](json.dumps(content).encode()))
-    else:
-        VALUE_KINDS[kind][0](content)
-        path.write_text(json.dumps(content))
+    if kind not in RAW_KINDS:
+        return write_kind(kind, folder, VALUE_KINDS)
+    path = write_kind('sound', folder)
+    path.write_bytes(RAW_KINDS[kind][0](path.read_bytes()))
     return path

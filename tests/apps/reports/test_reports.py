@@ -160,16 +160,20 @@ def said(file: Path, kind: str, command: str, capsys, request) -> str:
     return text if status else ''
 
 
+def assert_said(text: str, expected: str | None) -> None:
+    """Assert that a line of the text has the pattern; with None, that there is no text."""
+    if expected is None:
+        assert text == ''
+    else:
+        assert any(re.search(expected, line) for line in text.splitlines()), text
+
+
 @pytest.mark.parametrize('command', [*ALL, 'predict'])
 @pytest.mark.parametrize('kind', KINDS)
 def test_kind_in_command(kind, command, tmp_path, capsys, request):
     file = write_kind(kind, tmp_path)
     text = said(file, kind, command, capsys, request)
-    expected = KINDS[kind][1].get(command)
-    if expected is None:
-        assert text == ''
-    else:
-        assert any(re.search(expected, line) for line in text.splitlines()), text
+    assert_said(text, KINDS[kind][1].get(command))
 
 
 # training evaluates as well
@@ -177,11 +181,7 @@ def test_kind_in_command(kind, command, tmp_path, capsys, request):
 @pytest.mark.parametrize('kind', VALUE_KINDS)
 def test_value_in_command(kind, command, tmp_path, capsys, request):
     text = said(write_values_kind(kind, tmp_path), kind, command, capsys, request)
-    expected = VALUE_KINDS[kind][1].get(command)
-    if expected is None:
-        assert text == ''
-    else:
-        assert any(re.search(expected, line) for line in text.splitlines()), text
+    assert_said(text, VALUE_KINDS[kind][1].get(command))
 
 
 @pytest.mark.parametrize('command', [*ALL, 'predict', 'detect', 'pack'])
