@@ -21,15 +21,19 @@ from mmpose_ext.utils.compat import is_compiling, unscaled_attention
 from .precision import at_least_float32, no_autocast
 from .self_similarity import self_similarity_attention
 
+FEW_CHANNELS = 64
+
 
 def gaussian_attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     """Compute ``softmax(query key^T) value`` without scaling: Eq. 1 with f(a, b) = exp(a . b).
 
     With more keys than channels, the N x M matrix would be larger than the features and is never
-    formed: memory is O(N). If ``key is query`` (no sub-sampling), the function uses the symmetric
-    blocks of :func:`~mmpose_ext.models.layers.self_similarity.self_similarity_attention`.
-    Otherwise, and in a traced or compiled graph, it uses ``scaled_dot_product_attention``, whose
-    CPU kernel needs contiguous tensors of equal head size, so it pads ``value`` with zero channels.
+    formed: memory is O(N). If ``key is query`` (no sub-sampling) and there are at least 64
+    channels, the function uses the symmetric blocks of
+    :func:`~mmpose_ext.models.layers.self_similarity.self_similarity_attention`. Otherwise, and in
+    a traced or compiled graph, it uses ``scaled_dot_product_attention``, whose CPU kernel needs
+    contiguous tensors of equal head size, so it pads ``value`` with zero channels. With few
+    channels the exponentials take most of the time, and that kernel is up to four times as fast.
     With fewer keys than channels, the matrix is smaller than the features and the plain product is
     fastest.
 
@@ -45,7 +49,8 @@ def gaussian_attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     if key.shape[1] <= channels or query.is_meta:  # meta tensors are for counting operations
         return (query @ key.transpose(1, 2)).softmax(dim=-1) @ value
     in_graph = is_compiling() or torch.jit.is_tracing()
-    if key is query and query.dtype in (torch.float32, torch.float64) and not in_graph:
+    symmetric = key is query and channels >= FEW_CHANNELS and not in_graph
+    if symmetric and query.dtype in (torch.float32, torch.float64):
         return self_similarity_attention(query, value)
     out = unscaled_attention(
         query.unsqueeze(1), key.unsqueeze(1), F.pad(value, (0, channels - width)).unsqueeze(1)

@@ -10,16 +10,17 @@ channels.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-BLOCK = 512  # rows and columns of a block: 1 MB per image, which fits a core's cache
+LARGEST_BLOCK = 512  # rows and columns; larger ones are no faster on a CPU and take more memory
 
 
-def self_similarity_attention(x: Tensor, value: Tensor, block: int = BLOCK) -> Tensor:
+def self_similarity_attention(x: Tensor, value: Tensor, block: int | None = None) -> Tensor:
     """Compute ``softmax(x x^T) value``: Eq. 1 with f(a, b) = exp(a . b), for one set of positions.
 
     It is differentiable once. Running maxima keep the softmax stable for features of any magnitude.
@@ -27,12 +28,23 @@ def self_similarity_attention(x: Tensor, value: Tensor, block: int = BLOCK) -> T
     Args:
         x (Tensor): (B, N, C), float32 or float64.
         value (Tensor): (B, N, D), of the same dtype.
-        block (int): Rows and columns of a block. Defaults to 512.
+        block (int, optional): Rows and columns of a block. Defaults to :func:`block_for`.
 
     Returns:
         Tensor: (B, N, D).
     """
-    return _SelfSimilarityAttention.apply(x, value, block)
+    return _SelfSimilarityAttention.apply(x, value, block or block_for(x))
+
+
+def block_for(x: Tensor) -> int:
+    """Return the rows and columns of a block for ``x`` (B, N, C).
+
+    On a CPU, a block of all B images takes about 2 MB, which fits a core's cache, but has at least
+    128 rows.
+    """
+    if x.device.type != 'cpu':
+        return LARGEST_BLOCK
+    return min(LARGEST_BLOCK, max(128, math.isqrt(2**19 // max(len(x), 1))))
 
 
 def _blocks(length: int, block: int) -> list[tuple[slice, slice]]:

@@ -34,6 +34,7 @@ def plain_attention(query, key, value):
     'positions, channels',
     [
         (30, 8),  # more positions than channels: the matrix is never formed
+        (70, 64),  # many channels: symmetric blocks
         (6, 16),  # fewer: plain product
     ],
 )
@@ -52,12 +53,15 @@ def test_equals_mmcv_in_float32(sub_sample, size):
     torch.testing.assert_close(ours.eval()(x), theirs.eval()(x), rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize('sub_sample', [False, True])
-def test_gradients_equal_mmcv(sub_sample):
+@pytest.mark.parametrize(
+    'channels, sub_sample',
+    [(32, False), (32, True), (64, False)],  # 64: symmetric blocks
+)
+def test_gradients_equal_mmcv(channels, sub_sample):
     results = []
-    for block in pair(32, sub_sample):
+    for block in pair(channels, sub_sample):
         torch.manual_seed(1)
-        x = torch.randn(2, 32, 8, 6, dtype=torch.float64, requires_grad=True)
+        x = torch.randn(2, channels, 10, 9, dtype=torch.float64, requires_grad=True)
         block.double()(x).square().sum().backward()
         results.append([x.grad, *(parameter.grad for parameter in block.parameters())])
     for mine, other in zip_equal(*results):

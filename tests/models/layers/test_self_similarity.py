@@ -2,7 +2,7 @@
 import pytest
 import torch
 
-from mmpose_ext.models.layers.self_similarity import self_similarity_attention
+from mmpose_ext.models.layers.self_similarity import block_for, self_similarity_attention
 from mmpose_ext.utils.sequences import zip_equal
 
 
@@ -46,3 +46,16 @@ def test_stays_finite(scale):
     out = self_similarity_attention(x, value, 16)
     out.sum().backward()
     assert all(torch.isfinite(t).all() for t in (out, x.grad, value.grad))
+
+
+@pytest.mark.parametrize(
+    'batch, block',
+    [
+        (1, 512),  # the largest block
+        (8, 256),  # 8 * 256 * 256 float32 numbers take 2 MiB
+        (32, 128),
+        (512, 128),  # the smallest block
+    ],
+)
+def test_size_of_a_block_on_a_cpu(batch, block):
+    assert block_for(torch.zeros(batch, 1, 1)) == block
