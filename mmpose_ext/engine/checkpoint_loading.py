@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from threading import RLock
 from typing import Any
 
-import numpy as np
 import torch
 from mmengine.config import ConfigDict
 from mmengine.logging import HistoryBuffer, print_log
@@ -22,6 +21,7 @@ from mmpose_ext.utils.errors import UnreadableCheckpointError
 
 from .checkpoint_errors import explained
 from .config_text import is_plain_config
+from .pickled_arrays import array_globals, named, rebuilt
 from .restricted_unpickler import allowed_globals
 
 _ENVIRONMENT_LOCK = RLock()
@@ -33,16 +33,6 @@ _METHODS = {
 }
 _last_loaded: tuple[int, str] | None = None
 _installed = False
-
-
-def _named(function: Callable, module: str, name: str) -> Callable:
-    """Return ``function`` under the name that pickles use for it."""
-
-    def call(*args: Any) -> Any:
-        return function(*args)
-
-    call.__module__, call.__name__, call.__qualname__ = module, name, name
-    return call
 
 
 def _mmengine_method(owner: type, name: str) -> Callable:
@@ -68,20 +58,12 @@ def allowed_classes() -> tuple[Callable, ...]:
     and scalars of numbers, booleans and text (never of objects), and Python's immutable sets,
     ranges and slices.
     """
-    # numpy 1.26 also has a numpy._core, which is empty
-    multiarray = (np.core if np.__version__.startswith('1.') else np._core).multiarray
-    rebuilders = [
-        _named(getattr(multiarray, name), module, name)
-        for name in ('_reconstruct', 'scalar')
-        for module in ('numpy.core.multiarray', 'numpy._core.multiarray')
-    ]
-    dtypes = {type(np.dtype(code)) for code in (*np.typecodes['All'], 'S', 'U') if code != 'O'}
     limited = (
-        _named(_mmengine_method, 'builtins', 'getattr'),
-        _named(_empty_bytes, 'builtins', 'bytes'),
+        named(_mmengine_method, 'builtins', 'getattr'),
+        named(_empty_bytes, 'builtins', 'bytes'),
     )
     plain = (frozenset, range, slice, ConfigDict)
-    return (*rebuilders, np.ndarray, np.dtype, *dtypes, *_METHODS, *limited, *plain)
+    return (*array_globals(), *_METHODS, *limited, *plain)
 
 
 def load_checkpoint_safely(file: str | os.PathLike, map_location: object = None) -> dict:
@@ -200,6 +182,7 @@ def _checked(checkpoint: object, name: str) -> dict:
             f'{name} is not a checkpoint: it holds a {type(checkpoint).__name__}, not a dict with '
             "a 'state_dict'. Give a file that training wrote"
         )
+    rebuilt(checkpoint, tuple(_METHODS))
     runtime_info = _subdict(_subdict(checkpoint, 'message_hub'), 'runtime_info')
     meta = _subdict(checkpoint, 'meta')
     for holder, key in ((meta, 'cfg'), (meta, 'config'), (runtime_info, 'cfg')):

@@ -18,6 +18,7 @@ from mmengine.logging import HistoryBuffer
 
 from mmpose_ext.engine import restricted_unpickler as restricted
 from mmpose_ext.engine.checkpoint_loading import allowed_classes
+from mmpose_ext.engine.pickled_arrays import rebuilt
 
 
 @pytest.fixture
@@ -109,7 +110,9 @@ def content() -> dict:
 def test_checkpoints_are_read_equal(allowed, zipped, tmp_path):
     path = tmp_path / 'file.pth'
     torch.save(content(), path, _use_new_zipfile_serialization=zipped)
-    found = torch.load(path, pickle_module=restricted, weights_only=False)
+    found = rebuilt(
+        torch.load(path, pickle_module=restricted, weights_only=False), (HistoryBuffer,)
+    )
     expected = torch.load(path, weights_only=False)
     assert list(found) == list(expected)
     for name in ('weight', 'half'):

@@ -1,0 +1,177 @@
+# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+"""Unpickle numpy's arrays, scalars and data types without trusting their descriptions.
+
+numpy trusts pickles: ``numpy.ndarray(shape, 'O', data)``, or the state of a data type, turns bytes
+of the file into pointers, and the first use of such an array crashes the process or does worse.
+Here, a pickle's ``numpy.ndarray`` is a name that cannot be called, data types are built from a
+checked description, and an array takes only data of such a type. :func:`rebuilt` then replaces the
+stand-ins with numpy's own objects.
+"""
+
+from __future__ import annotations
+
+import pickle
+import re
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+# booleans, numbers, times, text, bytes: all that numpy writes but for objects
+_CODE = re.compile(r'b1|[iu][1248]|f(2|4|8|12|16)|c(8|16|24|32)|[Mm]8|[SUV]\d{1,9}')
+_TIME_UNITS = ('Y', 'M', 'W', 'D', 'h', 'm', 's', 'ms', 'us', 'ns', 'ps', 'fs', 'as')
+
+
+def _refused(what: str) -> pickle.UnpicklingError:
+    return pickle.UnpicklingError(f'GLOBAL {what} was not an allowed global')
+
+
+class PickledDtype:
+    """Stand-in for a ``numpy.dtype`` in a pickle.
+
+    Attributes:
+        value (np.dtype): The data type, never one of Python objects.
+    """
+
+    def __init__(self, code: str, align: bool = False, copy: bool = True) -> None:
+        if code == 'O8':
+            raise _refused('numpy.dtype[object_]')
+        if type(code) is not str or not _CODE.fullmatch(code):
+            raise _refused(f'numpy.dtype({code!r})')
+        self.value = np.dtype(code)
+
+    def __setstate__(self, state: tuple) -> None:
+        """Take the byte order, and the fields, sub-array or unit; numpy computes all else."""
+        _, order, sub_array, names, fields, size, _, flags, *time = state
+        if sub_array is not None:
+            base, shape = sub_array
+            if type(shape) is not tuple or any(type(length) is not int for length in shape):
+                raise _refused(f'numpy.dtype({shape!r})')  # it could be fields over the base
+            self.value = np.dtype((_dtype(base), shape))
+        elif names is not None:
+            self.value = _structured(names, fields, size, bool(flags & 128))
+        elif self.value.kind in 'Mm':
+            self.value = np.dtype(self.value.kind + '8' + _unit(time[0][1]))
+        if sub_array is None and names is None and order in ('<', '>'):
+            self.value = self.value.newbyteorder(order)
+
+
+def _dtype(stand_in: object) -> np.dtype:
+    if type(stand_in) is not PickledDtype:
+        raise _refused(f'numpy.dtype({type(stand_in).__name__})')
+    return stand_in.value
+
+
+def _structured(names: tuple, fields: dict, size: int, aligned: bool) -> np.dtype:
+    formats, offsets, titles = [], [], []
+    for name in names:
+        kind, offset, *title = fields[name]
+        formats.append(_dtype(kind))
+        offsets.append(offset)
+        titles.append(title[0] if title else None)
+    description = dict(names=names, formats=formats, offsets=offsets, titles=titles, itemsize=size)
+    return np.dtype(description, align=aligned)
+
+
+def _unit(unit: tuple) -> str:
+    name, number, *_ = unit
+    name = name.decode('ascii') if type(name) is bytes else name
+    if name == 'generic':
+        return ''
+    if name not in _TIME_UNITS or type(number) is not int:
+        raise _refused(f'numpy.dtype({unit!r})')
+    return f'[{number}{name}]'
+
+
+class PickledArray(np.ndarray):
+    """Stand-in for an array in a pickle, whose state has a :class:`PickledDtype`."""
+
+    def __new__(cls, *args: object) -> PickledArray:
+        """Create an empty array; numpy's constructor takes memory that it is given."""
+        if args:
+            raise _refused('numpy.ndarray')
+        return super().__new__(cls, (0,), np.int8)
+
+    def __setstate__(self, state: tuple) -> None:
+        """Take the shape, the data type, the order and the bytes; numpy compares the sizes."""
+        version, shape, dtype, fortran, data = state
+        if type(data) is not bytes or self.shape != (0,):  # another state would free its memory
+            raise _refused(f'numpy.ndarray({type(data).__name__})')
+        super().__setstate__((version, shape, _dtype(dtype), fortran, data))
+
+
+def _ndarray(*args: object) -> None:
+    raise _refused('numpy.ndarray')
+
+
+def _reconstruct(*args: object) -> PickledArray:
+    return PickledArray()
+
+
+def _scalar(dtype: PickledDtype, data: bytes) -> np.generic:
+    kind = _dtype(dtype)
+    if type(data) is not bytes or len(data) != kind.itemsize:
+        raise _refused(f'numpy.scalar({kind})')
+    return np.frombuffer(data, kind)[0] if data else kind.type()
+
+
+def named(function: Callable, module: str, name: str) -> Callable:
+    """Return ``function`` under the name that pickles use for it."""
+
+    def call(*args: Any) -> Any:
+        return function(*args)
+
+    call.__module__, call.__name__, call.__qualname__ = module, name, name
+    return call
+
+
+def array_globals() -> tuple[Callable, ...]:
+    """Return what pickles of arrays name, by numpy 1's and numpy 2's modules, and the stand-ins."""
+    modules = ('numpy.core.multiarray', 'numpy._core.multiarray')
+    functions: dict[str, Callable] = dict(_reconstruct=_reconstruct, scalar=_scalar)
+    return (
+        *(named(call, module, name) for name, call in functions.items() for module in modules),
+        named(_ndarray, 'numpy', 'ndarray'),
+        named(PickledDtype, 'numpy', 'dtype'),
+        PickledDtype,
+        PickledArray,
+    )
+
+
+def rebuilt(content: Any, objects: tuple[type, ...] = ()) -> Any:
+    """Replace the stand-ins in unpickled content with numpy's arrays and data types.
+
+    Args:
+        content (Any): Dicts, lists, tuples and other values. Dicts and lists change in place.
+        objects (tuple[type, ...]): Classes whose attributes are replaced too.
+
+    Returns:
+        Any: ``content`` itself, if it is a dict or a list.
+    """
+    done: dict[int, tuple[object, object]] = {}  # with the original, so that its id stays taken
+
+    def walk(value: Any) -> Any:
+        if id(value) not in done:
+            done[id(value)] = value, value
+            done[id(value)] = value, replace(value)
+        return done[id(value)][1]
+
+    def replace(value: Any) -> Any:
+        if type(value) is PickledDtype:
+            return value.value
+        if isinstance(value, PickledArray):
+            return value.view(np.ndarray)
+        if type(value) is tuple:
+            parts = tuple(map(walk, value))
+            return value if all(a is b for a, b in zip(parts, value)) else parts
+        if isinstance(value, list):
+            value[:] = map(walk, value)
+        elif isinstance(value, (dict, *objects)):
+            holder = value if isinstance(value, dict) else vars(value)
+            for key, part in list(holder.items()):
+                new = walk(part)
+                if new is not part:
+                    holder[key] = new
+        return value
+
+    return walk(content)
