@@ -7,12 +7,13 @@ mmpose for the whole process, and only if you import them: :mod:`mmpose_ext.safe
 :mod:`mmpose_ext.cpu_launcher` and :mod:`mmpose_ext.checked_coco`.
 """
 
-from .requirements import check_requirements
+from .requirements import check_requirements, explained_imports
 from .version import __version__
 
 check_requirements()
 
-from . import codecs, datasets, engine, evaluation, models, visualization  # noqa: E402
+with explained_imports():
+    from . import codecs, datasets, engine, evaluation, models, visualization
 
 __all__ = [
     '__version__',

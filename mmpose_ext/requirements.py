@@ -7,6 +7,8 @@ import importlib
 import importlib.util
 import platform
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import metadata
 
 # module: the oldest version that works
@@ -20,6 +22,8 @@ DISTRIBUTIONS = {
     'mmpose': ('mmpose',),
     'numpy': ('numpy',),
 }
+# modules whose distribution has another name
+PACKAGES = {'cv2': 'opencv-python', 'PIL': 'pillow'}
 
 
 def parse_version(text: str) -> tuple[int, ...]:
@@ -69,7 +73,8 @@ def mending_command(module: str) -> str:
     if 'mmcv-lite' in found:
         compile_mmcv = f'pip uninstall -y mmcv-lite && {compile_mmcv}'
     if module == 'torch':
-        return f"pip install 'torch>={REQUIRED['torch']}' torchvision && {compile_mmcv}"
+        newest = '' if onedl else ',<2.7'  # the official packages are old
+        return f"pip install 'torch>={REQUIRED['torch']}{newest}' torchvision && {compile_mmcv}"
     return compile_mmcv
 
 
@@ -84,6 +89,8 @@ def check_requirements() -> None:
             raise _problem(name, 'which is not installed', 'install')
         try:
             found = importlib.import_module(name).__version__
+        except ModuleNotFoundError as error:
+            raise _missing(error, name) from error
         except (ImportError, AttributeError, AssertionError) as error:
             raise _problem(name, f'whose import fails ({_line(error)})', 'reinstall') from error
         if parse_version(found) < parse_version(oldest):
@@ -96,6 +103,36 @@ def check_requirements() -> None:
     except ImportError as error:
         problem = f'compiled for this torch, its operations do not load ({_line(error)})'
         raise _problem('mmcv', problem, 'compile') from error
+
+
+@contextmanager
+def explained_imports() -> Iterator[None]:
+    """Explain a failed import of mmpose's modules, which import many others, in one line.
+
+    Raises:
+        ImportError: If a package that mmpose imports is missing, or mmdet refuses the mmcv that is
+            installed.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if str(error.name).split('.')[0] in ('mmpose_ext', *REQUIRED):
+            raise
+        raise _missing(error, 'mmpose') from error
+    except AssertionError as error:  # mmdet's and mmpose's check of mmcv's version
+        if not str(error).startswith('MMCV'):
+            raise
+        problem = f'in a version that all packages accept ({_line(error)})'
+        raise _problem('mmcv', problem, 'replace') from error
+
+
+def _missing(error: ModuleNotFoundError, importer: str) -> ImportError:
+    module = str(error.name).split('.')[0]
+    return ImportError(
+        f'mmpose_ext needs {module}, which {importer} imports and which is not installed; install '
+        f'it with: pip install {PACKAGES.get(module, module)}  (found here: '
+        f'{describe_environment()}; combinations that work: docs/install.md)'
+    )
 
 
 def _problem(name: str, what: str, verb: str) -> ImportError:

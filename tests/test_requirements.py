@@ -41,6 +41,19 @@ def test_this_environment_is_fine():
             'sys.modules["mmpose"].__spec__ = importlib.util.find_spec("json")',
             'mmpose >= 1.3.0, whose import fails',
         ),
+        # packages that mmpose imports
+        ('sys.modules["xtcocotools"] = None', 'needs xtcocotools, which mmpose imports'),
+        ('sys.modules["cv2"] = None', 'pip install opencv-python '),
+        # mmdet refuses a newer mmcv by an assertion, which mmpose does not expect
+        (
+            'class Finder:\n'
+            '    @staticmethod\n'
+            '    def find_spec(name, *args):\n'
+            '        if name.startswith("mmdet"):\n'
+            '            raise AssertionError("MMCV==2.2.0 is used but incompatible.")\n'
+            'sys.meta_path.insert(0, Finder)',
+            'a version that all packages accept (MMCV==2.2.0 is used but incompatible.); replace',
+        ),
     ],
 )
 def test_one_line_names_what_is_missing(setup, message):
@@ -61,12 +74,12 @@ def test_one_line_names_what_is_missing(setup, message):
     'found, module, parts',
     [
         # mmcv is compiled for one torch; mmdet 3.3 accepts mmcv up to 2.1, and mmdet 3.1 up to 2.0
-        (OFFICIAL, 'torch', ['torch>=2.0.0', 'torchvision', '--no-deps', ' mmcv==2.1.0']),
+        (OFFICIAL, 'torch', ['torch>=2.0.0,<2.7', 'torchvision', '--no-deps', ' mmcv==2.1.0']),
         (OFFICIAL, 'mmcv', ['--no-build-isolation', '--force-reinstall', ' mmcv==2.1.0']),
         ({**OFFICIAL, 'mmdet': '3.1.0'}, 'mmcv', [' mmcv==2.0.1']),
         (OFFICIAL, 'mmengine', ['pip install mmengine==0.10.7']),
         ({**OFFICIAL, 'mmcv-lite': '2.1.0'}, 'mmcv', ['pip uninstall -y mmcv-lite && ']),
-        (ONEDL, 'torch', ['torch>=2.0.0', '--no-deps', ' onedl-mmcv==']),
+        (ONEDL, 'torch', ["torch>=2.0.0'", '--no-deps', ' onedl-mmcv==']),
         (ONEDL, 'mmengine', ['onedl-mmengine>=']),
         ({}, 'mmpose', ['--no-deps mmpose==']),
     ],
