@@ -1,5 +1,6 @@
-# COCO test-dev2017: `mim test` writes the submission file and computes no AP, because the labels
-# are not public. The images are in data/coco/test2017; the detections are SimpleBaseline's.
+# COCO test-dev2017: `mim test` writes the results and computes no AP, because the labels are not
+# public. The images are in data/coco/test2017; the detections are SimpleBaseline's. The file that
+# inherits this one sets the evaluator's outfile_prefix (docs/composite-localization.md).
 test_dev_data = dict(
     ann_file='annotations/image_info_test-dev2017.json',
     bbox_file='data/coco/person_detection_results/'
@@ -10,5 +11,4 @@ test_dev_evaluator = dict(
     type='CocoMetric',
     ann_file='data/coco/annotations/image_info_test-dev2017.json',
     format_only=True,
-    outfile_prefix='work_dirs/test_dev/person_keypoints_test-dev2017_results',
 )

@@ -6,6 +6,8 @@ import json
 import cv2
 import numpy as np
 import pytest
+import yaml
+from markdown_pages import marked_blocks
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmengine.structures import InstanceData
@@ -15,18 +17,13 @@ import mmpose_ext  # noqa: F401 (registers everything)
 
 
 @pytest.fixture
-def config(root, tmp_path):
+def config(root, tmp_path, monkeypatch):
     """A row of CLNet for test-dev, as docs/composite-localization.md writes it, on two images."""
-    file = tmp_path / 'test_dev.py'
-    file.write_text(
-        f"""_base_ = [
-    '{root}/configs/clnet_resnet152_384x288.py',
-    '{root}/configs/_base_/coco_test_dev.py',
-]
-test_dataloader = dict(dataset=_base_.test_dev_data)
-test_evaluator = dict(_base_.test_dev_evaluator, _delete_=True)
-"""
-    )
+    (tmp_path / 'configs').symlink_to(root / 'configs')
+    files, _ = marked_blocks(root / 'docs' / 'composite-localization.md')
+    file = tmp_path / 'clnet152.py'
+    file.write_text(files[file.name])
+    monkeypatch.chdir(tmp_path)
     cfg = Config.fromfile(file)
     (tmp_path / 'test2017').mkdir()
     for number in (1, 2):
@@ -40,9 +37,7 @@ test_evaluator = dict(_base_.test_dev_evaluator, _delete_=True)
     cfg.test_dataloader.dataset.update(
         data_root=str(tmp_path), ann_file='info.json', bbox_file=str(tmp_path / 'boxes.json')
     )
-    cfg.test_evaluator.update(
-        ann_file=str(tmp_path / 'info.json'), outfile_prefix=str(tmp_path / 'results')
-    )
+    cfg.test_evaluator.ann_file = str(tmp_path / 'info.json')
     return cfg
 
 
@@ -61,6 +56,23 @@ def test_submission_file(config, tmp_path):
         )
         metric.process([], [sample.to_dict()])
     assert metric.evaluate(2) == {}
-    written = json.loads((tmp_path / 'results.keypoints.json').read_text())
+    name = 'person_keypoints_test-dev2017_clnet152_results.keypoints.json'  # as the page says
+    written = json.loads((tmp_path / 'work_dirs' / 'test_dev' / name).read_text())
     assert [(entry['image_id'], entry['category_id']) for entry in written] == [(1, 1), (2, 1)]
     assert len(written[0]['keypoints']) == 51
+
+
+@pytest.mark.parametrize(
+    'family, page, rows',
+    [('attention', 'attention', 5), ('clnet', 'composite-localization', 2)]
+    + [('frsbn', 'full-resolution', 8)],
+)
+def test_pages_give_the_papers_results(root, family, page, rows):
+    models = yaml.safe_load((root / 'configs' / f'{family}.yml').read_text())['Models']
+    metrics = [model['Results'][0]['Metrics'] for model in models if 'Results' in model]
+    found = [m['AP (paper, test-dev)'] for m in metrics if 'AP (paper, test-dev)' in m]
+    assert len(found) == rows
+    text = (root / 'docs' / f'{page}.md').read_text()
+    section = text[text.index('## Accuracy') :]
+    assert all(f' {100 * ap:.1f} ' in section for ap in found)
+    assert '#a-submission-file-for-coco-test-dev' in section or '### A submission file' in section
