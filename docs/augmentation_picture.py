@@ -51,7 +51,7 @@ def picture(path: Path = PICTURE) -> None:
         rotations, scales = draw(transform)
         rotated = rotations[rotations != 0]
         _histogram(left, rotated, np.arange(-86, 87, 4), 'rotation of the rotated, degrees')
-        _histogram(right, scales, np.arange(0.69, 1.32, 0.02), 'scale')
+        _histogram(right, scales, np.arange(0.69, 1.44, 0.02), 'scale')
         left.set_title(title, fontsize=9)
     figure.savefig(path, dpi=100)
 

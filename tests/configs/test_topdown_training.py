@@ -28,9 +28,11 @@ def test_batch_and_augmentation(path):
     # one GPU trains with the papers' batch (Newell's for his network)
     assert cfg.train_dataloader.batch_size == cfg.auto_scale_lr.base_batch_size
     assert cfg.train_dataloader.batch_size == (6 if hourglass else 128)
-    drawn = dict(scale_std=0.25 if hourglass else 0.3, rotate_std=30 if hourglass else 40)
+    drawn = dict(scale_std=0.3, rotate_std=40, rotate_prob=0.6)
+    if hourglass:
+        drawn = dict(scale_std=0.25, rotate_std=30, rotate_prob=0.4, log_scale=True)
     for (transform,) in steps(cfg, 'ClippedNormalBBoxTransform'):
-        assert {key: transform[key] for key in drawn} == drawn
+        assert transform == dict(drawn, type='ClippedNormalBBoxTransform')
     # only the composite-localization paper names shearing
     assert [len(found) for found in steps(cfg, 'RandomShear')] == [
         int(path.stem.startswith('clnet'))

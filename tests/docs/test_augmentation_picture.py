@@ -19,16 +19,20 @@ script = importlib.util.module_from_spec(SPEC)
 SPEC.loader.exec_module(script)
 
 
-@pytest.mark.parametrize('title, largest, deviation', [
-    ('SimpleBaseline', 80, 38.4), ('Newell', 60, 28.8), ('RandomBBoxTransform', 40, 21.6),
+@pytest.mark.parametrize('title, rotated, largest, deviation, scales', [
+    ('SimpleBaseline', 0.6, 80, 38.4, (0.7, 1.3)),
+    ('Newell', 0.4, 60, 28.8, (0.707, 1.414)),
+    ('RandomBBoxTransform', 0.6, 40, 21.6, (0.7, 1.3)),
 ])  # fmt: skip
-def test_draws_are_what_the_page_says(title, largest, deviation):
+def test_draws_are_what_the_page_says(title, rotated, largest, deviation, scales):
     init_default_scope('mmpose')
     (transform,) = (found for key, found in script.transforms().items() if key.startswith(title))
-    rotations, _ = script.draw(transform)
-    rotated = rotations[rotations != 0]
-    assert np.abs(rotated).max() == pytest.approx(largest, abs=0.1)
-    assert rotated.std() == pytest.approx(deviation, abs=0.2)
+    rotations, drawn = script.draw(transform)
+    assert np.mean(rotations != 0) == pytest.approx(rotated, abs=0.01)
+    rotations = rotations[rotations != 0]
+    assert np.abs(rotations).max() == pytest.approx(largest, abs=0.1)
+    assert rotations.std() == pytest.approx(deviation, abs=0.2)
+    assert (drawn.min(), drawn.max()) == pytest.approx(scales, abs=0.001)
 
 
 @pytest.mark.parametrize('style', ['default', 'dark_background'])

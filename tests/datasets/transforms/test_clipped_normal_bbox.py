@@ -31,6 +31,17 @@ def test_draws_are_those_of_the_public_code():
     assert (np.abs(rotated) > 40).mean() == pytest.approx(0.317, abs=0.01)
 
 
+def test_log_scale_is_that_of_newells_code():
+    """The scale is 2^clip(0.25 n, -0.5, 0.5)."""
+    scale = draw(scale_std=0.25, log_scale=True)[1][:, 0]
+    assert scale.dtype == np.float32
+    normal = np.random.RandomState(1).randn(400000)
+    expected = 2 ** np.clip(0.25 * normal, -0.5, 0.5)
+    assert (scale.min(), scale.max()) == pytest.approx((expected.min(), expected.max()))
+    for share in (0.05, 0.25, 0.5, 0.75, 0.95):
+        assert np.quantile(scale, share) == pytest.approx(np.quantile(expected, share), abs=0.01)
+
+
 def test_settings():
     _, scale, rotation = draw(scale_std=0.25, rotate_std=30, rotate_prob=1.0)
     assert scale.min() == 0.75 and scale.max() == 1.25
