@@ -1,6 +1,6 @@
 # Second-order CBAM and a Gaussian non-local block after C2 to C5, Table I. The ResNet starts from
 # ImageNet weights, as the baseline does (Section IV-A; Section IV-B says that the paper's own rows
-# were trained from scratch). From scratch: --cfg-options model.backbone.init_cfg=None
+# were trained from scratch, and docs/attention.md says how to do that).
 _base_ = ['./_base_/schedule_140e.py', './_base_/heatmap_384x288.py']
 
 model = dict(

@@ -1,5 +1,5 @@
-# The attention paper's baseline, Table I: ImageNet weights (downloaded at the first start; for a
-# start from scratch: --cfg-options model.backbone.init_cfg=None).
+# The attention paper's baseline, Table I: ImageNet weights, downloaded at the first start
+# (docs/attention.md says how to start from scratch).
 _base_ = ['./_base_/schedule_140e.py', './_base_/heatmap_256x192.py']
 
 model = dict(

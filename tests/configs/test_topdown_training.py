@@ -1,10 +1,16 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """The top-down configs train with the papers' batch, augmentation and summed losses."""
 
+import re
 from pathlib import Path
 
 import pytest
+import torch
 from mmengine.config import Config
+from mmengine.registry import init_default_scope
+from mmpose.registry import MODELS
+
+import mmpose_ext  # noqa: F401 (registers everything)
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
 FILES = [
@@ -46,14 +52,35 @@ def test_full_resolution_sums_over_the_cells(path):
     assert cfg.model.head.loss.loss_weight == width * height
 
 
-def test_rows_of_a_table_start_alike():
-    """The attention rows and their baseline start from ImageNet or, on request, from scratch."""
+def rows_of_table_4():
     names = ['simplebaseline_resnet50_256x192', 'attention_resnet50_256x192']
     rows = [CONFIGS / f'{name}.py' for name in names]
-    rows += sorted((CONFIGS / 'ablation').glob('attention_*.py'))
-    assert len(rows) == 5
-    for path in rows:
+    return [*rows, *sorted((CONFIGS / 'ablation').glob('attention_*.py'))]
+
+
+def test_rows_of_a_table_start_alike():
+    assert len(rows_of_table_4()) == 5
+    for path in rows_of_table_4():
+        init = Config.fromfile(path).model.backbone.init_cfg
+        assert init == dict(type='Pretrained', checkpoint='torchvision://resnet50')
+
+
+@pytest.mark.parametrize('path', rows_of_table_4(), ids=lambda path: path.stem)
+def test_start_from_scratch_is_mmposes(path):
+    """The options of docs/attention.md give the initial weights of mmpose's ResNet."""
+    init_default_scope('mmpose')
+    page = (CONFIGS.parent / 'docs' / 'attention.md').read_text()
+    (options,) = re.findall(r'`--cfg-options (model\.backbone\.init_cfg\._.*)`', page)
+    options = dict(option.split('=') for option in options.split())
+    states = []
+    for own in (options, {}):
         cfg = Config.fromfile(path)
-        assert cfg.model.backbone.init_cfg.checkpoint == 'torchvision://resnet50'
-        cfg.merge_from_dict({'model.backbone.init_cfg': None})
-        assert cfg.model.backbone.init_cfg is None
+        cfg.merge_from_dict({key: value == 'True' or value for key, value in own.items()})
+        cfg.model.backbone.depth = 18
+        if not own:
+            cfg.model.backbone.pop('init_cfg')
+        torch.manual_seed(0)
+        backbone = MODELS.build(cfg.model.backbone)
+        backbone.init_weights()
+        states.append(backbone.state_dict())
+    torch.testing.assert_close(*states, rtol=0, atol=0)
