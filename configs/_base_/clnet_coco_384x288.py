@@ -1,30 +1,12 @@
 # CLNet's codec and pipelines on COCO at 384x288.
-_base_ = ['./topdown_augmentation.py', './coco_topdown.py']
+_base_ = ['./topdown_augmentation.py', './coco_topdown.py', './clnet.py']
 
-codec = dict(
-    type='CompositeLocalization',
-    input_size=(288, 384),
-    stride=16,
-    sigma=16,
-    tau=0.6,
-    draw_on_device=True,
-)
-points_pipeline = [
-    *_base_.augmentation,
-    dict(type='TopdownAffine', input_size=codec['input_size']),
-    dict(type='RandomShear'),  # Section 4.1 names shearing, without an amount
-]
-train_pipeline = [
-    *points_pipeline,
-    dict(type='GenerateTarget', encoder=codec),
-    dict(type='PackPoseInputs'),
-]
-val_pipeline = [
-    dict(type='LoadImage'),
-    dict(type='GetBBoxCenterScale'),
-    dict(type='TopdownAffine', input_size=codec['input_size']),
-    dict(type='PackPoseInputs'),
-]
+codec = dict(_base_.clnet_codec, input_size=(288, 384))
+crop = dict(type='TopdownAffine', input_size=codec['input_size'])
+pack = dict(type='PackPoseInputs')
+target = dict(type='GenerateTarget', encoder=codec)
+train_pipeline = [*_base_.augmentation, crop, _base_.shear, target, pack]
+val_pipeline = [*_base_.load_person, crop, pack]
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
 val_dataloader = dict(dataset=dict(pipeline=val_pipeline))
 test_dataloader = val_dataloader

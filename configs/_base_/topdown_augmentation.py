@@ -2,9 +2,9 @@
 # full-resolution paper; the composite-localization paper names SimpleBaseline's. All three follow
 # SimpleBaseline's public code, which draws a rotation as clip(40 n, -80, 80) degrees and a scale as
 # clip(1 + 0.3 n, 0.7, 1.3), with n a standard normal variable.
+load_person = [dict(type='LoadImage'), dict(type='GetBBoxCenterScale')]
 augmentation = [
-    dict(type='LoadImage'),
-    dict(type='GetBBoxCenterScale'),
+    *load_person,
     dict(type='RandomFlip', direction='horizontal'),
     dict(
         type='ClippedNormalBBoxTransform',

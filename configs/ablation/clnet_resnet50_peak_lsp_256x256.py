@@ -7,17 +7,5 @@ _base_ = [
 ]
 
 codec = dict(_base_.codec, decode_from='peak')
-train_pipeline = [
-    *_base_.points_pipeline,
-    dict(type='GenerateTarget', encoder=codec),
-    dict(type='PackPoseInputs'),
-]
-train_dataloader = dict(
-    dataset=dict(
-        datasets=[
-            dict(part, pipeline=train_pipeline) for part in (_base_.lsp_train, _base_.lspet_train)
-        ]
-    )
-)
 model = dict(head=dict(out_channels=14, loss=dict(type='PeakOffsetLoss'), decoder=codec))
 default_hooks = dict(checkpoint=dict(save_best='lsp/PCK'))

@@ -7,18 +7,6 @@ _base_ = [
 ]
 
 codec = dict(_base_.codec, stride=32)
-train_pipeline = [
-    *_base_.points_pipeline,
-    dict(type='GenerateTarget', encoder=codec),
-    dict(type='PackPoseInputs'),
-]
-train_dataloader = dict(
-    dataset=dict(
-        datasets=[
-            dict(part, pipeline=train_pipeline) for part in (_base_.lsp_train, _base_.lspet_train)
-        ]
-    )
-)
 model = dict(
     backbone=dict(num_stages=4, strides=(1, 2, 2, 2), dilations=(1, 1, 1, 1), out_indices=(3,)),
     head=dict(out_channels=14, in_channels=2048, channels=2048, project=False, decoder=codec),

@@ -7,18 +7,6 @@ _base_ = [
 ]
 
 codec = dict(_base_.codec, stride=4)
-train_pipeline = [
-    *_base_.points_pipeline,
-    dict(type='GenerateTarget', encoder=codec),
-    dict(type='PackPoseInputs'),
-]
-train_dataloader = dict(
-    dataset=dict(
-        datasets=[
-            dict(part, pipeline=train_pipeline) for part in (_base_.lsp_train, _base_.lspet_train)
-        ]
-    )
-)
 model = dict(
     head=dict(
         out_channels=14,
