@@ -19,6 +19,7 @@ from mmpose_ext.apps.detect.person_detector import PersonDetector
 from mmpose_ext.apps.predict import BoxSource, Drawing, predict
 
 TOPDOWN = 'configs/demo/attention_resnet18_128x96.py'
+FRSBN = 'configs/frsbn_resnet34_256x192.py'
 STRONGPOSE = 'configs/demo/strongpose_resnet18_193x193.py'
 CLUSTER = 'configs/demo/cluster_hourglass2_160x160.py'
 
@@ -80,8 +81,9 @@ def written_boxes(picture, folder) -> dict:
     return dict(detections=folder / 'boxes.json', ann_file=folder / 'ann.json')
 
 
-def test_topdown_in_python(demo_model, picture, tmp_path):
-    model = demo_model(TOPDOWN)
+@pytest.mark.parametrize('name', [TOPDOWN, FRSBN])
+def test_topdown_in_python(demo_model, picture, tmp_path, name):
+    model = demo_model(name)
     whole = predicted(model, picture, whole_image=True)
     inferencer = MMPoseInferencer(
         pose2d=model.config, pose2d_weights=model.checkpoint, det_model='whole_image', device='cpu'
