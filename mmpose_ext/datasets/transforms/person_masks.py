@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -111,39 +113,28 @@ class PersonMasks(BaseTransform):
                 f'PersonMasks: {len(people)} annotations but keypoints of {len(keypoints)} people. '
                 "Use a bottom-up data set (data_mode='bottomup') and leave its people as they are."
             )
-        limbs, trunk = self._limbs(results, keypoints.shape[1]) if self.instance_map else ((), ())
         matrix = self._image_to_input(results, width)
         self._check_matrix(matrix, people, keypoints, labelled, results)
-        instances = np.zeros((height, width), np.int16)
-        excluded = np.zeros((height, width), np.uint8)
-        for number in _by_size(people):
-            person, has_keypoints = people[number], labelled[number].any()
-            outline = person.get('segmentation')
-            unknown = person.get('iscrowd', 0) or not has_keypoints
-            if unknown and not _draw_segmentation(excluded, 1, outline, matrix):
-                _draw_box(excluded, 1, person['bbox'], matrix)
-            if person.get('iscrowd', 0) or not self.instance_map:
-                continue
-            drawn = _draw_segmentation(instances, number + 1, outline, matrix)
-            if has_keypoints and not drawn:
-                _draw_limbs(
-                    instances,
-                    number + 1,
-                    keypoints[number],
-                    labelled[number],
-                    self.least_radius,
-                    limbs,
-                    trunk,
-                )
-        for region in results.get('ignore_regions', ()):
-            _fill(excluded, 1, _transform(region, matrix))
-        rows, columns = (
-            _cell_pixels(self.map_size[1], height),
-            _cell_pixels(self.map_size[0], width),
-        )
+        order, known = _by_size(people), labelled.any(1).tolist()
+        cells = tuple(_cell_pixels(self.map_size[i], (width, height)[i]) for i in (1, 0))
         if self.instance_map:
-            results['instance_map'] = np.ascontiguousarray(instances[rows][:, columns])
-        results['loss_mask'] = 1 - excluded[rows][:, columns]
+            limbs, trunk = self._limbs(results, keypoints.shape[1])
+            instances = np.zeros((height, width), np.int16)
+            for number in order:
+                person = people[number]
+                if person.get('iscrowd', 0):
+                    continue
+                outline = person.get('segmentation')
+                if not _draw_segmentation(instances, number + 1, outline, matrix) and known[number]:
+                    one = keypoints[number], labelled[number]
+                    _draw_limbs(instances, number + 1, *one, self.least_radius, limbs, trunk)
+            results['instance_map'] = _at(instances, *cells)
+        unknown = [people[n] for n in order if people[n].get('iscrowd', 0) or not known[n]]
+        regions = results.get('ignore_regions', ())
+        results['loss_mask'] = np.ones(self.map_size[::-1], np.uint8)
+        if unknown or len(regions):
+            excluded = _excluded(unknown, regions, matrix, (height, width))
+            results['loss_mask'] -= _at(excluded, *cells)
         return results
 
     def _limbs(self, results: dict, num_keypoints: int) -> tuple[Sequence, Sequence]:
@@ -179,7 +170,7 @@ class PersonMasks(BaseTransform):
         warp = results.get('warp_mat')
         if warp is not None:
             matrix[: len(warp)] = warp
-        if not np.allclose(matrix[2], (0, 0, 1)):
+        if warp is not None and len(warp) > 2 and not np.allclose(matrix[2], (0, 0, 1)):
             raise ValueError(
                 'PersonMasks: a perspective warp bends the masks. Use '
                 "BottomupRandomAffine(transform_mode='affine')."
@@ -235,12 +226,31 @@ def _by_size(people: list[dict]) -> list[int]:
     return sorted(range(len(people)), key=lambda number: -areas[number])
 
 
+@lru_cache(maxsize=None)
 def _cell_pixels(cells: int, pixels: int) -> np.ndarray | slice:
     """Return the nearest pixel of each cell along one axis, as a slice if all steps are equal."""
     step, rest = divmod(pixels - 1, cells - 1)
     if step and not rest:
         return slice(None, None, step)
     return np.rint(np.arange(cells) * (pixels - 1) / (cells - 1)).astype(np.intp)
+
+
+def _at(canvas: np.ndarray, rows: np.ndarray | slice, columns: np.ndarray | slice) -> np.ndarray:
+    """Return the pixels of a canvas in these rows and columns."""
+    return np.ascontiguousarray(canvas[rows][:, columns])
+
+
+def _excluded(
+    people: list[dict], regions: Sequence[np.ndarray], matrix: np.ndarray, shape: tuple[int, int]
+) -> np.ndarray:
+    """Draw people and regions (P, 2) of the image into a map (h, w) uint8 of the input."""
+    canvas = np.zeros(shape, np.uint8)
+    for person in people:
+        if not _draw_segmentation(canvas, 1, person.get('segmentation'), matrix):
+            _draw_box(canvas, 1, person['bbox'], matrix)
+    for region in regions:
+        _fill(canvas, 1, _transform(region, matrix))
+    return canvas
 
 
 def _transform(points: np.ndarray, matrix: np.ndarray) -> np.ndarray:
@@ -287,12 +297,15 @@ def _draw_limbs(
 ) -> None:
     """Draw the hull of a person's limbs; keypoints (K, 2) in input pixels, labelled (K,)."""
     points = keypoints[labelled]
-    diagonal = float(np.linalg.norm(points.max(0) - points.min(0)))
+    diagonal = math.hypot(*(points.max(0) - points.min(0)).tolist())
     radius = min(max(least, 0.05 * diagonal), _MOST_RADIUS)
     trunk = [corner for corner in trunk if labelled[corner]]
     if len(trunk) > 2:
         _fill(canvas, value, keypoints[trunk])
-    fixed, known = _fixed_point(np.nan_to_num(keypoints)).tolist(), labelled.tolist()
+    fixed, known = (
+        _fixed_point(np.where(labelled[:, None], keypoints, 0)).tolist(),
+        labelled.tolist(),
+    )
     thickness = max(1, round(2 * radius))
     for start, end in limbs:
         if known[start] and known[end]:
