@@ -14,7 +14,12 @@ from torch import Tensor
 from torch.nn.functional import pad
 from torch.utils.data import DataLoader
 
-from mmpose_ext.datasets.fast import SampleBatch, collate_samples, prepare_in_batches
+from mmpose_ext.datasets.fast import (
+    SampleBatch,
+    SourceImages,
+    collate_samples,
+    prepare_in_batches,
+)
 
 
 @MODELS.register_module()
@@ -34,7 +39,8 @@ class FastPoseDataPreprocessor(PoseDataPreprocessor):
         """Move a batch to the device, normalise the images and pad them.
 
         Args:
-            data (dict): A batch with ``inputs``, (B, 3, h, w) uint8, and ``data_samples``.
+            data (dict): A batch with ``inputs``, (B, 3, h, w) uint8 or :class:`.SourceImages`, and
+                ``data_samples``.
             training (bool): Whether to apply ``batch_augments``. Defaults to False.
 
         Returns:
@@ -44,9 +50,12 @@ class FastPoseDataPreprocessor(PoseDataPreprocessor):
         if not isinstance(samples, SampleBatch):
             return super().forward(data, training)
         samples = samples.to(self.device, non_blocking=self._non_blocking)
-        if not isinstance(data['inputs'], Tensor):
+        inputs = data['inputs']
+        if isinstance(inputs, SourceImages):
+            inputs = inputs.warp(self.device, self._non_blocking)
+        if not isinstance(inputs, Tensor):
             return super().forward(dict(data, data_samples=samples), training)
-        images = self._normalised(data['inputs'])
+        images = self._normalised(inputs)
         shape = tuple(images.shape[-2:])
         for sample in samples:
             sample.set_field(shape, 'batch_input_shape', field_type='metainfo')
@@ -67,12 +76,15 @@ class FastPoseDataPreprocessor(PoseDataPreprocessor):
         return pad(images, (0, right, 0, down), value=self.pad_value) if down or right else images
 
 
-def batch_in_one_piece(loader: DataLoader, preprocessor: Any) -> list[str]:
+def batch_in_one_piece(
+    loader: DataLoader, preprocessor: Any, warp_on_device: bool = False
+) -> list[str]:
     """Make a data loader use :func:`.collate_samples`, if its model accepts such batches.
 
     Args:
         loader (DataLoader): Data loader of training samples; changed in place.
         preprocessor (BaseDataPreprocessor): The model's preprocessor; changed in place.
+        warp_on_device (bool): Whether the device warps whole images. Defaults to False.
 
     Returns:
         list[str]: An entry for the log if the loader was changed, else empty.
@@ -84,5 +96,5 @@ def batch_in_one_piece(loader: DataLoader, preprocessor: Any) -> list[str]:
         return []
     loader.collate_fn = collate_samples
     preprocessor.__class__ = FastPoseDataPreprocessor
-    done = ['batches in one piece']
-    return [*done, 'batches prepared as a whole'] if prepare_in_batches(loader.dataset) else done
+    whole = prepare_in_batches(loader.dataset, warp_on_device)
+    return ['batches in one piece', *([whole] if whole else [])]

@@ -12,6 +12,8 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, get_worker_info
 
+from mmpose_ext.datasets.fast.batching import adapt
+
 
 def seeds_of(*key: int) -> tuple[int, int, int]:
     """Return seeds for ``random``, ``numpy.random`` and torch from a sequence of integers.
@@ -104,37 +106,5 @@ def _init_worker(before: Callable[[int], None] | None, seeds: SampleSeeds, worke
 
 
 def _seed_items(dataset: Any, seeds: SampleSeeds) -> None:
-    """Make ``dataset[index]`` draw with ``seeds``.
-
-    The object gets a subclass of its class instead of a wrapper, so hooks that inspect the data set
-    or switch its pipeline still work.
-    """
-    if not hasattr(dataset, '_sample_seeds'):
-        dataset.__class__ = _seeded(type(dataset))
-    dataset._sample_seeds = seeds
-
-
-def _seeded(owner: type) -> type:
-    """Return a subclass of a data set's class, for objects with ``_sample_seeds``."""
-
-    class Seeded(owner):
-        def __getitem__(self, index: int) -> Any:
-            with self._sample_seeds.kept_streams():
-                self._sample_seeds.seed_sample(index)
-                return super().__getitem__(index)
-
-        def __getitems__(self, indices: list[int]) -> list:
-            """Draw a batch; the data set's own method would not seed its samples.
-
-            A :class:`.BatchedPipeline`, an attribute that goes first, seeds them.
-            """
-            return [self[index] for index in indices]
-
-        def __reduce_ex__(self, protocol: Any) -> tuple:
-            """Copy and pickle as the data set's own class, which can be imported."""
-            state = {key: value for key, value in vars(self).items() if key != '_sample_seeds'}
-            return owner.__new__, (owner,), state
-
-    Seeded.__name__, Seeded.__qualname__ = owner.__name__, owner.__qualname__
-    Seeded.__module__, Seeded.__doc__ = owner.__module__, owner.__doc__
-    return Seeded
+    """Make ``dataset[index]`` draw with ``seeds``."""
+    adapt(dataset, _sample_seeds=seeds)

@@ -6,12 +6,13 @@ from copy import deepcopy
 import numpy as np
 import pytest
 import torch
-from mmengine.dataset import pseudo_collate
+from mmengine.dataset import Compose, pseudo_collate
 from mmengine.runner import Runner
 from mmpose.models.data_preprocessors import PoseDataPreprocessor
 from mmpose.structures import PoseDataSample
+from torch.utils.data import DataLoader
 
-from mmpose_ext.datasets.fast import collate_samples
+from mmpose_ext.datasets.fast import collate_samples, speed_up_dataset
 from mmpose_ext.engine import FastPoseDataPreprocessor
 from mmpose_ext.engine.fast_batches import batch_in_one_piece
 
@@ -67,6 +68,21 @@ def test_batch_augments_are_applied():
     plain = preprocessor(collate_samples(make_items()))['inputs']
     darker = preprocessor(collate_samples(make_items()), training=True)['inputs']
     assert torch.equal(darker, plain - 1)
+
+
+@pytest.mark.parametrize('on_device', [False, True])
+def test_whole_images_are_warped_where_asked(on_device):
+    from mmpose.datasets.transforms import BottomupRandomAffine, LoadImage, PackPoseInputs
+
+    class Images(list):
+        pipeline = Compose([LoadImage(), BottomupRandomAffine((8, 8)), PackPoseInputs()])
+
+    dataset = Images(make_items())
+    speed_up_dataset(dataset)
+    loader = DataLoader(dataset, batch_size=2, collate_fn=pseudo_collate)
+    done = batch_in_one_piece(loader, PoseDataPreprocessor(), on_device)
+    where = 'on the device' if on_device else 'into their batch'
+    assert done == ['batches in one piece', f'images warped {where}']
 
 
 class Other(PoseDataPreprocessor):

@@ -19,11 +19,14 @@ from mmpose_ext.apps.pack import PackJob, fill_pack, prepare_pack
 from mmpose_ext.apps.shared.arguments import ArgumentError
 from mmpose_ext.datasets.fast import (
     BatchedPipeline,
+    BottomupBatches,
     SampleBatch,
+    SourceImages,
     collate_samples,
     prepare_in_batches,
     speed_up_dataset,
 )
+from mmpose_ext.datasets.fast.batching import BATCHES
 from mmpose_ext.datasets.pack import packable, reach_of, use_pack
 
 from .contestants import Contestant
@@ -33,7 +36,9 @@ from .suite import Settings
 from .timing import take_turns
 
 PART = 'loading'
-FASTER, CROPS = 'reading faster', 'from crops'
+FASTER, CROPS, DEVICE = 'reading faster', 'from crops', 'warped on the device'
+#: The step that the training process takes instead of a worker, which no sum contains.
+MOVED = 'warping in the training process, by OpenCV'
 
 
 def measure_loading(
@@ -42,7 +47,7 @@ def measure_loading(
     settings: Settings,
     tell: Callable[[str], None],
 ) -> tuple[list[Row], list[str]]:
-    """Time samples of the peers and of the config (plain, faster, from crops) in turns.
+    """Time samples of the peers and of the config (plain, faster, warped later, from crops).
 
     All read the config's data set, or the synthetic one. The time is the thread's CPU time;
     preparing and opening a pack does not count.
@@ -73,17 +78,19 @@ def measure_loading(
         datasets = {c.name: build_dataset(c, given) for c in [*others, ours]}
         datasets[FASTER] = build_dataset(ours, given)
         speed_up_dataset(datasets[FASTER])
+        if ours.is_bottomup:
+            datasets[DEVICE] = build_dataset(ours, given)
+            speed_up_dataset(datasets[DEVICE])
         try:
             folder = Path(stack.enter_context(TemporaryDirectory()))
             datasets[CROPS] = _from_crops(build_dataset(ours, given), folder, tell)
         except (ValueError, ImportError) as error:
             notes.append(f'{CROPS}: not measured: {error}')
         tell(f'{PART}: ' + '; '.join(datasets))
-        for name in (FASTER, CROPS):
-            if name in datasets:
-                prepare_in_batches(datasets[name])
         collate = {name: pseudo_collate for name in datasets}
-        collate.update({FASTER: collate_samples, CROPS: collate_samples})
+        for name in datasets.keys() & {FASTER, CROPS, DEVICE}:
+            prepare_in_batches(datasets[name], on_device=name == DEVICE)
+            collate[name] = collate_samples
         runs = {
             name: _Samples(dataset, settings.batch, settings.batches, collate[name])
             for name, dataset in datasets.items()
@@ -124,26 +131,31 @@ class _Samples:
         start = time.thread_time()
         for indices in self.batches:
             self._batch(indices)
-        self.spent['all'] = time.thread_time() - start
+        self.spent['all'] = time.thread_time() - start - self.spent.get(MOVED, 0.0)
         samples = sum(map(len, self.batches))
         return {name: spent / samples for name, spent in self.spent.items()}
 
     def _batch(self, indices: list[int]) -> None:
-        whole = getattr(self.dataset, '__getitems__', None)
+        whole = vars(self.dataset).get(BATCHES)
         if isinstance(whole, BatchedPipeline):
             batch: Any = indices
             for name, stage in whole.stages():
                 batch = self._timed(name, partial(stage, batch))
+        elif isinstance(whole, BottomupBatches):
+            items = [self._sample(index, whole.pipeline) for index in indices]
+            batch = self._timed('batch', partial(whole.collate, items))
         else:
-            items = [self._sample(index) for index in indices]
+            items = [self._sample(index, self.dataset.pipeline) for index in indices]
             batch = self._timed('collating', partial(self.collate, items))
         if isinstance(batch['data_samples'], SampleBatch):
             self._timed('unpacking', batch['data_samples'].samples)
+        if isinstance(batch['inputs'], SourceImages):
+            self._timed(MOVED, partial(batch['inputs'].warp, 'cpu'))
 
-    def _sample(self, index: int) -> dict:
+    def _sample(self, index: int, pipeline: Any) -> dict:
         results = self._timed('annotation', partial(self.dataset.get_data_info, index))
         results['dataset'] = self.dataset
-        for step in self.dataset.pipeline.transforms:
+        for step in pipeline.transforms:
             name = type(step).__name__
             name = name[4:] if name.startswith('Fast') else name
             results = self._timed(name, partial(step, results))

@@ -3,12 +3,15 @@
 
 from .affines import FastBottomupRandomAffine, FastTopdownAffine
 from .batched_pipeline import BatchedPipeline, prepare_in_batches
+from .bottomup_batches import BottomupBatches
 from .collate import SampleBatch, collate_samples
-from .deferred_image import DeferredImage, EncodedImage
+from .deferred_image import DeferredImage
 from .draws import truncated_normal
+from .encoded_image import EncodedImage
 from .heatmaps import FastMSRAHeatmap, FastUDPHeatmap
 from .pack_inputs import FastPackPoseInputs
 from .pipeline import datasets_in, plain_metainfo, speed_up_dataset
+from .source_images import SourceImages
 from .transforms import (
     FastLoadImage,
     FastRandomBBoxTransform,
@@ -18,6 +21,7 @@ from .transforms import (
 
 __all__ = [
     'BatchedPipeline',
+    'BottomupBatches',
     'DeferredImage',
     'EncodedImage',
     'FastBottomupRandomAffine',
@@ -30,6 +34,7 @@ __all__ = [
     'FastTopdownAffine',
     'FastUDPHeatmap',
     'SampleBatch',
+    'SourceImages',
     'collate_samples',
     'datasets_in',
     'plain_metainfo',

@@ -13,7 +13,11 @@ from mmpose.registry import TRANSFORMS
 from mmpose.structures.bbox import get_udp_warp_matrix
 
 from .deferred_image import DeferredImage
+from .deferred_warp import DeferredWarp
 from .draws import truncated_normal
+
+#: Places of x and y of a box's four corners in [x1, y1, x2, y2].
+_CORNERS = [0, 1, 0, 3, 2, 1, 2, 3]
 
 
 @TRANSFORMS.register_module()
@@ -25,13 +29,53 @@ class FastBottomupRandomAffine(BottomupRandomAffine):
 
     Args:
         **kwargs: See ``BottomupRandomAffine``.
+
+    Attributes:
+        warps_late (bool): Whether ``img`` becomes a :class:`.DeferredWarp`. Defaults to False.
     """
+
+    warps_late = False
 
     @property
     def takes_deferred(self) -> bool:
         """Whether ``img`` may be a :class:`.DeferredImage`."""
         warp = self.__dict__['_transform']
         return warp.func is cv2.warpAffine and not any(warp.keywords['borderValue'])
+
+    def transform(self, results: dict) -> dict | None:
+        """Warp the image, the keypoints and the boxes.
+
+        Args:
+            results (dict): See ``BottomupRandomAffine``. ``img`` may be a :class:`.DeferredImage`.
+
+        Returns:
+            dict: ``results``, changed.
+        """
+        image = results['img']
+        if not isinstance(image, DeferredImage) or self.clip_border or not self.bbox_keep_corner:
+            return super().transform(results)
+        matrix = self._matrix(np.array(results['img_shape'][1::-1]))
+        results['img'] = self._warp(image, matrix, self.input_size)
+        if 'keypoints' in results:
+            results['keypoints'] = cv2.transform(results['keypoints'], matrix)
+        if 'bbox' in results:
+            corners = results['bbox'][:, _CORNERS].reshape(-1, 4, 2)
+            results['bbox'] = cv2.transform(corners, matrix)
+        if 'area' in results:
+            (a, b, _), (c, d, _) = matrix.tolist()
+            results['area'] *= a * d - b * c
+        results.update(input_size=self.input_size, warp_mat=matrix)
+        return results
+
+    def _matrix(self, size: np.ndarray) -> np.ndarray:
+        """Draw the matrix (2, 3) from pixels of an image with this [w, h] to those of the input."""
+        offset, scale, rotation, _ = self._get_transform_params()
+        udp, (w, h) = self.transform_mode == 'affine_udp', self.input_size
+        centre, scale = (size - udp) / 2 + offset * size, scale * size
+        scale = self._fix_aspect_ratio(scale, aspect_ratio=w / h)
+        if udp:
+            return get_udp_warp_matrix(centre, scale, rotation, output_size=(w, h))
+        return warp_matrix(centre.tolist(), float(scale[0]), float(rotation), (w, h))
 
     @property
     def _transform(self) -> Callable:
@@ -43,10 +87,11 @@ class FastBottomupRandomAffine(BottomupRandomAffine):
 
     def _warp(
         self, image: np.ndarray | DeferredImage, matrix: np.ndarray, size: tuple[int, int]
-    ) -> np.ndarray:
-        if isinstance(image, DeferredImage):
-            return image.warp(matrix, size)
-        return self.__dict__['_transform'](image, matrix, size)
+    ) -> np.ndarray | DeferredWarp:
+        if not isinstance(image, DeferredImage):
+            return self.__dict__['_transform'](image, matrix, size)
+        warp = DeferredWarp(image, matrix, (int(size[0]), int(size[1])))
+        return warp if self.warps_late else warp.warp()
 
     def _random(
         self, low: float = -1.0, high: float = 1.0, size: tuple[int, ...] = ()

@@ -20,18 +20,22 @@ from mmpose_ext.datasets.transforms.random_shear import shear
 
 from .affines import FastTopdownAffine
 from .batched_steps import People, augment, batched_steps
-from .collate import SampleBatch, new_memory
-from .deferred_image import DeferredImage, EncodedImage
+from .batching import SEEDS, adapt, own_class
+from .bottomup_batches import BottomupBatches
+from .collate import SampleBatch
+from .deferred_image import DeferredImage
+from .encoded_image import EncodedImage
 from .heatmaps import gaussians, is_separable
 from .pack_inputs import FastPackPoseInputs
 from .packed_people import Gaussians, PackedPeople, as_tensors, stacked
 from .people_table import ARRAYS, PeopleTable
+from .scratch import new_memory
 from .transforms import FastLoadImage
 
 #: Meta information that annotations may lack.
 _NOT_ALWAYS = frozenset(['category_id', 'crowd_index', 'raw_ann_info'])
-#: Loads the image of a person by its path or by the person's id.
-Loader = Callable[[Any], DeferredImage]
+#: Loads the image of a person by its path or by the person's id, as bytes.
+Loader = Callable[[bytes], DeferredImage]
 #: Meta information that samples of a batch can have besides their annotation.
 _META_KEYS = frozenset(
     'dataset_name flip_indices input_size ori_shape img_shape input_center input_scale flip '
@@ -44,7 +48,7 @@ _NOT_HELD = frozenset(['img', 'bbox_center', 'bbox_rotation', 'dataset'])
 class BatchedPipeline:
     """Prepare a data set's samples in batches: a batch takes as many numpy calls as one sample.
 
-    It replaces ``[dataset[index] for index in indices]`` as the data set's ``__getitems__``, which
+    It replaces ``[dataset[index] for index in indices]`` in the data set's ``__getitems__``, which
     torch's data loader looks for. The samples are the same for the same state of the random
     generators.
 
@@ -55,9 +59,12 @@ class BatchedPipeline:
         ValueError: If the data set or its pipeline has no form for batches.
     """
 
+    #: What the log says.
+    summary = 'batches prepared as a whole'
+
     def __init__(self, dataset: BaseDataset) -> None:
         _check_dataset(dataset)
-        self.dataset = dataset
+        self.metainfo = dataset._metainfo
         self._steps = list(dataset.pipeline.transforms)
         *steps, self.target, self.packing = self._steps
         last = type(self.target), type(self.packing)
@@ -75,28 +82,37 @@ class BatchedPipeline:
         self.keys = set(self.packing.meta_keys)
         self._check_packing()
 
-    def __call__(self, indices: list[int]) -> dict[str, Any] | list[dict]:
+    def serves(self, dataset: Any) -> bool:
+        """Return whether a data set still has the transforms and annotations of this one."""
+        steps = getattr(getattr(dataset, 'pipeline', None), 'transforms', None)
+        return steps == self._steps and dataset.data_bytes is self.table.annotations
+
+    def __call__(self, indices: list[int], dataset: Any = None) -> dict[str, Any]:
         """Prepare the samples with these numbers.
 
+        Args:
+            indices (list[int]): The numbers.
+            dataset (BaseDataset, optional): Its ``_sample_seeds``, if any, seed the samples.
+
         Returns:
-            dict | list[dict]: A batch as :func:`.collate_samples` makes it; or its samples, if the
-            data set's transforms or annotations have been replaced.
+            dict: A batch as :func:`.collate_samples` makes it.
         """
-        dataset = self.dataset
-        changed = getattr(dataset.pipeline, 'transforms', None) != self._steps
-        if changed or dataset.data_bytes is not self.table.annotations:
-            return [dataset[index] for index in indices]
         batch: Any = list(indices)
-        for _, stage in self.stages():
+        seeds = getattr(dataset, SEEDS, None)  # set by EpochSeedHook
+        for _, stage in self.stages(seeds):
             batch = stage(batch)
         return batch
 
-    def stages(self) -> list[tuple[str, Callable[[Any], Any]]]:
-        """Return the stages from indices to a batch, each as a name and a function."""
+    def stages(self, seeds: Any = None) -> list[tuple[str, Callable[[Any], Any]]]:
+        """Return the stages from indices to a batch, each as a name and a function.
+
+        Args:
+            seeds (SampleSeeds, optional): Seeds the samples.
+        """
         return [
             ('annotation', self._take),
             ('LoadImage', self._load),
-            ('augmentation', self._augment),
+            ('augmentation', partial(self._augment, seeds)),
             ('TopdownAffine', self._warp),
             ('GenerateTarget', self._encode),
             ('PackPoseInputs', self._pack),
@@ -108,8 +124,8 @@ class BatchedPipeline:
     def _load(self, batch: dict[str, Any]) -> dict[str, Any]:
         return dict(batch, images=list(map(self.load, self.table.sources[batch['indices']])))
 
-    def _augment(self, batch: dict[str, Any]) -> dict[str, Any]:
-        known = self.dataset._metainfo
+    def _augment(self, seeds: Any, batch: dict[str, Any]) -> dict[str, Any]:
+        known = self.metainfo
         people = People(
             images=batch['images'],
             bbox=batch['bbox'][:, 0],
@@ -119,7 +135,6 @@ class BatchedPipeline:
             halves=(known['upper_body_ids'], known['lower_body_ids']),
             rotation=np.zeros(len(batch['images']), np.float32),
         )
-        seeds = getattr(self.dataset, '_sample_seeds', None)  # set by EpochSeedHook
         with seeds.kept_streams() if seeds else nullcontext():
             augment(self.steps, people, batch['indices'], seeds and seeds.seed_numpy)
         return dict(batch, people=people)
@@ -171,7 +186,7 @@ class BatchedPipeline:
         if people.flipped is not None:
             flips = people.flipped.tolist()
             meta.update(flip=flips, flip_direction=['horizontal' if f else None for f in flips])
-        known = self.dataset._metainfo
+        known = self.metainfo
         shared = dict(
             dataset_name=known['dataset_name'],
             flip_indices=known['flip_indices'],
@@ -217,23 +232,30 @@ class BatchedPipeline:
         if unknown:
             raise ValueError(f'PackPoseInputs: meta_keys {unknown} are not known for batches')
         packed = {name for names in self._mapping_tables() for name in names}
-        others = _META_KEYS | _NOT_HELD | known | set(self.dataset._metainfo)
+        others = _META_KEYS | _NOT_HELD | known | set(self.metainfo)
         missing = sorted(packed & others - {*ARRAYS})
         if missing:
             raise ValueError(f'PackPoseInputs: batches do not hold {missing}')
 
 
-def prepare_in_batches(dataset: Any) -> bool:
+def prepare_in_batches(dataset: Any, on_device: bool = False) -> str:
     """Let torch's data loader take whole batches from a data set, if it can give them.
 
+    Args:
+        dataset (Dataset): A data set after :func:`.speed_up_dataset`; changed in place.
+        on_device (bool): Whether the device warps whole images. Defaults to False.
+
     Returns:
-        bool: Whether it can.
+        str: What is done, for the log; empty if nothing is.
     """
-    try:
-        dataset.__getitems__ = BatchedPipeline(dataset)
-    except ValueError:
-        return False
-    return True
+    for make in (BatchedPipeline, partial(BottomupBatches, on_device=on_device)):
+        try:
+            batches = make(dataset)
+        except ValueError:
+            continue
+        adapt(dataset, _batches=batches)
+        return batches.summary
+    return ''
 
 
 def _check_dataset(dataset: Any) -> None:
@@ -244,9 +266,7 @@ def _check_dataset(dataset: Any) -> None:
     """
     if not isinstance(dataset, BaseCocoStyleDataset) or not dataset.serialize_data:
         raise ValueError('not a data set of mmpose with serialised annotations')
-    kind = type(dataset)
-    if '_sample_seeds' in vars(dataset):  # SampleSeeds has changed the class; batches use its seeds
-        kind = kind.__base__
+    kind = own_class(dataset)
     same = (
         kind.__getitem__ is BaseDataset.__getitem__
         and kind.get_data_info is BaseCocoStyleDataset.get_data_info
@@ -271,12 +291,16 @@ def _loader(steps: list[Any]) -> tuple[Loader, str, list[Any]]:
     reading, *steps = steps
     if pack is None:
         return partial(_from_file, reading.backend_args), 'img_path', steps
-    return pack.load_person, 'id', steps
+    return partial(_from_pack, pack), 'id', steps
 
 
 def _from_file(backend_args: dict | None, path: bytes) -> DeferredImage:
     name = os.fsdecode(path)
     return EncodedImage(fileio.get(name, backend_args=backend_args), name)
+
+
+def _from_pack(pack: Any, number: bytes) -> DeferredImage:
+    return pack.load_person(os.fsdecode(number))
 
 
 def _affine(steps: list[Any]) -> tuple[FastTopdownAffine, list[Any], list[Any]]:

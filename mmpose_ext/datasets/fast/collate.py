@@ -11,9 +11,10 @@ from typing import Any, Iterator
 import torch
 from mmengine.structures import BaseDataElement
 from torch import Tensor
-from torch.utils.data import default_collate, get_worker_info
+from torch.utils.data import default_collate
 
 from .packed_people import PackedPeople
+from .scratch import new_memory
 
 #: Alignment of each array, in bytes.
 _ALIGNMENT = 64
@@ -123,20 +124,6 @@ class SampleBatch:
             views = [memory[start:stop] for start, stop in self._places]
             self._content = pickle.loads(self._pickled, buffers=views)
         return self._content
-
-
-def new_memory(size: int, shared: bool | None = None) -> Tensor:
-    """Return uninitialised memory (size,) uint8.
-
-    Args:
-        size (int): In bytes.
-        shared (bool, optional): Whether other processes can share it. Else a worker would copy it
-            once more when it hands it over. Defaults to whether this is a data worker.
-    """
-    if get_worker_info() is None if shared is None else not shared:
-        return torch.empty(size, dtype=torch.uint8)
-    storage = torch.UntypedStorage._new_shared(size)
-    return torch.empty(0, dtype=torch.uint8).set_(storage)
 
 
 class _Pickler(pickle.Pickler):

@@ -3,43 +3,21 @@
 
 from __future__ import annotations
 
-import io
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Tuple
 
 import cv2
 import numpy as np
-from PIL import Image
+
+from mmpose_ext.datasets.transforms.color_jitter import jitter
 
 from .scratch import scratch
-from .warp_geometry import (
-    FACTORS,
-    Box,
-    Grid,
-    enlargement,
-    largest_scale,
-    reduction,
-    source_box,
-    unflipped,
-)
+from .warp_geometry import Box, Grid, Rows, largest_scale, source_box, unflipped
 
-try:
-    import simplejpeg
-except ImportError:
-    simplejpeg = None
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-#: OpenCV's flags for the reductions while decoding.
-REDUCTIONS = dict(
-    zip(
-        FACTORS,
-        (cv2.IMREAD_REDUCED_COLOR_2, cv2.IMREAD_REDUCED_COLOR_4, cv2.IMREAD_REDUCED_COLOR_8),
-    )
-)
-#: Rows of the largest block (MCU) of usual JPEGs.
-BLOCK = 16
+#: Gives memory for an array uint8 of a shape.
+Allocator = Callable[[Tuple[int, ...]], np.ndarray]
 
 
 class DeferredImage(ABC):
@@ -53,16 +31,15 @@ class DeferredImage(ABC):
     def __init__(self, size: tuple[int, int]) -> None:
         self.size = size
         self.direction: str | None = None
-        self._changes: list[Callable[[np.ndarray], np.ndarray]] = []
+        self.jitters: list[np.ndarray] = []
 
-    def recolour(self, change: Callable[[np.ndarray], np.ndarray]) -> None:
-        """Record a change of the colours for :meth:`warp`, which then decodes the whole image.
+    def recolour(self, factors: np.ndarray) -> None:
+        """Record a :func:`.jitter` for :meth:`warp`, which then decodes the whole image.
 
         Args:
-            change (Callable): Changes pixels (h, w, 3) uint8, BGR, of the whole image or of the
-                image at a reduced size, after the changes before it.
+            factors (np.ndarray): (3,), of brightness, contrast and saturation.
         """
-        self._changes.append(change)
+        self.jitters.append(factors)
 
     def flip(self, direction: str) -> DeferredImage:
         """Record a flip for :meth:`warp`; an image can be flipped only once."""
@@ -84,35 +61,34 @@ class DeferredImage(ABC):
         Returns:
             np.ndarray: (h, w, 3) uint8, BGR.
         """
+        pixels, rows = self.source(matrix, size, partial(scratch, 'decoded'))
+        return warp_pixels(pixels, self.jitters, rows, size, out)
+
+    def source(
+        self, matrix: np.ndarray, size: Sequence[int], allocate: Allocator | None = None
+    ) -> tuple[np.ndarray, Rows]:
+        """Decode the pixels that a warp needs.
+
+        Args:
+            matrix (np.ndarray): (2, 3), from pixels of the flipped image to those of the result.
+            size (Sequence[int]): [w, h] of the result.
+            allocate (Callable, optional): Gives memory for the pixels, which need not use it.
+
+        Returns:
+            tuple[np.ndarray, list[list[float]]]: Pixels (h, w, C) uint8, see :meth:`pixels`, before
+            all jitters, and the matrix (2, 3) from them to the result.
+        """
         rows = unflipped(np.asarray(matrix).tolist(), self.size, self.direction)
-        box = None if self._changes else source_box(rows, size)
-        pixels, grid = self.pixels(largest_scale(rows), box, reuse=True)
-        if self._changes:
-            pixels = self._recoloured(pixels)
+        box = None if self.jitters else source_box(rows, size)
+        pixels, grid = self.pixels(largest_scale(rows), box, allocate)
         if grid is not None:
             by_x, by_y, x, y = grid
             rows = [[a * by_x, b * by_y, a * x + b * y + shift] for a, b, shift in rows]
-        width, height = int(size[0]), int(size[1])
-        if pixels.shape[2] == 3:
-            return cv2.warpAffine(pixels, np.array(rows), (width, height), dst=out)
-        warped = scratch('warped', (height, width, 4))
-        cv2.warpAffine(pixels, np.array(rows), (width, height), dst=warped)
-        return cv2.cvtColor(warped, cv2.COLOR_BGRA2BGR, dst=out)
-
-    def _recoloured(self, pixels: np.ndarray) -> np.ndarray:
-        """Change colours; return four channels, because these are warped faster."""
-        height, width = pixels.shape[:2]
-        if pixels.shape[2] == 4:
-            plain = scratch('plain', (height, width, 3))
-            pixels = cv2.cvtColor(pixels, cv2.COLOR_BGRA2BGR, dst=plain)
-        for change in self._changes:
-            pixels = change(pixels)
-        wide = scratch('recoloured', (height, width, 4))
-        return cv2.cvtColor(pixels, cv2.COLOR_BGR2BGRA, dst=wide)
+        return pixels, rows
 
     @abstractmethod
     def pixels(
-        self, scale: float = 1.0, box: Box | None = None, reuse: bool = False
+        self, scale: float = 1.0, box: Box | None = None, allocate: Allocator | None = None
     ) -> tuple[np.ndarray, Grid | None]:
         """Decode.
 
@@ -121,184 +97,51 @@ class DeferredImage(ABC):
                 reduced to this scale at most. Defaults to 1.
             box (tuple[int, int, int, int], optional): x1, y1, x2, y2 of the pixels of the image
                 that are needed, the last two excluded; the result may have more. Defaults to all.
-            reuse (bool): Whether the next call may overwrite the pixels. Defaults to False.
+            allocate (Callable, optional): Gives memory for the pixels, which need not use it.
 
         Returns:
             tuple: Pixels (h, w, C) uint8, BGR, and their grid in the image, or None if it is the
-            image's own. C is 3, or 4 with an unused channel, because OpenCV warps four channels
-            faster.
+            image's own. C is 3, or 4 with 255 in the last channel, because OpenCV warps four
+            channels faster.
         """
 
 
-class EncodedImage(DeferredImage):
-    """The bytes of an image file.
-
-    A JPEG is decoded at half, a quarter or an eighth of its size if that leaves at least one pixel
-    per pixel of the result; the decoder then averages pixels that a bilinear warp would skip. If
-    simplejpeg is installed, it decodes baseline JPEGs without EXIF data, down to the last row
-    needed. OpenCV decodes all other images, as in mmcv, and rotates them by their EXIF data.
-
-    Args:
-        content (bytes): Content of the file.
-        name (str): Name of the file, for error messages.
-
-    Raises:
-        ValueError: If it is empty or not an image.
-    """
-
-    def __init__(self, content: bytes, name: str = '') -> None:
-        self.content = content
-        self.name = name
-        self._decoded: np.ndarray | None = None
-        self._jpeg, self._plain = False, False
-        super().__init__(self._read_size())
-
-    def pixels(
-        self, scale: float = 1.0, box: Box | None = None, reuse: bool = False
-    ) -> tuple[np.ndarray, Grid | None]:
-        """Decode; see :meth:`DeferredImage.pixels`."""
-        if self._decoded is not None:
-            return self._decoded, None
-        by = reduction(scale) if self._jpeg else 1
-        width, height = self.size
-        decoded = self._decode_by_simplejpeg(by, box and box[3], reuse) if self._plain else None
-        if decoded is None:  # OpenCV reads slightly damaged files too
-            decoded = _opencv(self.content, REDUCTIONS.get(by, cv2.IMREAD_COLOR))
-            expected = (-(-height // by), -(-width // by))
-            if decoded is None:
-                raise ValueError(
-                    f'{self.name}: the image is cut short or damaged: replace the file'
-                )
-            if decoded.shape[:2] != expected:
-                raise ValueError(
-                    f'{self.name}: decoded to {decoded.shape[1::-1]}, expected {expected[::-1]} by '
-                    'its header: save the image anew'
-                )
-        return decoded, None if by == 1 else enlargement(by)
-
-    def _read_size(self) -> tuple[int, int]:
-        """Return [w, h] after EXIF rotation; decode the image if it is not a JPEG."""
-        content = self.content
-        self._jpeg = content.startswith(b'\xff\xd8')
-        if self._jpeg and simplejpeg is not None and not has_exif(content):
-            try:
-                height, width, colours, _ = simplejpeg.decode_jpeg_header(content)
-                self._plain = colours in ('YCbCr', 'Gray', 'RGB')
-                return width, height
-            except ValueError:
-                self._jpeg = False
-        elif self._jpeg:
-            try:
-                with Image.open(io.BytesIO(content)) as image:
-                    turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
-                    width, height = image.size
-                return (height, width) if turned else (width, height)
-            except (OSError, ValueError, SyntaxError):
-                self._jpeg = False
-        self._decoded = _opencv(content, cv2.IMREAD_COLOR)
-        if self._decoded is None:
-            raise ValueError(
-                f'{self.name}: empty, cut short or no image that OpenCV reads: replace the file'
-            )
-        return self._decoded.shape[1], self._decoded.shape[0]
-
-    def _decode_by_simplejpeg(self, by: int, rows: int | None, reuse: bool) -> np.ndarray | None:
-        content, (width, height), strict = self.content, self.size, True
-        whole = b'\xff\xd9' in content[-64:]  # a truncated file must fail as the whole image does
-        if rows is not None and rows + BLOCK < height and whole:
-            shorter = cut_below(content, rows)
-            if shorter is not None:  # there is more data than the new header announces
-                content, height, strict = shorter[0], shorter[1], False
-        return by_simplejpeg(content, (width, height), by, strict, reuse)
-
-
-def decode_baseline(
-    content: bytes, size: tuple[int, int], by: int = 1, reuse: bool = False
-) -> np.ndarray | None:
-    """Decode a baseline JPEG without EXIF data; see :func:`by_simplejpeg`."""
-    if simplejpeg is not None:
-        return by_simplejpeg(content, size, by, reuse=reuse)
-    return _opencv(content, REDUCTIONS.get(by, cv2.IMREAD_COLOR))
-
-
-def by_simplejpeg(
-    content: bytes,
-    size: tuple[int, int],
-    by: int = 1,
-    strict: bool = True,
-    reuse: bool = False,
-) -> np.ndarray | None:
-    """Decode a baseline JPEG with simplejpeg.
+def warp_pixels(
+    pixels: np.ndarray,
+    jitters: Sequence[np.ndarray],
+    rows: Rows,
+    size: Sequence[int],
+    out: np.ndarray | None = None,
+) -> np.ndarray:
+    """Change the colours of an image and move its pixels bilinearly, 0 outside.
 
     Args:
-        content (bytes): Content of the file.
-        size (tuple[int, int]): [w, h] in its header.
-        by (int): Factor of the reduction. Defaults to 1.
-        strict (bool): Whether to refuse images that libjpeg warns about. Defaults to True.
-        reuse (bool): Whether the next call may overwrite the result. Defaults to False.
+        pixels (np.ndarray): (h, w, C) uint8, BGR; C is 3 or 4.
+        jitters (Sequence[np.ndarray]): Factors (3,) of each :func:`.jitter`, in order.
+        rows (list[list[float]]): Affine matrix (2, 3), from the pixels to the result's.
+        size (Sequence[int]): [w, h] of the result.
+        out (np.ndarray, optional): Memory for the result.
 
     Returns:
-        np.ndarray | None: (h / by, w / by, 4) uint8, BGR and an unused channel; None if it is
-        damaged.
+        np.ndarray: (h, w, 3) uint8, BGR.
     """
-    width, height = -(-size[0] // by), -(-size[1] // by)
-    least = dict(min_width=width, min_height=height, min_factor=by) if by > 1 else {}
-    buffer = scratch('decoded', (height, width, 4)) if reuse else None
-    try:
-        decoded = simplejpeg.decode_jpeg(content, 'BGRX', strict=strict, buffer=buffer, **least)
-    except ValueError:
-        return None
-    return decoded if decoded.shape[:2] == (height, width) else None
+    if len(jitters):
+        pixels = _recoloured(pixels, jitters)
+    matrix, width, height = np.array(rows), int(size[0]), int(size[1])
+    if pixels.shape[2] == 3:
+        return cv2.warpAffine(pixels, matrix, (width, height), dst=out)
+    warped = scratch('warped', (height, width, 4))
+    cv2.warpAffine(pixels, matrix, (width, height), dst=warped)
+    return cv2.cvtColor(warped, cv2.COLOR_BGRA2BGR, dst=out)
 
 
-def cut_below(content: bytes, rows: int) -> tuple[bytes, int] | None:
-    """Change a JPEG's header to end the image below some rows, where decoders then stop.
-
-    Args:
-        content (bytes): Content of the file.
-        rows (int): Smallest number of rows to keep.
-
-    Returns:
-        tuple[bytes, int] | None: The file with another header, and the number of rows in it, a
-        multiple of the largest block with a margin for the colours' interpolation. None for
-        progressive JPEGs, which hold all rows in each scan, and what has no such header.
-    """
-    at = height_at(content)
-    if at is None:
-        return None
-    height = int.from_bytes(content[at : at + 2], 'big')
-    kept = min(height, (rows // BLOCK + 2) * BLOCK)
-    return content[:at] + kept.to_bytes(2, 'big') + content[at + 2 :], kept
-
-
-def has_exif(content: bytes) -> bool:
-    """Return whether a JPEG has EXIF data before its pixels."""
-    at = 2
-    while at + 8 < len(content) and content[at] == 0xFF and 0xC0 <= content[at + 1] < 0xFF:
-        marker = content[at + 1]
-        if marker == 0xDA:
-            return False
-        if marker == 0xE1 and content[at + 4 : at + 8] == b'Exif':
-            return True
-        at += 2 + int.from_bytes(content[at + 2 : at + 4], 'big')
-    return b'Exif\0' in content[:65536]
-
-
-def height_at(content: bytes) -> int | None:
-    """Return the position of the height in a baseline JPEG's header, two bytes before the width.
-
-    None for other files.
-    """
-    at = 2
-    while at + 9 < len(content) and content[at] == 0xFF:
-        marker = content[at + 1]
-        if marker in (0xC0, 0xC1):
-            return at + 5
-        if marker in (0xC2, 0xDA):
-            return None
-        at += 2 + int.from_bytes(content[at + 2 : at + 4], 'big')
-    return None
-
-
-def _opencv(content: bytes, flags: int) -> np.ndarray | None:
-    return cv2.imdecode(np.frombuffer(content, np.uint8), flags) if content else None
+def _recoloured(pixels: np.ndarray, jitters: Sequence[np.ndarray]) -> np.ndarray:
+    """Change colours; return four channels, because these are warped faster."""
+    height, width = pixels.shape[:2]
+    if pixels.shape[2] == 4:
+        plain = scratch('plain', (height, width, 3))
+        pixels = cv2.cvtColor(pixels, cv2.COLOR_BGRA2BGR, dst=plain)
+    for factors in jitters:
+        pixels = jitter(pixels, factors)
+    wide = scratch('recoloured', (height, width, 4))
+    return cv2.cvtColor(pixels, cv2.COLOR_BGR2BGRA, dst=wide)

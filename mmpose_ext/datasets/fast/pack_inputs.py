@@ -13,6 +13,8 @@ from mmpose.registry import TRANSFORMS
 from mmpose.structures import MultilevelPixelData, PoseDataSample
 from torch import Tensor
 
+from .deferred_warp import DeferredWarp
+
 
 @TRANSFORMS.register_module()
 class FastPackPoseInputs(PackPoseInputs):
@@ -34,10 +36,12 @@ class FastPackPoseInputs(PackPoseInputs):
             results (dict): See ``PackPoseInputs``.
 
         Returns:
-            dict: ``inputs``, (3, h, w) uint8, and ``data_samples``, a PoseDataSample.
+            dict: ``inputs``, (3, h, w) uint8 or a :class:`.DeferredWarp`, and ``data_samples``, a
+            PoseDataSample.
         """
         image = results.get('img')
-        if not isinstance(image, np.ndarray) or image.ndim != 3:
+        late = isinstance(image, DeferredWarp)
+        if not late and (not isinstance(image, np.ndarray) or image.ndim != 3):
             return super().transform(results)
         names = results.get('instance_mapping_table', self.instance_mapping_table)
         instances = {new: results[old] for old, new in names.items() if old in results}
@@ -53,8 +57,9 @@ class FastPackPoseInputs(PackPoseInputs):
         sample.gt_instance_labels = new_element(InstanceData, labels)
         if fields:
             sample.gt_fields = _fields(fields)
-        tensor = torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)
-        return dict(inputs=tensor, data_samples=sample)
+        if not late:
+            image = torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)
+        return dict(inputs=image, data_samples=sample)
 
 
 def new_element(kind: type, data: dict[str, Any], meta: dict[str, Any] | None = None) -> Any:

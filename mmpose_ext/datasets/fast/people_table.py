@@ -30,7 +30,7 @@ class PeopleTable:
 
     Attributes:
         arrays (dict[str, np.ndarray]): (N, 1, ...) each, for N people.
-        sources (np.ndarray): (N,), paths as bytes or ids.
+        sources (np.ndarray): (N,) bytes, paths or ids.
         annotations (np.ndarray): The data set's ``data_bytes``.
         names (frozenset[str]): Names of all that is annotated.
     """
@@ -55,8 +55,9 @@ class PeopleTable:
                 if value.shape != column.shape[1:] or value.dtype != column.dtype:
                     raise ValueError(f'{name} has several shapes')
                 column[index] = value
-            sources.append(os.fsencode(info[source]) if source == 'img_path' else info[source])
-        # an array, because counting references to objects would copy their memory in each worker
+            sources.append(os.fsencode(str(info[source])))
+        # bytes, because ids may be of several types; an array, because counting references to
+        # objects would copy their memory in each worker
         self.sources = np.array(sources)
 
     def take(self, indices: list[int]) -> dict[str, np.ndarray]:

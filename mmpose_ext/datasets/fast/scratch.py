@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Memory that successive images share."""
+"""Memory for images: shared by successive ones, or for a batch."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ import math
 import threading
 
 import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import get_worker_info
 
 #: Bytes above which memory is not kept.
 LARGEST = 2**26
@@ -37,3 +40,17 @@ def scratch(name: str, shape: tuple[int, ...]) -> np.ndarray:
     if memory is None or len(memory) < size:
         memory = _KEPT.memory[name] = np.empty(size, np.uint8)
     return memory[:size].reshape(shape)
+
+
+def new_memory(size: int, shared: bool | None = None) -> Tensor:
+    """Return uninitialised memory (size,) uint8.
+
+    Args:
+        size (int): In bytes.
+        shared (bool, optional): Whether other processes can share it. Else a worker would copy it
+            once more when it hands it over. Defaults to whether this is a data worker.
+    """
+    if get_worker_info() is None if shared is None else not shared:
+        return torch.empty(size, dtype=torch.uint8)
+    storage = torch.UntypedStorage._new_shared(size)
+    return torch.empty(0, dtype=torch.uint8).set_(storage)

@@ -18,8 +18,10 @@ from mmpose.datasets.transforms import (
 )
 from mmpose.registry import TRANSFORMS
 
-from .deferred_image import DeferredImage, EncodedImage
+from .deferred_image import DeferredImage
+from .deferred_warp import DeferredWarp
 from .draws import truncated_quantile
+from .encoded_image import EncodedImage
 
 _FLIP_CODES = dict(horizontal=1, vertical=0, diagonal=-1)
 
@@ -182,7 +184,9 @@ class FastRandomBBoxTransform(RandomBBoxTransform):
         return self.parameters(np.concatenate([numbers, uniform.T], 1))
 
 
-def _flip(image: np.ndarray | DeferredImage, direction: str) -> np.ndarray | DeferredImage:
-    if isinstance(image, DeferredImage):
+def _flip(
+    image: np.ndarray | DeferredImage | DeferredWarp, direction: str
+) -> np.ndarray | DeferredImage | DeferredWarp:
+    if isinstance(image, (DeferredImage, DeferredWarp)):
         return image.flip(direction)
     return cv2.flip(image, _FLIP_CODES[direction])

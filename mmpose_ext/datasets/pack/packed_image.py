@@ -10,7 +10,8 @@ from mmcv.transforms import BaseTransform
 from mmpose.registry import TRANSFORMS
 
 from mmpose_ext.datasets.fast import DeferredImage
-from mmpose_ext.datasets.fast.deferred_image import decode_baseline
+from mmpose_ext.datasets.fast.deferred_image import Allocator
+from mmpose_ext.datasets.fast.encoded_image import decode_baseline
 from mmpose_ext.datasets.fast.warp_geometry import Box, Grid, reduction
 
 from .reader import PackReader
@@ -31,7 +32,7 @@ class PackedImage(DeferredImage):
         self._name = name
 
     def pixels(
-        self, scale: float = 1.0, box: Box | None = None, reuse: bool = False
+        self, scale: float = 1.0, box: Box | None = None, allocate: Allocator | None = None
     ) -> tuple[np.ndarray, Grid]:
         """Decode; see :meth:`DeferredImage.pixels`.
 
@@ -49,7 +50,7 @@ class PackedImage(DeferredImage):
             )  # fmt: skip
         content, (left, top, right, bottom) = picture.cut(needed)
         by = reduction(scale * min(by_x, by_y))
-        pixels = decode_baseline(content, (right - left, bottom - top), by, reuse)
+        pixels = decode_baseline(content, (right - left, bottom - top), by, allocate)
         if pixels is None:
             raise ValueError(f'{self._name}: the crop is no image')
         width, height = min(right, picture.size[0]) - left, min(bottom, picture.size[1]) - top
@@ -81,7 +82,7 @@ class LoadPackedPerson(BaseTransform):
         results['img'] = self.load_person(results['id'])
         return results
 
-    def load_person(self, number: int) -> PackedImage:
+    def load_person(self, number: int | str) -> PackedImage:
         """Read the crop of the person with an id.
 
         Raises:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from mmpose_ext.datasets.fast.deferred_image import BLOCK, height_at
+from mmpose_ext.datasets.fast.encoded_image import BLOCK, height_at
 from mmpose_ext.datasets.fast.warp_geometry import Box
 
 #: Blocks (MCU) in a tile.

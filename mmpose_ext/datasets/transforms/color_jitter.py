@@ -1,8 +1,6 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """Random brightness, contrast and saturation."""
 
-from functools import partial
-
 import cv2
 import numpy as np
 from mmcv.transforms import BaseTransform
@@ -50,11 +48,11 @@ class ColorJitter(BaseTransform):
 
     def transform(self, results: dict) -> dict:
         """Change ``img``, or let a :class:`.DeferredImage` change it when it is decoded."""
-        image, change = results['img'], partial(jitter, factors=self._factors())
+        image, factors = results['img'], self._factors()
         if hasattr(image, 'recolour'):
-            image.recolour(change)
+            image.recolour(factors)
         else:
-            results['img'] = change(image)
+            results['img'] = jitter(image, factors)
         return results
 
 

@@ -38,7 +38,15 @@ def test_bottomup_has_no_crops(root):
     config = root / 'configs' / 'demo' / 'cluster_hourglass2_160x160.py'
     rows, notes = run_benchmark(str(config), SETTINGS, 'loading')
     names = list(dict.fromkeys(row.contestant for row in rows))
-    assert names == ['AE config (HRNet-W32)', 'cluster_hourglass2_160x160', 'reading faster']
+    assert names == [
+        'AE config (HRNet-W32)', 'cluster_hourglass2_160x160', 'reading faster',
+        'warped on the device',
+    ]  # fmt: skip
+    faster, device = (figures(rows, name) for name in names[2:])
+    moved = ('step', 'warping in the training process, by OpenCV')
+    assert device[moved] > 0 and moved not in faster
+    steps = [v for (measure, _), v in device.items() if measure == 'step']
+    assert sum(steps) - device[moved] <= device['sample', '']
     assert any('from crops: not measured: ' in note and 'only top-down' in note for note in notes)
 
 

@@ -304,6 +304,21 @@ def test_batches_are_the_samples(config):
         assert torch.equal(sample.gt_fields.heatmaps, expected.gt_fields.heatmaps)
 
 
+def test_ids_of_several_types(config):
+    """Ids are integers, fractions and words; the pack finds each of them."""
+    path = config.parent / 'people.json'
+    content = json.loads(path.read_text())
+    for number, annotation in enumerate(content['annotations']):
+        annotation['id'] = (number, number + 0.5, f'person {number}', 2**63 + number)[number % 4]
+    path.write_text(json.dumps(content))
+    assert pack(config) == 0
+    dataset = build(config)
+    use_pack(dataset)
+    batch = BatchedPipeline(dataset)(list(range(len(dataset))))
+    ids = [sample.id for sample in batch['data_samples'].samples()]
+    assert {type(one) for one in ids} == {int, float, str}
+
+
 def test_works_in_workers(config):
     from mmengine.runner import Runner
 

@@ -5,8 +5,8 @@ import cv2
 import numpy as np
 import pytest
 
-from mmpose_ext.datasets.fast import deferred_image
-from mmpose_ext.datasets.fast.deferred_image import decode_baseline
+from mmpose_ext.datasets.fast import encoded_image
+from mmpose_ext.datasets.fast.encoded_image import decode_baseline
 from mmpose_ext.datasets.pack.tiles import TILE, TiledJpeg, tiles_of
 
 SIZES = [(100, 70), (32, 16), (1, 1), (33, 17), (200, 5)]
@@ -16,8 +16,8 @@ SIZES = [(100, 70), (32, 16), (1, 1), (33, 17), (200, 5)]
 def _simplejpeg(request, monkeypatch):
     """Where simplejpeg is installed, and where it isn't."""
     if request.param == 'without':
-        monkeypatch.setattr(deferred_image, 'simplejpeg', None)
-    elif deferred_image.simplejpeg is None:
+        monkeypatch.setattr(encoded_image, 'simplejpeg', None)
+    elif encoded_image.simplejpeg is None:
         pytest.skip('simplejpeg is not installed')
 
 

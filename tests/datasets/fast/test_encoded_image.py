@@ -6,8 +6,8 @@ import mmcv
 import numpy as np
 import pytest
 
-from mmpose_ext.datasets.fast import EncodedImage, deferred_image
-from mmpose_ext.datasets.fast.deferred_image import cut_below
+from mmpose_ext.datasets.fast import EncodedImage, encoded_image
+from mmpose_ext.datasets.fast.encoded_image import cut_below
 from mmpose_ext.datasets.fast.warp_geometry import (
     enlargement,
     largest_scale,
@@ -24,8 +24,8 @@ ALL_KINDS = [*KINDS, *(f'exif{n}' for n in (2, 4, 5, 7))]
 def _simplejpeg(request, monkeypatch):
     """Where simplejpeg is installed, and where it isn't."""
     if request.param == 'without':
-        monkeypatch.setattr(deferred_image, 'simplejpeg', None)
-    elif deferred_image.simplejpeg is None:
+        monkeypatch.setattr(encoded_image, 'simplejpeg', None)
+    elif encoded_image.simplejpeg is None:
         pytest.skip('simplejpeg is not installed')
 
 

@@ -1,0 +1,84 @@
+# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+"""Warp a batch of whole images into one piece of memory, or on the device."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+from mmengine.dataset import BaseDataset
+from mmpose.datasets.transforms import GenerateTarget
+
+from mmpose_ext.datasets.transforms.person_masks import PersonMasks
+
+from .affines import FastBottomupRandomAffine
+from .collate import SampleBatch
+from .deferred_warp import decode_all, warp_all
+from .pack_inputs import FastPackPoseInputs
+from .transforms import FastLoadImage, FastRandomFlip
+
+#: Methods that read no pixels of a warped image.
+_LEAVE_WARPED = (FastRandomFlip.transform, PersonMasks.transform, GenerateTarget.transform)
+
+
+class BottomupBatches:
+    """Prepare a data set's samples one by one, but warp their images when the batch is complete.
+
+    Each image is flipped and warped at once, into the memory of the batch. The samples are the same
+    for the same state of the random generators, except for the rounding of flipped images.
+
+    Args:
+        dataset (BaseDataset): A data set of whole images after :func:`.speed_up_dataset`.
+        on_device (bool): Whether the batch holds the decoded images, to be recoloured and warped
+            on the device; see :class:`.SourceImages`. Defaults to False.
+
+    Raises:
+        ValueError: If something may read pixels after the affine.
+    """
+
+    def __init__(self, dataset: BaseDataset, on_device: bool = False) -> None:
+        self.on_device = on_device
+        #: What the log says.
+        self.summary = f'images warped {"on the device" if on_device else "into their batch"}'
+        self._steps = list(_steps_of(dataset))
+        kinds = [type(step) for step in self._steps]
+        if not kinds or kinds[0] is not FastLoadImage or kinds[-1] is not FastPackPoseInputs:
+            raise ValueError('not from FastLoadImage to FastPackPoseInputs')
+        if kinds.count(FastBottomupRandomAffine) != 1:
+            raise ValueError('not exactly one BottomupRandomAffine')
+        at = kinds.index(FastBottomupRandomAffine)
+        looking = [k.__name__ for k in kinds[at + 1 : -1] if k.transform not in _LEAVE_WARPED]
+        if looking or not self._steps[at].takes_deferred:
+            raise ValueError(f'{", ".join(looking) or "the affine"} needs the pixels')
+        self.pipeline = copy.copy(dataset.pipeline)
+        self.pipeline.transforms = list(self._steps)
+        self.pipeline.transforms[at] = copy.copy(self._steps[at])
+        self.pipeline.transforms[at].warps_late = True
+
+    def serves(self, dataset: BaseDataset) -> bool:
+        """Return whether a data set still has the transforms that this was made for."""
+        return _steps_of(dataset) == self._steps
+
+    def __call__(self, indices: list[int], dataset: BaseDataset) -> dict[str, Any]:
+        """Prepare a batch of the samples with these numbers; see :func:`.collate_samples`.
+
+        ``inputs`` are a tensor (B, 3, h, w) or :class:`.SourceImages`.
+        """
+        own, dataset.pipeline = dataset.pipeline, self.pipeline
+        try:
+            items = [dataset[index] for index in indices]
+        finally:
+            dataset.pipeline = own
+        return self.collate(items)
+
+    def collate(self, items: list[dict]) -> dict[str, Any]:
+        """Make a batch of samples of :attr:`pipeline`."""
+        make = decode_all if self.on_device else warp_all
+        return dict(
+            inputs=make([item['inputs'] for item in items]),
+            data_samples=SampleBatch([item['data_samples'] for item in items]),
+        )
+
+
+def _steps_of(dataset: BaseDataset) -> list[Any]:
+    return getattr(getattr(dataset, 'pipeline', None), 'transforms', None) or []
