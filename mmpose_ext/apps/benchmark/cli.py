@@ -103,6 +103,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--rate', type=int, nargs='+', default=(1000, 3000), metavar='N',
         help="for the part 'loading': images per second, to compute the cores needed (1000 3000)",
     )  # fmt: skip
+    parser.add_argument(
+        '--size', type=int, default=384,
+        help="for the part 'loading': longest side of a crop in pixels (384)",
+    )  # fmt: skip
     parser.add_argument('--data-root', help="root of the config's own data set, for the loaders")
     parser.add_argument(
         '--csv', metavar='FILE', help='write the figures with versions and hardware'
@@ -131,6 +135,7 @@ def run(args: argparse.Namespace) -> int:
         data_root=args.data_root,
         variants=tuple(args.variants),
         rates=tuple(args.rate),
+        size=args.size,
         clock=args.clock,
         errors=tuple(args.errors),
         strengths=tuple(args.rms),

@@ -83,7 +83,7 @@ def measure_loading(
             speed_up_dataset(datasets[DEVICE])
         try:
             folder = Path(stack.enter_context(TemporaryDirectory()))
-            datasets[CROPS] = _from_crops(build_dataset(ours, given), folder, tell)
+            datasets[CROPS] = _from_crops(build_dataset(ours, given), folder, settings.size, tell)
         except (ValueError, ImportError) as error:
             notes.append(f'{CROPS}: not measured: {error}')
         tell(f'{PART}: ' + '; '.join(datasets))
@@ -168,13 +168,13 @@ class _Samples:
         return result
 
 
-def _from_crops(dataset: Any, folder: Path, tell: Callable[[str], None]) -> Any:
+def _from_crops(dataset: Any, folder: Path, size: int, tell: Callable[[str], None]) -> Any:
     """Return a data set that reads from a pack made in a folder."""
     tell('packing')
     speed_up_dataset(dataset)
     ((part, steps),) = packable(dataset)
     job = PackJob(folder / 'people.pack', part, reach_of(steps))
-    fill_pack(job, prepare_pack(job))
+    fill_pack(job, prepare_pack(job, size=size))
     use_pack(dataset, job.path)
     return dataset
 

@@ -53,6 +53,7 @@ class Settings:
             'fast-training'; all of them if empty.
         rates (Sequence[int]): Images per second for which the part 'loading' computes the cores
             needed.
+        size (int): Longest side of a crop in pixels for the part 'loading'.
         clock (str): Clock for encoding and decoding; see :data:`.timing.CLOCKS`.
         errors (Sequence[str]): Elements of :data:`.noise_errors.ERRORS` for the part 'noise'.
         strengths (Sequence[float]): Strengths of these errors in input pixels.
@@ -73,6 +74,7 @@ class Settings:
     data_root: str | None = None
     variants: Sequence[str] = ()
     rates: Sequence[int] = (1000, 3000)
+    size: int = 384
     clock: str = 'wall'
     errors: Sequence[str] = ERRORS
     strengths: Sequence[float] = STRENGTHS
