@@ -11,7 +11,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
+from mmcv.cnn import NonLocal2d
+from mmengine.registry import init_default_scope
 from torch import nn
+
+from mmpose_ext.models.layers import GaussianNonLocal2d
 
 from .contestants import Contestant
 from .networks import build_network, random_images, tensors_in
@@ -72,8 +76,6 @@ def measure_once(
     part: str, name: str, contestant: Contestant, batch: int, device: str
 ) -> tuple[float, float]:
     """Return the median seconds of the passes after the first, and the memory in MiB."""
-    from mmengine.registry import init_default_scope
-
     init_default_scope('mmpose')
     torch.manual_seed(0)
     if part == 'attention-block':
@@ -109,12 +111,8 @@ def block_size(contestant: Contestant) -> tuple[int, tuple[int, int]]:
 def build_block(name: str, channels: int) -> nn.Module:
     """Build a Gaussian non-local block, with its last scale (initially zero) set to one."""
     if name == BLOCKS[0]:
-        from mmpose_ext.models.layers import GaussianNonLocal2d
-
         block = GaussianNonLocal2d(channels)
     else:
-        from mmcv.cnn import NonLocal2d
-
         block = NonLocal2d(channels, mode='gaussian', norm_cfg=dict(type='BN'))
     nn.init.ones_(block.conv_out.bn.weight)
     return block

@@ -6,6 +6,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from copy import deepcopy
 
+from mmengine.hub import get_config
+
 from .contestants import MEASURES, OF_CODEC, OF_NETWORK, Contestant, replace_step, without_weights
 
 #: mmpose's order of grouping for COCO.
@@ -160,8 +162,6 @@ def bottomup_peers(ours: Contestant) -> list[Contestant]:
 
 def associative_embedding_network(ours: Contestant) -> Contestant:
     """Return mmpose's HRNet-W32 with associative embedding in our pipeline."""
-    from mmengine.hub import get_config
-
     size = tuple(-(-side // 32) * 32 for side in ours.input_size)
     codec = associative_embedding_codec(size)
     model = without_weights(get_config(AE_CONFIG).model.to_dict())

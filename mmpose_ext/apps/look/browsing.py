@@ -16,6 +16,7 @@ from mmpose.registry import KEYPOINT_CODECS
 from mmpose.structures import PoseDataSample
 from torch import Tensor, nn
 
+from mmpose_ext.apps.predict.pose_inferencer import PoseInferencer
 from mmpose_ext.apps.shared.data_sets import build_data_set
 from mmpose_ext.apps.shared.model_checks import default_scope, load_config
 from mmpose_ext.codecs.base import BaseTorchCodec
@@ -82,8 +83,6 @@ def browse(
         raise ValueError(f'the {split} set has {len(dataset)} samples, none from {start} on')
     model = None
     if checkpoint is not None:
-        from mmpose_ext.apps.predict.pose_inferencer import PoseInferencer
-
         model = PoseInferencer(cfg, checkpoint, device).model
     skeleton = Skeleton.from_metainfo(dataset.metainfo)
     paths = []
