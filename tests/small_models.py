@@ -70,6 +70,20 @@ def _composite_hourglass() -> dict:
     )
 
 
+def _heatmap_hourglass() -> dict:
+    return dict(
+        type='TopdownPoseEstimator',
+        backbone=dict(type='StackedHourglass', num_stacks=2, depth=3, channels=16),
+        head=dict(
+            type='StackedHeatmapHead',
+            in_channels=16,
+            out_channels=17,
+            num_stages=2,
+            decoder=_heatmap_codec('MSRAHeatmap'),
+        ),
+    )
+
+
 def _full_resolution() -> dict:
     context = dict(type='GlobalContextBlock', ratio=1 / 4)
     return dict(
@@ -136,6 +150,7 @@ MODELS = {
     'attention': lambda: _heatmap_model(_heatmap_codec('MSRAHeatmap')),
     'attention_unbiased': lambda: _heatmap_model(_heatmap_codec('MSRAHeatmap', unbiased=True)),
     'attention_udp': lambda: _heatmap_model(_heatmap_codec('UDPHeatmap')),
+    'heatmap_hourglass': _heatmap_hourglass,
     'composite_resnet': _composite_resnet,
     'composite_hourglass': _composite_hourglass,
     'full_resolution': _full_resolution,
@@ -154,6 +169,8 @@ def enliven(network: torch.nn.Module) -> None:
     )
     if hasattr(network.head, 'final_layer'):
         last = network.head.final_layer
+    elif hasattr(network.head, 'multi_final_layers'):
+        last = network.head.multi_final_layers[-1]
     elif hasattr(network.backbone, 'stacks'):
         last = network.backbone.stacks[-1].branches['sparse'].detection.predictions
     else:

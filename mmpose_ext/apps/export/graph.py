@@ -34,7 +34,7 @@ class ExportGraph(nn.Module):
     def __init__(self, model: nn.Module, input_kind: str = 'uint8', decode: bool = False) -> None:
         super().__init__()
         if input_kind not in INPUT_KINDS:
-            raise ValueError(f'input must be one of {INPUT_KINDS}, got {input_kind!r}')
+            raise ValueError(f'input_kind must be one of {INPUT_KINDS}, got {input_kind!r}')
         self.model = model
         if not isinstance(model.head, HeatmapHead) and not hasattr(model.head, 'predict_maps'):
             raise ValueError(

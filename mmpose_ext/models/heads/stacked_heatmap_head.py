@@ -12,6 +12,8 @@ from mmpose.registry import MODELS
 from mmpose.utils.typing import ConfigType, InstanceList, OptSampleList
 from torch import Tensor
 
+from mmpose_ext.utils.maps import Maps
+
 
 @MODELS.register_module()
 class StackedHeatmapHead(CPMHead):
@@ -20,6 +22,24 @@ class StackedHeatmapHead(CPMHead):
     It serves the baseline of composite localization's Figure 4 (b), the accuracy of each stage. The
     last stage predicts by default, as in ``CPMHead``, and the arguments are the same.
     """
+
+    def predict_maps(
+        self,
+        feats: Sequence[Tensor],
+        input_size: Sequence[int] | None = None,
+        stage: int = -1,
+    ) -> Maps:
+        """Return one stage's heatmaps, which the codec decodes.
+
+        Args:
+            feats (Sequence[Tensor]): The stages' features.
+            input_size (Sequence[int], optional): Not used: the maps follow the features' size.
+            stage (int): Index of the stage. Defaults to -1, the last one.
+
+        Returns:
+            dict[str, Tensor]: ``heatmaps`` (B, K, h, w).
+        """
+        return dict(heatmaps=self.forward(feats)[stage])
 
     def predict(
         self,
@@ -43,7 +63,9 @@ class StackedHeatmapHead(CPMHead):
         """
         stage = test_cfg.get('stage', -1)
         if test_cfg.get('flip_test', False):
-            heatmaps, mirrored = (self.forward(value)[stage] for value in feats)
+            heatmaps, mirrored = (
+                self.predict_maps(value, stage=stage)['heatmaps'] for value in feats
+            )
             mirrored = flip_heatmaps(
                 mirrored,
                 flip_mode=test_cfg.get('flip_mode', 'heatmap'),
@@ -52,7 +74,7 @@ class StackedHeatmapHead(CPMHead):
             )
             heatmaps = (heatmaps + mirrored) / 2
         else:
-            heatmaps = self.forward(feats)[stage]
+            heatmaps = self.predict_maps(feats, stage=stage)['heatmaps']
         preds = self.decode(heatmaps)
         if not test_cfg.get('output_heatmaps', False):
             return preds

@@ -22,11 +22,13 @@ TOPDOWN = [
     ('attention', False, 'float32'),
     ('attention_unbiased', True, 'uint8'),
     ('attention_udp', True, 'normalized'),
+    ('heatmap_hourglass', True, 'uint8'),
     ('composite_resnet', True, 'float32'),
     ('composite_hourglass', False, 'uint8'),
     ('full_resolution', True, 'uint8'),
     ('full_resolution', False, 'normalized'),
     pytest.param('attention_unbiased', False, 'uint8', marks=LONG),
+    pytest.param('heatmap_hourglass', False, 'uint8', marks=LONG),
     pytest.param('attention_udp', False, 'uint8', marks=LONG),
     pytest.param('composite_resnet', False, 'uint8', marks=LONG),
     pytest.param('composite_hourglass', True, 'uint8', marks=LONG),
@@ -86,7 +88,7 @@ def test_input_kinds_agree(small_model, tmp_path):
     'kind, settings, message',
     [
         ('cluster_tag', dict(decode=True), 'cannot be decoded inside the graph'),
-        ('attention', dict(input_kind='bgr'), "input must be one of ('uint8'"),
+        ('attention', dict(input_kind='bgr'), "input_kind must be one of ('uint8'"),
     ],
 )
 def test_refused(kind, settings, message, small_model, tmp_path):
