@@ -19,6 +19,7 @@ import mmcv
 import numpy as np
 from mmengine.config import Config
 
+from mmpose_ext.apps.shared.arguments import ArgumentError
 from mmpose_ext.apps.shared.data_sets import build_data_set
 from mmpose_ext.datasets.pack import (
     Crop,
@@ -46,6 +47,10 @@ from mmpose_ext.datasets.pack.use import changed_images
 BATCH = 32
 #: Seconds after which the claim of a process on another machine no longer counts.
 PATIENCE = 600
+
+
+class ReplacePackError(ArgumentError, PackError):
+    """A damaged pack; the message names the argument that replaces it."""
 
 
 @dataclass
@@ -225,11 +230,16 @@ def _environment(path: Path) -> Iterator[Any]:
     try:
         environment = open_environment(path)
     except PackError as error:
-        raise PackError(f'{error}; replace it with anew=True') from error
+        raise ReplacePackError('{error}; replace it with {}', 'anew=True', error=error) from error
     try:
         yield environment
     except lmdb.Error as error:
-        raise PackError(f'pack {path} is damaged ({error}); replace it with anew=True') from error
+        raise ReplacePackError(
+            'pack {path} is damaged ({error}); replace it with {}',
+            'anew=True',
+            path=path,
+            error=error,
+        ) from error
     finally:
         environment.close()
 

@@ -12,7 +12,8 @@ class ArgumentError(ValueError):
     Args:
         message (str): The message, with a ``{}`` for each argument's name, for example ``'a
             detector needs both {} and {}'``.
-        *arguments (str): The names in Python, for example ``'det_config'``.
+        *arguments (str): The names in Python, for example ``'det_config'``. A switch that the user
+            may set is ``'overwrite=True'``.
         **values: Further values in the message, as ``{name}``.
     """
 
@@ -27,21 +28,15 @@ class ArgumentError(ValueError):
             flags (Mapping[str, str]): Flags by argument; without an entry, ``det_config`` becomes
                 ``--det-config``.
         """
-        names = (flags.get(name, '--' + name.replace('_', '-')) for name in self.arguments)
-        return self.template.format(*names, **self.values)
+        names = (argument.split('=')[0] for argument in self.arguments)
+        shown = (flags.get(name, '--' + name.replace('_', '-')) for name in names)
+        return self.template.format(*shown, **self.values)
 
 
 #: Flags that differ from their arguments' names.
 FLAGS = {'ann_file': '--ann', 'out_dir': '--out', 'show_window': '--show'}
-#: What errors about files say in Python to switch something on, and the flags for it.
-SWITCHES = {'anew=True': '--anew', 'overwrite=True': '--overwrite'}
 
 
 def command_line_message(error: BaseException) -> str:
     """Return an error's message as a command prints it, with flags for arguments."""
-    if isinstance(error, ArgumentError):
-        return error.naming(FLAGS)
-    message = str(error)
-    for argument, flag in SWITCHES.items():
-        message = message.replace(argument, flag)
-    return message
+    return error.naming(FLAGS) if isinstance(error, ArgumentError) else str(error)

@@ -15,6 +15,8 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
+from mmpose_ext.apps.shared.arguments import ArgumentError
+
 from .detections import detect
 from .scene import Scene, make_scene
 from .skeleton import KEYPOINT_NAMES, SKELETON
@@ -24,6 +26,10 @@ MANIFEST = 'manifest.json'
 SPLITS = ('train', 'val', 'test')
 MOST_IMAGES, MOST_PEOPLE = 1_000_000, 60
 LEAST_PIXELS = 600  # each person needs this much of the image
+
+
+class OccupiedFolderError(ArgumentError, FileExistsError):
+    """A folder with other files; the message names the argument that allows to write there."""
 
 
 def generate(
@@ -150,16 +156,21 @@ def _claim(out: Path, settings: dict, overwrite: bool) -> None:
     manifest = _read_manifest(out) if out.exists() else None
     if not overwrite and out.exists() and any(out.iterdir()):
         if manifest is None:
-            raise FileExistsError(
-                f'{out} holds files that this generator did not write: give an empty or new '
-                'folder, or overwrite=True to write into it anyway'
+            raise OccupiedFolderError(
+                '{out} holds files that this generator did not write: give an empty or new folder, '
+                'or {} to write into it anyway',
+                'overwrite=True',
+                out=out,
             )
         same = {k: v for k, v in manifest.items() if k != 'complete'} == settings
         if not same:
             changed = [k for k in settings if settings[k] != manifest.get(k)]
-            raise FileExistsError(
-                f'{out} holds a data set with other settings ({", ".join(changed)} differ): give '
-                'another folder, or overwrite=True to replace it'
+            raise OccupiedFolderError(
+                '{out} holds a data set with other settings ({changed} differ): give another '
+                'folder, or {} to replace it',
+                'overwrite=True',
+                out=out,
+                changed=', '.join(changed),
             )
     out.mkdir(parents=True, exist_ok=True)
     # From here on the data set counts as unfinished.

@@ -13,6 +13,7 @@ from .records import (
     META,
     VERSION,
     Crop,
+    DamagedPackError,
     Meta,
     PackError,
     open_environment,
@@ -119,9 +120,9 @@ class PackReader:
         with self._open().begin() as transaction:
             return sum(1 for _ in keys_from(transaction, prefix))
 
-    def damaged(self, why: str) -> PackError:
+    def damaged(self, why: str) -> DamagedPackError:
         """Return the error for a damaged pack."""
-        return PackError(f'pack {self.path} is damaged ({why}): run `{self.command} --anew`')
+        return DamagedPackError(f'pack {self.path} is damaged ({why}): run `{self.command} --anew`')
 
     def _read_meta(self) -> Meta:
         import lmdb
@@ -130,9 +131,9 @@ class PackReader:
             content = self.get(META)
             meta = None if content is None else Meta.from_bytes(content)
             done = self.count(b'd:')
+        except DamagedPackError:
+            raise
         except (ValueError, lmdb.Error) as error:
-            if isinstance(error, PackError) and '--anew' in str(error):
-                raise
             raise self.damaged(str(error)) from error
         if meta is not None and meta.version != VERSION:
             raise PackError(f'pack {self.path} is of another version: run `{self.command}`')

@@ -42,6 +42,10 @@ class PackError(ValueError):
     """A pack that is missing, damaged or stale; the message says what to run."""
 
 
+class DamagedPackError(PackError):
+    """A pack that cannot be read any more and must be replaced."""
+
+
 @dataclass(frozen=True)
 class Meta:
     """How a pack was made.

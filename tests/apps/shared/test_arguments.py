@@ -3,7 +3,10 @@
 
 import pytest
 
+from mmpose_ext.apps.pack.writer import ReplacePackError
 from mmpose_ext.apps.shared.arguments import ArgumentError, command_line_message
+from mmpose_ext.apps.synthetic.writer import OccupiedFolderError
+from mmpose_ext.datasets.pack import PackError
 
 
 @pytest.mark.parametrize(
@@ -11,10 +14,23 @@ from mmpose_ext.apps.shared.arguments import ArgumentError, command_line_message
     [
         (ArgumentError('give {} and {}', 'ann_file', 'det_config'), 'give --ann and --det-config'),
         # errors of other classes, about files that are there already
-        (FileExistsError('in the way: give overwrite=True'), 'in the way: give --overwrite'),
-        (ValueError('damaged: replace it with anew=True'), 'damaged: replace it with --anew'),
+        (
+            OccupiedFolderError('{out} in the way: give {}', 'overwrite=True', out='a'),
+            'a in the way: give --overwrite',
+        ),
+        (ReplacePackError('damaged: give {}', 'anew=True'), 'damaged: give --anew'),
+        # a message of another error stays as it is, whatever it quotes
+        (ValueError('column anew=True'), 'column anew=True'),
         (ValueError('overwrite is set'), 'overwrite is set'),
     ],
 )
 def test_message(error, message):
     assert command_line_message(error) == message
+
+
+def test_classes_and_pythons_messages_are_those_of_files():
+    with pytest.raises(FileExistsError, match='^a in the way: give overwrite=True$') as caught:
+        raise OccupiedFolderError('{out} in the way: give {}', 'overwrite=True', out='a')
+    assert isinstance(caught.value, OSError)
+    with pytest.raises(PackError, match='^damaged: give anew=True$'):
+        raise ReplacePackError('damaged: give {}', 'anew=True')
