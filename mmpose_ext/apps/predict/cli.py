@@ -8,6 +8,12 @@ from dataclasses import fields
 from mmengine.config import DictAction
 
 from mmpose_ext.apps.predict import BoxSource, Drawing, predict
+from mmpose_ext.apps.predict.settings import (
+    DETECTOR_BOX_NMS,
+    DETECTOR_BOX_THR,
+    DRAWING,
+    NO_BOXES,
+)
 from mmpose_ext.apps.shared.arguments import command_line_message
 from mmpose_ext.apps.shared.failures import report_failures
 
@@ -27,24 +33,36 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     boxes.add_argument(
         '--whole-image', action='store_true', help='each image is one person, as large as the image'
     )
-    parser.add_argument('--det-category', default='person', help="the detector's class (person)")
     parser.add_argument(
-        '--box-thr', type=float, help='use boxes with a higher score (0.3; all with --detections)'
+        '--det-category',
+        default=NO_BOXES.det_category,
+        help=f"the detector's class ({NO_BOXES.det_category})",
+    )
+    parser.add_argument(
+        '--box-thr',
+        type=float,
+        help=f'use boxes with a higher score ({DETECTOR_BOX_THR}; all with --detections)',
     )
     parser.add_argument(
         '--box-nms',
         type=float,
-        help='IoU for suppressing duplicate boxes (0.3; none with --detections)',
+        help=f'IoU for suppressing duplicate boxes ({DETECTOR_BOX_NMS}; none with --detections)',
     )
     parser.add_argument('--ann', help='a COCO-format file that gives ids to the file names')
     parser.add_argument('--batch-size', type=int, default=8, help='images or people at once (8)')
     parser.add_argument('--device', help='cpu, cuda:0, ... (a GPU if there is one)')
     parser.add_argument('--no-pictures', action='store_true', help='write only results.json')
     parser.add_argument(
-        '--draw-thr', type=float, default=0.2, help='draw people with a higher score (0.2)'
+        '--draw-thr',
+        type=float,
+        default=DRAWING.draw_thr,
+        help=f'draw people with a higher score ({DRAWING.draw_thr})',
     )
     parser.add_argument(
-        '--keypoint-thr', type=float, default=0.3, help='draw keypoints with a higher score (0.3)'
+        '--keypoint-thr',
+        type=float,
+        default=DRAWING.keypoint_thr,
+        help=f'draw keypoints with a higher score ({DRAWING.keypoint_thr})',
     )
     parser.add_argument('--draw-boxes', action='store_true', help='draw the boxes too')
     parser.add_argument('--show', action='store_true', help='show each picture; Escape or q stops')

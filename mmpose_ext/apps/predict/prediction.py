@@ -28,7 +28,15 @@ from .drawing import PictureWriter, draw_people, show
 from .instance_scoring import InstanceScoring, Person
 from .person_boxes import DetectorBoxes, FileBoxes, WholeImageBoxes
 from .pose_inferencer import PoseInferencer
-from .settings import BOX_SOURCES, DRAWING, NO_BOXES, BoxSource, Drawing
+from .settings import (
+    BOX_SOURCES,
+    DETECTOR_BOX_NMS,
+    DETECTOR_BOX_THR,
+    DRAWING,
+    NO_BOXES,
+    BoxSource,
+    Drawing,
+)
 
 RESULTS_NAME = 'results.json'
 PICTURES_NAME = 'pictures'
@@ -196,7 +204,8 @@ def _boxes_of(source: BoxSource, image_ids: ImageIds, device: str | None) -> Cal
         detector = PersonDetector(
             source.det_config, source.det_checkpoint, source.det_category, device
         )
-        thr, nms = (0.3 if value is None else value for value in (source.box_thr, source.box_nms))
+        thr = DETECTOR_BOX_THR if source.box_thr is None else source.box_thr
+        nms = DETECTOR_BOX_NMS if source.box_nms is None else source.box_nms
         return DetectorBoxes(detector, thr, nms)
     return WholeImageBoxes() if source.whole_image else None
 

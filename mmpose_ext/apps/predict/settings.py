@@ -70,5 +70,7 @@ class Drawing:
     show_window: bool = False
 
 
+#: A detector's ``box_thr`` and ``box_nms`` by default.
+DETECTOR_BOX_THR, DETECTOR_BOX_NMS = 0.3, 0.3
 #: No boxes, and default drawing.
 NO_BOXES, DRAWING = BoxSource(), Drawing()
