@@ -98,7 +98,7 @@ def _unreadable(name: str | os.PathLike, error: Exception) -> CheckpointError:
         )
     return UnreadableCheckpointError(
         f'checkpoint {name} cannot be read ({first_line}). It is empty, cut short, damaged or '
-        'not a file that torch.save wrote: copy or download it anew, or use an earlier one'
+        'not a file that torch.save wrote: copy or download it again, or use an earlier one'
     )
 
 

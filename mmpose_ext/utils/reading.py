@@ -25,7 +25,7 @@ def read_json(path: str, setting: str) -> object:
     try:
         text = get_text(path)
         if not text.strip():
-            raise DataError(f'{setting} {path} is empty: write or download it anew')
+            raise DataError(f'{setting} {path} is empty: write or download it again')
         if text.startswith('\ufeff'):  # COCO's API cannot read such a file
             raise DataError(
                 f'{setting} {path} starts with a byte-order mark: save it as UTF-8 without one'
@@ -38,7 +38,7 @@ def read_json(path: str, setting: str) -> object:
     except (json.JSONDecodeError, RecursionError) as error:
         raise DataError(
             f'{setting} {path} is not valid JSON ({error}): it is cut short or another kind of '
-            'file; write or download it anew'
+            'file; write or download it again'
         ) from None
     except OSError as error:
         raise DataError(

@@ -101,9 +101,9 @@ def match_by_tags(
         size, width = int(sizes[c]), (sizes[c] - 1) * delta
         if number:
             bounds = np.sort([low[:number], high[:number]], axis=0) / clusters[:number]
-            beside = _apart(rests[rows], rest[:number] / peaks[:number])
+            lateral = _apart(rests[rows], rest[:number] / peaks[:number])
             person[rows] = _match(
-                tags[rows], scores[rows], bounds[0], bounds[1], beside, size, width, threshold
+                tags[rows], scores[rows], bounds[0], bounds[1], lateral, size, width, threshold
             )
         free = rows[person[rows] < 0]
         if size == 1:
@@ -148,19 +148,19 @@ def _match(
     scores: np.ndarray,
     low: np.ndarray,
     high: np.ndarray,
-    beside: np.ndarray,
+    lateral: np.ndarray,
     size: int,
     width: float,
     threshold: float,
 ) -> np.ndarray:
     """Match a cluster's peaks (P,) to people whose references lie in [low, high] (N,).
 
-    ``beside`` (P, N) is the squared distance perpendicular to the direction of the means.
+    ``lateral`` (P, N) is the squared distance at right angles to the direction of the means.
     """
     tags = tags[:, None]
     distance = np.maximum(np.maximum(low - tags, tags - high - width), 0)
-    if beside.ndim > 1:
-        distance = np.sqrt(np.square(distance) + beside)
+    if lateral.ndim > 1:
+        distance = np.sqrt(np.square(distance) + lateral)
     near = distance < threshold
     cost = np.round(distance / threshold) * 100 + distance * 1e-3 - scores[:, None]
     return match_rows(np.where(near, cost, np.inf), size)

@@ -159,8 +159,8 @@ def find_peaks(maps: VoteMaps, threshold: float) -> Peaks:
     row, column = high.nonzero().unbind(1)
     score = smooth[row, column]
     row = rows[row]
-    beside = place[row[:, None] + torch.tensor([-1, 1], device=rows.device)]
-    high = (smooth[beside, column[:, None]] <= score[:, None]).all(1).nonzero().squeeze(1)
+    neighbors = place[row[:, None] + torch.tensor([-1, 1], device=rows.device)]
+    high = (smooth[neighbors, column[:, None]] <= score[:, None]).all(1).nonzero().squeeze(1)
     row, column, score = row[high], column[high], score[high]  # few are left
     ticks = torch.arange(-2, 3, device=rows.device)
     near = place[row[:, None] + ticks][:, :, None] * (w - 2)

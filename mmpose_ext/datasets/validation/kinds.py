@@ -89,7 +89,7 @@ _TABLE = (
         "{count} annotation(s) with the id 0, which COCO's API takes for no match: number the "
         'annotations from 1 (testing here does)',
     ),
-    ('id-repeated', FATAL, '{count} repeated {item} id(s): {ids}. Number them anew'),
+    ('id-repeated', FATAL, '{count} repeated {item} id(s): {ids}. Renumber them'),
     (
         'image-unknown',
         FATAL,
@@ -128,9 +128,9 @@ _TABLE = (
     (
         'image-unreadable',
         ERROR,
-        '{count} image file(s) that cannot be read: {first}. Copy them anew, or convert them',
+        '{count} image file(s) that cannot be read: {first}. Copy them again, or convert them',
     ),
-    ('image-truncated', ERROR, '{count} image file(s) cut short: {first}. Copy them anew'),
+    ('image-truncated', ERROR, '{count} image file(s) cut short: {first}. Copy them again'),
     (
         'image-size',
         ERROR,

@@ -182,7 +182,7 @@ VALUE_KINDS = {
     'unlabelled person without area': (
         unlabelled_without_area, stops(r'without area.*: 14', *RUNS, 'validate')
     ),
-    'annotation id twice': (second(id=11), stops(r'repeated annotation id.*11.*anew')),
+    'annotation id twice': (second(id=11), stops(r'repeated annotation id.*11.*Renumber')),
     'image id twice': (
         repeated_image, stops(r'(repeated image|several images with the) id.* 1', *ALL, 'predict')
     ),
@@ -231,7 +231,7 @@ RAW_KINDS = {
     'UTF-16': (lambda text: text.decode().encode('utf-16'), r'not UTF-8 text: save it as UTF-8'),
     'compressed': (gzip.compress, r'not UTF-8 text.*unpack'),
     'empty': (lambda text: b'', r'is empty: write or download'),
-    'cut short': (lambda text: text[:-9], r'not valid JSON.*cut short.*anew'),
+    'cut short': (lambda text: text[:-9], r'not valid JSON.*cut short.*again'),
     'results': (
         lambda text: json.dumps(perfect_results(json.loads(text))).encode(),
         r'(holds a list.*give|no list of images|no COCO file)',

@@ -85,7 +85,7 @@ def test_category_7_with_mmposes_data_set(people, command, tmp_path):
 
 EVALUATOR_FILES = {
     'missing': (None, r'does not exist: check the path'),
-    'cut short': (lambda text: text[:-9], r'not valid JSON.*cut short.*anew'),
+    'cut short': (lambda text: text[:-9], r'not valid JSON.*cut short.*again'),
     'empty': (lambda text: b'', r'is empty: write or download'),
     'compressed': (gzip.compress, r'not UTF-8 text.*unpack'),
     'a list': (lambda text: b'[]', r'cannot be evaluated: it holds a list'),
