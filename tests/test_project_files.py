@@ -72,6 +72,19 @@ def test_versions_agree(root):
     assert {'cff-version', 'title', 'message', 'authors'} <= set(citation)
 
 
+def test_citation_lists_the_papers_of_the_model_index(root):
+    citation = yaml.safe_load((root / 'CITATION.cff').read_text())
+    links = {
+        each['title']: f'https://doi.org/{each["doi"]}' if 'doi' in each else each.get('url')
+        for each in citation['references']
+    }
+    index = yaml.safe_load((root / 'model-index.yml').read_text())
+    files = [yaml.safe_load((root / path).read_text()) for path in index['Import']]
+    papers = [each['Paper'] for file in files for each in file['Collections']]
+    assert links == {paper['Title']: paper.get('URL') for paper in papers}
+    assert all(each['authors'] for each in citation['references'])
+
+
 def test_issue_templates(root):
     for path in (root / '.github' / 'ISSUE_TEMPLATE').glob('*.yml'):
         content = yaml.safe_load(path.read_text())
