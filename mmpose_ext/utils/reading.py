@@ -2,6 +2,7 @@
 """Read a data file and check that it exists and is JSON."""
 
 import json
+from typing import Any
 
 from mmengine.fileio import exists, get_text
 
@@ -19,7 +20,7 @@ def require_file(path: str, setting: str) -> None:
         raise DataError(f'{setting} {path} does not exist: {remedy}')
 
 
-def read_json(path: str, setting: str) -> object:
+def read_json(path: str, setting: str) -> Any:
     """Return the content of a UTF-8 JSON file; raise :class:`DataError` if it is not one."""
     require_file(path, setting)
     try:

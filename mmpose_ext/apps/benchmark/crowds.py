@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, Callable, Dict
 
 import numpy as np
@@ -94,7 +95,7 @@ def disk_offset_calls(
 ) -> tuple[dict[str, Calls], Mapping]:
     """Return the calls to measure for StrongPose, and the numbers of people found."""
     size, network = ours.input_size, network_map_size(ours)
-    stride_4 = tuple(-(-side // 4) for side in size)
+    stride_4 = (-(-size[0] // 4), -(-size[1] // 4))
     points = standing_people(size, number, np.random.default_rng(number))
     settings = {k: v for k, v in ours.decoder_cfg.items() if k != 'draw_on_device'}
     codec = KEYPOINT_CODECS.build(dict(settings, map_size=network))
@@ -193,10 +194,11 @@ def cluster_tag_calls(
         ClusterTag=_each([our_grouping(rough, m) for m in maps]),
         **{THEIRS: _each([their_grouping(theirs, m) for m in maps])},
     )
-    decode, encode = {}, {}
+    decode: dict[str, Callable[[], Any]] = {}
+    encode: dict[str, Callable[[], Any]] = {}
     for name, one in (('ClusterTag', codec), (THEIRS, theirs)):
         decode[name] = _each([decode_call(one, m) for m in maps])
-        encode[name] = lambda c=one: [c.encode(persons, visible) for persons in people]
+        encode[name] = _each([partial(one.encode, persons, visible) for persons in people])
     cell = size[0] / codec.heatmap_size[0]
     located = {}
     for name, call in decode.items():

@@ -30,8 +30,7 @@ def describe_environment(device: str = 'cpu') -> dict[str, str]:
 
 def device_name(device: str) -> str:
     """Return the GPU's or the processor's name."""
-    device = torch.device(device)
-    if device.type == 'cuda':
+    if torch.device(device).type == 'cuda':
         return torch.cuda.get_device_name(device)
     info = Path('/proc/cpuinfo')
     if info.is_file():

@@ -7,6 +7,7 @@ import ast
 from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -147,13 +148,12 @@ def disk_offset_sources(ours: Contestant, variants: Sequence[str]) -> list[Sourc
     sources = []
     for cells in (network, size):
         codec = KEYPOINT_CODECS.build(dict(settings, map_size=cells))
-        source = Source(draw=lambda scene, codec=codec: _drawn(codec, scene))
+        source = Source(draw=partial(_drawn, codec))
         source.decoders[f'DiskOffset, {cells[0]}x{cells[1]}'] = codec
         sources.append(source)
     for variant in variants:
         sources[0].decoders[variant] = _varied(dict(settings, map_size=network), variant)
-    stride_4 = tuple(-(-side // 4) for side in size)
-    peer = associative_embedding(size, stride_4, sigma=2)
+    peer = associative_embedding(size, (-(-size[0] // 4), -(-size[1] // 4)), sigma=2)
     return [*sources, _peer_source(peer)]
 
 
@@ -161,6 +161,7 @@ def cluster_tag_sources(ours: Contestant, variants: Sequence[str]) -> list[Sourc
     """Return tagged heatmaps of the config's clusters and of AssociativeEmbedding."""
     settings = {k: v for k, v in ours.decoder_cfg.items() if k != 'draw_on_device'}
     codec = KEYPOINT_CODECS.build(settings)
+    assert ours.model is not None
     margin = ours.model['head'].get('loss', {}).get('margin', TAG_STEP / 2)
     step = codec.reference_step or 2 * margin
     draw = _tagged(codec, codec.clusters, codec.delta, step)

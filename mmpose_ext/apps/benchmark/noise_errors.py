@@ -107,8 +107,8 @@ class NoisyMaps:
         tag_step: float = TAG_STEP,
     ) -> None:
         self.maps = maps
-        self.errors = {}
-        self.shift = None
+        self.errors: dict[str, tuple[Tensor, ...]] = {}
+        self.shift: Tensor | None = None
         field = error_field(kind, size, seed)
         for name, value in maps.items():
             if name in ('mid_offsets', 'long_offsets'):
@@ -142,15 +142,15 @@ class NoisyMaps:
                 noisy[name] = value + rms * errors[0]
                 continue
             if self.shift is not None:
-                value = self._shifted(value, rms)
+                value = _shifted(value, rms * self.shift)
             most = None if 'tags' in self.maps else 1.0  # disks are probabilities, Gaussians not
             noisy[name] = (value * (1 + rms * errors[0]) + rms * errors[1]).clamp_(0, most)
         return noisy
 
-    def _shifted(self, value: Tensor, rms: float) -> Tensor:
-        h, w = value.shape[-2:]
-        y, x = torch.meshgrid(torch.arange(h), torch.arange(w), indexing='ij')
-        cells = torch.stack([(2 * x + 1) / w - 1, (2 * y + 1) / h - 1], -1)
-        return grid_sample(
-            value[0, :, None], cells + rms * self.shift, align_corners=False
-        ).transpose(0, 1)
+
+def _shifted(value: Tensor, shift: Tensor) -> Tensor:
+    """Move each cell of maps (1, C, h, w) by a shift (C, h, w, 2) in grid_sample's units."""
+    h, w = value.shape[-2:]
+    y, x = torch.meshgrid(torch.arange(h), torch.arange(w), indexing='ij')
+    cells = torch.stack([(2 * x + 1) / w - 1, (2 * y + 1) / h - 1], -1)
+    return grid_sample(value[0, :, None], cells + shift, align_corners=False).transpose(0, 1)

@@ -40,7 +40,8 @@ def score_people(scenes: Sequence[Scene], found: Sequence[Found]) -> Scores:
         scenes (Sequence[Scene]): The annotated people.
         found (Sequence[Found]): The people found, scene by scene.
     """
-    truth, results = [], []
+    truth: list[dict] = []
+    results: list[dict] = []
     for image, (scene, people) in enumerate(zip(scenes, found), 1):
         for points, labelled, area in zip(*scene):
             low, high = (f(points[labelled > 0], axis=0) for f in (np.min, np.max))

@@ -71,6 +71,7 @@ def drawn_elsewhere(ours: Contestant) -> Contestant:
 def simple_baseline(ours: Contestant) -> Contestant:
     """Return mmpose's deconvolution head at a quarter of the input's size on the plain backbone."""
     codec = quarter_codecs(ours.input_size)['MSRAHeatmap']
+    assert ours.model is not None
     backbone = ours.model['backbone']
     if 'Hourglass' in backbone['type']:
         stacks = backbone.get('num_stacks', 1)
@@ -162,7 +163,8 @@ def bottomup_peers(ours: Contestant) -> list[Contestant]:
 
 def associative_embedding_network(ours: Contestant) -> Contestant:
     """Return mmpose's HRNet-W32 with associative embedding in our pipeline."""
-    size = tuple(-(-side // 32) * 32 for side in ours.input_size)
+    w, h = (-(-side // 32) * 32 for side in ours.input_size)
+    size = (w, h)
     codec = associative_embedding_codec(size)
     model = without_weights(get_config(AE_CONFIG).model.to_dict())
     model['head']['decoder'] = dict(codec, heatmap_size=size)
@@ -176,6 +178,7 @@ def associative_embedding_network(ours: Contestant) -> Contestant:
 
 def without_plugins(ours: Contestant) -> Contestant:
     """Return the same network on mmpose's ResNet."""
+    assert ours.model is not None
     model = deepcopy(ours.model)
     model['backbone'].update(type='ResNet')
     model['backbone'].pop('plugins')

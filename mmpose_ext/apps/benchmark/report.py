@@ -12,6 +12,7 @@ from dataclasses import asdict, fields
 from pathlib import Path
 
 import matplotlib
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from mmpose_ext.utils.atomic_files import write_atomically
@@ -101,7 +102,7 @@ def draw_plot(path: str | os.PathLike, rows: Sequence[Row], title: str) -> None:
     write_atomically(Path(path), data.getvalue())
 
 
-def _draw_bars(axis, rows: Sequence[Row], colours: dict) -> None:
+def _draw_bars(axis: Axes, rows: Sequence[Row], colours: dict) -> None:
     """Draw one group of bars per case."""
     cases = list(dict.fromkeys(row.case for row in rows))
     names = list(dict.fromkeys(row.contestant for row in rows))
@@ -113,7 +114,7 @@ def _draw_bars(axis, rows: Sequence[Row], colours: dict) -> None:
     axis.set_xticks(range(len(cases)), cases)
 
 
-def _draw_lines(axis, rows: Sequence[Row], colours: dict) -> None:
+def _draw_lines(axis: Axes, rows: Sequence[Row], colours: dict) -> None:
     """Draw one line per contestant over the numeric cases."""
     for name in dict.fromkeys(row.contestant for row in rows):
         own = [row for row in rows if row.contestant == name]

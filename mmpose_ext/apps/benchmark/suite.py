@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Dict, List
 
+import numpy as np
 from torch import nn
 
 from mmpose_ext.utils.sequences import zip_equal
@@ -147,7 +148,7 @@ class ConfigBenchmark:
             calls[contestant.name] = timed(call, clock, synchronize)
         return calls
 
-    def _points(self, contestant: Contestant):
+    def _points(self, contestant: Contestant) -> np.ndarray:
         keypoints = contestant.metainfo['num_keypoints']
         return make_people(contestant, self.settings.batch, self.settings.people[0], keypoints)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Callable, TypeVar
 
 import torch
@@ -13,6 +13,7 @@ import torch
 from mmpose_ext.utils.sequences import zip_equal
 
 T = TypeVar('T')
+K = TypeVar('K', bound=Hashable)
 Clock = Callable[[], float]
 
 #: 'wall' is elapsed time. 'thread' is the calling thread's CPU time, which excludes other processes
@@ -21,17 +22,17 @@ CLOCKS: dict[str, Clock] = {'wall': time.perf_counter, 'thread': time.thread_tim
 
 
 def take_turns(
-    measures: Mapping[str, Callable[[], T]], runs: int, warmup: int = 1
-) -> dict[str, list[T]]:
+    measures: Mapping[K, Callable[[], T]], runs: int, warmup: int = 1
+) -> dict[K, list[T]]:
     """Measure all contestants, one after another within each run.
 
     Args:
-        measures (Mapping[str, Callable]): Functions that measure each contestant once.
+        measures (Mapping[Hashable, Callable]): Functions that measure each contestant once.
         runs (int): Number of measurements of each.
         warmup (int): Number of measurements of each beforehand, which do not count. Defaults to 1.
 
     Returns:
-        dict[str, list]: Each contestant's ``runs`` results, in order.
+        dict[Hashable, list]: Each contestant's ``runs`` results, in order.
 
     Raises:
         ValueError: If there are no runs.
@@ -41,7 +42,7 @@ def take_turns(
     for measure in measures.values():
         for _ in range(warmup):
             measure()
-    results: dict[str, list[T]] = {name: [] for name in measures}
+    results: dict[K, list[T]] = {name: [] for name in measures}
     for _ in range(runs):
         for name, measure in measures.items():
             results[name].append(measure())

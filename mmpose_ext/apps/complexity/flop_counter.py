@@ -5,12 +5,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 aten = torch.ops.aten
+
+
+__all__ = ['FlopCounterMode', 'ProductCounter']
 
 
 class ProductCounter(TorchDispatchMode):
@@ -29,7 +33,7 @@ class ProductCounter(TorchDispatchMode):
         return self._total
 
     def __torch_dispatch__(
-        self, func: object, types: Sequence, args: tuple = (), kwargs: Mapping | None = None
+        self, func: Any, types: Sequence, args: tuple = (), kwargs: Mapping | None = None
     ) -> object:
         output = func(*args, **(kwargs or {}))
         operation = func.overloadpacket

@@ -62,7 +62,7 @@ def convert_lsp(
             annotations.append(_annotation(joints[number - 1], image))
     category = dict(id=1, name='person', keypoints=list(KEYPOINT_NAMES), skeleton=[])
     content = dict(images=images, annotations=annotations, categories=[category])
-    write_atomically(out_file, json.dumps(content).encode())
+    write_atomically(Path(out_file), json.dumps(content).encode())
     return len(annotations)
 
 

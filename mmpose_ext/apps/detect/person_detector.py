@@ -11,6 +11,8 @@ import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.runner.checkpoint import _load_checkpoint_to_model
+from mmengine.structures import InstanceData
+from torch import nn
 
 from mmpose_ext.apps.shared.inferencers import PseudoCollateMixin
 from mmpose_ext.apps.shared.model_checks import default_scope, load_config, require_checkpoint_of
@@ -52,7 +54,7 @@ class PersonDetector(PseudoCollateMixin, DetInferencer):
             raise ValueError(f'the detector has no category {category!r}; it has {shown}')
         self.category_index = classes.index(category)
 
-    def _load_weights_to_model(self, model, checkpoint, cfg) -> None:
+    def _load_weights_to_model(self, model: nn.Module, checkpoint: dict, cfg: Config) -> None:
         require_checkpoint_of(model, checkpoint, cfg)
         _load_checkpoint_to_model(model, checkpoint)
         # without class names in the checkpoint, mmdet uses COCO's; the config's are better
@@ -95,7 +97,7 @@ class PersonDetector(PseudoCollateMixin, DetInferencer):
                     found[index] = self._people(sample.pred_instances)
         return found
 
-    def _people(self, instances) -> np.ndarray:
+    def _people(self, instances: InstanceData) -> np.ndarray:
         instances = instances[instances.labels == self.category_index]
         found = torch.cat((instances.bboxes, instances.scores[:, None]), dim=1)
         found = found[found[:, 4].argsort(descending=True, stable=True)]

@@ -5,6 +5,7 @@ import argparse
 import sys
 
 import cv2
+import numpy as np
 from mmengine.config import DictAction
 
 from mmpose_ext.apps.export import export_onnx
@@ -67,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _read(file: str):
+def _read(file: str) -> np.ndarray:
     image = cv2.imread(file, cv2.IMREAD_COLOR)
     if image is None:
         raise FileNotFoundError(f'{file} cannot be read as an image')

@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -167,21 +168,21 @@ def _missing_operators() -> Iterator[None]:
     It has ``threshold`` only for 0, and ``unflatten`` only from torch 2.1 on.
     """
 
-    def threshold(graph, values, limit, replacement):
+    def threshold(graph: Any, values: Any, limit: Any, replacement: Any) -> Any:
         above = graph.op('Greater', values, graph.op('CastLike', limit, values))
         return graph.op('Where', above, values, graph.op('CastLike', replacement, values))
 
     @parse_args('v', 'i', 'is')
-    def unflatten(graph, values, dim, sizes):
-        shape = graph.op('Shape', values)
+    def unflatten(graph: Any, values: Any, dim: int, sizes: list[int]) -> Any:
+        own = graph.op('Shape', values)
 
-        def part(start, end):
+        def part(start: int, end: int) -> Any:
             bounds = (graph.op('Constant', value_t=torch.tensor([at])) for at in (start, end))
-            return graph.op('Slice', shape, *bounds)
+            return graph.op('Slice', own, *bounds)
 
         inner = graph.op('Constant', value_t=torch.tensor(sizes))
-        sizes = graph.op('Concat', part(0, dim), inner, part(dim + 1, 2**31), axis_i=0)
-        return graph.op('Reshape', values, sizes)
+        shape = graph.op('Concat', part(0, dim), inner, part(dim + 1, 2**31), axis_i=0)
+        return graph.op('Reshape', values, shape)
 
     forms = {'aten::threshold': threshold}
     if not hasattr(symbolic_opset13, 'unflatten'):

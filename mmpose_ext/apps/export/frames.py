@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 import json
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
 
-def read_metadata(session) -> dict:
+def read_metadata(session: Any) -> dict:
     """Return an exported file's metadata, from its onnxruntime.InferenceSession."""
     return json.loads(session.get_modelmeta().custom_metadata_map['mmpose_ext'])
 
@@ -70,11 +71,13 @@ def image_frame(width: int, height: int, metadata: dict) -> Frame:
     return Frame(_matrix(centre, extent, size, False), size, centre, extent)
 
 
-def _matrix(centre: np.ndarray, extent: np.ndarray, size, use_udp: bool | None) -> np.ndarray:
+def _matrix(
+    centre: np.ndarray, extent: np.ndarray, size: Sequence[float], use_udp: bool | None
+) -> np.ndarray:
     """Return the matrix from the image to an input of size [w, h]; UDP measures pixel to pixel."""
-    size = np.asarray(size, np.float64)
+    sides = np.asarray(size, np.float64)
     if use_udp:
-        scale, middle = (size - 1) / extent, (size - 1) / 2
+        scale, middle = (sides - 1) / extent, (sides - 1) / 2
     else:
-        scale, middle = np.full(2, size[0] / extent[0]), size / 2
+        scale, middle = np.full(2, sides[0] / extent[0]), sides / 2
     return np.column_stack([np.diag(scale), middle - scale * centre]).astype(np.float32)

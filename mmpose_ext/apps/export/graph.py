@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from mmpose.codecs import MSRAHeatmap, UDPHeatmap
 from mmpose.models.heads import HeatmapHead
@@ -95,7 +97,7 @@ def require_decodable(codec: object) -> None:
     )
 
 
-def decode_maps(codec: object, maps: Maps) -> tuple[Tensor, Tensor]:
+def decode_maps(codec: Any, maps: Maps) -> tuple[Tensor, Tensor]:
     """Decode top-down maps to keypoints (B, K, 2) in input pixels and scores (B, K)."""
     if isinstance(codec, (MSRAHeatmap, UDPHeatmap)):
         return decode_heatmaps(codec, maps['heatmaps'])

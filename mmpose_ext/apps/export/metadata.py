@@ -87,7 +87,9 @@ def _input_values(model: nn.Module, input_kind: str) -> dict:
     swapped = bool(preprocessor._channel_conversion)
     if input_kind != 'normalized':
         return dict(layout='BHWC', channels='BGR', values='0 to 255', dtype=input_kind)
-    described = dict(layout='BCHW', channels='RGB' if swapped else 'BGR', dtype='float32')
+    described: dict[str, object] = dict(
+        layout='BCHW', channels='RGB' if swapped else 'BGR', dtype='float32'
+    )
     described['values'] = '(value - mean) / std'
     normalizes = preprocessor._enable_normalize
     described['mean'] = preprocessor.mean.flatten().tolist() if normalizes else [0.0] * 3
@@ -97,7 +99,7 @@ def _input_values(model: nn.Module, input_kind: str) -> dict:
 
 def _crop(pipeline: Sequence) -> dict:
     """Describe how the test pipeline maps a person or an image to the input's size."""
-    found = {}
+    found: dict[str, object] = {}
     for transform in pipeline:
         name = type(transform).__name__
         if name == 'GetBBoxCenterScale':

@@ -6,6 +6,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -82,7 +83,7 @@ def random_images(size: Sequence[int], images: Sequence[np.ndarray] = ()) -> lis
 
 
 def verify(
-    session: object, graph: ExportGraph, batches: Sequence[Sequence[np.ndarray]], tolerance: float
+    session: Any, graph: ExportGraph, batches: Sequence[Sequence[np.ndarray]], tolerance: float
 ) -> Verification:
     """Run a graph in onnxruntime and compare it with the model in PyTorch.
 
@@ -95,7 +96,7 @@ def verify(
     than half the tolerance (two equal maxima, a flat or empty map).
 
     Args:
-        session: An onnxruntime.InferenceSession of the exported graph.
+        session (InferenceSession): onnxruntime's session of the exported graph.
         graph (ExportGraph): The traced module.
         batches (Sequence[Sequence[np.ndarray]]): Batches (B, h, w, 3) uint8 for each size.
         tolerance (float): Largest distance allowed, in input pixels.
@@ -116,7 +117,9 @@ def verify(
         else:
             given = {name: torch.from_numpy(v) for name, v in zip_equal(maps, outputs)}
             found = _decoded(codec, given)
-            result.map_difference = max(result.map_difference, relative_difference(given, maps))
+            result.map_difference = max(
+                result.map_difference or 0.0, relative_difference(given, maps)
+            )
         decided = _decided(codec, maps, exact, tolerance)
         distance = np.linalg.norm(found - expected, axis=-1)[decided]
         result.compared += int(decided.sum())
@@ -171,7 +174,7 @@ def instances_of(model: nn.Module, images: np.ndarray) -> list:
         return model.head.predict(feats, data['data_samples'], test_cfg={})
 
 
-def codec_of_size(codec: object, size: tuple[int, int]) -> object:
+def codec_of_size(codec: Any, size: tuple[int, int]) -> Any:
     """Return a top-down codec for inputs of another size [w, h], with maps of the same stride."""
     if tuple(codec.input_size) == tuple(size):
         return codec
@@ -189,7 +192,7 @@ def codec_of_size(codec: object, size: tuple[int, int]) -> object:
     return other
 
 
-def _decoded(codec: object, maps: Maps) -> np.ndarray:
+def _decoded(codec: Any, maps: Maps) -> np.ndarray:
     """Decode top-down maps to keypoints (B, K, 2) with the codec, as a head does."""
     if hasattr(codec, 'locate'):
         return np.concatenate(codec.batch_decode(maps)[0])

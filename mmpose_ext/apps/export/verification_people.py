@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -33,7 +34,7 @@ REGROUPED = 1.0
 
 
 def verify_people(
-    session: object,
+    session: Any,
     graph: ExportGraph,
     batches: Sequence[Sequence[np.ndarray]],
     tolerance: float,
@@ -66,7 +67,7 @@ def verify_people(
         maps, exact = maps_of(graph, inputs), maps_of(precise, inputs)
         given = {name: torch.from_numpy(v) for name, v in zip_equal(maps, outputs)}
         difference = relative_difference(given, maps)
-        result.map_difference = max(result.map_difference, difference)
+        result.map_difference = max(result.map_difference or 0.0, difference)
         rounded = difference <= max(ROUNDING, OWN_ROUNDINGS * relative_difference(maps, exact))
         result.empty_passes &= rounded
         found = [people[0] for people in decode(outputs, metadata, (w, h))]
@@ -99,7 +100,7 @@ def _moved(
     return moved
 
 
-def decoded_by_codec(codec: object, maps: dict, size: tuple[int, int]) -> list[np.ndarray]:
+def decoded_by_codec(codec: Any, maps: dict, size: tuple[int, int]) -> list[np.ndarray]:
     """Decode maps with the codec to the people (N, K, 2) of each image, in input pixels."""
     people = codec.batch_decode(maps)[0]
     if type(codec).__name__ == 'DiskOffset':  # it decodes in the frame of its own input size

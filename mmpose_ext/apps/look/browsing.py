@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -227,11 +228,12 @@ def predict_maps(
 
 
 @contextmanager
-def _recorded(head: nn.Module):
+def _recorded(head: nn.Module) -> Iterator[list]:
     """Record the maps that a head passes to its ``decode``."""
-    decode, found = head.decode, []
+    decode: Callable = head.decode
+    found: list = []
 
-    def record(batch_outputs, *args, **kwargs):
+    def record(batch_outputs: Any, *args: Any, **kwargs: Any) -> Any:
         found.append(batch_outputs)
         return decode(batch_outputs, *args, **kwargs)
 

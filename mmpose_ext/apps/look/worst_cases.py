@@ -98,7 +98,7 @@ def write_worst_cases(
     except ValueError as error:
         raise DataError(f'results {results_file}, annotation file {ann_file}: {error}') from None
     people = sorted((c for c in cases if c.truth), key=_badness)
-    wrong = sorted((c for c in cases if not c.truth), key=lambda case: -case.score)
+    wrong = sorted((c for c in cases if not c.truth), key=lambda case: -(case.score or 0.0))
     folder = Path(out_dir)
     names = {image['id']: image['file_name'] for image in truth['images']}
     pictures, tiles, failures = {}, [], []
@@ -157,7 +157,14 @@ def draw_case(image: np.ndarray, case: Case, others: Sequence[Case], skeleton: S
     return Tile(caption, np.hstack([halves[0], gap, halves[1]]))
 
 
-def _draw(canvas, person: dict | None, side: str, skeleton: Skeleton, corner, width: int) -> None:
+def _draw(
+    canvas: Canvas,
+    person: dict | None,
+    side: str,
+    skeleton: Skeleton,
+    corner: np.ndarray,
+    width: int,
+) -> None:
     if person is None:
         return
     keypoints = np.reshape(person['keypoints'], (-1, 3)).astype(float)
@@ -187,8 +194,9 @@ def _window(image: np.ndarray, case: Case) -> tuple[int, int, int, int]:
 
 def _badness(case: Case) -> tuple:
     """Sort by OKS, lowest first, then missed people by labelled keypoints and size."""
-    labelled = sum(visible > 0 for visible in case.truth['keypoints'][2::3])
-    return case.oks, -labelled, -case.truth.get('area', 0)
+    truth = case.truth or {}
+    labelled = sum(visible > 0 for visible in truth['keypoints'][2::3])
+    return case.oks, -labelled, -truth.get('area', 0)
 
 
 def _write_table(

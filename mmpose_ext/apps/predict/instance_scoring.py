@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,6 +13,7 @@ from mmengine.config import Config
 from mmpose.evaluation.functional import oks_nms, soft_oks_nms
 from mmpose.evaluation.metrics import CocoMetric
 from mmpose.structures import PoseDataSample
+from torch import Tensor
 
 from mmpose_ext.utils.sequences import zip_equal
 
@@ -85,7 +87,7 @@ class InstanceScoring:
     def _people(self, sample: PoseDataSample) -> list[Person]:
         found = sample.pred_instances
         keypoints, scores = _array(found.keypoints), _array(found.keypoint_scores)
-        given = sample.gt_instances if 'gt_instances' in sample else {}
+        given: Any = sample.gt_instances if 'gt_instances' in sample else {}
         if 'bbox_scores' in found:
             box_scores = _array(found.bbox_scores)
         elif 'bbox_scores' in given and len(given.bbox_scores) == len(keypoints):
@@ -120,6 +122,6 @@ def _is_coco_metric(kind: object) -> bool:
     return str(kind).split('.')[-1] in ('CocoMetric', 'CheckedCocoMetric')
 
 
-def _array(values) -> np.ndarray:
+def _array(values: Tensor | np.ndarray) -> np.ndarray:
     """Convert a tensor or array to an array on the CPU."""
     return values.detach().cpu().numpy() if isinstance(values, torch.Tensor) else np.asarray(values)

@@ -5,12 +5,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.dataset import Compose
 from mmpose.structures import PoseDataSample
+from torch import nn
 
 from mmpose_ext.apps.shared.inferencers import PseudoCollateMixin
 from mmpose_ext.apps.shared.model_checks import default_scope, load_config, require_checkpoint_of
@@ -55,7 +57,7 @@ class PoseInferencer(PseudoCollateMixin, Pose2DInferencer):
         with default_scope('mmpose'), safely_loading():
             super().__init__(cfg, os.fspath(checkpoint), device)
 
-    def _init_detector(self, **kwargs) -> None:
+    def _init_detector(self, **kwargs: Any) -> None:
         self.detector = None  # predict() gets the boxes
 
     def _init_pipeline(self, cfg: Config) -> Callable:
@@ -67,7 +69,7 @@ class PoseInferencer(PseudoCollateMixin, Pose2DInferencer):
         cfg.visualizer.pop('vis_backends', None)
         return super()._init_visualizer(cfg)
 
-    def _load_weights_to_model(self, model, checkpoint, cfg) -> None:
+    def _load_weights_to_model(self, model: nn.Module, checkpoint: dict, cfg: Config) -> None:
         require_checkpoint_of(model, checkpoint, cfg)
         super()._load_weights_to_model(model, checkpoint, cfg)
         if model.dataset_meta is None:
@@ -139,7 +141,7 @@ class PoseInferencer(PseudoCollateMixin, Pose2DInferencer):
         return samples
 
 
-def _test_dataset(cfg: Config) -> dict:
+def _test_dataset(cfg: Config) -> Config:
     """Return the test data set's config, or the first of several."""
     dataset = cfg.test_dataloader.dataset
     while not dataset.get('pipeline'):

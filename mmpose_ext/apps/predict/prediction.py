@@ -179,7 +179,7 @@ def _run(
         frames.close()
 
 
-def coco_result(image_id: int | str, person: Person, category_id: int = 1) -> dict:
+def coco_result(image_id: int | str | None, person: Person, category_id: int = 1) -> dict:
     """Return one entry of a COCO-format keypoint results file."""
     result = dict(
         image_id=image_id,
@@ -198,7 +198,7 @@ def _boxes_of(source: BoxSource, image_ids: ImageIds, device: str | None) -> Cal
     if source.detections is not None:
         thr = -1.0 if source.box_thr is None else source.box_thr
         return FileBoxes(source.detections, image_ids, thr, source.box_nms)
-    if source.det_config is not None:
+    if source.det_config is not None and source.det_checkpoint is not None:
         from mmpose_ext.apps.detect.person_detector import PersonDetector  # imports mmdet
 
         detector = PersonDetector(

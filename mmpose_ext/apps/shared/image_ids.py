@@ -59,7 +59,7 @@ class ImageIds:
 
     def _lookup(self, source: Source) -> int | None:
         """Return the id of the longest end of the path that is in the table."""
-        if source.kind != 'image':
+        if self.table is None or source.kind != 'image':
             return None
         parts = PurePath(source.path).parts
         for start in range(len(parts)):

@@ -17,4 +17,6 @@ class PseudoCollateMixin:
     """
 
     def _init_collate(self, cfg: Config) -> Callable:
-        return super()._init_collate(cfg) if 'collate_fn' in cfg.test_dataloader else pseudo_collate
+        if 'collate_fn' in cfg.test_dataloader:
+            return super()._init_collate(cfg)  # type: ignore[misc]  # mmengine's
+        return pseudo_collate

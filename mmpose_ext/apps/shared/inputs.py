@@ -6,7 +6,7 @@ from __future__ import annotations
 import mimetypes
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -132,9 +132,9 @@ def count_frames(sources: Iterable[Source], max_frames: int | None = None) -> in
             capture = cv2.VideoCapture(source.path)
             frames = max(int(capture.get(cv2.CAP_PROP_FRAME_COUNT)), 0)
             capture.release()
-        elif source.kind == 'webcam' and max_frames is None:
-            return None
         elif source.kind == 'webcam':
+            if max_frames is None:
+                return None
             frames = max_frames
         total += frames if max_frames is None else min(frames, max_frames)
     return total
@@ -142,7 +142,7 @@ def count_frames(sources: Iterable[Source], max_frames: int | None = None) -> in
 
 def read_frames(
     sources: Iterable[Source], failures: list[Failure], max_frames: int | None = None
-) -> Iterator[Frame]:
+) -> Generator[Frame, None, None]:
     """Yield the frames of all sources in order.
 
     If a source cannot be read, or ends earlier than its header says, the function appends it to

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from typing import Tuple
+
 import cv2
 import numpy as np
 
@@ -10,9 +12,13 @@ from .canvas import Canvas
 from .clothing import colour, skin_colour
 
 OBJECT_LABEL = -1
+# kind, (P, 2) points or ends, radius, colour
+Thing = Tuple[str, np.ndarray, float, np.ndarray]
 
 
-def _ramp(size: tuple[int, int], first, second, direction: float) -> np.ndarray:
+def _ramp(
+    size: tuple[int, int], first: np.ndarray, second: np.ndarray, direction: float
+) -> np.ndarray:
     """Return a gradient between two colours, (h, w, 3) float32."""
     width, height = size
     x = np.linspace(-0.5, 0.5, width, dtype=np.float32)[None] * np.float32(np.cos(direction))
@@ -20,7 +26,9 @@ def _ramp(size: tuple[int, int], first, second, direction: float) -> np.ndarray:
     return first + np.clip(x + y + 0.5, 0, 1)[..., None] * (second - first)
 
 
-def _cloud(rng: np.random.Generator, size: tuple[int, int], cells: int, channels: int = 1):
+def _cloud(
+    rng: np.random.Generator, size: tuple[int, int], cells: int, channels: int = 1
+) -> np.ndarray:
     """Return smooth noise, about N(0, 1), with about ``cells`` bumps: (h, w, channels) float32."""
     width, height = size
     rows = max(2, round(cells * height / width))
@@ -113,7 +121,7 @@ def _decoy(rng: np.random.Generator, canvas: Canvas, unit: int) -> None:
         canvas.ellipse(start, (unit * rng.uniform(0.02, 0.05),) * 2, 0, tint * 0.8, None, 0.4)
 
 
-def sample_object(rng: np.random.Generator, size: tuple[int, int]):
+def sample_object(rng: np.random.Generator, size: tuple[int, int]) -> Thing:
     """Sample an object in front of people: (kind, (P, 2) points or ends, radius, colour)."""
     width, height = size
     unit = min(width, height)
@@ -134,7 +142,7 @@ def sample_object(rng: np.random.Generator, size: tuple[int, int]):
     return kind, corners, unit * 0.02, tint
 
 
-def draw_object(canvas: Canvas, thing, label: int | None = OBJECT_LABEL) -> None:
+def draw_object(canvas: Canvas, thing: Thing, label: int | None = OBJECT_LABEL) -> None:
     """Paint an object from :func:`sample_object`."""
     kind, points, radius, tint = thing
     if kind in ('post', 'rail'):

@@ -3,15 +3,18 @@
 
 from __future__ import annotations
 
-from typing import Callable
+from typing import Callable, Sequence, Union
 
 import cv2
 import numpy as np
 
 SHIFT = 4  # fractional bits of the coordinates given to OpenCV
 
-# (along, across) of a shape's pixels -> (h, w, 3) colours, or one colour (3,).
-Paint = Callable[[np.ndarray, np.ndarray], np.ndarray]
+# (along, across) of a shape's pixels -> (h, w, 3) colours
+PaintFunction = Callable[[np.ndarray, np.ndarray], np.ndarray]
+# a function, or one colour (3,)
+Paint = Union[np.ndarray, PaintFunction]
+Point = Union[np.ndarray, Sequence[float]]
 
 
 class Canvas:
@@ -23,7 +26,7 @@ class Canvas:
         light: (2,) direction of the light source, in the image's x and y.
     """
 
-    def __init__(self, image: np.ndarray, light=(-0.5, -0.6)) -> None:
+    def __init__(self, image: np.ndarray, light: Point = (-0.5, -0.6)) -> None:
         self.image = image.astype(np.float32, copy=False)
         self.labels = np.zeros(image.shape[:2], np.int32)
         self.light = np.asarray(light, np.float32)
@@ -39,14 +42,28 @@ class Canvas:
         x0, y0, x1, y1 = max(x0, 0), max(y0, 0), min(x1, width), min(y1, height)
         return (slice(y0, y1), slice(x0, x1)) if x0 < x1 and y0 < y1 else None
 
-    def blend(self, window, alpha: np.ndarray, colour, label: int | None) -> None:
+    def blend(
+        self,
+        window: tuple[slice, slice],
+        alpha: np.ndarray,
+        colour: np.ndarray,
+        label: int | None,
+    ) -> None:
         """Paint colours over a window with alpha (h, w), 0 to 1; label None keeps the labels."""
         region = self.image[window]
         region += alpha[..., None] * (colour - region)
         if label is not None:
             self.labels[window][alpha > 0.5] = label
 
-    def capsule(self, start, end, radii, paint, label: int | None, shading: float = 0.38) -> None:
+    def capsule(
+        self,
+        start: Point,
+        end: Point,
+        radii: Point,
+        paint: Paint,
+        label: int | None,
+        shading: float = 0.38,
+    ) -> None:
         """Paint a rounded cone from start to end (x, y), with its radius at each end in pixels.
 
         ``paint`` is a colour, or a function of (along, across): along runs from 0 at start to 1 at
@@ -70,14 +87,21 @@ class Canvas:
             shade = 1.04 - shading * (distance / radius) ** 2 + 0.16 * lit
         else:
             shade = np.ones_like(alpha)
-        colour = paint
         if callable(paint):
             across = (dy * axis[0] - dx * axis[1]) / (np.sqrt(length) * radius)
             colour = paint(along, across)
+        else:
+            colour = paint
         self.blend(window, alpha, np.clip(shade[..., None] * colour, 0, 255), label)
 
     def ellipse(
-        self, centre, axes, angle: float, paint, label: int | None, shading: float = 0.3
+        self,
+        centre: Point,
+        axes: Point,
+        angle: float,
+        paint: Paint,
+        label: int | None,
+        shading: float = 0.3,
     ) -> None:
         """Paint a filled ellipse with half-axes in pixels and the first axis's angle in radians.
 
@@ -102,9 +126,9 @@ class Canvas:
     def polygons(
         self,
         shapes: list[np.ndarray],
-        paint,
+        paint: Paint,
         label: int | None,
-        frame=None,
+        frame: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None,
         shading: float = 0.45,
         soft: float = 0.0,
     ) -> None:
@@ -123,13 +147,15 @@ class Canvas:
             fixed = np.round((shape - origin) * (1 << SHIFT)).astype(np.int32)
             cv2.fillConvexPoly(mask, fixed, 255, cv2.LINE_AA, SHIFT)
         alpha = mask.astype(np.float32) / 255
-        colour = paint
         if callable(paint):
+            assert frame is not None
             start, u_axis, v_axis = frame
             dx, dy = self._x[:, window[1]] - start[0], self._y[window[0]] - start[1]
             u = (dx * u_axis[0] + dy * u_axis[1]) / (u_axis @ u_axis)
             v = (dx * v_axis[0] + dy * v_axis[1]) / (v_axis @ v_axis)
             colour = paint(u, v)
+        else:
+            colour = paint
         if soft >= 1:
             size = 2 * int(soft) + 1
             inside = cv2.blur(alpha, (size, size), borderType=cv2.BORDER_REPLICATE)

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .canvas import PaintFunction
+
 # Skin tones from light to dark, RGB.
 _SKINS = np.array(
     [
@@ -68,7 +70,11 @@ class Look:
     backpack_colour: np.ndarray
 
 
-def colour(rng: np.random.Generator, saturation=(0.15, 0.85), value=(0.3, 1.0)) -> np.ndarray:
+def colour(
+    rng: np.random.Generator,
+    saturation: tuple[float, float] = (0.15, 0.85),
+    value: tuple[float, float] = (0.3, 1.0),
+) -> np.ndarray:
     """Return a random colour of any hue, (3,) float32."""
     hue, sat, val = rng.random(), rng.uniform(*saturation), rng.uniform(*value)
     return np.array(colorsys.hsv_to_rgb(hue, sat, val)[::-1], np.float32) * 255
@@ -82,7 +88,12 @@ def skin_colour(rng: np.random.Generator) -> np.ndarray:
     return np.clip(tone * rng.uniform(0.94, 1.04), 0, 255)[::-1].astype(np.float32)
 
 
-def _unlike(rng: np.random.Generator, others: list[np.ndarray], least: float, **limits):
+def _unlike(
+    rng: np.random.Generator,
+    others: list[np.ndarray],
+    least: float,
+    **limits: tuple[float, float],
+) -> np.ndarray:
     """Return a colour at a distance of at least ``least`` from others, if one is found."""
     best, best_gap = None, -1.0
     for _ in range(8):
@@ -142,7 +153,7 @@ def sample_look(rng: np.random.Generator) -> Look:
     )
 
 
-def pattern(look: Look):
+def pattern(look: Look) -> PaintFunction:
     """Return the shirt's paint in the trunk's frame.
 
     u runs across (left is positive) and v upwards, both in standing heights.
@@ -150,7 +161,7 @@ def pattern(look: Look):
     first, second = look.shirt, look.shirt_second
     wave = np.float32(2 * np.pi * 20 / look.pattern_scale)
 
-    def paint(u, v):
+    def paint(u: np.ndarray, v: np.ndarray) -> np.ndarray:
         if look.shirt_pattern == 'hstripes':
             mix = np.sin(v * wave) + 0 * u
         elif look.shirt_pattern == 'vstripes':

@@ -1,13 +1,23 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """Paint the head in any direction: skull, hair, ears, face and hat."""
 
+from __future__ import annotations
+
+from typing import Callable
+
 import cv2
 import numpy as np
 
 from .canvas import Canvas
+from .clothing import Look
+from .person import Person
+
+# (x, y, z) in radii of the head, in its own axes -> the place in the image, and the depth
+Spot = Callable[[float, float, float], np.ndarray]
+Near = Callable[[float, float, float], float]
 
 
-def paint_head(canvas: Canvas, person, label: int, hair_label: int) -> None:
+def paint_head(canvas: Canvas, person: Person, label: int, hair_label: int) -> None:
     """Paint a person's head.
 
     The hairline is a plane through the head: pixels of the visible half-sphere behind or above it
@@ -17,10 +27,10 @@ def paint_head(canvas: Canvas, person, label: int, hair_label: int) -> None:
     radius = person.body.head * person.scale
     centre = person.project(person.figure.points['head'])
 
-    def spot(x, y, z):
+    def spot(x: float, y: float, z: float) -> np.ndarray:
         return centre + (rotation @ np.array((x, y, z)))[:2] * (radius, -radius)
 
-    def near(x, y, z):
+    def near(x: float, y: float, z: float) -> float:
         return (rotation @ np.array((x, y, z)))[2]
 
     _ears(canvas, look, spot, near, radius, label)
@@ -30,18 +40,18 @@ def paint_head(canvas: Canvas, person, label: int, hair_label: int) -> None:
     _hat(canvas, look, spot, rotation, radius, label)
 
 
-def paint_hanging_hair(canvas: Canvas, person, label: int) -> None:
+def paint_hanging_hair(canvas: Canvas, person: Person, label: int) -> None:
     """Paint long hair that hangs behind the head; seen from the front, it is behind the trunk."""
     rotation, radius = person.figure.head, person.body.head * person.scale
     centre = person.project(person.figure.points['head'])
-    ends = [
+    top, tip = (
         centre + (rotation @ end)[:2] * (radius, -radius)
         for end in ((0, 0.15, -0.28), (0, -1.5, -0.45))
-    ]
-    canvas.capsule(*ends, (radius * 0.97, radius * 0.74), person.look.hair * 0.92, label)
+    )
+    canvas.capsule(top, tip, (radius * 0.97, radius * 0.74), person.look.hair * 0.92, label)
 
 
-def _ears(canvas, look, spot, near, radius, label) -> None:
+def _ears(canvas: Canvas, look: Look, spot: Spot, near: Near, radius: float, label: int) -> None:
     for sign in (1, -1):
         if near(sign, 0, -0.1) < 0.5:
             canvas.ellipse(
@@ -53,11 +63,18 @@ def _ears(canvas, look, spot, near, radius, label) -> None:
             )
 
 
-def _skull(canvas, look, rotation, centre, radius, label) -> None:
+def _skull(
+    canvas: Canvas,
+    look: Look,
+    rotation: np.ndarray,
+    centre: np.ndarray,
+    radius: float,
+    label: int,
+) -> None:
     inverse = rotation.T.astype(np.float32)
     bald = look.hair_style == 'bald'
 
-    def paint(u, v):
+    def paint(u: np.ndarray, v: np.ndarray) -> np.ndarray:
         # The visible half-sphere's points in the head's own axes.
         w = np.sqrt(np.clip(1 - u * u - v * v, 0, None))
         y = inverse[1, 0] * u - inverse[1, 1] * v + inverse[1, 2] * w
@@ -94,7 +111,7 @@ def _skull(canvas, look, rotation, centre, radius, label) -> None:
             canvas.ellipse(ear, (radius * 0.2, radius * 0.27), angle, look.skin * 0.85, label, 0.5)
 
 
-def _face(canvas, look, spot, near, radius, label) -> None:
+def _face(canvas: Canvas, look: Look, spot: Spot, near: Near, radius: float, label: int) -> None:
     dark = np.array((30, 25, 25), np.float32)
     for sign in (1, -1):
         if near(0.36 * sign, 0.14, 0.86) < 0.12:
@@ -104,8 +121,8 @@ def _face(canvas, look, spot, near, radius, label) -> None:
         canvas.ellipse(
             spot(0.36 * sign, 0.13, 0.9), (radius * 0.11, radius * 0.13), 0, dark, label, 0
         )
-        brow = [spot(0.36 * sign + d, 0.4, 0.84) for d in (-0.16, 0.16)]
-        canvas.capsule(*brow, (radius * 0.05,) * 2, look.hair * 0.7, label, 0)
+        inner, outer = (spot(0.36 * sign + d, 0.4, 0.84) for d in (-0.16, 0.16))
+        canvas.capsule(inner, outer, (radius * 0.05,) * 2, look.hair * 0.7, label, 0)
         if look.glasses:
             _rim(canvas, eye, radius * 0.27, dark, label)
     if near(0, -0.12, 0.98) > -0.15:
@@ -128,14 +145,22 @@ def _face(canvas, look, spot, near, radius, label) -> None:
         )
 
 
-def _rim(canvas, centre, radius, colour, label) -> None:
+def _rim(canvas: Canvas, centre: np.ndarray, radius: float, colour: np.ndarray, label: int) -> None:
     turn = np.linspace(0, 2 * np.pi, 9)
     rim = centre + np.stack((np.cos(turn), np.sin(turn)), -1) * radius
     for start, end in zip(rim[:-1], rim[1:]):
         canvas.capsule(start, end, (max(0.5, radius * 0.12),) * 2, colour, label, 0)
 
 
-def _hair_on_top(canvas, look, spot, near, radius, label, hair_label) -> None:
+def _hair_on_top(
+    canvas: Canvas,
+    look: Look,
+    spot: Spot,
+    near: Near,
+    radius: float,
+    label: int,
+    hair_label: int,
+) -> None:
     if look.hair_style == 'tail' and near(0, 0, -1) > -0.6:
         canvas.capsule(
             spot(0, 0.5, -1.0),
@@ -150,7 +175,9 @@ def _hair_on_top(canvas, look, spot, near, radius, label, hair_label) -> None:
         )
 
 
-def _hat(canvas: Canvas, look, spot, rotation, radius, label) -> None:
+def _hat(
+    canvas: Canvas, look: Look, spot: Spot, rotation: np.ndarray, radius: float, label: int
+) -> None:
     if look.hat == 'none' or rotation[2, 1] < -0.75:
         return
     crown = [

@@ -1,14 +1,18 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """Draw arms, legs and feet: tubes covered by a sleeve or trousers up to a point, then skin."""
 
+from __future__ import annotations
+
 import numpy as np
 
-from .canvas import Canvas
+from .canvas import Canvas, Paint, Point
 from .clothing import pattern
 from .person import FOOT, FOREARM, SHANK, THIGH, UPPER_ARM, Person
 
 
-def _limb(canvas, person: Person, start: str, end: str, radii, paint, part: int) -> None:
+def _limb(
+    canvas: Canvas, person: Person, start: str, end: str, radii: Point, paint: Paint, part: int
+) -> None:
     """Draw a tapered tube between two landmarks; radii are in standing heights."""
     points = person.figure.points
     canvas.capsule(
@@ -20,14 +24,14 @@ def _limb(canvas, person: Person, start: str, end: str, radii, paint, part: int)
     )
 
 
-def _cut(length: float, covered, bare):
+def _cut(length: float, covered: np.ndarray, bare: np.ndarray) -> Paint:
     """Return a paint: ``covered`` up to ``length`` (0 to 1) along the limb, then ``bare``."""
     if length >= 1:
         return covered
     if length <= 0:
         return bare
 
-    def paint(along, across):
+    def paint(along: np.ndarray, across: np.ndarray) -> np.ndarray:
         mix = np.clip((along - length) * 30, 0, 1)[..., None]
         return covered + mix * (bare - covered)
 
@@ -38,15 +42,15 @@ def draw_upper_arm(canvas: Canvas, person: Person, side: str) -> None:
     """Draw the upper arm of one side, with its sleeve."""
     look, girth = person.look, person.body.girth
     sleeve = look.shirt_second if look.shirt_pattern == 'block' else look.shirt
-    paint = _cut(look.sleeve, sleeve, look.skin)
-    if look.shirt_pattern == 'hstripes' and look.sleeve > 0.1:
-        stripes = pattern(look)
+    stripes = pattern(look)
 
-        def paint(along, across):
-            cloth = stripes(0 * across, along * person.body.upper_arm)
-            mix = np.clip((along - look.sleeve) * 30, 0, 1)[..., None]
-            return cloth + mix * (look.skin - cloth)
+    def striped(along: np.ndarray, across: np.ndarray) -> np.ndarray:
+        cloth = stripes(0 * across, along * person.body.upper_arm)
+        mix = np.clip((along - look.sleeve) * 30, 0, 1)[..., None]
+        return cloth + mix * (look.skin - cloth)
 
+    has_stripes = look.shirt_pattern == 'hstripes' and look.sleeve > 0.1
+    paint = striped if has_stripes else _cut(look.sleeve, sleeve, look.skin)
     _limb(
         canvas,
         person,

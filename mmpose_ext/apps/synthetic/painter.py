@@ -1,6 +1,10 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """Draw a person part by part, from the farthest part to the nearest."""
 
+from __future__ import annotations
+
+from typing import Callable
+
 from .canvas import Canvas
 from .head import paint_hanging_hair, paint_head
 from .limbs import draw_foot, draw_forearm, draw_shank, draw_thigh, draw_upper_arm
@@ -13,7 +17,7 @@ def draw_person(canvas: Canvas, person: Person) -> None:
     """Paint a person over the canvas."""
     points, z = person.figure.points, {n: p[2] for n, p in person.figure.points.items()}
     trunk = (z['pelvis'] + z['chest']) / 2
-    jobs = [(trunk, draw_trunk, ())]
+    jobs: list[tuple[float, Callable[..., None], tuple]] = [(trunk, draw_trunk, ())]
     # The neck is behind the collar; the head is in front of it unless the body bends away.
     jobs.append((min(trunk, z['neck']) - 0.02, draw_neck, ()))
     jobs.append((z['head'] + 0.03, draw_head, ()))

@@ -1,6 +1,10 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """Sample random poses from families of leg, arm and trunk postures, within joint limits."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+
 import numpy as np
 
 from .skeleton import Arm, Leg, Pose, Proportions
@@ -44,12 +48,14 @@ LEG_LIMITS = np.array([(-35, 125), (0, 60), (-25, 45), (0, 145)], float)
 HEADINGS = ((0.80, 0, 18), (0.10, 180, 15), (0.05, 90, 15), (0.05, -90, 15))
 
 
-def _choose(rng: np.random.Generator, weights) -> int:
-    weights = np.asarray(weights, float)
-    return int(np.searchsorted(np.cumsum(weights) / weights.sum(), rng.random(), side='right'))
+def _choose(rng: np.random.Generator, weights: Sequence[float]) -> int:
+    shares = np.asarray(weights, float)
+    return int(np.searchsorted(np.cumsum(shares) / shares.sum(), rng.random(), side='right'))
 
 
-def _jitter(rng: np.random.Generator, mean, std, limits: np.ndarray) -> np.ndarray:
+def _jitter(
+    rng: np.random.Generator, mean: Sequence[float], std: Sequence[float], limits: np.ndarray
+) -> np.ndarray:
     return np.clip(rng.normal(mean, std), limits[:, 0], limits[:, 1])
 
 

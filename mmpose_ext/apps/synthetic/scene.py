@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from .background import draw_object, expose, paint_background, sample_object
+from .background import Thing, draw_object, expose, paint_background, sample_object
 from .canvas import Canvas
 from .painter import draw_person
 from .person import PARTS, Person, sample_person, unseen_face, visible_parts
@@ -72,16 +72,15 @@ def make_scene(
     Returns:
         The scene, with people in the order of their drawing, the farthest last.
     """
-    best, best_seen = None, -1
+    tried: list[tuple[int, Scene]] = []
     for attempt in range(attempts):
         rng = np.random.default_rng([*entropy, attempt])
         scene = _try_scene(rng, size, people)
         seen = min(int((a.keypoints[:, 2] == 2).sum()) for a in scene.annotations)
-        if seen > best_seen:
-            best, best_seen = scene, seen
+        tried.append((seen, scene))
         if seen >= 5:
             break
-    return best
+    return max(tried, key=lambda each: each[0])[1]
 
 
 def _try_scene(rng: np.random.Generator, size: tuple[int, int], people: tuple[int, int]) -> Scene:
@@ -99,7 +98,9 @@ def _try_scene(rng: np.random.Generator, size: tuple[int, int], people: tuple[in
     return Scene(expose(rng, canvas.image), [annotate(p, canvas.labels) for p in persons])
 
 
-def _place_objects(rng: np.random.Generator, size, count: int, covered: np.ndarray) -> list:
+def _place_objects(
+    rng: np.random.Generator, size: tuple[int, int], count: int, covered: np.ndarray
+) -> list[Thing]:
     things = [sample_object(rng, size) for _ in range(rng.choice((0, 1, 2), p=(0.75, 0.20, 0.05)))]
     if count > 8:
         things = things[:1]
@@ -110,7 +111,9 @@ def _place_objects(rng: np.random.Generator, size, count: int, covered: np.ndarr
     return things
 
 
-def _place_people(rng: np.random.Generator, size, count: int, covered: np.ndarray):
+def _place_people(
+    rng: np.random.Generator, size: tuple[int, int], count: int, covered: np.ndarray
+) -> list[Person]:
     """Place people from the nearest (first, largest) to the farthest.
 
     Each is placed where enough of its keypoints stay uncovered; ``covered`` (h, w) uint8 grows with
@@ -126,24 +129,25 @@ def _place_people(rng: np.random.Generator, size, count: int, covered: np.ndarra
         person.number = number
         inside = 17 if rng.random() < 0.92 else int(rng.integers(11, 17))
         free = int(rng.integers(12, 18)) if count <= 8 else 12
-        best = None
+        tried: list[tuple[int, float, np.ndarray]] = []
         for attempt in range(40):
             # A crowded image gets smaller people instead of hidden ones.
             person.scale = scale * 0.96 ** max(0, attempt - 8)
             person.centre = _sample_centre(rng, person, size, inside)
             seen, within = _count_free(person.keypoints, covered)
             score = min(seen, free) + min(within, inside)
-            if best is None or score > best[0]:
-                best = score, person.scale, person.centre
+            tried.append((score, person.scale, person.centre))
             if score == free + inside or (score >= inside + 9 and attempt > 25):
                 break
-        _, person.scale, person.centre = best
+        _, person.scale, person.centre = max(tried, key=lambda each: each[0])
         _cover(covered, person)
         persons.append(person)
     return persons
 
 
-def _sample_centre(rng: np.random.Generator, person: Person, size, inside: int) -> np.ndarray:
+def _sample_centre(
+    rng: np.random.Generator, person: Person, size: tuple[int, int], inside: int
+) -> np.ndarray:
     """Sample a position of the pelvis so that the figure is in the image, or partly outside it."""
     shape = person.project(np.array(list(person.figure.points.values()))) - person.centre
     low, high = shape.min(axis=0), shape.max(axis=0)
@@ -226,7 +230,7 @@ def outlines(mask: np.ndarray, bbox: np.ndarray, zoom: int = 4) -> list[list[flo
     part = cv2.resize(part, (w * zoom, h * zoom), interpolation=cv2.INTER_NEAREST)
     contours, _ = cv2.findContours(part, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
     contours = sorted(contours, key=cv2.contourArea, reverse=True)
-    polygons = []
+    polygons: list[list[float]] = []
     for contour in contours:
         if polygons and cv2.contourArea(contour) < 3 * zoom * zoom:
             break

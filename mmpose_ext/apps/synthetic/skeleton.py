@@ -188,7 +188,14 @@ def pose_body(body: Proportions, pose: Pose) -> Figure:
     return Figure(keypoints, points, head, chest, pelvis)
 
 
-def _add_arm(points, body: Proportions, chest, arm: Arm, name: str, sign: int) -> None:
+def _add_arm(
+    points: dict[str, np.ndarray],
+    body: Proportions,
+    chest: np.ndarray,
+    arm: Arm,
+    name: str,
+    sign: int,
+) -> None:
     flexion, abduction, twist, elbow = _rotations(
         'xzyx', [-arm.flexion, sign * arm.abduction, sign * arm.twist, -arm.elbow]
     )
@@ -203,7 +210,14 @@ def _add_arm(points, body: Proportions, chest, arm: Arm, name: str, sign: int) -
     points[f'{name}_hand'] = points[f'{name}_wrist'] + lower @ (0, -0.035, 0)
 
 
-def _add_leg(points, body: Proportions, pelvis, leg: Leg, name: str, sign: int) -> None:
+def _add_leg(
+    points: dict[str, np.ndarray],
+    body: Proportions,
+    pelvis: np.ndarray,
+    leg: Leg,
+    name: str,
+    sign: int,
+) -> None:
     flexion, abduction, twist, knee = _rotations(
         'xzyx', [-leg.flexion, sign * leg.abduction, sign * leg.twist, leg.knee]
     )

@@ -65,7 +65,7 @@ def draw_trunk(canvas: Canvas, person: Person) -> None:
     left = left * scale * max(abs(chest[2, 2]), 0.45)
     shirt, below = pattern(look), look.bottom_colour
 
-    def paint(u, v):
+    def paint(u: np.ndarray, v: np.ndarray) -> np.ndarray:
         mix = np.clip((v - 0.055) * scale * 0.5, 0, 1)[..., None]
         return below + mix * (shirt(u, v) - below)
 
@@ -79,7 +79,7 @@ def _draw_neckline(canvas: Canvas, person: Person, label: int) -> None:
     look, points, chest = person.look, person.figure.points, person.figure.chest
     front = points['chest'] + chest @ (0, 0, 0.06)
 
-    def at(x, y):
+    def at(x: float, y: float) -> np.ndarray:
         return person.project(front + chest @ (x, y, 0))
 
     dark = look.shirt * 0.55

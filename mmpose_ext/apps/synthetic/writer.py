@@ -7,20 +7,21 @@ import json
 import multiprocessing
 import os
 import signal
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
+from typing import Callable, TypeVar
 
 import cv2
 import numpy as np
 from tqdm import tqdm
 
-from mmpose_ext.apps.shared.arguments import ArgumentError
-
+from ..shared.arguments import ArgumentError
 from .detections import detect
-from .scene import Scene, make_scene
+from .scene import Annotation, Scene, make_scene
 from .skeleton import KEYPOINT_NAMES, SKELETON
 
+T = TypeVar('T')
 VERSION = 1  # increase it when a seed gives different pictures
 MANIFEST = 'manifest.json'
 SPLITS = ('train', 'val', 'test')
@@ -85,7 +86,13 @@ def generate(
     return out
 
 
-def _checked(splits, seed, people, image_size, quality) -> dict:
+def _checked(
+    splits: Mapping[str, int] | None,
+    seed: int,
+    people: tuple[int, int],
+    image_size: tuple[int, int],
+    quality: int,
+) -> dict:
     """Return the settings for the manifest; raise ValueError if one is invalid."""
     splits = {'train': 1000, 'val': 200} if splits is None else dict(splits)
     for split, count in splits.items():
@@ -97,16 +104,17 @@ def _checked(splits, seed, people, image_size, quality) -> dict:
         raise ValueError('splits has no images: give at least one split a number')
     if seed < 0:
         raise ValueError(f'seed is {seed}: give a non-negative integer')
-    people, image_size = tuple(people), tuple(image_size)
     if len(people) != 2 or not 1 <= people[0] <= people[1] <= MOST_PEOPLE:
         raise ValueError(
-            f'people is {people}: give (fewest, most), 1 <= fewest <= most <= {MOST_PEOPLE}'
+            f'people is {tuple(people)}: give (fewest, most), 1 <= fewest <= most <= {MOST_PEOPLE}'
         )
     if len(image_size) != 2 or min(image_size) < 64 or max(image_size) > 4096:
-        raise ValueError(f'image_size is {image_size}: give (width, height), 64 to 4096 pixels')
+        raise ValueError(
+            f'image_size is {tuple(image_size)}: give (width, height), 64 to 4096 pixels'
+        )
     if image_size[0] * image_size[1] < LEAST_PIXELS * people[1]:
         raise ValueError(
-            f'image_size {image_size} is too small for {people[1]} people: give at '
+            f'image_size {tuple(image_size)} is too small for {people[1]} people: give at '
             f'least {LEAST_PIXELS} pixels per person'
         )
     if not 1 <= quality <= 100:
@@ -202,7 +210,7 @@ def _write_atomically(path: Path, data: bytes) -> None:
     os.replace(temporary, path)
 
 
-def _write_json(path: Path, content) -> None:
+def _write_json(path: Path, content: object) -> None:
     _write_atomically(path, json.dumps(content, separators=(',', ':')).encode())
 
 
@@ -248,7 +256,7 @@ def _write_image(index: int, out: Path, split: str, settings: dict) -> tuple[dic
     return image, annotations, detections
 
 
-def _coco_annotation(annotation, number: int, index: int) -> dict:
+def _coco_annotation(annotation: Annotation, number: int, index: int) -> dict:
     keypoints = [
         int(value) if value == int(value) else value
         for value in annotation.keypoints.ravel().tolist()
@@ -307,7 +315,7 @@ def _write_split(
     )
 
 
-def _ordered(work, count: int, workers: int):
+def _ordered(work: Callable[[int], T], count: int, workers: int) -> Iterator[T]:
     """Yield the results of work(0), work(1), ... in order, from one or more processes."""
     if workers <= 1:
         yield from map(work, range(count))

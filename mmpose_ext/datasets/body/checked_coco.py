@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import copy
 import os
+from typing import Any
 
 import numpy as np
 from mmpose.datasets import CocoDataset
@@ -57,7 +58,7 @@ class CheckedCocoDataset(CocoDataset):
             faults.
     """
 
-    def __init__(self, *args, check_images: bool = True, **kwargs) -> None:
+    def __init__(self, *args: Any, check_images: bool = True, **kwargs: Any) -> None:
         self.check_images = check_images
         #: The file's category of people if samples have no annotation (bottom-up testing,
         #: detections); else None.

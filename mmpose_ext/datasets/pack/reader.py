@@ -67,7 +67,8 @@ class PackReader:
     def __init__(self, path: str | Path, command: str = COMMAND) -> None:
         self.path = str(path)
         self.command = command
-        self._opened, self._process = None, None
+        self._opened: _Opened | None = None
+        self._process: int | None = None
         if not (Path(path) / 'data.mdb').is_file():
             raise PackError(f'pack {path} is missing: run `{command}`')
         try:
@@ -142,8 +143,8 @@ class PackReader:
             raise PackError(f'pack {self.path} holds {of} so far: run `{self.command}` to the end')
         return meta
 
-    def _open(self):
-        if self._process != os.getpid():
+    def _open(self) -> Any:
+        if self._opened is None or self._process != os.getpid():
             self._opened, self._process = _Opened.of(self.path), os.getpid()
         return self._opened.environment
 

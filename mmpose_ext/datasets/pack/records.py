@@ -197,7 +197,7 @@ def image_key(dataset: Any, path: str) -> bytes:
     return key if len(key) <= 511 else b'i:' + hashlib.sha256(key).hexdigest().encode()
 
 
-def open_environment(path: str | Path, **settings: Any):
+def open_environment(path: str | Path, **settings: Any) -> Any:
     """Open an LMDB environment.
 
     Raises:

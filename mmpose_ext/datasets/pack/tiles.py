@@ -81,6 +81,8 @@ class TiledJpeg:
         top, bottom = _range(box[1], box[3], TILE[1], down)
         content, starts = self.content, self.starts
         at = height_at(content)
+        if at is None:
+            raise ValueError('the crop is not a JPEG')
         size = ((bottom - top) * TILE[1] << 16 | (right - left) * TILE[0]).to_bytes(4, 'big')
         parts = [content[:at], size, content[at + 4 : starts[0]]]
         number = 0

@@ -6,6 +6,7 @@ from __future__ import annotations
 import importlib.util
 import warnings
 from functools import lru_cache
+from typing import Any
 
 import mmcv
 import numpy as np
@@ -15,7 +16,7 @@ from mmpose.registry import TRANSFORMS
 
 
 @lru_cache(maxsize=None)
-def _decoder():
+def _decoder() -> Any:
     """Return a decoder of PyTurboJPEG, or None if it or its library is not installed."""
     if importlib.util.find_spec('turbojpeg') is None:
         return None
@@ -48,7 +49,7 @@ class LoadTurboJpegImage(LoadImage):
         ValueError: If ``color_type`` has another value.
     """
 
-    def __init__(self, **kwargs) -> None:
+    def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if not has_turbojpeg():
             raise ImportError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -33,7 +34,9 @@ def mpii_to_coco(content: object) -> tuple[dict, list[Finding]]:
     if not isinstance(content, list):
         text = f'it holds a {type(content).__name__}, not a list of people'
         return dict(images=[], annotations=[]), [Finding('format', detail=text)]
-    findings, images, annotations = [], {}, []
+    findings: list[Finding] = []
+    images: dict[int, dict] = {}
+    annotations = []
     for index, entry in enumerate(content):
         if not isinstance(entry, dict):
             findings.append(Finding('not-a-dict', 'annotation', index, detail=shorten(entry)))
@@ -90,7 +93,7 @@ def _labelled_box(person: np.ndarray) -> list[float]:
     return [*low.tolist(), *np.maximum(high - low, 1).tolist()]
 
 
-def _image_number(name: object) -> int | None:
+def _image_number(name: Any) -> int | None:
     try:
         return int(name.split('.')[0])
     except (AttributeError, ValueError):
@@ -98,7 +101,7 @@ def _image_number(name: object) -> int | None:
 
 
 def _mpii_box(center: object, scale: object) -> object:
-    if not is_row(center, 2) or not all(map(is_number, [*center, scale])):
+    if not is_row(center, 2) or not is_number(scale) or not all(map(is_number, center)):
         return dict(center=center, scale=scale)  # the check of boxes refuses these
     x, y = center
     extent = scale * _MPII_PIXELS
@@ -116,9 +119,9 @@ def _mpii_keypoints(joints: object, visible: object) -> object:
 
 def _mark(visible: object) -> object:
     """Convert joints_vis 1 to COCO's visibility 2; values other than 0 and 1 must stay invalid."""
-    if not is_number(visible) or visible in (0, 1):
-        return 2 * visible if is_number(visible) else visible
-    return 3 if visible == 2 else visible
+    if is_number(visible) and visible in (0, 1):
+        return 2 * visible
+    return 3 if is_number(visible) and visible == 2 else visible
 
 
 def most_common_count(rows: Sequence) -> int:

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from mmpose_ext.utils.sequences import zip_equal
@@ -21,7 +23,7 @@ def check_boxes(entries: Entries) -> list[Finding]:
     A box is outside if nothing of it remains within [0, w - 1] x [0, h - 1], to which mmpose clips
     it.
     """
-    boxes = [annotation.get('bbox') for annotation in entries.annotations]
+    boxes: list[Any] = [annotation.get('bbox') for annotation in entries.annotations]
     findings = [
         entries.finding('bbox-missing', index)
         for index, annotation in enumerate(entries.annotations)

@@ -8,6 +8,7 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from mmpose_ext.utils.atomic_files import write_atomically
 
@@ -142,7 +143,7 @@ class Report:
 
     def write(self, path: str | os.PathLike) -> None:
         """Write :meth:`to_dict` as JSON, completely or not at all."""
-        write_atomically(path, json.dumps(self.to_dict(), indent=1, allow_nan=False).encode())
+        write_atomically(Path(path), json.dumps(self.to_dict(), indent=1, allow_nan=False).encode())
 
     def _title(self, item: str, item_id: object, found: list[Finding]) -> str:
         if item == 'file':

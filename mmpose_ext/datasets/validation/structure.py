@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -45,13 +46,13 @@ class Entries:
         known = np.concatenate([self.sizes, np.full((1, 2), np.nan)])
         return known[self.rows]
 
-    def finding(self, kind: str, index: int, **values) -> Finding:
+    def finding(self, kind: str, index: int, **values: Any) -> Finding:
         """Make a finding on the annotation at position ``index``."""
         row = self.rows[index]
         image_id = None if row < 0 else self.image_ids[row]
         return Finding(kind, 'annotation', self.annotation_ids[index], image_id, **values)
 
-    def image_finding(self, kind: str, row: int, **values) -> Finding:
+    def image_finding(self, kind: str, row: int, **values: Any) -> Finding:
         """Make a finding on the image at position ``row``."""
         return Finding(kind, 'image', self.image_ids[row], **values)
 
@@ -73,7 +74,7 @@ def check_structure(
         text = f'it holds a {type(content).__name__}, not a dict of images and annotations: give a '
         text += "file in COCO's form"
         return Entries(num_keypoints=num_keypoints), [Finding('format', detail=text)]
-    findings = []
+    findings: list[Finding] = []
     images, image_ids = _entries(content, 'images', 'image', findings)
     annotations, annotation_ids = _entries(content, 'annotations', 'annotation', findings)
     if not images:
@@ -145,7 +146,7 @@ def _entries(content: dict, key: str, item: str, findings: list) -> tuple[list[d
 
 
 def _keys_and_ids(items: list[dict], labels: list, item: str, keys: tuple) -> list[Finding]:
-    def finding(kind: str, position: int, **values) -> Finding:
+    def finding(kind: str, position: int, **values: Any) -> Finding:
         image_id = items[position].get('image_id')
         image_id = image_id if item == 'annotation' and is_id(image_id) else None
         return Finding(kind, item, labels[position], image_id, **values)
@@ -163,8 +164,8 @@ def _keys_and_ids(items: list[dict], labels: list, item: str, keys: tuple) -> li
             detail = f'{label!r}: write {int(label)}'
             findings.append(finding('id-malformed', position, detail=detail))
     if len(set(labels)) < len(labels):
-        seen: set = set()
-        repeated = [i for i, label in enumerate(labels) if label in seen or seen.add(label)]
+        first = {label: i for i, label in reversed(list(enumerate(labels)))}
+        repeated = [i for i, label in enumerate(labels) if first[label] != i]
         findings += [finding('id-repeated', position) for position in repeated]
     return findings
 

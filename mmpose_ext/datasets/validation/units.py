@@ -123,7 +123,9 @@ def check_areas(entries: Entries) -> list[Finding]:
 
     An area of 0 or less is wrong, and areas that are all below 1 % of their box are in other units.
     """
-    findings, first, small, is_plausible = [], None, 0, False
+    findings: list[Finding] = []
+    small: list[int] = []
+    is_plausible = False
     for index, annotation in enumerate(entries.annotations):
         box, area = annotation.get('bbox'), annotation.get('area')
         if not is_number(area) or (is_plausible and area > 0):
@@ -135,14 +137,15 @@ def check_areas(entries: Entries) -> list[Finding]:
         if area <= 0:
             findings.append(entries.finding('area-empty', index, detail=f'area {area}'))
         elif area < _LEAST_AREA * box[2] * box[3]:
-            first, small = index if first is None else first, small + 1
+            small.append(index)
         else:
             is_plausible = True
     if small and not is_plausible:
+        first = small[0]
         annotation = entries.annotations[first]
         text = (
-            f'the area of each of its {small} people is less than 1 % of the box, of annotation '
-            f'{entries.annotation_ids[first]} {annotation["area"]:g} in a box '
+            f'the area of each of its {len(small)} people is less than 1 % of the box, of '
+            f'annotation {entries.annotation_ids[first]} {annotation["area"]:g} in a box '
             f'{shorten(annotation["bbox"])}: AP would be 0. Write it in square pixels (of the '
             'segment or the box), or set use_area=False for CocoMetric'
         )

@@ -5,13 +5,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import chain
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeGuard
 
 LARGEST = float(np.finfo(np.float32).max)  # samples are float32
 
 
-def is_number(value: object) -> bool:
+def is_number(value: object) -> TypeGuard[float]:
     """Return whether a value is an int or float, but not a bool, that is finite as float32."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return False
@@ -28,7 +32,7 @@ def is_crowd_mark(value: object) -> bool:
     return isinstance(value, (bool, int, float)) and value in (0, 1)
 
 
-def is_row(value: object, length: int | None = None) -> bool:
+def is_row(value: object, length: int | None = None) -> TypeGuard[Sequence[Any]]:
     """Return whether a value is a list or tuple, of ``length`` if given."""
     return isinstance(value, (list, tuple)) and (length is None or len(value) == length)
 
