@@ -42,7 +42,8 @@ def annotation_problems(
         content (object): The parsed file.
         num_keypoints (int): K of the data set's metainfo.
         needs_people (bool): Whether the file must have at least one labelled keypoint.
-        keypoint_names (Sequence[str]): The metainfo's K names, to compare with the file's.
+        keypoint_names (Sequence[str]): The metainfo's K names, to compare with the file's. Defaults
+            to no comparison.
     """
     findings = check_for_training(content, num_keypoints, needs_people, keypoint_names)
     return [problem_text(group) for group in by_kind(findings)]

@@ -71,7 +71,7 @@ def load_checkpoint_safely(file: str | os.PathLike, map_location: object = None)
 
     Args:
         file (str | os.PathLike): A local file.
-        map_location: As in :func:`torch.load`.
+        map_location (object, optional): As in :func:`torch.load`.
 
     Returns:
         dict: The contents of the file, without config texts that are more than data, because

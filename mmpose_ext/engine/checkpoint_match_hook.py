@@ -71,7 +71,7 @@ def match_checkpoint(
         model (nn.Module): The model, wrapped for distribution or not.
         checkpoint (dict): A checkpoint with the entry ``'state_dict'``, or a state dict itself.
         allowed_keys (Sequence[str]): Regular expressions; keys that match one (``re.search``) may
-            be missing, unexpected or of another shape.
+            be missing, unexpected or of another shape. Defaults to none.
     """
     while is_model_wrapper(model) or isinstance(model, BaseTTAModel):
         model = model.module
@@ -145,6 +145,7 @@ class CheckpointMatchHook(Hook):
     Args:
         allowed_keys (Sequence[str]): Regular expressions of keys that may differ, for example
             ``['^teacher\\\\.']`` for a model trained with a part that is not used in testing.
+            Defaults to none.
 
     Raises:
         CheckpointMismatchError: As above.

@@ -34,7 +34,7 @@ class FastTraining:
             None: on GPUs that compute in bfloat16.
         compile (bool, optional): Whether to ``torch.compile`` the backbone. None: on GPUs.
         cudnn_benchmark (bool): Whether cuDNN tries its algorithms, which helps if sizes don't
-            change.
+            change. Defaults to True.
         turbojpeg (bool, optional): Whether to decode JPEGs with PyTurboJPEG. None: if it is
             installed.
     """

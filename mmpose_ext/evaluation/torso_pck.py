@@ -51,7 +51,7 @@ class TorsoPCK(PCKAccuracy):
         out_file (str, optional): JSON file, written completely or not at all. For each person with
             a torso it holds the ``id`` (position in the data set) and how many keypoints are
             ``correct`` and ``labelled``.
-        collect_device, prefix: See mmengine's BaseMetric. The default prefix is ``'lsp'``.
+        collect_device, prefix (str): See mmengine's BaseMetric. The default prefix is ``'lsp'``.
     """
 
     default_prefix = 'lsp'

@@ -15,7 +15,7 @@ def load_metainfo(metainfo: dict[str, Any], name: str = '') -> dict[str, Any]:
 
     Args:
         metainfo (dict): A data set's setting, with ``from_file`` or the whole content.
-        name (str): The name in messages, used without ``from_file``.
+        name (str): The name in messages, used without ``from_file``. Defaults to none.
 
     Returns:
         dict: The result of mmpose's ``parse_pose_metainfo``; empty for an empty metainfo.

@@ -70,8 +70,8 @@ class Canvas:
             maps (np.ndarray): (C, h, w), clipped to between 0 and 1.
             frame (Frame): The cells' positions.
             colours (np.ndarray): (C, 3) BGR.
-            smooth (bool): Whether to interpolate. If False, each cell is a block.
-            opacity (float): Opacity of a cell of value 1.
+            smooth (bool): Whether to interpolate. If False, each cell is a block. Defaults to True.
+            opacity (float): Opacity of a cell of value 1. Defaults to 0.8.
         """
         maps = np.nan_to_num(np.asarray(maps, np.float32)).clip(0, 1)
         alpha = maps.max(0)

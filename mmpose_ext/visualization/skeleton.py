@@ -45,7 +45,7 @@ class Skeleton:
             canvas (Canvas): The canvas to draw on.
             keypoints (np.ndarray): (K, 2) in pixels of the image.
             seen (np.ndarray): (K,) bool, True for the keypoints to draw.
-            width (int): Width of the lines in picture pixels.
+            width (int): Width of the lines in picture pixels. Defaults to 2.
         """
         for colour, links in self._links_by_colour():
             shown = np.array([link for link in links if seen[list(link)].all()], int).reshape(-1, 2)

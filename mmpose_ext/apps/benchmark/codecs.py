@@ -64,7 +64,7 @@ def make_maps(
         noise (float): Standard deviation, in input pixels, of the noise on offsets in input pixels.
             Heatmaps get a hundredth of it, and tags a twentieth.
         device (str): Device of the maps.
-        seed (int): Seed of the noise.
+        seed (int): Seed of the noise. Defaults to 0.
 
     Returns:
         tuple[BaseKeypointCodec, dict[str, Tensor]]: The codec, and maps (B, C, h, w) in the order

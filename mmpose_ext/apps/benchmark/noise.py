@@ -67,7 +67,7 @@ def measure_noise(
         config (str): Name of the config in the rows.
         settings (Settings): ``people``, ``batch`` (images per number of people), ``errors``,
             ``strengths``, ``annotations`` and ``vary`` are used.
-        tell (Callable): Called with a description of each measurement.
+        tell (Callable): Called with a description of each measurement. Defaults to no call.
 
     Returns:
         list[Row]: For each kind and strength the number of people found, the number annotated, AP

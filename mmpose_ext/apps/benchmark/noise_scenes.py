@@ -53,7 +53,7 @@ def annotated_scenes(path: str | os.PathLike, size: tuple[int, int]) -> list[Sce
     input's corner instead of its middle. Crowds are excluded.
 
     Args:
-        path: The annotation file. Images are not read.
+        path (str | os.PathLike): The annotation file. Images are not read.
         size (tuple[int, int]): The input's [w, h].
 
     Raises:

@@ -31,7 +31,7 @@ def write_csv(
     """Write one line per row with the versions and the hardware, completely or not at all.
 
     Args:
-        path: The file.
+        path (str | os.PathLike): The file.
         rows (Sequence[Row]): The figures.
         environment (dict[str, str]): See :func:`.environment.describe_environment`.
         dtype (str): Data type of the computation.
@@ -73,7 +73,7 @@ def draw_plot(path: str | os.PathLike, rows: Sequence[Row], title: str) -> None:
     Bars and lines are medians; whiskers and bands span the quartiles.
 
     Args:
-        path: The file, written completely or not at all.
+        path (str | os.PathLike): The file, written completely or not at all.
         rows (Sequence[Row]): The figures of one part.
         title (str): Title above all panels.
     """

@@ -41,15 +41,15 @@ def run_benchmark(
     """Measure a config and its peers.
 
     Args:
-        config: A config of mmpose or of this package.
+        config (str | os.PathLike): A config of mmpose or of this package.
         settings (Settings): The settings.
         part (str): One of PARTS. 'config' measures all of ``settings.measures``; for the others see
             :func:`.memory.measure_in_processes`, :func:`.crowds.measure_crowds`,
             :func:`.noise.measure_noise` and :func:`.fast_steps.measure_fast_steps`; 'loading' is
-            :func:`.sample_steps.measure_loading`.
+            :func:`.sample_steps.measure_loading`. Defaults to ``'config'``.
         peers (Sequence[str], optional): Configs to compare with, instead of mmpose's nearest.
         options (dict, optional): Merged into the config, as ``--cfg-options``.
-        tell (Callable): Called with a description of each measurement.
+        tell (Callable): Called with a description of each measurement. Defaults to no call.
 
     Returns:
         tuple[list[Row], list[str]]: The figures, and what was not measured and why.

@@ -90,7 +90,7 @@ class ConfigBenchmark:
         contestants (Sequence[Contestant]): The config's contestant, then its peers.
         config (str): The config's name in the rows.
         settings (Settings): The settings.
-        tell (Callable): Called with a description of each measurement.
+        tell (Callable): Called with a description of each measurement. Defaults to no call.
 
     Attributes:
         notes (list[str]): What was not measured, and why.

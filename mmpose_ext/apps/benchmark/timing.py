@@ -59,9 +59,9 @@ def timed(
 
     Args:
         call (Callable): The function to time.
-        clock (Callable): Returns the time in seconds.
+        clock (Callable): Returns the time in seconds. Defaults to :func:`time.perf_counter`.
         synchronize (Callable, optional): Waits for the device before the clock is read.
-        repeats (int): Number of calls between two readings of the clock.
+        repeats (int): Number of calls between two readings of the clock. Defaults to 1.
     """
 
     def measure() -> float:

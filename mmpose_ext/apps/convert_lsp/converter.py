@@ -36,11 +36,12 @@ def convert_lsp(
     not at all.
 
     Args:
-        joints_file: Path of ``joints.mat``.
-        image_dir: Folder of ``im0001.jpg`` (LSP) or ``im00001.jpg`` (LSPET) and so on.
-        out_file: The JSON file to write.
-        first: Number of the first image, counted from 1. Defaults to 1.
-        last: Number of the last image, inclusive. Defaults to all.
+        joints_file (str | os.PathLike): Path of ``joints.mat``.
+        image_dir (str | os.PathLike): Folder of ``im0001.jpg`` (LSP) or ``im00001.jpg`` (LSPET) and
+            so on.
+        out_file (str | os.PathLike): The JSON file to write.
+        first (int): Number of the first image, counted from 1. Defaults to 1.
+        last (int, optional): Number of the last image, inclusive. Defaults to all.
 
     Returns:
         int: The number of people written.

@@ -49,18 +49,23 @@ def detect(
     """Detect people in all images of a COCO-format set.
 
     Args:
-        config: An mmdet config.
-        checkpoint: Its checkpoint; only its weights are loaded.
-        ann_file: A COCO-format file with the images and the category of people.
-        image_dir: The folder that its file names start from.
-        out_file: The detection file, written completely or not at all. None writes no file.
-        category: The detector's class to keep, written as the annotation file's category of people.
-        score_thr: Boxes need a score above it; the detector's own ``test_cfg`` applies first.
-        max_per_image: Number of boxes to keep per image, best first. Defaults to all.
-        batch_size: Images at once.
-        device: Device of the model. Defaults to a GPU if there is one.
-        progress: Whether to show a progress bar on the standard error stream.
-        options: Merged into the config, as ``--cfg-options``.
+        config (str | os.PathLike | Config): An mmdet config.
+        checkpoint (str | os.PathLike): Its checkpoint; only its weights are loaded.
+        ann_file (str | os.PathLike): A COCO-format file with the images and the category of people.
+        image_dir (str | os.PathLike): The folder that its file names start from.
+        out_file (str | os.PathLike, optional): The detection file, written completely or not at
+            all. None writes no file.
+        category (str): The detector's class to keep, written as the annotation file's category of
+            people. Defaults to ``'person'``.
+        score_thr (float): Boxes need a score above it; the detector's own ``test_cfg`` applies
+            first. Defaults to 0.0.
+        max_per_image (int, optional): Number of boxes to keep per image, best first. Defaults to
+            all.
+        batch_size (int): Images at once. Defaults to 8.
+        device (str, optional): Device of the model. Defaults to a GPU if there is one.
+        progress (bool): Whether to show a progress bar on the standard error stream. Defaults to
+            False.
+        options (dict, optional): Merged into the config, as ``--cfg-options``.
 
     Raises:
         ValueError: If a file's content is wrong or the detector has no such category.

@@ -73,11 +73,12 @@ def export_onnx(
         out (str | os.PathLike): The file (``.onnx``), written completely or not at all.
         input_kind (str): See :class:`~.graph.ExportGraph`.
         decode (bool): Whether the graph outputs keypoints (B, K, 2) in input pixels and scores (B,
-            K), for top-down models. If False, it outputs the maps.
-        fixed_size (bool): Whether to fix the input's size to the codec's.
+            K), for top-down models. If False, it outputs the maps. Defaults to False.
+        fixed_size (bool): Whether to fix the input's size to the codec's. Defaults to False.
         images (Sequence[np.ndarray]): (H, W, 3) uint8 BGR images to verify with, in addition to
-            random ones. They are resized to the input's size.
-        tolerance (float): Largest distance from PyTorch's keypoints, in input pixels.
+            random ones. They are resized to the input's size. Defaults to none.
+        tolerance (float): Largest distance from PyTorch's keypoints, in input pixels. Defaults to
+            0.001.
         options (dict, optional): Merged into the config, as ``--cfg-options``.
 
     Returns:

@@ -26,8 +26,9 @@ class ExportGraph(nn.Module):
         model (nn.Module): mmpose's TopdownPoseEstimator or BottomupPoseEstimator, in eval mode.
         input_kind (str): ``'uint8'`` or ``'float32'``: (B, H, W, 3) images, 0 to 255, BGR as OpenCV
             reads them; the graph swaps channels and normalises as the model's data preprocessor
-            does. ``'normalized'``: (B, 3, H, W) float32, already normalised.
-        decode (bool): Whether to output keypoints instead of maps.
+            does. ``'normalized'``: (B, 3, H, W) float32, already normalised. Defaults to
+            ``'uint8'``.
+        decode (bool): Whether to output keypoints instead of maps. Defaults to False.
 
     Raises:
         ValueError: If the settings do not fit the model.

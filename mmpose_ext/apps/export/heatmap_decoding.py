@@ -19,7 +19,8 @@ def decode_heatmaps(codec: MSRAHeatmap | UDPHeatmap, heatmaps: Tensor) -> tuple[
     mmpose's cell (-1, -1), whereas mmpose's UDP decoding reads it from other keypoints' maps.
 
     Args:
-        codec: mmpose's MSRAHeatmap (plain or ``unbiased``) or UDPHeatmap (``'gaussian'``).
+        codec (MSRAHeatmap | UDPHeatmap): mmpose's MSRAHeatmap (plain or ``unbiased``) or UDPHeatmap
+            (``'gaussian'``).
         heatmaps (Tensor): (B, K, h, w) float.
 
     Returns:

@@ -63,7 +63,7 @@ def random_images(size: Sequence[int], images: Sequence[np.ndarray] = ()) -> lis
 
     Args:
         size (Sequence[int]): [w, h].
-        images (Sequence[np.ndarray]): (H, W, 3) uint8 each, resized to the size.
+        images (Sequence[np.ndarray]): (H, W, 3) uint8 each, resized to the size. Defaults to none.
 
     Returns:
         list[np.ndarray]: (B, h, w, 3) uint8 each.

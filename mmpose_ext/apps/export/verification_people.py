@@ -54,7 +54,7 @@ def verify_people(
       times the difference between its float32 and float64 results. All others must agree.
 
     Args:
-        session, graph, batches, tolerance: See :func:`~.verification.verify`.
+        session, graph, batches, tolerance (object): See :func:`~.verification.verify`.
         metadata (dict): The file's metadata.
     """
     result = Verification(tolerance, 0.0, 0, 0, 0.0, [], empty_passes=True)

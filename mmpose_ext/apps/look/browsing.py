@@ -53,17 +53,19 @@ def browse(
     row the attention of the layers that have one.
 
     Args:
-        config: Any config with a ``GenerateTarget`` in its training pipeline.
-        out_dir: Folder for the pictures.
-        number: Number of samples.
-        start: Index of the first sample.
-        split: ``'train'``, or ``'val'`` for the validation set's images and annotations in the
-            training pipeline.
-        checkpoint: If given, its predicted maps are drawn too; only its weights are loaded.
-        device: Device of the model. Defaults to a GPU if there is one.
-        seed: Seed of the augmentation. The same seed gives the same pictures.
-        zoom: Picture pixels per input pixel. By default small inputs are enlarged.
-        options: Merged into the config, as ``--cfg-options``.
+        config (str | os.PathLike | Config): Any config with a ``GenerateTarget`` in its training
+            pipeline.
+        out_dir (str | os.PathLike): Folder for the pictures.
+        number (int): Number of samples. Defaults to 8.
+        start (int): Index of the first sample. Defaults to 0.
+        split (str): ``'train'``, or ``'val'`` for the validation set's images and annotations in
+            the training pipeline. Defaults to ``'train'``.
+        checkpoint (str | os.PathLike, optional): If given, its predicted maps are drawn too; only
+            its weights are loaded.
+        device (str, optional): Device of the model. Defaults to a GPU if there is one.
+        seed (int): Seed of the augmentation. The same seed gives the same pictures. Defaults to 0.
+        zoom (int, optional): Picture pixels per input pixel. By default small inputs are enlarged.
+        options (dict, optional): Merged into the config, as ``--cfg-options``.
 
     Returns:
         list[Path]: The files written.

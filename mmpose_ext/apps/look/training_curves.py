@@ -30,7 +30,7 @@ def read_scalars(work_dir: str | os.PathLike) -> tuple[Curves, str]:
     """Read all runs of a work dir as one training; a resumed run continues at its first step.
 
     Args:
-        work_dir: A work dir of mmengine, or a ``scalars.json``.
+        work_dir (str | os.PathLike): A work dir of mmengine, or a ``scalars.json``.
 
     Returns:
         tuple: For each scalar an array (n, 2) of increasing positions and values, and the unit of
@@ -75,9 +75,9 @@ def draw_curves(
     work dir.
 
     Args:
-        work_dirs: See :func:`read_scalars`.
-        out_file: The picture, written completely or not at all.
-        log (bool): Whether the losses have logarithmic axes.
+        work_dirs (Sequence[str | os.PathLike]): See :func:`read_scalars`.
+        out_file (str | os.PathLike): The picture, written completely or not at all.
+        log (bool): Whether the losses have logarithmic axes. Defaults to False.
         names (Sequence[str], optional): The scalars to draw, in this order. Defaults to all.
 
     Raises:

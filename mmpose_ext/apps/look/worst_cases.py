@@ -68,15 +68,17 @@ def write_worst_cases(
     """Write pictures of the worst people and false positives, an overview and a table.
 
     Args:
-        results_file: The JSON of ``CocoMetric(outfile_prefix=...)`` or of ``predict --ann``.
-        ann_file: The COCO-format annotation file of the test.
-        image_dir: The folder that its file names are relative to.
-        out_dir: Folder for ``person_*.png``, ``false_positive_*.png``, ``overview.png``,
-            ``cases.csv``.
-        number: Number of people and of false positives.
-        match_thr: Smallest OKS of a match; see :func:`match_people`.
-        score_thr: Predictions need a score above it.
-        metainfo: The data set's meta information: a path in mmpose's configs or a file.
+        results_file (str | os.PathLike): The JSON of ``CocoMetric(outfile_prefix=...)`` or of
+            ``predict --ann``.
+        ann_file (str | os.PathLike): The COCO-format annotation file of the test.
+        image_dir (str | os.PathLike): The folder that its file names are relative to.
+        out_dir (str | os.PathLike): Folder for ``person_*.png``, ``false_positive_*.png``,
+            ``overview.png``, ``cases.csv``.
+        number (int): Number of people and of false positives. Defaults to 12.
+        match_thr (float): Smallest OKS of a match; see :func:`match_people`. Defaults to 0.1.
+        score_thr (float): Predictions need a score above it. Defaults to 0.0.
+        metainfo (str): The data set's meta information: a path in mmpose's configs or a file.
+            Defaults to COCO's.
 
     Raises:
         ValueError: If a file's content is wrong or the files do not belong together.

@@ -145,7 +145,8 @@ def fill_pack(
     Args:
         job (PackJob): The pack to write.
         meta (Meta): The result of :func:`prepare_pack`.
-        tell (Callable): Called with the number of finished batches and of all batches.
+        tell (Callable): Called with the number of finished batches and of all batches. Defaults to
+            no call.
 
     Raises:
         PackError: If the file is damaged, or an image cannot be read.

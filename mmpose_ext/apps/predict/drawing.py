@@ -37,8 +37,8 @@ def draw_people(
         visualizer (PoseLocalVisualizer): A visualizer with the data set's metainfo set.
         pixels (np.ndarray): (H, W, 3) uint8, BGR; not changed.
         people (Sequence[Person]): The people to draw.
-        keypoint_thr (float): Keypoints need a score above it.
-        draw_boxes (bool): Whether to draw the boxes too, if there are any.
+        keypoint_thr (float): Keypoints need a score above it. Defaults to 0.3.
+        draw_boxes (bool): Whether to draw the boxes too, if there are any. Defaults to False.
 
     Returns:
         np.ndarray: (H, W, 3) uint8, BGR.

@@ -42,10 +42,12 @@ class InstanceScoring:
     Args:
         sigmas (np.ndarray): (K,) sigmas of the data set.
         score_mode (str): ``'bbox'``, ``'keypoint'``, ``'bbox_rle'`` or ``'bbox_keypoint'``.
+            Defaults to ``'bbox_keypoint'``.
         keypoint_score_thr (float): In ``'bbox_keypoint'``, keypoints with a score below it do not
-            count.
-        nms_mode (str): ``'oks_nms'``, ``'soft_oks_nms'`` or ``'none'``.
-        nms_thr (float): Object keypoint similarity at which two people count as the same.
+            count. Defaults to 0.2.
+        nms_mode (str): ``'oks_nms'``, ``'soft_oks_nms'`` or ``'none'``. Defaults to ``'oks_nms'``.
+        nms_thr (float): Object keypoint similarity at which two people count as the same. Defaults
+            to 0.9.
     """
 
     sigmas: np.ndarray

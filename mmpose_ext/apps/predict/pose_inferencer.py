@@ -90,7 +90,8 @@ class PoseInferencer(PseudoCollateMixin, Pose2DInferencer):
             images (Sequence[np.ndarray]): (H, W, 3) uint8 each, BGR.
             boxes (Sequence[np.ndarray], optional): For a top-down model, (N, 5) per image: x1, y1,
                 x2, y2 in its pixels and the score.
-            batch_size (int): Number of people (top-down) or images (bottom-up) per batch.
+            batch_size (int): Number of people (top-down) or images (bottom-up) per batch. Defaults
+                to 8.
 
         Returns:
             list: For each image its samples: one per box (top-down), or one with all people

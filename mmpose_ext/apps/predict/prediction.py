@@ -80,20 +80,24 @@ def predict(
     """Predict people; a top-down config needs one of the three sources of boxes.
 
     Args:
-        config: A top-down or bottom-up mmpose config.
-        checkpoint: Its checkpoint; only its weights are loaded.
-        inputs: Image files, folders, video files, webcam indices; see
-            :func:`mmpose_ext.apps.shared.inputs.expand_inputs`.
-        out_dir: Folder for ``results.json`` and ``pictures/``. None writes nothing.
-        boxes: Source of the boxes, for a top-down config.
-        drawing: What to draw, and whether to show it.
-        ann_file: A COCO-format file whose ``images`` map file names to ids. Without it, the names
-            are the ids.
-        batch_size: Number of images, and of people for a top-down model, per batch.
-        device: Device of the model. Defaults to a GPU if there is one.
-        max_frames: Largest number of frames of each video or webcam.
-        progress: Whether to show a progress bar on the standard error stream.
-        options: Merged into the config, as ``--cfg-options``.
+        config (str | os.PathLike | Config): A top-down or bottom-up mmpose config.
+        checkpoint (str | os.PathLike): Its checkpoint; only its weights are loaded.
+        inputs (str | os.PathLike | Sequence): Image files, folders, video files, webcam indices;
+            see :func:`mmpose_ext.apps.shared.inputs.expand_inputs`.
+        out_dir (str | os.PathLike, optional): Folder for ``results.json`` and ``pictures/``. None
+            writes nothing.
+        boxes (BoxSource): Source of the boxes, for a top-down config. Defaults to no boxes.
+        drawing (Drawing): What to draw, and whether to show it. Defaults to the settings of
+            :class:`Drawing`.
+        ann_file (str | os.PathLike, optional): A COCO-format file whose ``images`` map file names
+            to ids. Without it, the names are the ids.
+        batch_size (int): Number of images, and of people for a top-down model, per batch. Defaults
+            to 8.
+        device (str, optional): Device of the model. Defaults to a GPU if there is one.
+        max_frames (int, optional): Largest number of frames of each video or webcam.
+        progress (bool): Whether to show a progress bar on the standard error stream. Defaults to
+            False.
+        options (dict, optional): Merged into the config, as ``--cfg-options``.
 
     Returns:
         Predictions: The results; ``failures`` lists the inputs that failed.

@@ -75,9 +75,9 @@ def expand_inputs(inputs: str | os.PathLike | Sequence) -> tuple[list[Source], l
     """Convert paths and webcam indices to sources, in order and without duplicates.
 
     Args:
-        inputs: One or more of: an image file; a folder, of which all images are used, sorted by
-            name and without subfolders; a video file; a webcam's index (``0`` or ``'webcam:0'``,
-            unless a file has that name).
+        inputs (str | os.PathLike | Sequence): One or more of: an image file; a folder, of which all
+            images are used, sorted by name and without subfolders; a video file; a webcam's index
+            (``0`` or ``'webcam:0'``, unless a file has that name).
 
     Returns:
         tuple: The sources, and a failure for each missing input or empty folder.
@@ -149,7 +149,7 @@ def read_frames(
     ``failures`` and continues with the next one.
 
     Args:
-        sources: The sources from :func:`expand_inputs`.
+        sources (Iterable[Source]): The sources from :func:`expand_inputs`.
         failures (list[Failure]): The list to append to.
         max_frames (int, optional): Largest number of frames of each video or webcam.
     """

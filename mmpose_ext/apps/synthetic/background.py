@@ -44,7 +44,7 @@ def paint_background(rng: np.random.Generator, size: tuple[int, int]) -> np.ndar
     """Paint a random scene without people.
 
     Args:
-        size: (w, h) in pixels.
+        size (tuple[int, int]): (w, h) in pixels.
 
     Returns:
         (h, w, 3) float32, BGR, 0 to 255.

@@ -21,9 +21,9 @@ class Canvas:
     """An image under construction.
 
     Attributes:
-        image: (h, w, 3) float32, BGR, 0 to 255.
-        labels: (h, w) int32, the label of the topmost shape, 0 for the background.
-        light: (2,) direction of the light source, in the image's x and y.
+        image (np.ndarray): (h, w, 3) float32, BGR, 0 to 255.
+        labels (np.ndarray): (h, w) int32, the label of the topmost shape, 0 for the background.
+        light (np.ndarray): (2,) direction of the light source, in the image's x and y.
     """
 
     def __init__(self, image: np.ndarray, light: Point = (-0.5, -0.6)) -> None:

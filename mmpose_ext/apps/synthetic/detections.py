@@ -40,9 +40,9 @@ def detect(
     """Simulate the detections in one image.
 
     Args:
-        boxes: (N, 4) true boxes, x, y, w, h in pixels.
-        shown: (N,) fraction of each person's keypoints that are visible, 0 to 1.
-        size: (w, h) of the image.
+        boxes (np.ndarray): (N, 4) true boxes, x, y, w, h in pixels.
+        shown (np.ndarray): (N,) fraction of each person's keypoints that are visible, 0 to 1.
+        size (tuple[int, int]): (w, h) of the image.
 
     Returns:
         (box (4,), score) pairs, best first. Hidden and small people are missed more often and

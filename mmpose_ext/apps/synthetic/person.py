@@ -26,9 +26,9 @@ class Person:
     """One person in an image.
 
     Attributes:
-        centre: (2,) position of the pelvis, [x, y] in pixels.
-        scale: Pixels per standing height.
-        number: 1 for the first person of the image, and so on.
+        centre (np.ndarray): (2,) position of the pelvis, [x, y] in pixels.
+        scale (float): Pixels per standing height.
+        number (int): 1 for the first person of the image, and so on.
     """
 
     body: Proportions

@@ -35,12 +35,13 @@ class Annotation:
     """One person's ground truth.
 
     Attributes:
-        keypoints: (17, 3) float64: x, y in pixels (0 is the centre of the first pixel) and
-            visibility: 2 visible, 1 hidden but in the image, 0 not labelled (then x = y = 0).
-        bbox: (4,) x, y, w, h of the visible pixels.
-        area: Number of visible pixels.
-        segmentation: Outlines of the visible pixels, each [x1, y1, x2, y2, ...].
-        mask: (h, w) bool, the visible pixels.
+        keypoints (np.ndarray): (17, 3) float64: x, y in pixels (0 is the centre of the first pixel)
+            and visibility: 2 visible, 1 hidden but in the image, 0 not labelled (then x = y = 0).
+        bbox (np.ndarray): (4,) x, y, w, h of the visible pixels.
+        area (int): Number of visible pixels.
+        segmentation (list[list[float]]): Outlines of the visible pixels, each [x1, y1, x2, y2,
+            ...].
+        mask (np.ndarray): (h, w) bool, the visible pixels.
     """
 
     keypoints: np.ndarray
@@ -64,10 +65,11 @@ def make_scene(
     """Make a random image with people.
 
     Args:
-        entropy: Non-negative integers that determine the image.
-        size: (w, h) in pixels.
-        people: Fewest and most people; each of them has an annotation.
-        attempts: Number of layouts to try until each person shows enough keypoints.
+        entropy (list[int]): Non-negative integers that determine the image.
+        size (tuple[int, int]): (w, h) in pixels.
+        people (tuple[int, int]): Fewest and most people; each of them has an annotation.
+        attempts (int): Number of layouts to try until each person shows enough keypoints. Defaults
+            to 6.
 
     Returns:
         The scene, with people in the order of their drawing, the farthest last.

@@ -125,10 +125,12 @@ class Figure:
     """A posed body as the camera sees it.
 
     Attributes:
-        keypoints: (17, 3) float64, COCO's order, camera axes, standing heights, pelvis at 0.
-        points: (3,) by landmark name, including those that are not keypoints (``left_toe``,
-            ``chest``).
-        head, chest, pelvis: (3, 3) rotations; the columns are the part's left, up and forward.
+        keypoints (np.ndarray): (17, 3) float64, COCO's order, camera axes, standing heights, pelvis
+            at 0.
+        points (dict[str, np.ndarray]): (3,) by landmark name, including those that are not
+            keypoints (``left_toe``, ``chest``).
+        head, chest, pelvis (np.ndarray): (3, 3) rotations; the columns are the part's left, up and
+            forward.
     """
 
     keypoints: np.ndarray

@@ -52,17 +52,17 @@ def generate(
     one is rebuilt.
 
     Args:
-        out_dir: Folder of the data set; created if missing.
-        splits: Number of images of 'train', 'val' and 'test'. None gives 1000 training and 200
-            validation images.
-        seed: Any non-negative integer.
-        people: Fewest and most people per image, 1 to 60.
-        image_size: (w, h) in pixels, at least 64 each.
-        workers: Number of processes, which does not change the result. Defaults to 2, or 1 on one
-            core.
-        overwrite: Whether to replace a data set that has other settings.
-        quality: Quality of the JPEGs, 1 to 100.
-        progress: Whether to show a progress bar.
+        out_dir (str | os.PathLike): Folder of the data set; created if missing.
+        splits (Mapping[str, int], optional): Number of images of 'train', 'val' and 'test'. None
+            gives 1000 training and 200 validation images.
+        seed (int): Any non-negative integer. Defaults to 0.
+        people (tuple[int, int]): Fewest and most people per image, 1 to 60. Defaults to (1, 4).
+        image_size (tuple[int, int]): (w, h) in pixels, at least 64 each. Defaults to (320, 240).
+        workers (int, optional): Number of processes, which does not change the result. Defaults to
+            2, or 1 on one core.
+        overwrite (bool): Whether to replace a data set that has other settings. Defaults to False.
+        quality (int): Quality of the JPEGs, 1 to 100. Defaults to 92.
+        progress (bool): Whether to show a progress bar. Defaults to True.
 
     Returns:
         The folder.

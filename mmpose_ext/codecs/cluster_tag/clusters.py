@@ -38,10 +38,11 @@ def make_clusters(
     """Return a partition of the keypoints as lists of keypoint indices.
 
     Args:
-        clusters: 3 or 5 for the paper's partitions of COCO's keypoints (5, 6, 6 and 3, 3, 3, 4, 4
-            joints); 1 for all keypoints in one cluster; K, the number of keypoints, for one cluster
-            per keypoint; or a list of clusters, each a list of keypoint names or indices. The order
-            within a cluster gives the keypoints' places d_k (Eq. 4).
+        clusters (int | Sequence[Sequence[str | int]]): 3 or 5 for the paper's partitions of COCO's
+            keypoints (5, 6, 6 and 3, 3, 3, 4, 4 joints); 1 for all keypoints in one cluster; K, the
+            number of keypoints, for one cluster per keypoint; or a list of clusters, each a list of
+            keypoint names or indices. The order within a cluster gives the keypoints' places d_k
+            (Eq. 4).
         names (Sequence[str]): The data set's K keypoint names.
 
     Returns:

@@ -23,7 +23,7 @@ class PackedImage(DeferredImage):
 
     Args:
         crop (Crop): The surroundings.
-        name (str): Name for error messages.
+        name (str): Name for error messages. Defaults to no name.
     """
 
     def __init__(self, crop: Crop, name: str = '') -> None:

@@ -25,13 +25,14 @@ class Reach:
     """The largest region around a person that a top-down pipeline can draw.
 
     Args:
-        padding (float): Padding of the person's box.
+        padding (float): Padding of the person's box. Defaults to 1.25.
         half_body_padding (float): Padding of the box of half a body; 0 without ``RandomHalfBody``.
-        scale (float): Largest scale.
-        shift (float): Largest shift, as a fraction of the box.
-        rotation (float): Largest rotation, in degrees.
-        narrowest (float): Smallest aspect ratio w / h of an input.
-        widest (float): Largest aspect ratio w / h of an input.
+            Defaults to 0.0.
+        scale (float): Largest scale. Defaults to 1.0.
+        shift (float): Largest shift, as a fraction of the box. Defaults to 0.0.
+        rotation (float): Largest rotation, in degrees. Defaults to 0.0.
+        narrowest (float): Smallest aspect ratio w / h of an input. Defaults to 1.0.
+        widest (float): Largest aspect ratio w / h of an input. Defaults to 1.0.
     """
 
     padding: float = 1.25

@@ -58,7 +58,8 @@ class PackReader:
 
     Args:
         path (str | Path): Path of the pack.
-        command (str): Command that makes the pack, for error messages.
+        command (str): Command that makes the pack, for error messages. Defaults to 'mmpose-ext
+            pack CONFIG'.
 
     Raises:
         PackError: If it is missing, damaged or incomplete.

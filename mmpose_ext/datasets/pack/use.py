@@ -26,7 +26,8 @@ def use_pack(
     Args:
         dataset (Dataset): A top-down data set of mmpose, or a wrapper around one.
         path (str | Path, optional): Path of the pack. Defaults to the one next to each annotation.
-        command (str): Command that makes a pack, for error messages.
+        command (str): Command that makes a pack, for error messages. Defaults to 'mmpose-ext pack
+            CONFIG'.
         check_images (bool): Whether to compare the images' sizes and times, and the content of
             those whose time has changed. Defaults to True.
 
@@ -66,7 +67,7 @@ def packable(dataset: Any, after: Sequence[Any] = ()) -> Iterator[tuple[Any, lis
 
     Args:
         dataset (Dataset): A data set of mmpose, or a wrapper around one.
-        after (Sequence): Transforms of the enclosing wrappers.
+        after (Sequence): Transforms of the enclosing wrappers. Defaults to none.
 
     Raises:
         ValueError: If one is not top-down.

@@ -20,7 +20,7 @@ def check_detections(
             bbox [x, y, w, h] and score. Only people are checked.
         known_images (set): The image ids of the annotation file.
         ann_file (str): The annotation file's name, for the message.
-        annotations (object): The parsed annotation file, whose categories determine which
+        annotations (object, optional): The parsed annotation file, whose categories determine which
             detections are people (:func:`detected_category`). Without it, people have COCO's
             category 1.
     """

@@ -174,7 +174,7 @@ def check_areas_and_crowds(entries: Entries, needs_area: bool = True) -> list[Fi
     Args:
         entries (Entries): The annotations.
         needs_area (bool): Whether all must have an area, as testing requires. CrowdPose does not
-            need it.
+            need it. Defaults to True.
     """
     needs_area = needs_area and not any('crowdIndex' in image for image in entries.images)
     findings = []

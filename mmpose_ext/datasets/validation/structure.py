@@ -65,7 +65,7 @@ def check_structure(
     Args:
         content (object): The parsed file.
         num_keypoints (int): K of the data set's metainfo.
-        needs_sizes (bool): Whether images must have width and height.
+        needs_sizes (bool): Whether images must have width and height. Defaults to True.
 
     Returns:
         tuple: The entries that can be checked further, and the findings.

@@ -54,19 +54,22 @@ def validate(
     """List all faults of a keypoint file.
 
     Args:
-        ann_file: COCO's JSON (including LSP's from tools/lsp2coco.py), MPII's JSON as mmpose reads
-            it, or the ``joints.mat`` of LSP or LSPET.
-        image_dir: The folder of the images, needed for all depths but 'annotations'.
-        depth: ``'annotations'`` checks only the file; ``'files'`` also checks that the images
-            exist; ``'headers'`` also checks their sizes and ends; ``'images'`` also decodes them.
-            Defaults to 'files' with ``image_dir``, else to 'annotations'.
-        format: ``'coco'``, ``'mpii'``, ``'lsp'`` (joints.mat), or ``'auto'`` to detect it by the
-            content.
-        num_keypoints: K. Defaults to the number in the file's category, or else the number that
-            most annotations have; 16 for MPII and 14 for joints.mat.
-        needs_people: Whether a file without a usable person is a fault.
-        workers: Threads that read images. Defaults to the number of processors, but at most 16.
-        keypoint_names: The metainfo's K names, in order, to compare with the file's.
+        ann_file (str | os.PathLike): COCO's JSON (including LSP's from tools/lsp2coco.py), MPII's
+            JSON as mmpose reads it, or the ``joints.mat`` of LSP or LSPET.
+        image_dir (str | os.PathLike, optional): The folder of the images, needed for all depths but
+            'annotations'.
+        depth (str, optional): ``'annotations'`` checks only the file; ``'files'`` also checks that
+            the images exist; ``'headers'`` also checks their sizes and ends; ``'images'`` also
+            decodes them. Defaults to 'files' with ``image_dir``, else to 'annotations'.
+        format (str): ``'coco'``, ``'mpii'``, ``'lsp'`` (joints.mat), or ``'auto'`` to detect it by
+            the content. Defaults to ``'auto'``.
+        num_keypoints (int, optional): K. Defaults to the number in the file's category, or else the
+            number that most annotations have; 16 for MPII and 14 for joints.mat.
+        needs_people (bool): Whether a file without a usable person is a fault. Defaults to True.
+        workers (int, optional): Threads that read images. Defaults to the number of processors, but
+            at most 16.
+        keypoint_names (Sequence[str], optional): The metainfo's K names, in order, to compare with
+            the file's.
 
     Returns:
         Report: The findings. A file that cannot be read is a finding too.
@@ -127,8 +130,10 @@ def check_for_training(
     Args:
         content (object): The parsed file.
         num_keypoints (int): K of the data set's metainfo.
-        needs_people (bool): Whether the file must have at least one labelled keypoint.
-        keypoint_names (Sequence[str]): The metainfo's K names, to compare with the file's.
+        needs_people (bool): Whether the file must have at least one labelled keypoint. Defaults to
+            True.
+        keypoint_names (Sequence[str]): The metainfo's K names, to compare with the file's. Defaults
+            to no comparison.
     """
     entries, findings = check_structure(content, num_keypoints)
     keypoints = keypoint_rows(entries)

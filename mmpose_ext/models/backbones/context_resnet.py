@@ -32,7 +32,8 @@ class ContextResNet(PluginResNet):
 
     Args:
         depth (int): 18, 34, 50, 101 or 152.
-        context (dict): Config of a :class:`mmpose_ext.models.layers.GlobalContextBlock`.
+        context (dict): Config of a :class:`mmpose_ext.models.layers.GlobalContextBlock`. Defaults
+            to dict(type='GlobalContextBlock').
         **kwargs: See :class:`PluginResNet`. Other plugins come before the context block.
 
     Raises:

@@ -120,7 +120,8 @@ class StackedHourglass(BaseBackbone):
             the backward pass (activation checkpointing), which takes a third more time. The running
             statistics of batch normalisation are then updated twice per step, with the same values.
             Defaults to False.
-        init_cfg (dict | list[dict], optional): Config of the initialisation.
+        init_cfg (dict | list[dict], optional): Config of the initialisation. Defaults to Kaiming's
+            normal initialization by fan-in.
 
     Raises:
         ValueError: If the hourglasses do not reach ``out_stride``.

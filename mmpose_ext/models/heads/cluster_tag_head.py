@@ -47,8 +47,8 @@ class ClusterTagHead(BaseHead):
     codecs draw from the same points.
 
     Args:
-        decoder (dict): Config of the :class:`mmpose_ext.codecs.ClusterTag` of the last stack's
-            sparse branch.
+        decoder (dict, optional): Config of the :class:`mmpose_ext.codecs.ClusterTag` of the last
+            stack's sparse branch.
         sparse_clusters (Sequence, optional): Each stack's clusters in the sparse branch, the same
             as the backbone's; the last ones must be the decoder's. Defaults to four times the
             decoder's.
@@ -122,7 +122,7 @@ class ClusterTagHead(BaseHead):
         """Return the maps that the codec decodes.
 
         Args:
-            feats: The backbone's maps.
+            feats (Sequence[dict[str, Maps]]): The backbone's maps.
             input_size (Sequence[int], optional): [w, h] of the input; not used, because the stride
                 is the same for inputs of any size.
 
@@ -140,9 +140,9 @@ class ClusterTagHead(BaseHead):
         """Predict the people.
 
         Args:
-            feats: The backbone's maps. With ``test_cfg.flip_test``, a list of the maps of the input
-                and of its mirror image. With ``test_cfg.input_sizes``, a list with one such entry
-                per scale.
+            feats (Sequence): The backbone's maps. With ``test_cfg.flip_test``, a list of the maps
+                of the input and of its mirror image. With ``test_cfg.input_sizes``, a list with one
+                such entry per scale.
             batch_data_samples (list[PoseDataSample]): B samples; the flip test uses their
                 ``flip_indices``.
             test_cfg (dict): ``flip_test``, ``output_heatmaps``, ``scales``, ``full_size`` and
@@ -150,7 +150,7 @@ class ClusterTagHead(BaseHead):
                 :class:`mmpose_ext.models.pose_estimators.MultiScaleBottomupEstimator`) and
                 ``tag_scales`` are used. ``tag_scales`` names those of ``scales`` whose tags count:
                 by default all, as in the paper on associative embedding; its public code uses only
-                the tags of the trained scale.
+                the tags of the trained scale. Defaults to {}.
 
         Returns:
             list[InstanceData]: keypoints (N, K, 2) in pixels of the (unscaled) input,
@@ -212,9 +212,9 @@ class ClusterTagHead(BaseHead):
         """Compute the losses, summed over stacks and branches (Eq. 8).
 
         Args:
-            feats: The backbone's maps.
+            feats (Sequence[dict[str, Maps]]): The backbone's maps.
             batch_data_samples (list[PoseDataSample]): B samples with points to draw.
-            train_cfg (dict): Unused.
+            train_cfg (dict): Unused. Defaults to {}.
 
         Returns:
             dict[str, Tensor]: ``loss_heatmap``, ``loss_pull`` and ``loss_push``.

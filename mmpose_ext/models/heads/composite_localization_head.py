@@ -28,8 +28,8 @@ class BaseCompositeLocalizationHead(BaseHead):
         in_channels (int | Sequence[int]): Channels of the feature map, or of all feature maps, of
             which the head uses the last.
         out_channels (int): Number of keypoints K; the last layer has 3K channels.
-        loss (dict): Config of the loss.
-        decoder (dict): Config of a :class:`mmpose_ext.codecs.CompositeLocalization`.
+        loss (dict): Config of the loss. Defaults to dict(type='CompositeLocalizationLoss').
+        decoder (dict, optional): Config of a :class:`mmpose_ext.codecs.CompositeLocalization`.
         init_cfg (dict, optional): Config of the initialisation.
         logits (bool): Whether the heatmaps are logits, which a sigmoid turns into probabilities for
             decoding. ``BinaryHeatmapOffsetLoss`` needs logits. Defaults to False.
@@ -92,7 +92,7 @@ class BaseCompositeLocalizationHead(BaseHead):
         """Return the maps that the codec decodes: one stage's, with probabilities as heatmaps.
 
         Args:
-            feats: The backbone's features.
+            feats (Sequence[Tensor]): The backbone's features.
             input_size (Sequence[int], optional): [w, h] of the input. If given, it may differ from
                 the codec's, and the maps' size is not checked.
             stage (int): Index of the stage. Defaults to the last one.
@@ -119,12 +119,12 @@ class BaseCompositeLocalizationHead(BaseHead):
         """Predict keypoints in a batch on the model's device; only coordinates leave it.
 
         Args:
-            feats: The backbone's features. With ``test_cfg.flip_test``, a list of the features of
-                the input and of its mirror image.
+            feats (Sequence[Tensor] | list[Sequence[Tensor]]): The backbone's features. With
+                ``test_cfg.flip_test``, a list of the features of the input and of its mirror image.
             batch_data_samples (list[PoseDataSample]): B samples; the flip test uses their
                 ``flip_indices``.
             test_cfg (dict): ``flip_test``, ``output_heatmaps`` and ``stage`` (index of the stage
-                that predicts, by default the last one) are used.
+                that predicts, by default the last one) are used. Defaults to {}.
 
         Returns:
             list[InstanceData]: keypoints (1, K, 2) in input pixels and keypoint_scores (1, K). With
@@ -155,10 +155,10 @@ class BaseCompositeLocalizationHead(BaseHead):
         """Compute the losses, summed over the stages.
 
         Args:
-            feats: The backbone's features.
+            feats (Sequence[Tensor]): The backbone's features.
             batch_data_samples (list[PoseDataSample]): B samples with either targets or points to
                 draw.
-            train_cfg (dict): Unused.
+            train_cfg (dict): Unused. Defaults to {}.
 
         Returns:
             dict[str, Tensor]: ``loss_heatmap`` and ``loss_offset``.

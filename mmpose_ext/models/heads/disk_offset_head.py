@@ -44,8 +44,8 @@ class DiskOffsetHead(BaseHead):
             learn faster from scratch.
         heatmap_prior (float): Probability in all heatmaps at initialisation. Defaults to 0.01.
         refine_steps (int): See :func:`refine_offsets`. Defaults to 2.
-        loss (dict): Config of the loss.
-        decoder (dict): Config of a :class:`mmpose_ext.codecs.DiskOffset`.
+        loss (dict): Config of the loss. Defaults to dict(type='DiskOffsetLoss').
+        decoder (dict, optional): Config of a :class:`mmpose_ext.codecs.DiskOffset`.
         init_cfg (dict, optional): Config of the initialisation.
 
     Raises:
@@ -126,7 +126,7 @@ class DiskOffsetHead(BaseHead):
                 supervision.
             batch_data_samples (list[PoseDataSample]): B samples with either targets or points to
                 draw.
-            train_cfg (dict): Unused.
+            train_cfg (dict): Unused. Defaults to {}.
 
         Returns:
             dict[str, Tensor]: Scalars.
@@ -177,14 +177,15 @@ class DiskOffsetHead(BaseHead):
         """Predict people in a batch on the model's device; only coordinates leave it.
 
         Args:
-            feats: The backbone's features. With ``test_cfg.flip_test``, a list of the features of
-                the input and of its mirror image. With ``test_cfg.input_sizes``, a list with one
-                such entry per scale.
+            feats (Sequence): The backbone's features. With ``test_cfg.flip_test``, a list of the
+                features of the input and of its mirror image. With ``test_cfg.input_sizes``, a list
+                with one such entry per scale.
             batch_data_samples (list[PoseDataSample]): B samples; their ``flip_indices`` and
                 ``input_size`` are used.
             test_cfg (dict): ``flip_test``, ``output_heatmaps`` and ``input_sizes``, the [w, h] of
                 each scale's input (see
                 :class:`mmpose_ext.models.pose_estimators.MultiScaleBottomupEstimator`), are used.
+                Defaults to {}.
 
         Returns:
             list[InstanceData]: keypoints (N, K, 2) in pixels of the (unscaled) input,

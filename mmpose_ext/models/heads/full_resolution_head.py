@@ -43,7 +43,8 @@ class FullResolutionHead(BaseHead):
             map, None for no lateral features. Defaults to None for all decoders.
         context (dict, optional): Config of the context block after each of the first decoders.
         num_context (int): Number of decoders followed by a context block. Defaults to 3.
-        loss (dict): Config of a loss that takes maps, targets and keypoint weights (B, K).
+        loss (dict): Config of a loss that takes maps, targets and keypoint weights (B, K). Defaults
+            to KeypointMSELoss with keypoint weights.
         decoder (dict, optional): Config of a :class:`mmpose_ext.codecs.FullResolutionHeatmap`.
         init_cfg (dict, optional): Config of the initialisation.
 
@@ -123,11 +124,11 @@ class FullResolutionHead(BaseHead):
         """Predict keypoints in a batch on the model's device; only coordinates leave it.
 
         Args:
-            feats: The features. With ``test_cfg.flip_test``, a list of the features of the input
-                and of its mirror image.
+            feats (Sequence[Tensor] | list[Sequence[Tensor]]): The features. With
+                ``test_cfg.flip_test``, a list of the features of the input and of its mirror image.
             batch_data_samples (list[PoseDataSample]): B samples; the flip test uses their
                 ``flip_indices``.
-            test_cfg (dict): ``flip_test`` and ``output_heatmaps`` are used.
+            test_cfg (dict): ``flip_test`` and ``output_heatmaps`` are used. Defaults to {}.
 
         Returns:
             list[InstanceData]: keypoints (1, K, 2) in input pixels and keypoint_scores (1, K). With
@@ -162,10 +163,10 @@ class FullResolutionHead(BaseHead):
         """Compute the loss (Eq. 2) and the accuracy on the training samples.
 
         Args:
-            feats: The features.
+            feats (Sequence[Tensor]): The features.
             batch_data_samples (list[PoseDataSample]): B samples with either targets or points to
                 draw.
-            train_cfg (dict): ``compute_acc`` (default True) is used.
+            train_cfg (dict): ``compute_acc`` (default True) is used. Defaults to {}.
 
         Returns:
             dict[str, Tensor]: ``loss_kpt``, and ``acc_pose`` by :func:`heatmap_accuracy`.

@@ -50,12 +50,12 @@ class StackedHeatmapHead(CPMHead):
         """Predict keypoints from one stage's heatmaps.
 
         Args:
-            feats: The stages' features. With ``test_cfg.flip_test``, a list of the features of the
-                input and of its mirror image.
+            feats (Sequence[Tensor] | list[Sequence[Tensor]]): The stages' features. With
+                ``test_cfg.flip_test``, a list of the features of the input and of its mirror image.
             batch_data_samples (list[PoseDataSample]): B samples; the flip test uses their
                 ``flip_indices``.
             test_cfg (dict): ``stage``, ``flip_test``, ``flip_mode``, ``shift_heatmap`` and
-                ``output_heatmaps`` are used.
+                ``output_heatmaps`` are used. Defaults to {}.
 
         Returns:
             list[InstanceData]: keypoints (1, K, 2) in input pixels and keypoint_scores (1, K). With

@@ -25,6 +25,7 @@ def dilated_bottleneck(
         mid_channels (int): Channels of the 3x3 convolution.
         dilation (int): 2 for the dilated bottleneck, 1 for the plain one. Defaults to 2.
         project (bool): Whether to project the input; it is always projected if the channels change.
+            Defaults to False.
         norm_cfg (dict): Config of the normalisation. Defaults to batch normalisation.
 
     Returns:

@@ -76,7 +76,8 @@ class GaussianNonLocal2d(NonLocal2d):
         float32_logits (bool): Whether to compute the product in float32 under mixed precision. The
             logits are unscaled dot products over C channels; half precision rounds them by whole
             units or overflows. False uses the features' own dtype. Defaults to True.
-        norm_cfg (dict): Config of the normalisation in W_z. Defaults to batch normalisation.
+        norm_cfg (dict, optional): Config of the normalisation in W_z. Defaults to batch
+            normalisation.
         **kwargs: See mmcv's ``NonLocal2d``.
     """
 

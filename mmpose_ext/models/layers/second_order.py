@@ -49,8 +49,8 @@ class SecondOrderChannelAttention(BaseModule):
         covariance_channels (int): d. Defaults to 128.
         row_expansion (int): Values kept of each covariance row. Defaults to 4.
         center (bool): See :func:`channel_covariance`. Defaults to True.
-        norm_cfg (dict): Config of the normalisation of the reduced features and of the covariance
-            rows. Defaults to batch normalisation.
+        norm_cfg (dict, optional): Config of the normalisation of the reduced features and of the
+            covariance rows. Defaults to batch normalisation.
         act_cfg (dict, optional): Config of the activation between the two convolutions. None leaves
             it out, as GSoP-Net's public code does. Defaults to ReLU.
         init_cfg (dict, optional): Config of the initialisation.

@@ -28,7 +28,8 @@ class SAMFCD(BaseModule):
 
     Args:
         in_channels (Sequence[int]): Channels of the stages that are collected, C2 first: (64, 128,
-            256) for ResNet-18 and -34, (256, 512, 1024) for deeper ones.
+            256) for ResNet-18 and -34, (256, 512, 1024) for deeper ones. Defaults to (64, 128,
+            256).
         out_channels (int): Channels of the fused features. Defaults to 32 (see
             docs/full-resolution.md; the paper does not say).
         attention_channels (int): Channels of the fused attention: 1, or ``out_channels`` for one
