@@ -40,7 +40,7 @@ def overfit_config(root: Path, images: Path, out: Path) -> Config:
     cfg = Config.fromfile(root / 'configs' / 'demo' / 'strongpose_resnet18_193x193.py')
     codec = dict(cfg.codec, input_size=(SIDE, SIDE), map_size=(SIDE // 8 + 1,) * 2, radius=16)
     cfg.model.backbone.train_stride = cfg.model.backbone.test_stride = 8
-    # statistics of a batch of two would hide an image of unusual colours from testing
+    # statistics of a batch of two would hide an image of unusual colors from testing
     cfg.model.backbone.norm_cfg = dict(type='GN', num_groups=8)
     cfg.model.head.decoder = codec
     cfg.model.head.offset_unit = 16

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Summarise a demo run: print its AP and draw the people found next to the ground truth.
+"""Summarize a demo run: print its AP and draw the people found next to the ground truth.
 
 Usage: python tools/demo_report.py FOLDER
 

@@ -46,7 +46,7 @@ class BaseTorchCodec(BaseKeypointCodec):
     the images as pixel fields. An auxiliary input that the sample lacks (None) is not passed to
     :meth:`draw`.
 
-    Frames: input pixels outside, map cells inside; x before y. A pixel's coordinate is its centre.
+    Frames: input pixels outside, map cells inside; x before y. A pixel's coordinate is its center.
 
     Args:
         input_size (tuple[int, int]): Size of the network's input in [w, h].

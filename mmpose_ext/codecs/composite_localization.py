@@ -24,15 +24,15 @@ class CompositeLocalization(BaseTorchCodec):
 
     Drawn and decoded maps, with [w, h] = ``input_size`` / ``stride`` cells:
 
-    - ``heatmaps`` (B, K, h, w): Eq. 1, 1 where the keypoint lies on the cell's centre.
-    - ``offsets`` (B, 2K, h, w): Eq. 3, from the cell's centre to the keypoint in cells. As in the
+    - ``heatmaps`` (B, K, h, w): Eq. 1, 1 where the keypoint lies on the cell's center.
+    - ``offsets`` (B, 2K, h, w): Eq. 3, from the cell's center to the keypoint in cells. As in the
       paper, the first K channels hold y and the last K hold x. Only this class knows that order.
     - ``keypoint_weights`` (B, 1, K): also 0 for keypoints outside the image.
 
-    The centre convention: cell i covers the pixels i * S to (i + 1) * S - 1, so its centre lies at
+    The center convention: cell i covers the pixels i * S to (i + 1) * S - 1, so its center lies at
     (i + C) * S - 0.5 with C = 0.5. This is Eq. 2 with cells counted from 0 and with a pixel's
-    coordinate at the pixel's centre. Under this convention the mirror image of a centre is again a
-    centre, which the flip test needs.
+    coordinate at the pixel's center. Under this convention the mirror image of a center is again a
+    center, which the flip test needs.
 
     The paper does not square the norm in Eq. 1. ``norm='squared'``, the usual Gaussian, is the
     default because only it gives a meaning to the paper's sigma = 16 and tau = 0.6: the cells at
@@ -85,7 +85,7 @@ class CompositeLocalization(BaseTorchCodec):
         self.map_size = (self.input_size[0] // stride, self.input_size[1] // stride)
 
     def make_constants(self) -> Maps:
-        """Return the cells' centres (2, h * w), y first, and the image's first and last points."""
+        """Return the cells' centers (2, h * w), y first, and the image's first and last points."""
         w, h = self.map_size
         x = torch.arange(w) + 0.5 - 0.5 / self.stride
         y = torch.arange(h) + 0.5 - 0.5 / self.stride

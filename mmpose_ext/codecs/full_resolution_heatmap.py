@@ -32,7 +32,7 @@ class FullResolutionHeatmap(BaseTorchCodec):
     - ``keypoint_weights`` (B, 1, K): also 0 for keypoints more than 3 sigma outside the input,
       which leave no visible Gaussian (the rule of mmpose and SimpleBaseline).
 
-    Frame: cell (x, y) is input pixel (x, y) and holds the Gaussian at that pixel's centre. The
+    Frame: cell (x, y) is input pixel (x, y) and holds the Gaussian at that pixel's center. The
     mirror image of a map is therefore the map of the mirror image, cell by cell, and the flip test
     needs no shift.
 

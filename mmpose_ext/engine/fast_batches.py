@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Normalise batches that arrive in two pieces of memory as a whole, on the device."""
+"""Normalize batches that arrive in two pieces of memory as a whole, on the device."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class FastPoseDataPreprocessor(PoseDataPreprocessor):
     """
 
     def forward(self, data: dict, training: bool = False) -> dict:
-        """Move a batch to the device, normalise the images and pad them.
+        """Move a batch to the device, normalize the images and pad them.
 
         Args:
             data (dict): A batch with ``inputs``, (B, 3, h, w) uint8 or :class:`.SourceImages`, and

@@ -30,7 +30,7 @@ class FastTraining:
             channels innermost. None: on GPUs (on a CPU it gains nothing, and slows down dilated and
             transposed convolutions).
         mixed_precision (bool, optional): Whether forward passes in training run under bfloat16
-            autocast. Losses, weights, their gradients, the optimiser and testing stay in float32.
+            autocast. Losses, weights, their gradients, the optimizer and testing stay in float32.
             None: on GPUs that compute in bfloat16.
         compile (bool, optional): Whether to ``torch.compile`` the backbone. None: on GPUs.
         cudnn_benchmark (bool): Whether cuDNN tries its algorithms, which helps if sizes don't

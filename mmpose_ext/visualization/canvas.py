@@ -64,7 +64,7 @@ class Canvas:
         smooth: bool = True,
         opacity: float = 0.8,
     ) -> None:
-        """Overlay maps on the picture, each in its colour; opaque where the largest value is 1.
+        """Overlay maps on the picture, each in its color; opaque where the largest value is 1.
 
         Args:
             maps (np.ndarray): (C, h, w), clipped to between 0 and 1.
@@ -76,7 +76,7 @@ class Canvas:
         maps = np.nan_to_num(np.asarray(maps, np.float32)).clip(0, 1)
         alpha = maps.max(0)
         total = maps.sum(0).clip(min=1e-6)
-        # colours are multiplied by alpha first, so interpolation leaves no dark seams
+        # colors are multiplied by alpha first, so interpolation leaves no dark seams
         tint = np.einsum('chw,cd->hwd', maps, np.asarray(colours, np.float32))
         layers = np.dstack([tint * (alpha / total)[..., None], alpha]) * opacity
         layers = self._to_picture(layers.astype(np.float32), frame, smooth)
@@ -139,7 +139,7 @@ class Canvas:
 
 
 def palette(number: int) -> np.ndarray:
-    """Return ``number`` different bright colours, (number, 3) BGR, in rainbow order."""
+    """Return ``number`` different bright colors, (number, 3) BGR, in rainbow order."""
     hues = np.arange(number) * (170 / max(number, 1))
     hsv = np.full((1, number, 3), 255, np.uint8)
     hsv[..., 0], hsv[..., 1] = hues, 210

@@ -39,7 +39,7 @@ def _paint_heatmaps(scene: Scene, heatmaps: np.ndarray) -> Tile:
 
 
 def _paint_trained(scene: Scene, heatmaps: np.ndarray) -> Tile:
-    """Draw the cells whose tags are trained, a colour per person, linked within each cluster."""
+    """Draw the cells whose tags are trained, a color per person, linked within each cluster."""
     canvas = scene.canvas()
     indices = scene.labels['keypoint_indices']
     seen = scene.labels['keypoint_weights'] > 0

@@ -20,7 +20,7 @@ class Scene:
     """One input of a network and the maps that belong to it, drawn by a codec or predicted.
 
     Attributes:
-        image (np.ndarray): (H, W, 3) uint8, BGR, the network's input before normalisation.
+        image (np.ndarray): (H, W, 3) uint8, BGR, the network's input before normalization.
         codec (BaseKeypointCodec): The maps' codec.
         maps (dict[str, np.ndarray]): (C, h, w) float32 each.
         labels (dict[str, np.ndarray]): (N, ...) each, drawn in addition to the maps.
@@ -78,7 +78,7 @@ def paint(scene: Scene) -> list[Tile]:
 
 
 def paint_fields(scene: Scene, frame: Frame | None = None) -> list[Tile]:
-    """Draw each map (C, h, w) over the image, with its channels in different colours.
+    """Draw each map (C, h, w) over the image, with its channels in different colors.
 
     Args:
         scene (Scene): A scene with any maps.

@@ -115,7 +115,7 @@ def test_round_trip(stride, decode_from, points):
     decoded, scores = both_ways.decode(encoded)
     assert (encoded['keypoint_weights'] == 1).all()
     assert np.abs(decoded - keypoints).max() <= 0.01
-    # the nearest centre is at most half a cell's diagonal away
+    # the nearest center is at most half a cell's diagonal away
     assert scores.min() >= math.exp(-(stride**2) / 2 / (2 * 16**2)) - 1e-6
 
 

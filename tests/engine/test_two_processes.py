@@ -47,7 +47,7 @@ def train(make_config, tmp_path):
         cfg.custom_imports.imports.append('note_losses')
         cfg.custom_hooks = [dict(type='NoteLossHook')]
         cfg.env_cfg = dict(dist_cfg=dict(backend='nccl'))  # the configs' own
-        # with split batches, the normalisation would see only halves
+        # with split batches, the normalization would see only halves
         norm = dict(type='GN', num_groups=4)
         cfg.model.backbone.norm_cfg = norm
         cfg.model.head.deconv_out_channels = None

@@ -17,7 +17,7 @@ STEPS = 3
 
 
 def make_batch(cfg, rng):
-    """Make grey noise with a square of the keypoint's own colour at each random keypoint.
+    """Make gray noise with a square of the keypoint's own color at each random keypoint.
 
     There are two people, each in an image or both in one.
     """

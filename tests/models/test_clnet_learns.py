@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""The whole CLNet learns the positions of coloured dots to a fraction of a cell."""
+"""The whole CLNet learns the positions of colored dots to a fraction of a cell."""
 
 import numpy as np
 import pytest
@@ -97,4 +97,4 @@ def test_finds_dots_in_new_images(loss):
     with torch.no_grad():
         preds = model.head.predict(model.extract_feat(images), samples, {})
     error = np.linalg.norm(np.stack([p.keypoints for p in preds]) - truth, axis=-1)
-    assert np.median(error) < 5  # the best cell's centre alone errs by 6.2: a cell is 16 px
+    assert np.median(error) < 5  # the best cell's center alone errs by 6.2: a cell is 16 px

@@ -21,12 +21,12 @@ SEED = st.integers(0, 2**32 - 1)
 STRENGTH = st.sampled_from((0.0, 0.4, 1.0))
 
 
-# -- colours ---------------------------------------------------------------------------------------
+# -- colors ---------------------------------------------------------------------------------------
 
 
 @st.composite
 def images(draw):
-    """Draw an image of at least one pixel: noise, one colour, black or white."""
+    """Draw an image of at least one pixel: noise, one color, black or white."""
     h, w = draw(st.tuples(st.integers(1, 40), st.integers(1, 40)))
     rng = np.random.default_rng(draw(SEED))
     kind = draw(st.sampled_from(('noise', 'colour', 'black', 'white')))
@@ -48,7 +48,7 @@ def test_color_jitter(image, strengths, seed):
     if not before.any():
         assert not result.any()  # black stays black: nothing to scale
     if (before == before[..., :1]).all():
-        # grey stays grey, up to OpenCV's rounding of the factors to 1/1024
+        # gray stays gray, up to OpenCV's rounding of the factors to 1/1024
         assert np.ptp(result.astype(int), axis=-1).max() <= 1
 
 

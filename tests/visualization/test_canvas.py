@@ -13,7 +13,7 @@ def blank(width=40, height=30):
 
 
 def centre_of(picture, zoom):
-    """Return the centre of gravity of what is drawn on black, in image pixels."""
+    """Return the center of gravity of what is drawn on black, in image pixels."""
     y, x = np.nonzero(picture.any(-1))
     return (np.array([x.mean(), y.mean()]) + 0.5) / zoom - 0.5
 
@@ -34,7 +34,7 @@ def test_a_cell_is_drawn_where_it_lies(frame, expected, zoom):
     canvas = Canvas(blank(), zoom)
     canvas.blend(maps, frame, np.array([[255, 0, 0], RED]), smooth=False)
     assert np.abs(centre_of(canvas.picture, zoom) - expected).max() <= 0.5 + 1e-6
-    assert not canvas.picture[..., :2].any()  # the second channel's colour alone
+    assert not canvas.picture[..., :2].any()  # the second channel's color alone
     assert np.allclose(frame.pixels([3, 7]), expected)
 
 

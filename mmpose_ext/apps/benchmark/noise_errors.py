@@ -12,7 +12,7 @@ from torch.nn.functional import conv1d, grid_sample, interpolate
 
 from mmpose_ext.utils.maps import Maps
 
-#: 'smooth': errors shared by neighbouring cells, like a network's; 'independent': one per cell.
+#: 'smooth': errors shared by neighboring cells, like a network's; 'independent': one per cell.
 ERRORS = ('smooth', 'independent')
 #: Strengths to measure, in input pixels.
 STRENGTHS = (0.0, 1.0, 2.0, 3.0, 4.0, 5.0)

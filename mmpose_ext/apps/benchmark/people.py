@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 
-#: COCO's keypoints of a standing person, x and y from the head's centre in units of the height.
+#: COCO's keypoints of a standing person, x and y from the head's center in units of the height.
 STANDING = np.array(
     [[0, 0.05], [0.03, 0.03], [-0.03, 0.03], [0.06, 0.04], [-0.06, 0.04], [0.12, 0.18]]
     + [[-0.12, 0.18], [0.17, 0.33], [-0.17, 0.33], [0.18, 0.47], [-0.18, 0.47], [0.08, 0.5]]

@@ -20,7 +20,7 @@ class Frame(NamedTuple):
 
     matrix: np.ndarray  #: (2, 3) for cv2.warpAffine(image, matrix, size)
     size: tuple[int, int]  #: the input's [w, h]
-    centre: np.ndarray  #: (2,) the region's centre, in image pixels
+    centre: np.ndarray  #: (2,) the region's center, in image pixels
     extent: np.ndarray  #: (2,) the region's [w, h], in image pixels
 
     def to_image(self, keypoints: np.ndarray) -> np.ndarray:

@@ -25,8 +25,8 @@ class ExportGraph(nn.Module):
     Args:
         model (nn.Module): mmpose's TopdownPoseEstimator or BottomupPoseEstimator, in eval mode.
         input_kind (str): ``'uint8'`` or ``'float32'``: (B, H, W, 3) images, 0 to 255, BGR as OpenCV
-            reads them; the graph swaps channels and normalises as the model's data preprocessor
-            does. ``'normalized'``: (B, 3, H, W) float32, already normalised. Defaults to
+            reads them; the graph swaps channels and normalizes as the model's data preprocessor
+            does. ``'normalized'``: (B, 3, H, W) float32, already normalized. Defaults to
             ``'uint8'``.
         decode (bool): Whether to output keypoints instead of maps. Defaults to False.
 

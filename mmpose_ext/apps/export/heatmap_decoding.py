@@ -82,7 +82,7 @@ def _blur(maps: Tensor, kernel: int) -> Tensor:
 
 
 def _refine_quarter(maps: Tensor, cells: Tensor) -> Tensor:
-    """Shift a quarter of a cell to the higher neighbour, like mmpose's ``refine_keypoints``."""
+    """Shift a quarter of a cell to the higher neighbor, like mmpose's ``refine_keypoints``."""
     h, w = maps.shape[-2:]
     read = _reader(maps, cells)
     x, y = cells.unbind(-1)

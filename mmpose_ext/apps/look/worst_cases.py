@@ -135,9 +135,9 @@ def draw_case(image: np.ndarray, case: Case, others: Sequence[Case], skeleton: S
 
     Args:
         image (np.ndarray): (H, W, 3) uint8, BGR.
-        case (Case): The case, in bright colours; if it has no ground truth or no prediction, that
+        case (Case): The case, in bright colors; if it has no ground truth or no prediction, that
             side shows no skeleton for it.
-        others (Sequence[Case]): The image's other people, in pale colours.
+        others (Sequence[Case]): The image's other people, in pale colors.
         skeleton (Skeleton): The data set's.
     """
     x1, y1, x2, y2 = _window(image, case)

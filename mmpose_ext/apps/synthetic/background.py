@@ -12,14 +12,14 @@ from .canvas import Canvas
 from .clothing import colour, skin_colour
 
 OBJECT_LABEL = -1
-# kind, (P, 2) points or ends, radius, colour
+# kind, (P, 2) points or ends, radius, color
 Thing = Tuple[str, np.ndarray, float, np.ndarray]
 
 
 def _ramp(
     size: tuple[int, int], first: np.ndarray, second: np.ndarray, direction: float
 ) -> np.ndarray:
-    """Return a gradient between two colours, (h, w, 3) float32."""
+    """Return a gradient between two colors, (h, w, 3) float32."""
     width, height = size
     x = np.linspace(-0.5, 0.5, width, dtype=np.float32)[None] * np.float32(np.cos(direction))
     y = np.linspace(-0.5, 0.5, height, dtype=np.float32)[:, None] * np.float32(np.sin(direction))
@@ -122,7 +122,7 @@ def _decoy(rng: np.random.Generator, canvas: Canvas, unit: int) -> None:
 
 
 def sample_object(rng: np.random.Generator, size: tuple[int, int]) -> Thing:
-    """Sample an object in front of people: (kind, (P, 2) points or ends, radius, colour)."""
+    """Sample an object in front of people: (kind, (P, 2) points or ends, radius, color)."""
     width, height = size
     unit = min(width, height)
     x = rng.uniform(0.05, 0.95) * width

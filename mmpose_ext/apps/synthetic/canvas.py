@@ -10,9 +10,9 @@ import numpy as np
 
 SHIFT = 4  # fractional bits of the coordinates given to OpenCV
 
-# (along, across) of a shape's pixels -> (h, w, 3) colours
+# (along, across) of a shape's pixels -> (h, w, 3) colors
 PaintFunction = Callable[[np.ndarray, np.ndarray], np.ndarray]
-# a function, or one colour (3,)
+# a function, or one color (3,)
 Paint = Union[np.ndarray, PaintFunction]
 Point = Union[np.ndarray, Sequence[float]]
 
@@ -49,7 +49,7 @@ class Canvas:
         colour: np.ndarray,
         label: int | None,
     ) -> None:
-        """Paint colours over a window with alpha (h, w), 0 to 1; label None keeps the labels."""
+        """Paint colors over a window with alpha (h, w), 0 to 1; label None keeps the labels."""
         region = self.image[window]
         region += alpha[..., None] * (colour - region)
         if label is not None:
@@ -66,7 +66,7 @@ class Canvas:
     ) -> None:
         """Paint a rounded cone from start to end (x, y), with its radius at each end in pixels.
 
-        ``paint`` is a colour, or a function of (along, across): along runs from 0 at start to 1 at
+        ``paint`` is a color, or a function of (along, across): along runs from 0 at start to 1 at
         end, and across from -1 to 1. ``shading`` darkens the rim and lights one side, like a
         tube's.
         """
@@ -105,7 +105,7 @@ class Canvas:
     ) -> None:
         """Paint a filled ellipse with half-axes in pixels and the first axis's angle in radians.
 
-        ``paint`` is a colour, or a function of (u, v), the position in half-axes from -1 to 1.
+        ``paint`` is a color, or a function of (u, v), the position in half-axes from -1 to 1.
         """
         centre = np.asarray(centre, np.float32)
         window = self.window(centre[None], max(axes) + 1)
@@ -134,7 +134,7 @@ class Canvas:
     ) -> None:
         """Paint the union of convex polygons, each (P, 2), in pixels.
 
-        ``paint`` is a colour, or a function of (u, v) measured in ``frame``: (origin (2,), u axis
+        ``paint`` is a color, or a function of (u, v) measured in ``frame``: (origin (2,), u axis
         (2,), v axis (2,)), where the axes are pixel vectors of length 1 unit. ``soft`` is the width
         of the darker rim in pixels.
         """

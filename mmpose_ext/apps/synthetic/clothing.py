@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""The look of a person: skin, hair, clothes and patterns. Colours are BGR, 0 to 255."""
+"""The look of a person: skin, hair, clothes and patterns. Colors are BGR, 0 to 255."""
 
 from __future__ import annotations
 
@@ -75,13 +75,13 @@ def colour(
     saturation: tuple[float, float] = (0.15, 0.85),
     value: tuple[float, float] = (0.3, 1.0),
 ) -> np.ndarray:
-    """Return a random colour of any hue, (3,) float32."""
+    """Return a random color of any hue, (3,) float32."""
     hue, sat, val = rng.random(), rng.uniform(*saturation), rng.uniform(*value)
     return np.array(colorsys.hsv_to_rgb(hue, sat, val)[::-1], np.float32) * 255
 
 
 def skin_colour(rng: np.random.Generator) -> np.ndarray:
-    """Return a skin tone between two neighbours on the scale, (3,) float32."""
+    """Return a skin tone between two neighbors on the scale, (3,) float32."""
     place = rng.uniform(0, len(_SKINS) - 1)
     low = min(int(place), len(_SKINS) - 2)
     tone = _SKINS[low] + (place - low) * (_SKINS[low + 1] - _SKINS[low])
@@ -94,7 +94,7 @@ def _unlike(
     least: float,
     **limits: tuple[float, float],
 ) -> np.ndarray:
-    """Return a colour at a distance of at least ``least`` from others, if one is found."""
+    """Return a color at a distance of at least ``least`` from others, if one is found."""
     best, best_gap = None, -1.0
     for _ in range(8):
         new = colour(rng, **limits)

@@ -53,7 +53,7 @@ class Person:
 
 
 def sample_person(rng: np.random.Generator) -> Person:
-    """Return a random person before placement (centre 0, scale 1)."""
+    """Return a random person before placement (center 0, scale 1)."""
     body = sample_proportions(rng)
     figure = pose_body(body, sample_pose(rng))
     return Person(body, figure, sample_look(rng), 1.0, np.zeros(2))

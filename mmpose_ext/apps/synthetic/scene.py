@@ -35,7 +35,7 @@ class Annotation:
     """One person's ground truth.
 
     Attributes:
-        keypoints (np.ndarray): (17, 3) float64: x, y in pixels (0 is the centre of the first pixel)
+        keypoints (np.ndarray): (17, 3) float64: x, y in pixels (0 is the center of the first pixel)
             and visibility: 2 visible, 1 hidden but in the image, 0 not labelled (then x = y = 0).
         bbox (np.ndarray): (4,) x, y, w, h of the visible pixels.
         area (int): Number of visible pixels.

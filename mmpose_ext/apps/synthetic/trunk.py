@@ -25,7 +25,7 @@ def draw_neck(canvas: Canvas, person: Person) -> None:
 
 
 def _rounded_hull(centres: np.ndarray, radii: np.ndarray) -> np.ndarray:
-    """Return the convex hull (P, 2) of circles with centres (C, 2) and radii (C,)."""
+    """Return the convex hull (P, 2) of circles with centers (C, 2) and radii (C,)."""
     turn = np.linspace(0, 2 * np.pi, 12, endpoint=False)
     rim = np.stack((np.cos(turn), np.sin(turn)), -1)
     points = (centres[:, None] + rim * radii[:, None, None]).reshape(-1, 2)

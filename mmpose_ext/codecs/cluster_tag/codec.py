@@ -32,7 +32,7 @@ class ClusterTag(BaseTorchCodec):
     Drawn maps, with [w, h] = ``heatmap_size``, C clusters, N people and K keypoints:
 
     - ``heatmaps`` (B, C, h, w) float32: at each cell, the largest Gaussian of all people and of all
-      keypoints in the cluster. A Gaussian is centred on the keypoint itself, not on its cell. It
+      keypoints in the cluster. A Gaussian is centered on the keypoint itself, not on its cell. It
       reaches 3 sigma beyond the cell (as in mmpose's UDP heatmaps).
     - ``keypoint_indices`` (B, N, K) int64: the keypoint's cell y * w + x in the map of its
       cluster, where the tag is trained; 0 where ``keypoint_weights`` is 0.
@@ -47,7 +47,7 @@ class ClusterTag(BaseTorchCodec):
     Predicted maps: ``heatmaps`` and ``tags``, (B, C, h, w) each. With K clusters of one joint these
     are the maps of associative embedding.
 
-    Frame: a cell's centre is the centre of the S x S pixels that it covers, where S is the stride:
+    Frame: a cell's center is the center of the S x S pixels that it covers, where S is the stride:
     cell i is input pixel (i + 0.5) * S - 0.5. The mirror image of a map is then the map of the
     mirror image, and maps of any size are decoded with the same stride. (UDP's frame, in which the
     corners agree, would be off by 1.5 px to either side at the borders for a network that treats
@@ -76,7 +76,7 @@ class ClusterTag(BaseTorchCodec):
        within half a delta. This separates two joints whose Gaussians merge into one peak. If no
        cell has a tag within half a ``tag_threshold``, the best one is another person's: the joint
        is then not found. Its score is 0, and it lies in the middle of the person's keypoints.
-    6. Refine keypoints to the top of the Gaussian around them (:class:`.GaussianFit`). Neighbours
+    6. Refine keypoints to the top of the Gaussian around them (:class:`.GaussianFit`). Neighbors
        whose tags show that they belong to another keypoint's Gaussian are not used.
 
     A person's score is the mean of the heatmap at its peaks, with 0 for missing ones (before step

@@ -30,7 +30,7 @@ class GaussianFit:
         reach (float): Half the edge of the square in sigmas. Defaults to 2.
 
     Attributes:
-        ticks (np.ndarray): (E,) int64, the columns and rows of the square relative to its centre.
+        ticks (np.ndarray): (E,) int64, the columns and rows of the square relative to its center.
     """
 
     def __init__(self, sigma: float, reach: float = 2.0) -> None:
@@ -52,7 +52,7 @@ class GaussianFit:
                 that are not positive are never used.
 
         Returns:
-            np.ndarray: (P, 2), the top's [x, y] relative to the centre, in cells. It is at most
+            np.ndarray: (P, 2), the top's [x, y] relative to the center, in cells. It is at most
             sigma along each axis, and 0 along an axis where only one position can be used.
         """
         values = np.maximum(np.where(usable, values, 0), LEAST_VALUE)

@@ -47,10 +47,10 @@ class PosePlotter:
     4. Body rescue. The graph tears if a joint in between is hidden or unlabelled. A candidate votes
        on joining its part with another if its own long offset leads back to itself within
        ``join_radius``, because the body there is then this person's, not that of somebody in front.
-       For each candidate of the other part, it votes in favour if its long offset leads within
+       For each candidate of the other part, it votes in favor if its long offset leads within
        ``join_radius`` of that candidate, and against otherwise. Parts without a common keypoint are
-       joined if at least half of the votes are in favour, those with the most agreement first.
-    5. Missing keypoints. A missing keypoint goes where the offset of a found neighbour leads, if
+       joined if at least half of the votes are in favor, those with the most agreement first.
+    5. Missing keypoints. A missing keypoint goes where the offset of a found neighbor leads, if
        the keypoint heatmap there reaches ``vote_threshold``. Otherwise, it goes where a long offset
        leads, that of the nearest candidate in the graph among those that vote in step 4. If there
        is none, it goes to the nearest found keypoint.
@@ -191,7 +191,7 @@ class PosePlotter:
         keypoints = table.of(table.position, people)
         placed = found.copy()
         every = np.arange(kinds)
-        # the end of a found neighbour's edge with the highest score
+        # the end of a found neighbor's edge with the highest score
         best = np.full(people.shape, self.settings.vote_threshold)
         for kind, ends in enumerate(self.kinds):
             for slot, end in enumerate(ends):

@@ -18,7 +18,7 @@ KEYPOINT_SCORES = ('expected_oks', 'heatmap')
 #: Kinds of suppression of duplicate people.
 NMS_KINDS = ('none', 'claimed', 'hard_oks', 'soft_oks')
 
-#: Empty cells around each map of votes, so that the neighbours of any cell exist.
+#: Empty cells around each map of votes, so that the neighbors of any cell exist.
 PAD = 4
 #: Shorter offsets to another keypoint, in input pixels, count as unknown, because unknown offsets
 #: are drawn as 0.

@@ -35,7 +35,7 @@ class Peaks(NamedTuple):
 
     plane: Tensor  #: (P,) int64, image * K + keypoint
     position: Tensor  #: (P, 2) float32 in input pixels
-    score: Tensor  #: (P,) float32 smoothed votes; 1 if a whole disk votes for a cell's centre
+    score: Tensor  #: (P,) float32 smoothed votes; 1 if a whole disk votes for a cell's center
 
 
 def voting_skips(pitch: Tensor, spacing: float) -> tuple[int, int]:
@@ -134,7 +134,7 @@ def find_peaks(maps: VoteMaps, threshold: float) -> Peaks:
     The Gaussian is the binomial kernel [1, 2, 1] along x and y (sigma 0.7 cells). Together with
     the bilinear distribution, it smooths the votes by about 0.8 cells. Only the rows that votes
     reach are searched; the others are 0. The position of a maximum is the mean of the votes in
-    3 x 3 cells, which is exact if all votes are for one point. Of equal neighbours, only the first
+    3 x 3 cells, which is exact if all votes are for one point. Of equal neighbors, only the first
     counts.
 
     Args:
@@ -145,14 +145,14 @@ def find_peaks(maps: VoteMaps, threshold: float) -> Peaks:
     raw, rows = maps.raw.view(-1, w), maps.rows
     smooth = raw.index_select(0, rows - 1).add_(raw.index_select(0, rows + 1))
     smooth.add_(raw.index_select(0, rows), alpha=2)
-    # column c of the result is centred at column c + 1; the last row replaces all other rows
+    # column c of the result is centered at column c + 1; the last row replaces all other rows
     pairs = smooth[:, 1:] + smooth[:, :-1]
     smooth = pairs.new_zeros(len(rows) + 1, w - 2)
     torch.add(pairs[:, 1:], pairs[:, :-1], out=smooth[:-1])
     place = torch.full((planes * h,), len(rows), device=rows.device)
     place[rows] = torch.arange(len(rows), device=rows.device)
 
-    # the middle of [1, 2, 1] is 2, so a vote on a cell's centre gives 4
+    # the middle of [1, 2, 1] is 2, so a vote on a cell's center gives 4
     high = smooth[:-1] >= 4 * threshold
     high[:, :-1] &= smooth[:-1, 1:] <= smooth[:-1, :-1]
     high[:, 1:] &= smooth[:-1, 1:] >= smooth[:-1, :-1]
@@ -191,7 +191,7 @@ def expected_oks(
 ) -> Tensor:
     """Return the mean of exp(-d^2 / (2 spread^2)) over the votes of disks (Section III-D).
 
-    This is the expected OKS of a keypoint if the normalised votes of the positions within R of it
+    This is the expected OKS of a keypoint if the normalized votes of the positions within R of it
     are the distribution of its true position (PersonLab's Expected-OKS; the paper gives no
     details). It uses the votes' own positions, not the cells in which they are counted.
 

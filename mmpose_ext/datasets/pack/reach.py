@@ -104,7 +104,7 @@ def surroundings(info: Mapping[str, Any], reach: Reach) -> tuple[int, int, int, 
 
 
 def _boxes(info: Mapping[str, Any], reach: Reach) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Return the centres and padded sizes [w, h] that the pipeline starts from."""
+    """Return the centers and padded sizes [w, h] that the pipeline starts from."""
     if 'bbox_center' in info and 'bbox_scale' in info:
         boxes = [(info['bbox_center'][0], info['bbox_scale'][0] * reach.padding)]
     else:

@@ -69,12 +69,12 @@ class Meta:
     version: int = VERSION
 
     def to_bytes(self) -> bytes:
-        """Serialise to JSON."""
+        """Serialize to JSON."""
         return json.dumps(asdict(self)).encode()
 
     @classmethod
     def from_bytes(cls, content: bytes) -> Meta:
-        """Deserialise from JSON.
+        """Deserialize from JSON.
 
         Raises:
             ValueError: If the content does not describe a pack.
@@ -101,7 +101,7 @@ class Crop:
     picture: TiledJpeg
 
     def to_bytes(self) -> bytes:
-        """Serialise with a leading checksum."""
+        """Serialize with a leading checksum."""
         picture = self.picture
         head = _CROP.pack(0, *self.region, *self.image_size, *picture.size)[4:]
         body = head + np.array(picture.starts, '<u4').tobytes() + picture.content
@@ -109,7 +109,7 @@ class Crop:
 
     @classmethod
     def from_bytes(cls, content: bytes | memoryview) -> Crop:
-        """Check the checksum and deserialise.
+        """Check the checksum and deserialize.
 
         Raises:
             ValueError: If the checksum does not match.
@@ -140,12 +140,12 @@ class ImageState:
     crc32: int
 
     def to_bytes(self) -> bytes:
-        """Serialise to 20 bytes."""
+        """Serialize to 20 bytes."""
         return _STATE.pack(self.size, self.mtime, self.crc32)
 
     @classmethod
     def from_bytes(cls, content: bytes) -> ImageState:
-        """Deserialise from 20 bytes."""
+        """Deserialize from 20 bytes."""
         return cls(*_STATE.unpack(content))
 
     @classmethod

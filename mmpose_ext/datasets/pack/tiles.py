@@ -16,7 +16,7 @@ from mmpose_ext.datasets.fast.warp_geometry import Box
 BLOCKS = 2
 #: [w, h] of a tile in pixels.
 TILE = (BLOCKS * BLOCK, BLOCK)
-#: Pixels by which the decoder interpolates a tile's colours into its neighbour.
+#: Pixels by which the decoder interpolates a tile's colors into its neighbor.
 _BLUR = 1
 _ENDS = [bytes([0xFF, 0xD0 + number]) for number in range(8)]
 _LAST = b'\xff\xd9'

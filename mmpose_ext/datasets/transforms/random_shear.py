@@ -16,7 +16,7 @@ from mmpose.registry import TRANSFORMS
 class RandomShear(BaseTransform):
     """Shear a crop along x by a random angle. Place it after ``TopdownAffine``.
 
-    A point (x, y) moves to (x + tan(angle) * (y - c), y), where c is the y of the crop's centre.
+    A point (x, y) moves to (x + tan(angle) * (y - c), y), where c is the y of the crop's center.
     The paper mentions shearing but no amount; the default is ours.
 
     Required keys: ``img`` (H, W, 3), ``transformed_keypoints`` (N, K, 2) in crop pixels (optional).

@@ -74,7 +74,7 @@ class LoadTurboJpegImage(LoadImage):
 
 
 def decode(content: bytes) -> np.ndarray | None:
-    """Decode a plain colour JPEG to (H, W, 3) uint8 BGR; None for images that OpenCV must read."""
+    """Decode a plain color JPEG to (H, W, 3) uint8 BGR; None for images that OpenCV must read."""
     if not content.startswith(b'\xff\xd8') or b'Exif\0' in content[:4096]:
         return None
     try:

@@ -24,7 +24,7 @@ def mpii_to_coco(content: object) -> tuple[dict, list[Finding]]:
 
     Each has image (a file name that starts with an integer, mmpose's image id), center [x, y] and
     scale of the person, joints (16, 2) and joints_vis (16,), 0 or 1. A person's id is its position
-    in the list. Boxes are computed as in mmpose: a side is 200 pixels times the scale, the centre
+    in the list. Boxes are computed as in mmpose: a side is 200 pixels times the scale, the center
     is moved down by 15 times the scale, and pixels count from 0. Many boxes exceed the image.
 
     Returns:

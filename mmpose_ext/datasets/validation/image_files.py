@@ -94,7 +94,7 @@ def read_image_file(path: str, decode: bool) -> tuple[str, str, tuple[int, int] 
 
     Without ``decode``, only the header and the end are read: JPEG and PNG files must have their end
     marker. Depending on its version, OpenCV decodes the first part of a truncated file and fills
-    the rest with grey; Pillow, which decodes here, refuses the file.
+    the rest with gray; Pillow, which decodes here, refuses the file.
 
     Returns:
         tuple: The kind of fault or '', its detail, and the size [w, h] of the image as OpenCV

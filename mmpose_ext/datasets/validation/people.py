@@ -14,7 +14,7 @@ from .structure import Entries
 from .values import is_crowd_mark, is_number, is_row, shorten, to_matrix
 
 EDGE = 1.0  # px that a box may exceed the image, by rounding
-_ROUNDING = 0.5  # px beyond the centres of the image's outermost pixels
+_ROUNDING = 0.5  # px beyond the centers of the image's outermost pixels
 
 
 def check_boxes(entries: Entries) -> list[Finding]:

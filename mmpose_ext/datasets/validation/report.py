@@ -79,7 +79,7 @@ class Report:
         return not self.count(FATAL, ERROR, *([WARNING] if strict else []))
 
     def headline(self) -> str:
-        """Summarise in one line what was checked and the number of faults."""
+        """Summarize in one line what was checked and the number of faults."""
         counts = Counter(f.severity for f in self.findings)
         errors = counts[FATAL] + counts[ERROR]
         files = f', {self.files_checked} image files' if self.files_checked else ''

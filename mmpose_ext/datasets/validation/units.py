@@ -45,7 +45,7 @@ def check_boxes_of_people(entries: Entries, keypoints: tuple) -> list[Finding]:
     image's edge, and all of them, read as corners, lie within it. If fewer reach over the edge but
     the labelled keypoints lie between the corners, the finding is a warning. People count as
     outside their boxes if less than half of all labelled keypoints lie in their own box (or within
-    a tenth of its size around it). This happens with boxes [centre, w, h], and with boxes or
+    a tenth of its size around it). This happens with boxes [center, w, h], and with boxes or
     keypoints in pixels of a crop or of a resized image.
 
     Args:

@@ -108,7 +108,7 @@ def validate(
         findings += check_boxes_of_people(entries, keypoints)
         findings += check_areas(entries)
     findings += _annotation_findings(entries, keypoints, needs_people, needs_area=is_coco)
-    if report.format == 'mpii':  # its boxes are computed from a centre and a scale
+    if report.format == 'mpii':  # its boxes are computed from a center and a scale
         findings = [f for f in findings if f.kind != 'bbox-partly-outside']
     report.people = int(usable_people(entries, keypoints).sum())
     if needs_people and not report.people and not _is_empty(findings):

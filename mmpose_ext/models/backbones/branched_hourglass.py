@@ -37,7 +37,7 @@ class BranchedStack(BaseModule):
         cross_branch (bool): Whether there is cross-branch aggregation.
         is_last (bool): Whether no stack follows.
         tag_scale (float): The unit of the tags.
-        norm_cfg (dict, optional): Config of the normalisation.
+        norm_cfg (dict, optional): Config of the normalization.
         block (str): Kind of module in the hourglass; see ``BranchedHourglass``.
     """
 
@@ -121,11 +121,11 @@ class BranchedHourglass(BaseBackbone):
     Without dense clusters the network has one branch. With 17 sparse clusters of one keypoint each,
     it is plain associative embedding (Newell et al., NIPS 2017).
 
-    The paper reports that PyTorch's default initialisation works. Here convolutions with
-    normalisation have mmcv's initialisation (Kaiming) and all others have PyTorch's.
+    The paper reports that PyTorch's default initialization works. Here convolutions with
+    normalization have mmcv's initialization (Kaiming) and all others have PyTorch's.
 
     **Width.** The paper builds on associative embedding and does not give channels or modules. The
-    public training code of associative embedding has 3x3 convolutions without normalisation at each
+    public training code of associative embedding has 3x3 convolutions without normalization at each
     position, and adds 128 channels at each halved resolution: ``growth=128, block='conv',
     norm_cfg=None``, 139 million parameters in four stacks. The defaults are the narrow hourglass of
     Newell et al. (ECCV 2016), with residual modules of 256 channels throughout: 17 million
@@ -152,19 +152,19 @@ class BranchedHourglass(BaseBackbone):
             few steps. With the loss's margin as factor, the layers predict tags in units of the
             margin, and the next stack gets them in these units. The optimum is the same. Defaults
             to 1.
-        norm_cfg (dict, optional): Config of the normalisation, for example ``dict(type='GN',
-            num_groups=8)`` for batches of a few images. None for no normalisation. Defaults to
-            batch normalisation.
+        norm_cfg (dict, optional): Config of the normalization, for example ``dict(type='GN',
+            num_groups=8)`` for batches of a few images. None for no normalization. Defaults to
+            batch normalization.
         block (str): Kind of module at each position of the hourglasses: ``'residual'``, Newell's
-            module (which needs a normalisation), or ``'conv'``, a 3x3 convolution with ReLU. With
+            module (which needs a normalization), or ``'conv'``, a 3x3 convolution with ReLU. With
             ``'conv'``, two of them follow each hourglass, and the stacks' sum is passed on
             unchanged. Defaults to ``'residual'``.
-        init_cfg (dict | list[dict], optional): Config of the initialisation.
+        init_cfg (dict | list[dict], optional): Config of the initialization.
 
     Raises:
         ValueError: If the branches have different numbers of stacks, cross-branch aggregation is
             set without a dense branch, ``channels`` does not exceed the number of clusters,
-            ``block`` is unknown, or residual modules have no normalisation.
+            ``block`` is unknown, or residual modules have no normalization.
     """
 
     def __init__(
@@ -189,7 +189,7 @@ class BranchedHourglass(BaseBackbone):
             raise ValueError(f'BranchedHourglass: block must be one of {[*BLOCKS]}, got {block!r}.')
         if block == 'residual' and norm_cfg is None:
             raise ValueError(
-                'BranchedHourglass: residual modules need a normalisation; set norm_cfg, or '
+                'BranchedHourglass: residual modules need a normalization; set norm_cfg, or '
                 "block='conv'."
             )
         settings = dict(sparse=sparse_clusters)

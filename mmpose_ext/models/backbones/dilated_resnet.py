@@ -36,7 +36,7 @@ class DilatedResNet(ResNet):
         train_stride (int): Output stride in training: 4, 8, 16 or 32. Defaults to 16.
         test_stride (int): Output stride in testing. Defaults to 8.
         intermediate (bool): Whether to return the activation in the middle too. Defaults to True.
-        norm_eval (bool): Whether the normalisation uses its stored statistics in training and keeps
+        norm_eval (bool): Whether the normalization uses its stored statistics in training and keeps
             them fixed ("we fix the ResNet activation statistics to ImageNet values"). Its weights
             are trained. Defaults to True; set it to False to train from scratch.
         **kwargs: See mmpose's ``ResNet``. ``strides``, ``dilations``, ``out_indices`` and

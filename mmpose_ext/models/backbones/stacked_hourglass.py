@@ -56,7 +56,7 @@ class Hourglass(BaseModule):
         growth (int): Channels added at each halved resolution; 128 in associative embedding's
             hourglass. If steps are left out, the output has the channels of its resolution.
             Defaults to 0.
-        norm_cfg (dict, optional): Config of the normalisation. Defaults to batch normalisation.
+        norm_cfg (dict, optional): Config of the normalization. Defaults to batch normalization.
         block (str): Kind of module: ``'residual'`` (Newell et al., ECCV 2016) or ``'conv'``, 3x3
             convolutions with ReLU (the public training code of associative embedding). Defaults to
             ``'residual'``.
@@ -118,9 +118,9 @@ class StackedHourglass(BaseBackbone):
         out_stride (int): Stride of the last stack's output: 4, 8, 16, ... Defaults to 16.
         with_cp (bool): Whether training keeps only each stack's input and recomputes the stack in
             the backward pass (activation checkpointing), which takes a third more time. The running
-            statistics of batch normalisation are then updated twice per step, with the same values.
+            statistics of batch normalization are then updated twice per step, with the same values.
             Defaults to False.
-        init_cfg (dict | list[dict], optional): Config of the initialisation. Defaults to Kaiming's
+        init_cfg (dict | list[dict], optional): Config of the initialization. Defaults to Kaiming's
             normal initialization by fan-in.
 
     Raises:

@@ -60,7 +60,7 @@ class ClusterTagHead(BaseHead):
             setting. Defaults to None: the decoder's delta for all.
         loss (dict): Config of the loss. Defaults to
             :class:`mmpose_ext.models.losses.ClusterTagLoss`.
-        init_cfg (dict, optional): Config of the initialisation.
+        init_cfg (dict, optional): Config of the initialization.
 
     Raises:
         ValueError: If there is no decoder, the branches have different numbers of stacks, or the

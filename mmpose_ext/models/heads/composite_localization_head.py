@@ -30,7 +30,7 @@ class BaseCompositeLocalizationHead(BaseHead):
         out_channels (int): Number of keypoints K; the last layer has 3K channels.
         loss (dict): Config of the loss. Defaults to dict(type='CompositeLocalizationLoss').
         decoder (dict, optional): Config of a :class:`mmpose_ext.codecs.CompositeLocalization`.
-        init_cfg (dict, optional): Config of the initialisation.
+        init_cfg (dict, optional): Config of the initialization.
         logits (bool): Whether the heatmaps are logits, which a sigmoid turns into probabilities for
             decoding. ``BinaryHeatmapOffsetLoss`` needs logits. Defaults to False.
 
@@ -72,7 +72,7 @@ class BaseCompositeLocalizationHead(BaseHead):
         self.decoder = KEYPOINT_CODECS.build(decoder)
 
     def init_weights(self) -> None:
-        """Initialise the weights, and those of the last convolutions close to 0."""
+        """Initialize the weights, and those of the last convolutions close to 0."""
         super().init_weights()
         for layer in self.modules():
             if getattr(layer, 'is_final', False):

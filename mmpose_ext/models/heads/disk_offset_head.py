@@ -42,11 +42,11 @@ class DiskOffsetHead(BaseHead):
         intermediate_weight (float): Factor of the intermediate losses. Defaults to 1.
         offset_unit (float): Offset in input pixels for an output of 1. Defaults to 1; larger units
             learn faster from scratch.
-        heatmap_prior (float): Probability in all heatmaps at initialisation. Defaults to 0.01.
+        heatmap_prior (float): Probability in all heatmaps at initialization. Defaults to 0.01.
         refine_steps (int): See :func:`refine_offsets`. Defaults to 2.
         loss (dict): Config of the loss. Defaults to dict(type='DiskOffsetLoss').
         decoder (dict, optional): Config of a :class:`mmpose_ext.codecs.DiskOffset`.
-        init_cfg (dict, optional): Config of the initialisation.
+        init_cfg (dict, optional): Config of the initialization.
 
     Raises:
         ValueError: If there is no decoder.
@@ -93,7 +93,7 @@ class DiskOffsetHead(BaseHead):
         self.register_buffer('keypoint_ends', torch.arange(num_keypoints), persistent=False)
 
     def init_weights(self) -> None:
-        """Initialise the weights, and the heatmaps' biases to ``heatmap_prior``."""
+        """Initialize the weights, and the heatmaps' biases to ``heatmap_prior``."""
         super().init_weights()
         for layer in (self.final_layer, self.intermediate_layer):
             if layer is not None:

@@ -46,7 +46,7 @@ class FullResolutionHead(BaseHead):
         loss (dict): Config of a loss that takes maps, targets and keypoint weights (B, K). Defaults
             to KeypointMSELoss with keypoint weights.
         decoder (dict, optional): Config of a :class:`mmpose_ext.codecs.FullResolutionHeatmap`.
-        init_cfg (dict, optional): Config of the initialisation.
+        init_cfg (dict, optional): Config of the initialization.
 
     Raises:
         ValueError: If ``lateral_indices`` do not fit the decoders or the feature maps.

@@ -23,7 +23,7 @@ class ChannelAttention(BaseModule):
         in_channels (int): Channels C of the input.
         reduction (int): The hidden layer has ``max(C // reduction, 1)`` channels. Defaults to 8,
             which gives Table IV's parameter count.
-        init_cfg (dict, optional): Config of the initialisation.
+        init_cfg (dict, optional): Config of the initialization.
     """
 
     def __init__(self, in_channels: int, reduction: int = 8, init_cfg: dict | None = None):
@@ -49,9 +49,9 @@ class SpatialAttention(BaseModule):
 
     Args:
         kernel_size (int): Odd size of the convolution. Defaults to 7.
-        norm_cfg (dict, optional): Config of a normalisation after the convolution. The paper's
+        norm_cfg (dict, optional): Config of a normalization after the convolution. The paper's
             equation has none; CBAM's public code uses ``dict(type='BN')``. Defaults to None.
-        init_cfg (dict, optional): Config of the initialisation.
+        init_cfg (dict, optional): Config of the initialization.
     """
 
     def __init__(
@@ -80,9 +80,9 @@ class CBAM(BaseModule):
         in_channels (int): Channels C of the input and output.
         reduction (int): See :class:`ChannelAttention`. Defaults to 8.
         kernel_size (int): See :class:`SpatialAttention`. Defaults to 7.
-        spatial_norm_cfg (dict, optional): Config of a normalisation in the spatial part. Defaults
+        spatial_norm_cfg (dict, optional): Config of a normalization in the spatial part. Defaults
             to None.
-        init_cfg (dict, optional): Config of the initialisation.
+        init_cfg (dict, optional): Config of the initialization.
     """
 
     _abbr_ = 'cbam'

@@ -18,7 +18,7 @@ class SubBranch(BaseModule):
 
     "The feature maps of each branch are composed of the supervised predictions and the
     unsupervised general features" (Section 3.4). Together they have as many channels as the input.
-    Both are 1x1 convolutions after a 1x1 convolution with normalisation, as in Newell's hourglass;
+    Both are 1x1 convolutions after a 1x1 convolution with normalization, as in Newell's hourglass;
     the paper only says that the branch ends in a 1x1 convolution.
 
     Args:
@@ -27,7 +27,7 @@ class SubBranch(BaseModule):
         general (bool): Whether the branch has general features; the last stack needs none.
         scale (float): Unit of the predictions. The features passed on hold them in this unit.
             Defaults to 1.
-        norm_cfg (dict, optional): Config of the normalisation. Defaults to batch normalisation.
+        norm_cfg (dict, optional): Config of the normalization. Defaults to batch normalization.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class ClusterBranch(BaseModule):
         in_branch (bool): Whether the tag features are aggregated to the detection features.
         is_last (bool): Whether no stack follows; then the branch has only predictions.
         tag_scale (float): The unit of the tags.
-        norm_cfg (dict, optional): Config of the normalisation. Defaults to batch normalisation.
+        norm_cfg (dict, optional): Config of the normalization. Defaults to batch normalization.
     """
 
     def __init__(

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Convolution, normalisation and ReLU, and sequences of them."""
+"""Convolution, normalization and ReLU, and sequences of them."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ BATCH_NORM = dict(type='BN')
 
 
 class ConvUnit(ConvModule):
-    """mmcv's ``ConvModule``, with PyTorch's initialisation if it has no normalisation.
+    """mmcv's ``ConvModule``, with PyTorch's initialization if it has no normalization.
 
     The cluster-wise paper found "that the training works well under the default setting of PyTorch"
-    (Section 4.2). With normalisation the scale of the weights does not matter, so mmcv's Kaiming
-    initialisation stays. It takes the arguments of ``mmcv.cnn.ConvModule``.
+    (Section 4.2). With normalization the scale of the weights does not matter, so mmcv's Kaiming
+    initialization stays. It takes the arguments of ``mmcv.cnn.ConvModule``.
     """
 
     def init_weights(self) -> None:
-        """Initialise like mmcv with normalisation, and like PyTorch without."""
+        """Initialize like mmcv with normalization, and like PyTorch without."""
         if self.with_norm:
             super().init_weights()
 
@@ -28,7 +28,7 @@ def convolutions(
 ) -> nn.Sequential:
     """Build ``blocks`` 3x3 convolutions with ReLU.
 
-    The public training code of associative embedding has these, without normalisation, in place of
+    The public training code of associative embedding has these, without normalization, in place of
     the residual modules of Newell's earlier hourglass.
     """
     widths = [in_channels] + [channels] * blocks

@@ -14,9 +14,9 @@ from torch.nn.functional import interpolate
 class DecoderBlock(BaseModule):
     """Deconvolution, fusion with lateral features, context block (Sections 3.1 to 3.3).
 
-    A 4x4 deconvolution of stride 2 with batch normalisation and ReLU doubles the resolution.
+    A 4x4 deconvolution of stride 2 with batch normalization and ReLU doubles the resolution.
     Lateral features, if any, are concatenated to its output, and a 3x3 convolution with batch
-    normalisation and ReLU fuses them. A context block, if any, comes last.
+    normalization and ReLU fuses them. A context block, if any, comes last.
 
     Args:
         in_channels (int): Channels of the input.
@@ -24,7 +24,7 @@ class DecoderBlock(BaseModule):
         lateral_channels (int): Channels of the lateral features; 0 for none. Defaults to 0.
         context (dict, optional): Config of a layer that takes ``in_channels`` and keeps the shape.
             Defaults to None.
-        init_cfg (dict, optional): Config of the initialisation.
+        init_cfg (dict, optional): Config of the initialization.
     """
 
     def __init__(

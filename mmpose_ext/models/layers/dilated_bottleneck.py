@@ -16,7 +16,7 @@ def dilated_bottleneck(
     """Build DetNet's dilated bottleneck, which keeps the size (Li et al., ECCV 2018, Figure 2).
 
     It has a 1x1 convolution to ``mid_channels``, a 3x3 convolution with dilation and a 1x1
-    convolution to ``channels``, each with normalisation. The result is added to the input (DetNet's
+    convolution to ``channels``, each with normalization. The result is added to the input (DetNet's
     A) or to its 1x1 projection (DetNet's B).
 
     Args:
@@ -26,7 +26,7 @@ def dilated_bottleneck(
         dilation (int): 2 for the dilated bottleneck, 1 for the plain one. Defaults to 2.
         project (bool): Whether to project the input; it is always projected if the channels change.
             Defaults to False.
-        norm_cfg (dict): Config of the normalisation. Defaults to batch normalisation.
+        norm_cfg (dict): Config of the normalization. Defaults to batch normalization.
 
     Returns:
         Bottleneck: mmpose's residual block.

@@ -63,7 +63,7 @@ class GaussianNonLocal2d(NonLocal2d):
     """Gaussian non-local block (Eq. 1, 2), a plugin layer: ``Z = x + W_z softmax(x x^T) g(x)``.
 
     g is a 1x1 convolution to ``C // reduction`` channels. W_z is a 1x1 convolution back to C
-    channels with batch normalisation whose scale starts at zero, so the block starts as the
+    channels with batch normalization whose scale starts at zero, so the block starts as the
     identity. Table IV's 39.6 M parameters and 9.74 GFLOPs correspond to reduction 2 without theta
     and phi.
 
@@ -76,8 +76,8 @@ class GaussianNonLocal2d(NonLocal2d):
         float32_logits (bool): Whether to compute the product in float32 under mixed precision. The
             logits are unscaled dot products over C channels; half precision rounds them by whole
             units or overflows. False uses the features' own dtype. Defaults to True.
-        norm_cfg (dict, optional): Config of the normalisation in W_z. Defaults to batch
-            normalisation.
+        norm_cfg (dict, optional): Config of the normalization in W_z. Defaults to batch
+            normalization.
         **kwargs: See mmcv's ``NonLocal2d``.
     """
 
@@ -104,7 +104,7 @@ class GaussianNonLocal2d(NonLocal2d):
         self.float32_logits = float32_logits
 
     def init_weights(self, std: float = 0.01, zeros_init: bool = True) -> None:
-        """Initialise as mmcv does, even with ``sub_sample``, with which mmcv's method fails."""
+        """Initialize as mmcv does, even with ``sub_sample``, with which mmcv's method fails."""
         g = self.g
         self.g = g[0] if isinstance(g, nn.Sequential) else g
         super().init_weights(std, zeros_init)

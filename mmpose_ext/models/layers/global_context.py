@@ -52,7 +52,7 @@ class GlobalContextBlock(ContextBlock):
         self.hand_out = hand_out
 
     def init_weights(self) -> None:
-        """Initialise to the identity (GCNet), even after an enclosing module's ``init_cfg``."""
+        """Initialize to the identity (GCNet), even after an enclosing module's ``init_cfg``."""
         self.reset_parameters()
 
     def attend(self, x: Tensor) -> tuple[Tensor, Tensor]:

@@ -15,12 +15,12 @@ class InBranchAggregation(BaseModule):
 
     Cluster-wise network, Section 3.4 and Figure 4(a): tag and detection features are concatenated
     and fused by a 1x1 convolution, and the detection features are added (residual connection). The
-    paper mentions no normalisation; here the convolution is followed by normalisation, if the
+    paper mentions no normalization; here the convolution is followed by normalization, if the
     network has it, and a ReLU.
 
     Args:
         channels (int): Channels of the detection features, the tag features and the output.
-        norm_cfg (dict, optional): Config of the normalisation. Defaults to batch normalisation.
+        norm_cfg (dict, optional): Config of the normalization. Defaults to batch normalization.
     """
 
     def __init__(self, channels: int, norm_cfg: dict | None = BATCH_NORM) -> None:

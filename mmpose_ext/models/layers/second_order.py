@@ -49,11 +49,11 @@ class SecondOrderChannelAttention(BaseModule):
         covariance_channels (int): d. Defaults to 128.
         row_expansion (int): Values kept of each covariance row. Defaults to 4.
         center (bool): See :func:`channel_covariance`. Defaults to True.
-        norm_cfg (dict, optional): Config of the normalisation of the reduced features and of the
-            covariance rows. Defaults to batch normalisation.
+        norm_cfg (dict, optional): Config of the normalization of the reduced features and of the
+            covariance rows. Defaults to batch normalization.
         act_cfg (dict, optional): Config of the activation between the two convolutions. None leaves
             it out, as GSoP-Net's public code does. Defaults to ReLU.
-        init_cfg (dict, optional): Config of the initialisation.
+        init_cfg (dict, optional): Config of the initialization.
     """
 
     def __init__(
@@ -93,9 +93,9 @@ class SecondOrderCBAM(BaseModule):
             :class:`SecondOrderChannelAttention`.
         kernel_size (int): See :class:`~mmpose_ext.models.layers.cbam.SpatialAttention`. Defaults to
             7.
-        spatial_norm_cfg (dict, optional): Config of a normalisation in the spatial part. Defaults
+        spatial_norm_cfg (dict, optional): Config of a normalization in the spatial part. Defaults
             to None.
-        init_cfg (dict, optional): Config of the initialisation.
+        init_cfg (dict, optional): Config of the initialization.
     """
 
     _abbr_ = 'second_order_cbam'

@@ -23,7 +23,7 @@ class SecondOrderNonLocal(BaseModule):
             :class:`~mmpose_ext.models.layers.second_order.SecondOrderCBAM`.
         non_local (dict, optional): Further arguments of
             :class:`~mmpose_ext.models.layers.gaussian_non_local.GaussianNonLocal2d`.
-        init_cfg (dict, optional): Config of the initialisation.
+        init_cfg (dict, optional): Config of the initialization.
     """
 
     _abbr_ = 'second_order_non_local'

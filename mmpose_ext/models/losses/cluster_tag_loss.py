@@ -16,20 +16,20 @@ class ClusterTagLoss(nn.Module):
 
     - Detection (Eq. 1): mean square error over cells and images; ``cluster_reduction`` sets the
       reduction over clusters.
-    - Pull (Eq. 3): squared difference between normalised tag and the person's reference, a mean
+    - Pull (Eq. 3): squared difference between normalized tag and the person's reference, a mean
       over the person's visible keypoints, then over the people with visible keypoints.
     - Push (Eq. 6): exp(-(difference of references)^2 / (2 margin^2)), a mean over all pairs of such
       people; 0 for fewer than two people. The public training code of associative embedding has 0.5
       exp(-difference^2), which is ``margin=0.5**0.5, push_weight=0.5``.
     - Pull and push are means over the images; an image without people counts as 0.
 
-    ``reading`` defines the normalised tag. Let h be the predicted tag at a keypoint, d the
+    ``reading`` defines the normalized tag. Let h be the predicted tag at a keypoint, d the
     keypoint's place in its cluster and delta the step of the offsets:
 
     - ``'offset'``: h - d * delta. "We represent each tag by the cluster-wise mean value with an
       offset factor to distinguish the keypoints by their relative orders": the network learns to
-      predict reference + d * delta, the normalisation subtracts the offset, and the means of Eq. 5
-      and 7 are over normalised tags. Decoding can then distinguish the keypoints of a cluster,
+      predict reference + d * delta, the normalization subtracts the offset, and the means of Eq. 5
+      and 7 are over normalized tags. Decoding can then distinguish the keypoints of a cluster,
       which is the purpose of the offset.
     - ``'printed'``: mean of h over the person's visible keypoints in the cluster, plus d * delta,
       exactly as Eq. 4 and 5 are printed. The offset is a constant added to a mean, so every

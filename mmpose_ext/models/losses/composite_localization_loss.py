@@ -100,7 +100,7 @@ def target_region(target: Tensor, tau: float) -> Tensor:
     """Return the cells of the target heatmaps (B, K, h, w) at tau or above, and the best one.
 
     The best cell makes a difference only at stride 32, where a keypoint near a cell's corner is 22
-    px from the nearest centre.
+    px from the nearest center.
     """
     return (target >= tau) | peak_cell(target)
 
@@ -123,7 +123,7 @@ class CompositeLocalizationLoss(HeatmapOffsetLoss):
     Gradients do not flow through the choice of the region.
 
     If no cell reaches tau, decoding reads the best predicted cell. If a model's error is normally
-    distributed with a standard deviation of s pixels, the heatmap that minimises Eq. 4 peaks at 256
+    distributed with a standard deviation of s pixels, the heatmap that minimizes Eq. 4 peaks at 256
     / (256 + s^2), so no cell reaches tau if s exceeds 13 pixels. ``region='asked'`` trains the
     offsets of the best predicted cell as well.
 

@@ -44,7 +44,7 @@ class ClusterBranches(BaseModule):
         index (int): Index of the backbone's feature map to use. Defaults to -1, the last.
         tag_scale (float): The unit of the tag layers' outputs; see ``BranchedHourglass``. Defaults
             to 1.
-        init_cfg (dict | list[dict], optional): Config of the initialisation.
+        init_cfg (dict | list[dict], optional): Config of the initialization.
     """
 
     def __init__(
@@ -106,7 +106,7 @@ class ClusterBranches(BaseModule):
 
 
 def _deconv(in_channels: int, channels: int) -> list[nn.Module]:
-    """Build a 4x4 deconvolution that doubles the resolution, batch normalisation and ReLU."""
+    """Build a 4x4 deconvolution that doubles the resolution, batch normalization and ReLU."""
     cfg = dict(type='deconv', kernel_size=4, stride=2, padding=1, bias=False)
     deconv = build_upsample_layer(dict(cfg, in_channels=in_channels, out_channels=channels))
     return [deconv, nn.BatchNorm2d(channels), nn.ReLU(inplace=True)]

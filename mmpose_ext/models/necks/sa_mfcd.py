@@ -24,7 +24,7 @@ class SAMFCD(BaseModule):
     2. The fused features are multiplied with the fused attention.
     3. The result is resized for each decoder that takes it.
 
-    Each convolution is followed by batch normalisation and ReLU; resizing is bilinear.
+    Each convolution is followed by batch normalization and ReLU; resizing is bilinear.
 
     Args:
         in_channels (Sequence[int]): Channels of the stages that are collected, C2 first: (64, 128,
@@ -36,7 +36,7 @@ class SAMFCD(BaseModule):
             heatmap per feature. Defaults to 1.
         out_scales (Sequence[int]): Sizes of the distributed features as multiples of the last
             stage's size. Defaults to (4, 8, 16), the sizes of decoders 2, 3 and 4.
-        init_cfg (dict, optional): Config of the initialisation.
+        init_cfg (dict, optional): Config of the initialization.
 
     Raises:
         ValueError: If a setting does not fit.

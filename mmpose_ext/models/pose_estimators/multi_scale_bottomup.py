@@ -70,7 +70,7 @@ def scale_input(
         inputs (Tensor): (B, C, H, W).
         scale (float): Factor of the sides; 1 leaves the images unchanged.
         divisor (int): See ``align_corners``. Defaults to 16.
-        align_corners (bool): If True, the corner pixels' centres stay in the corners, and sides
+        align_corners (bool): If True, the corner pixels' centers stay in the corners, and sides
             become ``divisor`` * n + 1 pixels. If False, the image's edges stay its edges, and sides
             become multiples of ``divisor``. Defaults to True.
 

@@ -52,5 +52,5 @@ def test_example(kind, root, small_model, tmp_path):
     expected = samples[0].pred_instances
     assert abs(len(found) - len(expected.keypoints)) <= 1  # expected OKS gives scores near 0
     distance = np.linalg.norm(found[:5, :, :2] - expected.keypoints[:5], axis=-1)
-    # the crops differ by a grey level in some pixels
+    # the crops differ by a gray level in some pixels
     assert np.median(distance) < 0.1

@@ -29,7 +29,7 @@ def decoder(tmp_path_factory):
 
 
 def _people(number: int) -> np.ndarray:
-    """Return keypoints (N, K, 2) around people's centres."""
+    """Return keypoints (N, K, 2) around people's centers."""
     random = np.random.default_rng(number)
     middle = random.uniform(30, [SIZE[0] - 30, SIZE[1] - 30], (number, 1, 2))
     return (middle + random.normal(0, 18, (number, 17, 2))).astype(np.float32)

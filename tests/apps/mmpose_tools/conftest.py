@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""The demo configs with weights that find people, and a picture with coloured areas."""
+"""The demo configs with weights that find people, and a picture with colored areas."""
 
 from __future__ import annotations
 

@@ -246,7 +246,7 @@ def test_damaged_crop(config, capsys):
         t.put(b'p:1005', bytes(value))
     dataset = build(config)
     use_pack(dataset)
-    dataset[3]  # the neighbouring crop is intact
+    dataset[3]  # the neighboring crop is intact
     text = rf'people\.pack is damaged \(person 1005: .*run `{SPEAKS} .*--anew`'
     with pytest.raises(PackError, match=text):
         dataset[4]

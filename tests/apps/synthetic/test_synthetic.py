@@ -60,7 +60,7 @@ def test_annotations_agree_with_each_other(val):
         assert (labelled >= -0.5).all() and (labelled <= (319.5, 239.5)).all()
         seen = keypoints[keypoints[:, 2] == 2, :2]
         assert len(seen) >= 5
-        # A pixel extends half a pixel around its centre, and the box surrounds whole pixels.
+        # A pixel extends half a pixel around its center, and the box surrounds whole pixels.
         assert (seen + 0.5 >= (x, y)).all() and (seen + 0.5 <= (x + w, y + h)).all()
         assert 0 <= x and 0 <= y and x + w <= 320 and y + h <= 240
         assert 0 < person['area'] < w * h

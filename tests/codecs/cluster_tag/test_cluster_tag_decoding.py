@@ -45,7 +45,7 @@ def test_tags_may_drift(name):
     drift = 0.06 if name != '17' else 0.2
     maps['tags'] += (torch.rand_like(maps['tags']) - 0.5) * 2 * drift
     keypoints = codec.batch_decode(maps)[0][0]
-    # refinement may lose a neighbour whose tag has drifted away
+    # refinement may lose a neighbor whose tag has drifted away
     assert match_people(keypoints, people[..., :2])[1].max() < 2
 
 
@@ -96,7 +96,7 @@ def test_a_missing_joint_is_filled_in_where_its_tag_is():
 
 @pytest.mark.parametrize('name', ['3', '5', '17'])
 def test_a_missing_joint_is_not_filled_in_with_anothers(name):
-    """Without a cell with the person's tag, a joint gets no score and the person's centre."""
+    """Without a cell with the person's tag, a joint gets no score and the person's center."""
     codec = make(CLUSTERS[name])
     people = scattered_people(3)
     unlabelled = codec.clusters[codec.cluster_of[9]]
@@ -129,7 +129,7 @@ def test_single_joints_group_as_mmpose(seed):
     """Peaks of people whose tags are 2.2 apart and drift by 0.2 are grouped as by mmpose.
 
     All people have the first keypoint, and there are no false peaks. With more peaks than people,
-    mmpose also minimises the distances of peaks that it then refuses, which leaves ties.
+    mmpose also minimizes the distances of peaks that it then refuses, which leaves ties.
     """
     rng = np.random.default_rng(seed)
     number, most = 6, 8

@@ -164,7 +164,7 @@ def test_numpy_decodes_vectors_alike(name):
     for one, other in zip(found, expected):
         np.testing.assert_allclose(one, other[0], atol=1e-3)
     assert (found[1] < 0.5).sum() >= 3
-    assert (found[1] == 0).sum() == (name == '17')  # the neighbours' tags fit in clusters of many
+    assert (found[1] == 0).sum() == (name == '17')  # the neighbors' tags fit in clusters of many
 
 
 @pytest.mark.parametrize('channels', [0, 16, 18, 35])

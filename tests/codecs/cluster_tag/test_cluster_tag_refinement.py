@@ -14,7 +14,7 @@ from mmpose_ext.codecs.cluster_tag.refinement import GaussianFit
 
 
 def steps_of(fit):
-    """Return the square's cells (S, 2), [x, y] from its centre."""
+    """Return the square's cells (S, 2), [x, y] from its center."""
     return np.stack(np.meshgrid(fit.ticks, fit.ticks), -1).reshape(-1, 2)
 
 

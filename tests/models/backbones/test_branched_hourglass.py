@@ -92,7 +92,7 @@ def test_tag_scale_multiplies_the_tags_but_not_what_is_passed_on():
 
 
 def test_another_normalisation_is_used_throughout():
-    """With group normalisation, an image's maps do not depend on the rest of the batch."""
+    """With group normalization, an image's maps do not depend on the rest of the batch."""
     norm_cfg = dict(type='GN', num_groups=2)
     model = BranchedHourglass((5, 17), (1, 3), norm_cfg=norm_cfg, **SMALL)
     assert not [m for m in model.modules() if isinstance(m, torch.nn.BatchNorm2d)]
@@ -105,7 +105,7 @@ def test_another_normalisation_is_used_throughout():
 
 
 def test_hourglass_of_associative_embeddings_code():
-    """It has 3x3 convolutions, 128 more channels per level, PyTorch's initialisation, no norm."""
+    """It has 3x3 convolutions, 128 more channels per level, PyTorch's initialization, no norm."""
     with torch.device('meta'):
         model = BranchedHourglass(
             dense_clusters=None,
@@ -157,7 +157,7 @@ def test_other_keypoints_by_metainfo():
         (dict(dense_clusters=None), 'needs a dense branch'),
         (dict(channels=17), '17 channels leave none'),
         (dict(block='bottleneck'), "block must be one of .'residual', 'conv'.*'bottleneck'"),
-        (dict(norm_cfg=None), 'need a normalisation'),
+        (dict(norm_cfg=None), 'need a normalization'),
     ],
 )
 def test_refuses_settings_that_do_not_fit(settings, message):

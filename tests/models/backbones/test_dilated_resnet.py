@@ -11,7 +11,7 @@ from mmpose_ext.utils.sequences import zip_equal
 
 
 def network(depth=18, **settings):
-    """Build a small network in which normalisation has an effect and all blocks matter."""
+    """Build a small network in which normalization has an effect and all blocks matter."""
     net = DilatedResNet(depth, base_channels=8, stem_channels=8, **settings)
     for module in net.modules():
         if isinstance(module, nn.BatchNorm2d):

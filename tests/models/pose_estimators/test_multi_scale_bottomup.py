@@ -165,7 +165,7 @@ def test_clusters_at_several_scales(flip_test, tag_scales):
     passes = (3 if tag_scales is None else len(tag_scales)) * (1 + flip_test)
     assert given[0]['tags'].shape == (1, 17 * passes, 88, 64)
     assert len(found) == 2
-    # the sample's image is twice as large as the input, centre on centre
+    # the sample's image is twice as large as the input, center on center
     expected = (PEOPLE * (128, 176) - 0.5) / (128, 176) * (256, 352)
     nearest = [np.abs(found - person).max((1, 2)).argmin() for person in expected]
     assert sorted(nearest) == [0, 1]
