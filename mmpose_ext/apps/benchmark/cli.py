@@ -52,6 +52,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--what', nargs='+', choices=MEASURES, default=MEASURES, metavar='MEASURE',
         help=f'measures: {", ".join(MEASURES)} (all)',
     )  # fmt: skip
+    _add_conditions(parser)
+    _add_loading(parser)
+    _add_parts(parser)
+    _add_outputs(parser)
+    parser.add_argument(
+        '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='config settings'
+    )
+
+
+def _add_conditions(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--runs', type=int, default=15, help='runs of each contestant (15)')
     parser.add_argument('--batch', type=int, default=4, help='samples per batch (4)')
     parser.add_argument('--device', default='cpu', help='cpu (default), cuda:0, ...')
@@ -71,6 +81,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--clock', choices=CLOCKS, default='wall',
         help="clock for codecs on the CPU; 'thread' excludes other processes' time (wall)",
     )  # fmt: skip
+
+
+def _add_loading(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--workers', type=int, nargs='+', default=(1, 2), help='workers of the loaders (1 2)'
     )
@@ -80,6 +93,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--images', type=int, default=96, help='synthetic images for the loaders (96)'
     )
+    parser.add_argument(
+        '--rate', type=int, nargs='+', default=(1000, 3000), metavar='N',
+        help="for the part 'loading': images per second, to compute the cores needed (1000 3000)",
+    )  # fmt: skip
+    parser.add_argument(
+        '--size', type=int, default=384,
+        help="for the part 'loading': longest side of a crop in pixels (384)",
+    )  # fmt: skip
+    parser.add_argument('--data-root', help="root of the config's own data set, for the loaders")
+
+
+def _add_parts(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--variants', nargs='+', choices=VARIANTS, default=(), metavar='SETTING',
         help=f"for the part 'fast-training': {', '.join(VARIANTS)} (all)",
@@ -99,23 +124,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--vary', nargs='+', default=(), metavar='SETTING=VALUE',
         help="for the part 'noise': also the codec with each of these settings",
     )  # fmt: skip
-    parser.add_argument(
-        '--rate', type=int, nargs='+', default=(1000, 3000), metavar='N',
-        help="for the part 'loading': images per second, to compute the cores needed (1000 3000)",
-    )  # fmt: skip
-    parser.add_argument(
-        '--size', type=int, default=384,
-        help="for the part 'loading': longest side of a crop in pixels (384)",
-    )  # fmt: skip
-    parser.add_argument('--data-root', help="root of the config's own data set, for the loaders")
+
+
+def _add_outputs(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--csv', metavar='FILE', help='write the figures with versions and hardware'
     )
     parser.add_argument('--plot', metavar='FILE.png', help='draw the figures as bars or lines')
     parser.add_argument('--markdown', metavar='FILE', help='write the printed tables')
-    parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='config settings'
-    )
 
 
 def run(args: argparse.Namespace) -> int:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import mmcv
@@ -79,14 +79,7 @@ def label_small_people(
         raise ValueError(
             f'out_file {out_file} is ann_file: give another name, to keep the original'
         )
-    content = read_json(ann_file, 'ann_file')
-    if not isinstance(content, dict) or not all(
-        isinstance(content.get(key), list) for key in ('images', 'annotations')
-    ):
-        raise DataError(
-            f'ann_file {ann_file} is no COCO file: it has no images and annotations; give a file '
-            'with both'
-        )
+    content = _read_coco(ann_file)
     cfg = Config.fromfile(config)
     init_default_scope(cfg.get('default_scope', 'mmpose'))
     dataset = cfg.test_dataloader.dataset
@@ -98,12 +91,7 @@ def label_small_people(
         )
     people = [person for person in content['annotations'] if _is_taken(person, max_area)]
     files = {image['id']: Path(image_dir) / image['file_name'] for image in content['images']}
-    missing = missing_files(str(files[person['image_id']]) for person in people)
-    if missing:
-        raise DataError(
-            f'{len(missing)} image file(s) named by ann_file {ann_file} are missing: '
-            f'{some(missing)}. Check image_dir {image_dir}'
-        )
+    _require_images([files[person['image_id']] for person in people], ann_file, image_dir)
     model = _load_model(cfg, checkpoint, device)
     number = 0
     samples = _samples(cfg, people, files, metainfo)
@@ -124,6 +112,27 @@ def label_small_people(
                 number += 1
     write_atomically(out_file, json.dumps(content).encode())
     return number, len(people)
+
+
+def _read_coco(ann_file: str) -> dict:
+    content = read_json(ann_file, 'ann_file')
+    if not isinstance(content, dict) or not all(
+        isinstance(content.get(key), list) for key in ('images', 'annotations')
+    ):
+        raise DataError(
+            f'ann_file {ann_file} is no COCO file: it has no images and annotations; give a file '
+            'with both'
+        )
+    return content
+
+
+def _require_images(paths: Sequence[Path], ann_file: str, image_dir: str) -> None:
+    missing = missing_files(map(str, paths))
+    if missing:
+        raise DataError(
+            f'{len(missing)} image file(s) named by ann_file {ann_file} are missing: '
+            f'{some(missing)}. Check image_dir {image_dir}'
+        )
 
 
 def _is_taken(person: dict, max_area: float | None) -> bool:

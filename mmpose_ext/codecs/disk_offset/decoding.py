@@ -54,14 +54,20 @@ class DiskOffsetDecoder:
         planes = num_images * self.settings.num_keypoints
         counts = accumulate(votes, planes, self.settings.input_size, self.settings.vote_step)
         peaks = find_peaks(counts, self.settings.peak_threshold)
-        images = self._candidates(maps, votes, peaks)
+        images = self._candidates(self._sampled(maps, votes, peaks), num_images)
         poses = [self.plotter(candidates) for candidates in images]
         scores = self._keypoint_scores(maps, poses)
         results = [rank(pose, score, self.settings) for pose, score in zip_equal(poses, scores)]
         return tuple(map(list, zip_equal(*results)))  # type: ignore[return-value]
 
-    def _candidates(self, maps: Maps, votes: Votes, peaks: Peaks) -> list[Candidates]:
-        """Sample the maps at the candidates, and copy the results to the CPU at once."""
+    def _sampled(self, maps: Maps, votes: Votes, peaks: Peaks) -> list[np.ndarray]:
+        """Sample the maps at the peaks (P,), and copy the results to the CPU at once.
+
+        Returns:
+            list[np.ndarray]: (P, ...) each: plane, position, score, body, then the samples along
+            the edges: end scores, whether the end exists, whether the far end is known, the ends
+            and the far ends, as x1, y1, x2, y2, ...
+        """
         fixed = self._constants(peaks.position.device)
         h, w = maps['heatmaps'].shape[-2:]
         k = self.settings.num_keypoints
@@ -93,17 +99,19 @@ class DiskOffsetDecoder:
         found = torch.cat([torch.cat(columns, 1), check]).cpu().numpy()
         if not np.isfinite(found).all():
             raise FloatingPointError('an offset that decoding follows is NaN or infinite')
-        found = found[:-1]
-        plane, position, score, body, end_scores, exists, known, ends, far = np.split(
-            found, np.cumsum(widths)[:-1], axis=1
-        )
+        return np.split(found[:-1], np.cumsum(widths)[:-1], axis=1)
+
+    def _candidates(self, sampled: list[np.ndarray], num_images: int) -> list[Candidates]:
+        """Return the candidates of each image from :meth:`_sampled`."""
+        plane, position, score, body, end_scores, exists, known, ends, far = sampled
+        k = self.settings.num_keypoints
         plane = plane[:, 0].astype(np.int64)
         ends = ends.reshape(*exists.shape, 2)
         far = far.reshape(*known.shape, 2)
         ends[exists == 0] = far[known == 0] = np.nan
         image = plane // k
         images = []
-        for index in range(len(maps['heatmaps'])):
+        for index in range(num_images):
             mine = np.nonzero(image == index)[0]
             candidates = Candidates(
                 plane[mine] % k,

@@ -192,25 +192,13 @@ class BranchedHourglass(BaseBackbone):
                 'BranchedHourglass: residual modules need a normalization; set norm_cfg, or '
                 "block='conv'."
             )
-        settings = dict(sparse=sparse_clusters)
-        if dense_clusters is not None:
-            settings = dict(dense=dense_clusters, sparse=sparse_clusters)
-            if len(dense_clusters) != len(sparse_clusters):
-                raise ValueError(
-                    f'BranchedHourglass: {len(dense_clusters)} dense but {len(sparse_clusters)} '
-                    'sparse cluster settings; each stack needs one of each.'
-                )
-        elif cross_branch:
+        if dense_clusters is None and cross_branch:
             raise ValueError(
                 'BranchedHourglass: cross-branch aggregation needs a dense branch; set '
                 'cross_branch=False or dense_clusters.'
             )
-        names = keypoint_names(load_metainfo(dict(from_file=metainfo)))
         #: Each branch's clusters, for each stack.
-        self.clusters = [
-            {name: make_clusters(values[i], names) for name, values in settings.items()}
-            for i in range(len(sparse_clusters))
-        ]
+        self.clusters = _clusters_of_stacks(sparse_clusters, dense_clusters, metainfo)
         most = max(len(value) for stack in self.clusters for value in stack.values())
         if channels <= most:
             raise ValueError(
@@ -261,3 +249,24 @@ class BranchedHourglass(BaseBackbone):
             maps, x = stack(x)
             outputs.append(maps)
         return tuple(outputs)
+
+
+def _clusters_of_stacks(
+    sparse: Sequence[Clusters], dense: Sequence[Clusters] | None, metainfo: str
+) -> list[dict[str, list[list[int]]]]:
+    """Return each stack's clusters by branch, dense before sparse.
+
+    Raises:
+        ValueError: If the branches have different numbers of stacks.
+    """
+    settings = dict(sparse=sparse) if dense is None else dict(dense=dense, sparse=sparse)
+    if dense is not None and len(dense) != len(sparse):
+        raise ValueError(
+            f'BranchedHourglass: {len(dense)} dense but {len(sparse)} sparse cluster settings; '
+            'each stack needs one of each.'
+        )
+    names = keypoint_names(load_metainfo(dict(from_file=metainfo)))
+    return [
+        {name: make_clusters(values[i], names) for name, values in settings.items()}
+        for i in range(len(sparse))
+    ]
