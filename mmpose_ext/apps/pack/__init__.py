@@ -1,6 +1,8 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """Cut people out of images once, for training."""
 
-from .writer import PackJob, check_pack, fill_pack, plan_packs, prepare_pack
+from .checking import check_pack
+from .job import PackJob
+from .writer import fill_pack, plan_packs, prepare_pack
 
 __all__ = ['PackJob', 'check_pack', 'fill_pack', 'plan_packs', 'prepare_pack']

@@ -15,7 +15,7 @@ import sys
 import cv2
 from mmengine.config import DictAction
 
-from mmpose_ext.apps.pack.writer import PackJob, check_pack, fill_pack, plan_packs, prepare_pack
+from mmpose_ext.apps.pack import PackJob, check_pack, fill_pack, plan_packs, prepare_pack
 from mmpose_ext.apps.shared.arguments import command_line_message
 from mmpose_ext.apps.shared.batches import progress_bar
 from mmpose_ext.datasets.pack import Meta

@@ -3,35 +3,25 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
-import socket
-import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import cv2
-import mmcv
-import numpy as np
 from mmengine.config import Config
 
 from mmpose_ext.apps.shared.arguments import ArgumentError
 from mmpose_ext.apps.shared.data_sets import build_data_set
 from mmpose_ext.datasets.pack import (
-    Crop,
     ImageState,
     Meta,
     PackError,
-    PackReader,
-    Reach,
     default_path,
     packable,
     reach_of,
-    surroundings,
 )
 from mmpose_ext.datasets.pack.records import (
     META,
@@ -40,32 +30,17 @@ from mmpose_ext.datasets.pack.records import (
     person_key,
     sha256_of,
 )
-from mmpose_ext.datasets.pack.tiles import TiledJpeg
-from mmpose_ext.datasets.pack.use import changed_images
+
+from .claims import claim_key, claimed_batches, done_key
+from .crops import cut_out
+from .job import PackJob
 
 #: Images per batch of a process.
 BATCH = 32
-#: Seconds after which the claim of a process on another machine no longer counts.
-PATIENCE = 600
 
 
 class ReplacePackError(ArgumentError, PackError):
     """A damaged pack; the message names the argument that replaces it."""
-
-
-@dataclass
-class PackJob:
-    """One pack to write.
-
-    Attributes:
-        path (Path): Path of the pack.
-        dataset (Dataset): The data set with its people.
-        reach (Reach): The reach of all pipelines that use it.
-    """
-
-    path: Path
-    dataset: Any
-    reach: Reach
 
 
 def plan_packs(configs: Sequence[str | Path], options: dict | None = None) -> list[PackJob]:
@@ -153,51 +128,18 @@ def fill_pack(
     """
     batches = batches_of(job.dataset)
     with _environment(job.path) as environment:
-        for number in _claims(environment, len(batches), tell):
+        for number in claimed_batches(environment, len(batches), tell):
             try:
-                records = dict(_cut_out(job, batches[number], meta))
+                records = dict(cut_out(job, batches[number], meta))
             except BaseException:
                 with environment.begin(write=True) as transaction:
-                    transaction.delete(_claim(number))
+                    transaction.delete(claim_key(number))
                 raise
             with environment.begin(write=True) as transaction:
                 for key, value in records.items():
                     transaction.put(key, value)
-                transaction.put(_done(number), b'')
-                transaction.delete(_claim(number))
-
-
-def check_pack(job: PackJob) -> list[str]:
-    """Check a whole pack and all of its images.
-
-    Returns:
-        list[str]: The faults.
-
-    Raises:
-        PackError: If it is missing, incomplete or damaged as a whole.
-    """
-    reader = PackReader(job.path)
-    try:
-        return _faults(job, reader)
-    finally:
-        reader.close()
-
-
-def _faults(job: PackJob, reader: PackReader) -> list[str]:
-    wrong = []
-    if reader.meta.ann_sha256 != sha256_of(job.dataset.ann_file):
-        wrong.append(f'{job.dataset.ann_file} has changed since')
-    for index in range(len(job.dataset)):
-        key = person_key(job.dataset.get_data_info(index))
-        try:
-            crop = reader.crop(key)
-            file = np.frombuffer(crop.picture.content, np.uint8)
-            if cv2.imdecode(file, cv2.IMREAD_COLOR) is None:
-                wrong.append(f'person {key.decode()[2:]}: the crop is no image')
-        except PackError as error:
-            wrong.append(str(error))
-    wrong += [f'{path} has changed since' for path in changed_images(reader, job.dataset)]
-    return wrong
+                transaction.put(done_key(number), b'')
+                transaction.delete(claim_key(number))
 
 
 def batches_of(dataset: Any) -> list[dict[str, list[int]]]:
@@ -257,98 +199,9 @@ def _open_changed(environment: Any, job: PackJob, batches: list[dict]) -> None:
         states = {
             number: [(path, transaction.get(image_key(job.dataset, path))) for path in batch]
             for number, batch in enumerate(batches)
-            if transaction.get(_done(number)) is not None
+            if transaction.get(done_key(number)) is not None
         }
     with environment.begin(write=True) as transaction:
         for number, of_batch in states.items():
             if not all(s and ImageState.from_bytes(s).describes(path) for path, s in of_batch):
-                transaction.delete(_done(number))
-
-
-def _claims(environment: Any, total: int, tell: Callable[[int, int], None]) -> Iterator[int]:
-    """Yield indices of batches, each claimed for this process, until all are done."""
-    open_batches = list(range(total))
-    while open_batches:
-        claimed = None
-        with environment.begin(write=True) as transaction:
-            open_batches = [n for n in open_batches if transaction.get(_done(n)) is None]
-            for number in open_batches:
-                if not _is_alive(transaction.get(_claim(number))):
-                    claimed = number
-                    mine = [socket.gethostname(), os.getpid(), time.time()]
-                    transaction.put(_claim(number), json.dumps(mine).encode())
-                    break
-        tell(total - len(open_batches), total)
-        if claimed is not None:
-            yield claimed
-        elif open_batches:
-            time.sleep(0.2)  # other processes work on them
-
-
-def _is_alive(claim: bytes | None) -> bool:
-    """Return whether the process that claimed a batch still works on it."""
-    if claim is None:
-        return False
-    host, process, since = json.loads(bytes(claim))
-    if host != socket.gethostname():
-        return time.time() - since < PATIENCE
-    if process == os.getpid():  # an earlier process had the same id
-        return False
-    with suppress(PermissionError):
-        try:
-            os.kill(process, 0)
-        except ProcessLookupError:
-            return False
-    return True
-
-
-def _cut_out(
-    job: PackJob, batch: dict[str, list[int]], meta: Meta
-) -> Iterator[tuple[bytes, bytes]]:
-    """Yield keys and values of the people and the images of a batch.
-
-    Raises:
-        PackError: If an image cannot be read.
-    """
-    for path, people in batch.items():
-        try:
-            content = Path(path).read_bytes()
-            state = ImageState.of(path, content)
-        except OSError as error:
-            raise PackError(f'image {path} cannot be read: {error.strerror}') from error
-        image = mmcv.imfrombytes(content, backend='cv2') if content else None
-        if image is None:
-            raise PackError(f'image {path} is empty, cut short or damaged: replace it and go on')
-        for index in people:
-            info = job.dataset.get_data_info(index)
-            crop = cut_crop(image, surroundings(info, meta.reach), meta.size, meta.quality)
-            yield person_key(info), crop.to_bytes()
-        yield image_key(job.dataset, path), state.to_bytes()
-
-
-def cut_crop(image: np.ndarray, region: tuple[int, int, int, int], size: int, quality: int) -> Crop:
-    """Cut a region out of an image, clipped to the image, and reduce it to a largest size.
-
-    Args:
-        image (np.ndarray): (H, W, 3) uint8, BGR.
-        region (tuple[int, int, int, int]): x1, y1, x2, y2 in pixels.
-        size (int): Longest side of the crop.
-        quality (int): Quality of the JPEG.
-    """
-    height, width = image.shape[:2]
-    x1, y1 = min(max(region[0], 0), width - 1), min(max(region[1], 0), height - 1)
-    x2, y2 = max(min(region[2], width), x1 + 1), max(min(region[3], height), y1 + 1)
-    pixels = image[y1:y2, x1:x2]
-    by = size / max(pixels.shape[:2])
-    if by < 1:
-        reduced = (max(round((x2 - x1) * by), 1), max(round((y2 - y1) * by), 1))
-        pixels = cv2.resize(pixels, reduced, interpolation=cv2.INTER_AREA)
-    return Crop((x1, y1, x2, y2), (width, height), TiledJpeg.encode(pixels, quality))
-
-
-def _done(number: int) -> bytes:
-    return f'd:{number}'.encode()
-
-
-def _claim(number: int) -> bytes:
-    return f'c:{number}'.encode()
+                transaction.delete(done_key(number))

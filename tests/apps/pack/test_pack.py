@@ -18,8 +18,9 @@ from mmengine.config import Config
 from mmpose.registry import DATASETS
 
 from mmpose_ext.apps.main import main
-from mmpose_ext.apps.pack import writer
-from mmpose_ext.apps.pack.writer import _is_alive, cut_crop
+from mmpose_ext.apps.pack import crops
+from mmpose_ext.apps.pack.claims import is_alive
+from mmpose_ext.apps.pack.crops import cut_crop
 from mmpose_ext.datasets.fast import BatchedPipeline
 from mmpose_ext.datasets.pack import PackedImage, PackError, PackReader, use_pack
 
@@ -104,13 +105,13 @@ FORK = multiprocessing.get_context('fork')
 
 
 def pack_slowly(config):
-    cut = writer.cut_crop
+    cut = crops.cut_crop
 
     def slow(*args):
         time.sleep(0.02)
         return cut(*args)
 
-    writer.cut_crop = slow
+    crops.cut_crop = slow
     os._exit(pack(config))
 
 
@@ -352,11 +353,11 @@ def test_claims_of_the_dead_do_not_count():
     host = socket.gethostname()
     dead = subprocess.Popen([sys.executable, '-c', ''])
     dead.wait()
-    assert not _is_alive(None)
-    assert not _is_alive(json.dumps([host, dead.pid, time.time()]).encode())
-    assert _is_alive(json.dumps([host, os.getppid(), 0]).encode())
-    assert _is_alive(json.dumps(['elsewhere', 1, time.time()]).encode())
-    assert not _is_alive(json.dumps(['elsewhere', 1, time.time() - 1000]).encode())
+    assert not is_alive(None)
+    assert not is_alive(json.dumps([host, dead.pid, time.time()]).encode())
+    assert is_alive(json.dumps([host, os.getppid(), 0]).encode())
+    assert is_alive(json.dumps(['elsewhere', 1, time.time()]).encode())
+    assert not is_alive(json.dumps(['elsewhere', 1, time.time() - 1000]).encode())
 
 
 def test_reader_pickles_without_its_file(config):
