@@ -194,7 +194,7 @@ def allowed_globals(allowed: Iterable[Callable]) -> AbstractContextManager:
             ``__module__`` and ``__name__``.
 
     Returns:
-        A context manager.
+        AbstractContextManager: The context.
     """
     if HAS_SAFE_GLOBALS:
         return torch.serialization.safe_globals(list(allowed))

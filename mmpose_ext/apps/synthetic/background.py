@@ -47,7 +47,7 @@ def paint_background(rng: np.random.Generator, size: tuple[int, int]) -> np.ndar
         size (tuple[int, int]): (w, h) in pixels.
 
     Returns:
-        (h, w, 3) float32, BGR, 0 to 255.
+        np.ndarray: (h, w, 3) float32, BGR, 0 to 255.
     """
     width, height = size
     unit = min(width, height)

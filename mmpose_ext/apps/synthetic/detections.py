@@ -45,9 +45,9 @@ def detect(
         size (tuple[int, int]): (w, h) of the image.
 
     Returns:
-        (box (4,), score) pairs, best first. Hidden and small people are missed more often and
-        located less accurately; a tenth of the people get a second, worse box; some boxes are
-        false.
+        list[tuple[np.ndarray, float]]: Boxes (4,) and scores, best first. Hidden and small people
+        are missed more often and located less accurately; a tenth of the people get a second, worse
+        box; some boxes are false.
     """
     found = []
     for box, share in zip(np.asarray(boxes, float), shown):

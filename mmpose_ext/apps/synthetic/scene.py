@@ -72,7 +72,7 @@ def make_scene(
             to 6.
 
     Returns:
-        The scene, with people in the order of their drawing, the farthest last.
+        Scene: The scene, with people in the order of their drawing, the farthest last.
     """
     tried: list[tuple[int, Scene]] = []
     for attempt in range(attempts):

@@ -5,7 +5,7 @@ import pytest
 
 from mmpose_ext.apps.pack.writer import ReplacePackError
 from mmpose_ext.apps.shared.arguments import ArgumentError, command_line_message
-from mmpose_ext.apps.synthetic.writer import OccupiedFolderError
+from mmpose_ext.apps.synthetic.folder import OccupiedFolderError
 from mmpose_ext.datasets.pack import PackError
 
 

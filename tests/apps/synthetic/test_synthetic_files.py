@@ -18,6 +18,7 @@ import pytest
 from mmpose_ext.apps import synthetic
 from mmpose_ext.apps.synthetic import cli as command
 from mmpose_ext.apps.synthetic import generate, writer
+from mmpose_ext.apps.synthetic.folder import image_id, image_name
 
 SMALL = dict(splits={'train': 5, 'val': 3}, image_size=(160, 120), progress=False)
 
@@ -51,7 +52,7 @@ def test_an_image_does_not_depend_on_how_many_there_are(tmp_path):
     few = generate(tmp_path / 'few', {'val': 2}, progress=False, workers=1)
     more = generate(tmp_path / 'more', {'train': 1, 'val': 4}, progress=False, workers=1)
     for index in range(2):
-        name = writer.image_name('val', index)
+        name = image_name('val', index)
         assert (few / 'val' / name).read_bytes() == (more / 'val' / name).read_bytes()
     for kind in ('keypoints', 'detections'):
         first, second = (
@@ -60,7 +61,7 @@ def test_an_image_does_not_depend_on_how_many_there_are(tmp_path):
         )
         if kind == 'keypoints':
             first, second = first['annotations'], second['annotations']
-        ids = {writer.image_id('val', index) for index in range(2)}
+        ids = {image_id('val', index) for index in range(2)}
         assert first == [entry for entry in second if entry['image_id'] in ids]
 
 
@@ -153,7 +154,7 @@ def test_an_interrupted_set_is_not_taken_for_a_whole_one(tmp_path, monkeypatch, 
             generate(out, workers=1, **SMALL)
     assert not json.loads((out / 'manifest.json').read_text())['complete']
     assert not (out / 'annotations/person_keypoints_val.json').exists()
-    (out / 'train' / f'{writer.image_name("train", 4)}.tmp').write_bytes(b'half an im')
+    (out / 'train' / f'{image_name("train", 4)}.tmp').write_bytes(b'half an im')
     generate(out, workers=1, **SMALL)
     assert digests(out) == digests(generate(tmp_path / 'whole', workers=1, **SMALL))
 
