@@ -13,7 +13,7 @@ from .contestants import MEASURES, OF_CODEC, OF_NETWORK, Contestant, replace_ste
 #: mmpose's order of grouping for COCO.
 ORDER = [0, 1, 2, 3, 4, 5, 6, 11, 12, 7, 8, 9, 10, 13, 14, 15, 16]
 #: Measures of contestants that share a network.
-BESIDE_FORWARD = tuple(measure for measure in MEASURES if measure != 'forward')
+WITHOUT_FORWARD = tuple(measure for measure in MEASURES if measure != 'forward')
 AE_CONFIG = (
     'mmpose::body_2d_keypoint/associative_embedding/coco/ae_hrnet-w32_8xb24-300e_coco-512x512.py'
 )
@@ -65,7 +65,7 @@ def drawn_elsewhere(ours: Contestant) -> Contestant:
     place = 'the worker' if on_device else 'the device'
     codec = dict(ours.encoder, draw_on_device=not on_device)
     name = f'{ours.name}, drawn by {place}'
-    return ours.with_codec(name, codec, shares=ours.name, measures=BESIDE_FORWARD)
+    return ours.with_codec(name, codec, shares=ours.name, measures=WITHOUT_FORWARD)
 
 
 def simple_baseline(ours: Contestant) -> Contestant:
@@ -121,7 +121,7 @@ def full_resolution_peers(ours: Contestant) -> list[Contestant]:
     peers = [drawn_elsewhere(ours)]
     for name, codec in codecs.items():
         # unbiased encoding and decoding, the same targets
-        measures = ('encode', 'decode') if 'unbiased' in name else BESIDE_FORWARD
+        measures = ('encode', 'decode') if 'unbiased' in name else WITHOUT_FORWARD
         peers.append(ours.with_codec(name, codec, shares=ours.name, measures=measures))
     # the blur kernel for sigma by the rule in mmpose's docstring; the default is 11
     kernel = 2 * round((sigma - 0.8) / 0.3 + 1) + 1
