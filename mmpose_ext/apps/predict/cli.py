@@ -26,6 +26,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         'inputs', nargs='+', metavar='INPUT', help='image, folder, video or webcam index'
     )
     parser.add_argument('--out', help='folder for results.json and pictures/')
+    _add_boxes(parser)
+    parser.add_argument('--ann', help='a COCO-format file that gives ids to the file names')
+    parser.add_argument('--batch-size', type=int, default=8, help='images or people at once (8)')
+    parser.add_argument('--device', help='cpu, cuda:0, ... (a GPU if there is one)')
+    _add_drawing(parser)
+    parser.add_argument(
+        '--max-frames', type=int, help='largest number of frames of each video or webcam'
+    )
+    parser.add_argument('--quiet', action='store_true', help='no progress display')
+    parser.add_argument(
+        '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='config settings'
+    )
+
+
+def _add_boxes(parser: argparse.ArgumentParser) -> None:
     boxes = parser.add_argument_group('boxes for a top-down config: one of')
     boxes.add_argument('--det-config', help='an mmdet config, with --det-checkpoint')
     boxes.add_argument('--det-checkpoint', help="the detector's checkpoint")
@@ -48,9 +63,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=float,
         help=f'IoU for suppressing duplicate boxes ({DETECTOR_BOX_NMS}; none with --detections)',
     )
-    parser.add_argument('--ann', help='a COCO-format file that gives ids to the file names')
-    parser.add_argument('--batch-size', type=int, default=8, help='images or people at once (8)')
-    parser.add_argument('--device', help='cpu, cuda:0, ... (a GPU if there is one)')
+
+
+def _add_drawing(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--no-pictures', action='store_true', help='write only results.json')
     parser.add_argument(
         '--draw-thr',
@@ -66,13 +81,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument('--draw-boxes', action='store_true', help='draw the boxes too')
     parser.add_argument('--show', action='store_true', help='show each picture; Escape or q stops')
-    parser.add_argument(
-        '--max-frames', type=int, help='largest number of frames of each video or webcam'
-    )
-    parser.add_argument('--quiet', action='store_true', help='no progress display')
-    parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='config settings'
-    )
 
 
 def run(args: argparse.Namespace) -> int:
