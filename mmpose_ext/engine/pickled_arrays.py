@@ -143,7 +143,7 @@ def rebuilt(content: Any, objects: tuple[type, ...] = ()) -> Any:
 
     Args:
         content (Any): Dicts, lists, tuples and other values. Dicts and lists change in place.
-        objects (tuple[type, ...]): Classes whose attributes are replaced too.
+        objects (tuple[type, ...]): Classes whose attributes are replaced too. Defaults to ().
 
     Returns:
         Any: ``content`` itself, if it is a dict or a list.
