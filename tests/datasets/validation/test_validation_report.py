@@ -79,5 +79,5 @@ def test_json(tmp_path):
 
 @pytest.mark.parametrize('kind', [k for k in KINDS.values() if k.severity != 'warning'])
 def test_errors_say_what_to_do(kind):
-    remedy = r'\b(Add|Check|Copy|Give|give|Leave|multiply|Renumber|Remove|Write)\b'
+    remedy = r'\b(Add|Check|Copy|Give|give|Leave|multiply|Number|Renumber|Remove|Write)\b'
     assert kind.template == '{first}' or re.search(remedy, kind.template)
