@@ -35,6 +35,10 @@ def test_draws_are_what_the_page_says(title, rotated, largest, deviation, scales
     assert (drawn.min(), drawn.max()) == pytest.approx(scales, abs=0.001)
 
 
+@pytest.mark.skipif(
+    matplotlib.__version__.startswith('3.7.'),
+    reason='matplotlib 3.7 shifts axes and texts by a pixel',
+)
 @pytest.mark.parametrize('style', ['default', 'dark_background'])
 def test_picture_is_drawn_anew(tmp_path, style):
     """If this fails, run python docs/augmentation_picture.py."""
