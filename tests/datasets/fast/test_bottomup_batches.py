@@ -17,7 +17,7 @@ from mmpose_ext.datasets.fast import (
     prepare_in_batches,
     speed_up_dataset,
 )
-from mmpose_ext.datasets.fast.deferred_warp import DeferredWarp
+from mmpose_ext.datasets.fast.deferred_warp import DeferredWarp, decode_all, warp_all
 from mmpose_ext.engine import FastPoseDataPreprocessor
 from mmpose_ext.engine.sample_seeds import SampleSeeds
 
@@ -124,8 +124,6 @@ def recoloured(image, factors):
 @pytest.mark.parametrize('jitters', [0, 1, 2])
 def test_device_is_the_slow_reference(jitters):
     """Torch's form for GPUs, here on the CPU, differs from float64 by the rounding."""
-    from mmpose_ext.datasets.fast.deferred_warp import decode_all
-
     warps = make_sources(KINDS[:6], jitters)
     sources = decode_all(warps)
     result = sources._warp_on('cpu').permute(0, 2, 3, 1).numpy()
@@ -142,8 +140,6 @@ def test_device_is_the_slow_reference(jitters):
 @pytest.mark.parametrize('jitters', [0, 1, 2])
 def test_device_is_opencv(jitters):
     """Both forms agree but for OpenCV's rounding: 1/1024 of factors, 1/32 of a pixel at edges."""
-    from mmpose_ext.datasets.fast.deferred_warp import decode_all, warp_all
-
     warps = make_sources(KINDS[:8], jitters)
     sources = decode_all(warps)
     by_opencv = sources.warp('cpu')
@@ -152,13 +148,26 @@ def test_device_is_opencv(jitters):
     assert error.mean() < 0.6 and error.max() <= 24
 
 
-def test_device_does_not_wait(monkeypatch):
+def test_device_does_not_wait():
     """No tensor is read back: the meta device has no values."""
-    from mmpose_ext.datasets.fast.deferred_warp import decode_all
-
     warped = decode_all(make_sources(KINDS[:3], 1)).warp('meta', non_blocking=True)
     assert warped.shape == (3, 3, 36, 48) and warped.device.type == 'meta'
     assert warped.dtype == torch.uint8
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU')
+@pytest.mark.parametrize('jitters', [0, 1])
+def test_gpu_is_torch_on_the_cpu(jitters):
+    """A GPU gives the same pixels but for rounding, and nothing waits for it."""
+    sources = decode_all(make_sources(KINDS[:6], jitters))
+    pinned = sources.pin_memory()
+    torch.cuda.set_sync_debug_mode('error')
+    try:
+        warped = pinned.warp('cuda', non_blocking=True)
+    finally:
+        torch.cuda.set_sync_debug_mode('default')
+    error = (warped.cpu().float() - sources._warp_on('cpu').float()).abs()
+    assert error.max() <= 1 and error.mean() < 0.05
 
 
 @pytest.mark.parametrize('on_device', [False, True])
