@@ -5,6 +5,6 @@ fast_data = dict(
     pack=False,  # True: train from the crops of `mmpose-ext pack`
     pin_memory=None,  # with a GPU
     wait_for_device=None,  # on CPUs; with a GPU, losses are read when they are logged
-    warp_on_device=None,  # with a GPU: it recolours and warps whole images
+    warp_on_device=False,  # True: the device recolors and warps whole images, not a worker
     prefetch_factor=None,  # the data loader's own value
 )

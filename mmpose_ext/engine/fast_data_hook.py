@@ -36,8 +36,8 @@ class FastData:
             reads each loss at each iteration, and mmpose's heatmap heads compute their accuracy on
             the CPU. False reads losses once per logging interval and leaves that accuracy out of
             the log. None: False with a GPU, else True.
-        warp_on_device (bool, optional): Whether the device, instead of a worker, changes the
-            colours of whole images and warps them. None: only with a GPU.
+        warp_on_device (bool): Whether the device, instead of a worker, changes the colors of whole
+            images and warps them. Defaults to False.
         prefetch_factor (int, optional): Batches that each worker prepares ahead. None keeps the
             data loader's setting.
     """
@@ -47,7 +47,7 @@ class FastData:
     check_images: bool = True
     pin_memory: bool | None = None
     wait_for_device: bool | None = None
-    warp_on_device: bool | None = None
+    warp_on_device: bool = False
     prefetch_factor: int | None = None
 
 
@@ -86,10 +86,7 @@ class FastDataHook(Hook):
             done += use_pack(loader.dataset, path, command, settings.check_images)
         preprocessor = _unwrapped(runner.model).data_preprocessor
         if settings.reading or settings.pack:
-            warp = torch.cuda.is_available()
-            if settings.warp_on_device is not None:
-                warp = settings.warp_on_device
-            done += batch_in_one_piece(loader, preprocessor, warp)
+            done += batch_in_one_piece(loader, preprocessor, settings.warp_on_device)
         pin = torch.cuda.is_available() if settings.pin_memory is None else settings.pin_memory
         if pin:
             loader.pin_memory = True
