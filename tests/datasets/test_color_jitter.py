@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Colour jitter equals its three steps one after the other."""
+"""Color jitter equals its three steps one after the other."""
 
 import numpy as np
 import pytest
@@ -26,7 +26,7 @@ def test_equals_the_steps_one_by_one(seed):
     own = (expected @ GRAY)[..., None]
     expected = own + saturation * (expected - own)
     assert result.dtype == np.uint8
-    assert np.abs(result - expected.clip(0, 255)).max() <= 1.5  # cv2's grey is rounded
+    assert np.abs(result - expected.clip(0, 255)).max() <= 1.5  # cv2's gray is rounded
 
 
 def test_zero_changes_nothing():

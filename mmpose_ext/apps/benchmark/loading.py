@@ -18,6 +18,7 @@ from mmengine.runner import Runner
 from mmpose.registry import DATASETS
 from torch import Tensor
 
+from mmpose_ext.apps.synthetic import generate
 from mmpose_ext.datasets.fast import SampleBatch
 
 from .contestants import Contestant
@@ -29,8 +30,6 @@ IMAGE_SIZE = (640, 480)
 @contextlib.contextmanager
 def synthetic_set(images: int = IMAGES) -> Iterator[dict]:
     """Yield the settings of a temporary data set of synthetic people in 640x480 images."""
-    from mmpose_ext.apps.synthetic import generate
-
     with TemporaryDirectory() as folder:
         out = generate(
             Path(folder) / 'set', dict(train=images), image_size=IMAGE_SIZE, progress=False

@@ -26,7 +26,7 @@ def write_csv(
     """Write one line per config, with its parameters and multiply-adds.
 
     Args:
-        path: The file, written completely or not at all.
+        path (str | os.PathLike): The file, written completely or not at all.
         rows (Sequence[Comparison]): The figures.
         costs (dict[str, Complexity]): Each config's complexity, by name.
     """

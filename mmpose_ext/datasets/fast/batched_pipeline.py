@@ -265,7 +265,7 @@ def _check_dataset(dataset: Any) -> None:
         ValueError: If it does not.
     """
     if not isinstance(dataset, BaseCocoStyleDataset) or not dataset.serialize_data:
-        raise ValueError('not a data set of mmpose with serialised annotations')
+        raise ValueError('not a data set of mmpose with serialized annotations')
     kind = own_class(dataset)
     same = (
         kind.__getitem__ is BaseDataset.__getitem__

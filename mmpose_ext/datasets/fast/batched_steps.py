@@ -85,7 +85,7 @@ class BatchedBoxes(BatchedStep):
     """mmpose's ``GetBBoxCenterScale``."""
 
     def apply(self, people: People, drawn: list[Any]) -> None:
-        """Set centres and scales."""
+        """Set centers and scales."""
         people.centre, people.scale = bbox_xyxy2cs(people.bbox, self.step.padding)
 
 

@@ -29,7 +29,7 @@ class BottomupBatches:
 
     Args:
         dataset (BaseDataset): A data set of whole images after :func:`.speed_up_dataset`.
-        on_device (bool): Whether the batch holds the decoded images, to be recoloured and warped
+        on_device (bool): Whether the batch holds the decoded images, to be recolored and warped
             on the device; see :class:`.SourceImages`. Defaults to False.
 
     Raises:

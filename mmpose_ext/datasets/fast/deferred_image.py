@@ -113,7 +113,7 @@ def warp_pixels(
     size: Sequence[int],
     out: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Change the colours of an image and move its pixels bilinearly, 0 outside.
+    """Change the colors of an image and move its pixels bilinearly, 0 outside.
 
     Args:
         pixels (np.ndarray): (h, w, C) uint8, BGR; C is 3 or 4.
@@ -136,7 +136,7 @@ def warp_pixels(
 
 
 def _recoloured(pixels: np.ndarray, jitters: Sequence[np.ndarray]) -> np.ndarray:
-    """Change colours; return four channels, because these are warped faster."""
+    """Change colors; return four channels, because these are warped faster."""
     height, width = pixels.shape[:2]
     if pixels.shape[2] == 4:
         plain = scratch('plain', (height, width, 3))

@@ -72,7 +72,7 @@ def decode_all(warps: Sequence[DeferredWarp]) -> SourceImages:
     """Decode images into the memory of a batch, which the device warps.
 
     Args:
-        warps (Sequence[DeferredWarp]): B warps to one size, with equally many colour jitters.
+        warps (Sequence[DeferredWarp]): B warps to one size, with equally many color jitters.
     """
     memory = new_memory(sum(4 * math.prod(warp.image.size) for warp in warps))
     rest, shapes, matrices = memory.numpy(), [], []

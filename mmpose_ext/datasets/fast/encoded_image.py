@@ -38,7 +38,7 @@ class EncodedImage(DeferredImage):
 
     Args:
         content (bytes): Content of the file.
-        name (str): Name of the file, for error messages.
+        name (str): Name of the file, for error messages. Defaults to no name.
 
     Raises:
         ValueError: If it is empty or not an image.
@@ -160,7 +160,7 @@ def cut_below(content: bytes, rows: int) -> tuple[bytes, int] | None:
 
     Returns:
         tuple[bytes, int] | None: The file with another header, and the number of rows in it, a
-        multiple of the largest block with a margin for the colours' interpolation. None for
+        multiple of the largest block with a margin for the colors' interpolation. None for
         progressive JPEGs, which hold all rows in each scan, and what has no such header.
     """
     at = height_at(content)

@@ -56,7 +56,7 @@ def gaussians(
     """Compute the Gaussians along x and along y, whose products are the heatmaps.
 
     Args:
-        codec: A codec that :func:`is_separable`.
+        codec (MSRAHeatmap | UDPHeatmap): A codec that :func:`is_separable`.
         keypoints (np.ndarray): (B, K, 2) in input pixels, of B people.
         visible (np.ndarray, optional): (B, K). Defaults to all ones.
 
@@ -64,7 +64,7 @@ def gaussians(
         tuple[np.ndarray, np.ndarray]: (B, K, w + h) float32, along x and then along y, and
         keypoint_weights (B, K).
     """
-    rounded = isinstance(codec, MSRAHeatmap) and not codec.unbiased  # centres at whole cells
+    rounded = isinstance(codec, MSRAHeatmap) and not codec.unbiased  # centers at whole cells
     whole = isinstance(codec, MSRAHeatmap) and codec.unbiased  # not cut off at 3 sigma
     w, h = codec.heatmap_size
     grid, axis = _cells(w, h)

@@ -65,7 +65,7 @@ class PackedPeople:
         """Make the data samples.
 
         Args:
-            place (Callable): Moves a tensor to the device of the samples.
+            place (Callable): Moves a tensor to the device of the samples. Defaults to no move.
 
         Returns:
             list[PoseDataSample]: B samples with slices of the arrays.

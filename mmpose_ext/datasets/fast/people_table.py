@@ -21,8 +21,8 @@ class PeopleTable:
     Workers share its arrays with the training process that forks them.
 
     Args:
-        dataset (BaseDataset): A top-down data set of mmpose with serialised annotations.
-        source (str): What images are loaded by: 'img_path' or 'id'.
+        dataset (BaseDataset): A top-down data set of mmpose with serialized annotations.
+        source (str): What images are loaded by: 'img_path' or 'id'. Defaults to ``'img_path'``.
 
     Raises:
         ValueError: If the annotations lack something, or differ in their keys or in the shapes of

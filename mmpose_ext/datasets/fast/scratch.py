@@ -24,7 +24,7 @@ _KEPT = _Kept()
 
 
 def scratch(name: str, shape: tuple[int, ...]) -> np.ndarray:
-    """Return uninitialised memory, which the thread's next call with the same name returns again.
+    """Return uninitialized memory, which the thread's next call with the same name returns again.
 
     The system clears new memory page by page when it is first written, which takes a third as long
     as decoding a crop.
@@ -43,7 +43,7 @@ def scratch(name: str, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def new_memory(size: int, shared: bool | None = None) -> Tensor:
-    """Return uninitialised memory (size,) uint8.
+    """Return uninitialized memory (size,) uint8.
 
     Args:
         size (int): In bytes.

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Recolour and warp the decoded images of a batch on the device."""
+"""Recolor and warp the decoded images of a batch on the device."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from .deferred_image import warp_pixels
 
 @dataclass
 class SourceImages:
-    """Decoded images of a batch that are still to be recoloured and warped.
+    """Decoded images of a batch that are still to be recolored and warped.
 
     Attributes:
         memory (Tensor): uint8, one image (h, w, 4) after another, BGR and 255.
         shapes (list[tuple[int, int]]): [h, w] of B images.
         matrices (np.ndarray): (B, 2, 3) float64, from pixels of an image to those of the input.
-        factors (np.ndarray): (B, J, 3) float32, of J colour jitters; see :class:`.ColorJitter`.
+        factors (np.ndarray): (B, J, 3) float32, of J color jitters; see :class:`.ColorJitter`.
         size (tuple[int, int]): [w, h] of the input.
     """
 
@@ -40,14 +40,15 @@ class SourceImages:
         return replace(self, memory=self.memory.pin_memory())
 
     def warp(self, device: torch.device | str, non_blocking: bool = False) -> Tensor:
-        """Recolour and warp the images.
+        """Recolor and warp the images.
 
         OpenCV does it on a CPU, image by image. On other devices, all images are enlarged to one
         size with transparent pixels, and the results differ from OpenCV's by the rounding.
 
         Args:
             device (torch.device | str): The device.
-            non_blocking (bool): Whether copies from pinned memory may be asynchronous.
+            non_blocking (bool): Whether copies from pinned memory may be asynchronous. Defaults to
+                False.
 
         Returns:
             Tensor: (B, 3, h, w) uint8, BGR, on the device.

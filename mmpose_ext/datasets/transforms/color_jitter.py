@@ -7,7 +7,7 @@ from mmcv.transforms import BaseTransform
 from mmcv.transforms.utils import cache_randomness
 from mmpose.registry import TRANSFORMS
 
-#: Weights of blue, green and red in a grey value.
+#: Weights of blue, green and red in a gray value.
 GRAY = np.array([0.114, 0.587, 0.299])
 
 
@@ -17,8 +17,8 @@ class ColorJitter(BaseTransform):
 
     This is the augmentation of the cluster-wise network (Section 4.2); mmpose's
     ``PhotometricDistortion`` also changes the hue and swaps channels. Each factor is uniform in [1
-    - s, 1 + s]. Brightness scales the pixels, contrast their distance from the image's mean grey,
-    and saturation their distance from their own grey, in this order, as in torchvision.
+    - s, 1 + s]. Brightness scales the pixels, contrast their distance from the image's mean gray,
+    and saturation their distance from their own gray, in this order, as in torchvision.
 
     Required and modified key: ``img`` (h, w, 3) uint8, BGR.
 
@@ -57,15 +57,15 @@ class ColorJitter(BaseTransform):
 
 
 def jitter(image: np.ndarray, factors: np.ndarray) -> np.ndarray:
-    """Change brightness, contrast and saturation by one affine function of the colours.
+    """Change brightness, contrast and saturation by one affine function of the colors.
 
     Args:
         image (np.ndarray): (h, w, 3) uint8, BGR.
         factors (np.ndarray): (3,), of brightness, contrast and saturation.
 
     Returns:
-        np.ndarray: (h, w, 3) uint8, rounded and clipped. OpenCV rounds the factors of the colours
-        to 1/1024, so the channels of a grey pixel may differ by one level.
+        np.ndarray: (h, w, 3) uint8, rounded and clipped. OpenCV rounds the factors of the colors
+        to 1/1024, so the channels of a gray pixel may differ by one level.
     """
     brightness, contrast, saturation = factors
     shift = brightness * (1 - contrast) * np.dot(GRAY, cv2.mean(image)[:3])

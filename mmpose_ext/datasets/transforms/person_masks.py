@@ -48,7 +48,7 @@ class PersonMasks(BaseTransform):
 
     Frame: the input's corner pixels lie on the maps' corner cells (``align_corners``): cell i of w
     lies at input pixel i * (W - 1) / (w - 1), and takes the segment of the nearest pixel. COCO's
-    polygons put the first pixel's centre at 0.5, its keypoints at 0.
+    polygons put the first pixel's center at 0.5, its keypoints at 0.
 
     After mmpose's ``KeypointConverter`` the metainfo's skeleton does not match the keypoints: set
     ``limbs``, like the codec's ``edges``.

@@ -16,7 +16,7 @@ SIZE = (320, 240)
 
 
 def make_picture(seed: int, size=SIZE) -> np.ndarray:
-    """Make (h, w, 3) uint8: noise, smooth enough for JPEG, with strong colours and edges."""
+    """Make (h, w, 3) uint8: noise, smooth enough for JPEG, with strong colors and edges."""
     rng = np.random.default_rng(seed)
     noise = rng.normal(0, 1, (size[1], size[0], 3)).astype(np.float32)
     smooth = cv2.GaussianBlur(noise, (0, 0), 6)

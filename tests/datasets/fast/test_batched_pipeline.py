@@ -87,7 +87,7 @@ def test_is_one_by_one(people, codec):
     'change',
     [
         lambda steps: steps[5].update(use_udp=True),
-        lambda steps: steps.insert(1, steps.pop(2)),  # flip before the centre is computed
+        lambda steps: steps.insert(1, steps.pop(2)),  # flip before the center is computed
         lambda steps: steps.__delitem__(slice(2, 5)),  # no augmentation
         lambda steps: steps.__setitem__(4, dict(type='ClippedNormalBBoxTransform')),
         lambda steps: steps[3].update(prob=1.0, min_total_keypoints=1),

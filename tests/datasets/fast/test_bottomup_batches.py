@@ -173,7 +173,7 @@ def test_gpu_is_torch_on_the_cpu(jitters):
 @pytest.mark.parametrize('on_device', [False, True])
 @pytest.mark.parametrize('workers', [0, 2])
 def test_loader_takes_batches(people, workers, on_device):
-    """Batches of workers, normalised by the preprocessor, with the seeds of the samples."""
+    """Batches of workers, normalized by the preprocessor, with the seeds of the samples."""
     dataset, seeds = build_fast(people), SampleSeeds(3)
     loader = DataLoader(dataset, batch_size=4, num_workers=workers, collate_fn=collate_samples)
     seeds.attach(loader)

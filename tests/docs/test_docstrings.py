@@ -1,0 +1,125 @@
+# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+"""Docstrings give each argument's type and default; prose has one spelling."""
+
+from __future__ import annotations
+
+import ast
+import re
+import tokenize
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from markdown_pages import PAGES
+
+ENTRY = re.compile(r'([\w, ]+?)(?: \((.+?)\))?: (.*)')
+#: Beginnings of words that British and American English spell differently.
+BRITISH = re.compile(
+    r'\b(?:de|re|un)?(?:colour|centre(?!_)|centring|grey|neighbour|behaviour|favour|artefact|'
+    r'(?:general|initial|local|maxim|minim|normal|optim|organ|quant|random|recogn|regular|serial|'
+    r'summar|synchron|visual)is(?:e|ing|ation))',
+    re.IGNORECASE,
+)
+CODE = re.compile(r'``.+?``|`[^`]+`', re.DOTALL)
+FENCED = re.compile(r'^( *)```.*?^\1```', re.DOTALL | re.MULTILINE)
+
+
+def definitions(path: Path) -> Iterator[tuple[ast.AST, str]]:
+    """Yield the classes and functions of a file that have a docstring, and the docstring."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, (ast.ClassDef, ast.FunctionDef)) and ast.get_docstring(node):
+            yield node, ast.get_docstring(node)
+
+
+def entries(docstring: str, title: str) -> list[str]:
+    """Return the entries of a section, each in one line."""
+    for section in re.split(r'\n(?=\S)', docstring):
+        if section.startswith(f'{title}:\n'):
+            return [' '.join(entry.split()) for entry in re.split(r'\n    (?=\S)', section)[1:]]
+    return []
+
+
+def defaults(node: ast.AST) -> dict[str, ast.expr]:
+    """Return the defaults of a function's arguments, or a class's, which may be a dataclass."""
+    if isinstance(node, ast.ClassDef):
+        for each in node.body:
+            if isinstance(each, ast.FunctionDef) and each.name == '__init__':
+                return defaults(each)
+        fields = [each for each in node.body if isinstance(each, ast.AnnAssign) and each.value]
+        return {each.target.id: each.value for each in fields}
+    positional = node.args.posonlyargs + node.args.args
+    found = dict(zip([arg.arg for arg in reversed(positional)], reversed(node.args.defaults)))
+    named = zip([arg.arg for arg in node.args.kwonlyargs], node.args.kw_defaults)
+    return {**found, **{name: value for name, value in named if value}}
+
+
+def faults(node: ast.AST, docstring: str) -> list[str]:
+    """Return the entries without a type or default, where 'See ...' refers to another docstring."""
+    known = defaults(node)
+    wrong = [entry for entry in entries(docstring, 'Attributes') if not ENTRY.fullmatch(entry)[2]]
+    returned = re.search(r'\nReturns:\n    (.*)', docstring)
+    if returned and not re.match(r'[a-zA-Z][\w\[\], .|]*: ', returned[1]):
+        wrong.append(f'Returns: {returned[1]}')
+    for entry in entries(docstring, 'Args'):
+        if entry.startswith('*'):
+            continue
+        names, kind, text = ENTRY.fullmatch(entry).groups()
+        values = [known[name] for name in names.split(', ') if name in known]
+        by_none = all(isinstance(value, ast.Constant) and value.value is None for value in values)
+        told = 'optional' in str(kind) if by_none else 'Defaults to' in text
+        if not text.startswith('See ') and (not kind or values and not told):
+            wrong.append(entry)
+    return [f'{node.name}: {entry}' for entry in wrong]
+
+
+def prose(path: Path) -> str:
+    """Return a file's comments and docstrings, or a page's text, without code."""
+    if path.suffix == '.md':
+        return CODE.sub('', FENCED.sub('', path.read_text()))
+    with path.open() as file:
+        comments = [
+            token.string
+            for token in tokenize.generate_tokens(file.readline)
+            if token.type == tokenize.COMMENT
+        ]
+    texts = [re.sub(r'^ +[\w, ]+(?= \()', '', doc, flags=re.M) for _, doc in definitions(path)]
+    module = ast.get_docstring(ast.parse(path.read_text())) or ''
+    return CODE.sub('', '\n'.join([module, *texts, *comments]))
+
+
+@pytest.mark.parametrize(
+    'entry, is_wrong',
+    [
+        ('size: In pixels. Defaults to 3.', True),
+        ('size (int): In pixels.', True),
+        ('size (int): In pixels. Defaults to 3.', False),
+        ('size (int): See another.', False),
+        ('device (str): A device.', True),
+        ('device (str, optional): A device.', False),
+    ],
+)
+def test_faults_are_found(entry, is_wrong):
+    source = f'def f(size=3, device=None):\n    """Do.\n\n    Args:\n        {entry}\n    """'
+    node = ast.parse(source).body[0]
+    assert bool(faults(node, ast.get_docstring(node))) == is_wrong
+
+
+def test_arguments_have_types_and_defaults(root):
+    wrong = [
+        f'{path.relative_to(root)}: {fault}'
+        for path in sorted((root / 'mmpose_ext').rglob('*.py'))
+        for node, docstring in definitions(path)
+        for fault in faults(node, docstring)
+    ]
+    assert not wrong, '\n'.join(wrong)
+
+
+def test_spelling_is_american(root):
+    folders = ('mmpose_ext', 'configs', 'docs', 'tests', 'tools')
+    sources = [path for name in folders for path in sorted((root / name).rglob('*.py'))]
+    wrong = [
+        f'{path.relative_to(root)}: {found.group()}'
+        for path in [*PAGES, *sources]
+        for found in BRITISH.finditer(prose(path))
+    ]
+    assert not wrong, '\n'.join(wrong)
