@@ -113,12 +113,12 @@ class PersonMasks(BaseTransform):
                 f'PersonMasks: {len(people)} annotations but keypoints of {len(keypoints)} people. '
                 "Use a bottom-up data set (data_mode='bottomup') and leave its people as they are."
             )
+        limbs, trunk = self._limbs(results, keypoints.shape[1]) if self.instance_map else ((), ())
         matrix = self._image_to_input(results, width)
         self._check_matrix(matrix, people, keypoints, labelled, results)
         order, known = _by_size(people), labelled.any(1).tolist()
         cells = tuple(_cell_pixels(self.map_size[i], (width, height)[i]) for i in (1, 0))
         if self.instance_map:
-            limbs, trunk = self._limbs(results, keypoints.shape[1])
             instances = np.zeros((height, width), np.int16)
             for number in order:
                 person = people[number]
