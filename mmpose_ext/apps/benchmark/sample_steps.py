@@ -173,7 +173,7 @@ def _from_crops(dataset: Any, folder: Path, size: int, tell: Callable[[str], Non
     tell('packing')
     speed_up_dataset(dataset)
     ((part, steps),) = packable(dataset)
-    job = PackJob(folder / 'people.pack', part, reach_of(steps))
+    job = PackJob(folder / 'people.pack', [part], reach_of(steps))
     fill_pack(job, prepare_pack(job, size=size))
     use_pack(dataset, job.path)
     return dataset

@@ -2,7 +2,7 @@
 """Cut people out of images once, for training."""
 
 from .checking import check_pack
-from .job import PackJob
-from .writer import fill_pack, plan_packs, prepare_pack
+from .job import PackJob, plan_packs
+from .writer import fill_pack, prepare_pack
 
 __all__ = ['PackJob', 'check_pack', 'fill_pack', 'plan_packs', 'prepare_pack']

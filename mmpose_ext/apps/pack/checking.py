@@ -1,46 +1,45 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Check a whole pack."""
+"""Check a whole pack and all of its images."""
 
 from __future__ import annotations
 
 import cv2
 import numpy as np
 
-from mmpose_ext.datasets.pack import PackError, PackReader
-from mmpose_ext.datasets.pack.records import person_key, sha256_of
-from mmpose_ext.datasets.pack.use import changed_images
+from mmpose_ext.datasets.pack import PackError, PackReader, differences
 
-from .job import PackJob
+from .job import PackJob, batches_of
 
 
-def check_pack(job: PackJob) -> list[str]:
-    """Check a whole pack and all of its images.
+def check_pack(job: PackJob) -> tuple[int, list[str]]:
+    """Check what a pack holds for a job.
 
     Returns:
-        list[str]: The faults.
+        tuple: The number of people of the job, and the faults.
 
     Raises:
-        PackError: If it is missing, incomplete or damaged as a whole.
+        PackError: If the pack is missing or damaged as a whole.
     """
     reader = PackReader(job.path)
     try:
-        return _faults(job, reader)
+        people = [person for batch in batches_of(job) for person in sum(batch.values(), [])]
+        numbers = [dataset.get_data_info(index)['id'] for dataset, index in people]
+        wrong = [
+            f'the pack {what}'
+            for dataset in job.datasets
+            for what in differences(reader, dataset, job.reach)
+        ]
+        wrong += [fault for number in numbers for fault in _faults_of(reader, number)]
+        return len(people), list(dict.fromkeys(wrong))
     finally:
         reader.close()
 
 
-def _faults(job: PackJob, reader: PackReader) -> list[str]:
-    wrong = []
-    if reader.meta.ann_sha256 != sha256_of(job.dataset.ann_file):
-        wrong.append(f'{job.dataset.ann_file} has changed since')
-    for index in range(len(job.dataset)):
-        key = person_key(job.dataset.get_data_info(index))
-        try:
-            crop = reader.crop(key)
-            file = np.frombuffer(crop.picture.content, np.uint8)
-            if cv2.imdecode(file, cv2.IMREAD_COLOR) is None:
-                wrong.append(f'person {key.decode()[2:]}: the crop is no image')
-        except PackError as error:
-            wrong.append(str(error))
-    wrong += [f'{path} has changed since' for path in changed_images(reader, job.dataset)]
-    return wrong
+def _faults_of(reader: PackReader, person: int | str) -> list[str]:
+    try:
+        crop = reader.crop(person)
+    except PackError as error:
+        return [str(error)]
+    file = np.frombuffer(crop.picture.content, np.uint8)
+    whole = cv2.imdecode(file, cv2.IMREAD_COLOR) is not None
+    return [] if whole else [f'person {person}: the crop is no image']

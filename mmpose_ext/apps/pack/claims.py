@@ -1,64 +1,56 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Share the batches of a pack among processes, which may be killed at any time."""
+"""Which process works on which part of a job."""
 
 from __future__ import annotations
 
-import json
+import fcntl
 import os
-import socket
-import time
-from collections.abc import Callable, Iterator
+import struct
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
-#: Seconds after which the claim of a process on another machine no longer counts.
-PATIENCE = 600
+_PROCESS = struct.Struct('<q')
 
 
-def claimed_batches(
-    environment: Any, total: int, tell: Callable[[int, int], None]
-) -> Iterator[int]:
-    """Yield indices of batches, each claimed for this process, until all are done."""
-    open_batches = list(range(total))
-    while open_batches:
-        claimed = None
-        with environment.begin(write=True) as transaction:
-            open_batches = [n for n in open_batches if transaction.get(done_key(n)) is None]
-            for number in open_batches:
-                if not is_alive(transaction.get(claim_key(number))):
-                    claimed = number
-                    mine = [socket.gethostname(), os.getpid(), time.time()]
-                    transaction.put(claim_key(number), json.dumps(mine).encode())
-                    break
-        tell(total - len(open_batches), total)
-        if claimed is not None:
-            yield claimed
-        elif open_batches:
-            time.sleep(0.2)  # other processes work on them
+class Claims:
+    """Numbered claims of processes, as locks on parts of a file.
 
+    The system releases the locks of a process that ends, however it ends. Open a file only once
+    per process, because closing it releases all of the process's locks.
 
-def is_alive(claim: bytes | None) -> bool:
-    """Return whether the process that claimed a batch still works on it."""
-    if claim is None:
-        return False
-    host, process, since = json.loads(bytes(claim))
-    if host != socket.gethostname():
-        return time.time() - since < PATIENCE
-    if process == os.getpid():  # an earlier process had the same id
-        return False
-    with suppress(PermissionError):
+    Args:
+        path (str | Path): The file, which is made if need be.
+
+    Raises:
+        OSError: If the file cannot be written.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+
+    def __enter__(self) -> Claims:
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        os.close(self._file)
+
+    def take(self, number: int) -> bool:
+        """Claim a part; return whether no other process has it."""
+        size = _PROCESS.size
         try:
-            os.kill(process, 0)
-        except ProcessLookupError:
+            fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB, size, number * size)
+        except (BlockingIOError, PermissionError):
             return False
-    return True
+        os.pwrite(self._file, _PROCESS.pack(os.getpid()), number * size)
+        return True
 
+    def release(self, number: int) -> None:
+        """Give a part back."""
+        fcntl.lockf(self._file, fcntl.LOCK_UN, _PROCESS.size, number * _PROCESS.size)
 
-def done_key(number: int) -> bytes:
-    """Return the key that marks a finished batch."""
-    return f'd:{number}'.encode()
-
-
-def claim_key(number: int) -> bytes:
-    """Return the key of the claim on a batch."""
-    return f'c:{number}'.encode()
+    def holder(self, number: int) -> int:
+        """Return the id of the process that claimed a part last; 0 if it is unknown."""
+        with suppress(struct.error):
+            return _PROCESS.unpack(os.pread(self._file, _PROCESS.size, number * _PROCESS.size))[0]
+        return 0

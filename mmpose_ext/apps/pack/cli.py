@@ -27,10 +27,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         'configs', nargs='+', metavar='CONFIG',
         help='top-down configs of mmpose or of this package that will train from the pack',
     )  # fmt: skip
-    parser.add_argument('--size', type=int, default=384, help='longest side of a crop (384)')
-    parser.add_argument('--quality', type=int, default=95, help='quality of the JPEGs (95)')
+    parser.add_argument(
+        '--size', type=int, help="longest side of a crop (an existing pack's, otherwise 384)"
+    )
+    parser.add_argument(
+        '--quality', type=int, help="quality of the JPEGs (an existing pack's, otherwise 95)"
+    )
+    parser.add_argument(
+        '--out', metavar='PACK', help='path of the pack (next to each annotation file)'
+    )
     parser.add_argument('--workers', type=int, default=1, help='processes (1)')
-    parser.add_argument('--anew', action='store_true', help='discard an existing pack')
+    parser.add_argument('--anew', action='store_true', help='discard the crops of an existing pack')
     parser.add_argument(
         '--check', action='store_true', help='write nothing; check the whole pack and all images'
     )
@@ -43,10 +50,11 @@ def run(args: argparse.Namespace) -> int:
     """Run the command; return the exit status: 1 if a check found faults, 2 on errors."""
     cv2.setNumThreads(1)
     try:
-        if args.size < 1 or not 1 <= args.quality <= 100 or args.workers < 1:
+        size, quality = (1 if n is None else n for n in (args.size, args.quality))
+        if size < 1 or not 1 <= quality <= 100 or args.workers < 1:
             raise ValueError('--size and --workers must be 1 or more, --quality 1 to 100')
         with contextlib.redirect_stdout(None):  # pycocotools prints messages
-            jobs = plan_packs(args.configs, args.cfg_options)
+            jobs = plan_packs(args.configs, args.cfg_options, args.out)
         if args.check:
             return max(_check(job) for job in jobs)
         for job in jobs:
@@ -58,10 +66,10 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _check(job: PackJob) -> int:
-    wrong = check_pack(job)
+    people, wrong = check_pack(job)
     for what in wrong[:20]:
         print(what)
-    print(f'{job.path}: {len(job.dataset)} people, {len(wrong)} fault(s)')
+    print(f'{job.path}: {people} people, {len(wrong)} fault(s)')
     return 1 if wrong else 0
 
 
@@ -73,11 +81,18 @@ def _write(job: PackJob, args: argparse.Namespace) -> None:
         process.start()
     with progress_bar(sys.stderr.isatty()) as bar:
         task = bar.add_task(f'packing {job.path}', total=None)
-        fill_pack(job, meta, lambda done, total: bar.update(task, completed=done, total=total))
+        people = fill_pack(
+            job,
+            meta,
+            lambda done, total: bar.update(task, completed=done, total=total),
+            lambda process: print(
+                f'waiting for process {process}, which also writes {job.path}', file=sys.stderr
+            ),
+        )
     for process in others:
         process.join()
     size = (job.path / 'data.mdb').stat().st_size
-    print(f'{job.path}: {meta.samples} people, {size / 2**20:.1f} MiB')
+    print(f'{job.path}: {people} people, {size / 2**20:.1f} MiB')
 
 
 def _fill_quietly(job: PackJob, meta: Meta) -> None:

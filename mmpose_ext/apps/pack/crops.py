@@ -5,25 +5,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import cv2
 import mmcv
 import numpy as np
 
 from mmpose_ext.datasets.pack import Crop, ImageState, Meta, PackError, surroundings
-from mmpose_ext.datasets.pack.records import image_key, person_key
+from mmpose_ext.datasets.pack.records import person_key, state_key
 from mmpose_ext.datasets.pack.tiles import TiledJpeg
 
-from .job import PackJob
 
-
-def cut_out(job: PackJob, batch: dict[str, list[int]], meta: Meta) -> Iterator[tuple[bytes, bytes]]:
-    """Yield keys and values of the people and the images of a batch.
+def cut_out(missing: dict[str, list[Any]], meta: Meta) -> Iterator[tuple[bytes, bytes]]:
+    """Yield the records of people, given by the paths of their images.
 
     Raises:
         PackError: If an image cannot be read.
     """
-    for path, people in batch.items():
+    for path, people in missing.items():
         try:
             content = Path(path).read_bytes()
             state = ImageState.of(path, content)
@@ -32,11 +31,11 @@ def cut_out(job: PackJob, batch: dict[str, list[int]], meta: Meta) -> Iterator[t
         image = mmcv.imfrombytes(content, backend='cv2') if content else None
         if image is None:
             raise PackError(f'image {path} is empty, cut short or damaged: replace it and go on')
-        for index in people:
-            info = job.dataset.get_data_info(index)
+        for info in people:
+            key = person_key(info)
             crop = cut_crop(image, surroundings(info, meta.reach), meta.size, meta.quality)
-            yield person_key(info), crop.to_bytes()
-        yield image_key(job.dataset, path), state.to_bytes()
+            yield key, crop.to_bytes()
+            yield state_key(key), state.to_bytes()
 
 
 def cut_crop(image: np.ndarray, region: tuple[int, int, int, int], size: int, quality: int) -> Crop:

@@ -1,13 +1,25 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""What a pack is made of."""
+"""Which packs configs need, and the people in them."""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Dict, List, Tuple
 
-from mmpose_ext.datasets.pack import Reach
+from mmengine.config import Config
+
+from mmpose_ext.apps.shared.arguments import ArgumentError
+from mmpose_ext.apps.shared.data_sets import build_data_set
+from mmpose_ext.datasets.pack import PackError, Reach, default_path, packable, reach_of
+from mmpose_ext.datasets.pack.records import person_key
+
+#: Images per batch of a process.
+BATCH = 32
+#: Images by path, with the data sets and indices of their people.
+Batch = Dict[str, List[Tuple[Any, int]]]
 
 
 @dataclass
@@ -16,10 +28,80 @@ class PackJob:
 
     Attributes:
         path (Path): Path of the pack.
-        dataset (Dataset): The data set with its people.
+        datasets (list[Dataset]): Data sets with people of one annotation file. The pack holds the
+            people of all.
         reach (Reach): The reach of all pipelines that use it.
     """
 
     path: Path
-    dataset: Any
+    datasets: list[Any]
     reach: Reach
+
+    @property
+    def ann_file(self) -> str:
+        """The path of the annotation file."""
+        return self.datasets[0].ann_file
+
+
+def plan_packs(
+    configs: Sequence[str | Path], options: dict | None = None, out: str | Path | None = None
+) -> list[PackJob]:
+    """Return the packs that training with the configs needs, one per annotation file.
+
+    Args:
+        configs (Sequence[str | Path]): Configs of mmpose or of this package.
+        options (dict, optional): Merged into each, as ``--cfg-options``.
+        out (str | Path, optional): Path of the pack. Defaults to one next to each annotation file.
+
+    Raises:
+        ValueError: If a config's training data set cannot be packed, or if ``out`` is given for
+            several annotation files.
+    """
+    jobs: dict[Path, PackJob] = {}
+    for config in configs:
+        for part, steps in packable(_training_set(config, options)):
+            path, reach = default_path(part.ann_file), reach_of(steps)
+            job = jobs.setdefault(path, PackJob(path, [], reach))
+            job.datasets.append(part)
+            job.reach = job.reach.union(reach)
+    if out is not None:
+        if len(jobs) > 1:
+            files = ', '.join(job.ann_file for job in jobs.values())
+            raise ArgumentError('{} names one pack, but there are {files}', 'out', files=files)
+        for job in jobs.values():
+            job.path = Path(out)
+    return list(jobs.values())
+
+
+def _training_set(config: str | Path, options: dict | None) -> Any:
+    if not os.path.isfile(config):
+        raise ValueError(f'config {config} does not exist: give the path of a .py file')
+    cfg = Config.fromfile(config)
+    if options:
+        cfg.merge_from_dict(options)
+    if not cfg.get('train_dataloader'):
+        raise ValueError(f'config {config} has no train_dataloader: nothing to pack')
+    return build_data_set(cfg.train_dataloader.dataset)
+
+
+def batches_of(job: PackJob) -> list[Batch]:
+    """Return the people of a job, each once, in batches of :data:`BATCH` images.
+
+    Raises:
+        PackError: If two people of a data set have the same id.
+    """
+    images: Batch = {}
+    keys: set[bytes] = set()
+    for dataset in job.datasets:
+        own = set()
+        for index in range(len(dataset)):
+            info = dataset.get_data_info(index)
+            key = person_key(info)
+            if key in own:
+                raise PackError(f'{dataset.ann_file}: two people have the id {info["id"]}')
+            own.add(key)
+            if key not in keys:
+                images.setdefault(info['img_path'], []).append((dataset, index))
+        keys |= own
+    items = list(images.items())
+    return [dict(items[i : i + BATCH]) for i in range(0, len(items), BATCH)]

@@ -3,162 +3,175 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import replace
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from mmengine.config import Config
-
 from mmpose_ext.apps.shared.arguments import ArgumentError
-from mmpose_ext.apps.shared.data_sets import build_data_set
 from mmpose_ext.datasets.pack import (
-    ImageState,
     Meta,
     PackError,
-    default_path,
-    packable,
-    reach_of,
 )
+from mmpose_ext.datasets.pack.errors import FORBIDDEN, DamagedPackError, explained
 from mmpose_ext.datasets.pack.records import (
     META,
-    image_key,
     open_environment,
     person_key,
     sha256_of,
+    state_key,
 )
+from mmpose_ext.datasets.pack.use import missing_and_changed
 
-from .claims import claim_key, claimed_batches, done_key
+from .claims import Claims
 from .crops import cut_out
-from .job import PackJob
+from .job import Batch, PackJob, batches_of
 
-#: Images per batch of a process.
-BATCH = 32
+#: Default of the longest side of a crop, in pixels, and of the quality of the JPEGs.
+SIZE, QUALITY = 384, 95
+#: Seconds between two looks at the batches of other processes, and until they are mentioned.
+PAUSE, PATIENCE = 0.2, 10.0
 
 
 class ReplacePackError(ArgumentError, PackError):
     """A damaged pack; the message names the argument that replaces it."""
 
 
-def plan_packs(configs: Sequence[str | Path], options: dict | None = None) -> list[PackJob]:
-    """Return the packs that training with the configs needs, one per annotation file.
-
-    Args:
-        configs (Sequence[str | Path]): Configs of mmpose or of this package.
-        options (dict, optional): Merged into each, as ``--cfg-options``.
-
-    Raises:
-        ValueError: If a config's training data set cannot be packed.
-    """
-    jobs: dict[Path, PackJob] = {}
-    for config in configs:
-        if not os.path.isfile(config):
-            raise ValueError(f'config {config} does not exist: give the path of a .py file')
-        cfg = Config.fromfile(config)
-        if options:
-            cfg.merge_from_dict(options)
-        if not cfg.get('train_dataloader'):
-            raise ValueError(f'config {config} has no train_dataloader: nothing to pack')
-        dataset = build_data_set(cfg.train_dataloader.dataset)
-        for part, steps in packable(dataset):
-            path, reach = default_path(part.ann_file), reach_of(steps)
-            if path in jobs:
-                reach = reach.union(jobs[path].reach)
-            jobs[path] = PackJob(path, part, reach)
-    return list(jobs.values())
-
-
-def prepare_pack(job: PackJob, size: int = 384, quality: int = 95, anew: bool = False) -> Meta:
-    """Prepare a pack for filling, and remove contents of other annotations or settings.
-
-    Batches with changed images are redone.
+def prepare_pack(
+    job: PackJob, size: int | None = None, quality: int | None = None, anew: bool = False
+) -> Meta:
+    """Prepare a pack for filling, and forget crops of other annotations, images or settings.
 
     Args:
         job (PackJob): The pack.
-        size (int): Longest side of a crop in pixels. Defaults to 384.
-        quality (int): Quality of the JPEGs. Defaults to 95.
-        anew (bool): Whether to discard an existing pack. Defaults to False.
+        size (int, optional): Longest side of a crop in pixels. Defaults to that of an existing
+            pack, or to :data:`SIZE`.
+        quality (int, optional): Quality of the JPEGs. Defaults to that of an existing pack, or to
+            :data:`QUALITY`.
+        anew (bool): Whether to discard the crops of an existing pack. Defaults to False.
 
     Returns:
-        Meta: The description of the pack.
+        Meta: The description of the pack. Its reach also covers that of an existing pack, unless
+        ``anew``.
 
     Raises:
-        PackError: If the file is damaged.
+        PackError: If the pack cannot be written or is damaged.
     """
-    batches = batches_of(job.dataset)
-    meta = Meta(
-        sha256_of(job.dataset.ann_file), len(job.dataset), len(batches), size, quality, job.reach
-    )
-    if anew:
-        shutil.rmtree(job.path, ignore_errors=True)
-    job.path.mkdir(parents=True, exist_ok=True)
+    try:
+        job.path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise PackError(f'pack {job.path}: {error.strerror}: {FORBIDDEN}') from error
+    known = _discard(job.path) if anew else None
     with _environment(job.path) as environment:
         with environment.begin(write=True) as transaction:
-            try:
-                known = Meta.from_bytes(transaction.get(META) or b'')
-            except ValueError:
-                known = None
-            if known is not None and _does_for(known, meta):
-                meta = known
-            else:
+            held = _meta_in(transaction)
+            known = known or held
+            meta = Meta(
+                sha256_of(job.ann_file),
+                size or (known.size if known else SIZE),
+                quality or (known.quality if known else QUALITY),
+                job.reach.union(held.reach) if held else job.reach,
+            )
+            if held != meta:
                 transaction.drop(environment.open_db(txn=transaction), delete=False)
                 transaction.put(META, meta.to_bytes())
-        _open_changed(environment, job, batches)
+        for dataset in job.datasets:
+            with environment.begin() as transaction:
+                changed = missing_and_changed(transaction, dataset)[1]
+            with environment.begin(write=True) as transaction:
+                for key in changed:
+                    transaction.delete(state_key(key))
     return meta
 
 
 def fill_pack(
-    job: PackJob, meta: Meta, tell: Callable[[int, int], None] = lambda done, total: None
-) -> None:
-    """Cut out all people that are not in a pack yet.
+    job: PackJob,
+    meta: Meta,
+    tell: Callable[[int, int], None] = lambda done, total: None,
+    tell_waiting: Callable[[int], None] = lambda process: None,
+) -> int:
+    """Cut out all people of a job that are not in its pack yet.
 
     Several processes may fill one pack; each takes batches of images that no other process has.
 
     Args:
         job (PackJob): The pack to write.
         meta (Meta): The result of :func:`prepare_pack`.
-        tell (Callable): Called with the number of finished batches and of all batches. Defaults to
-            no call.
+        tell (Callable): Called with the number of finished batches and of all batches.
+        tell_waiting (Callable): Called with the id of another process that works on the last
+            batches for longer than :data:`PATIENCE`.
+
+    Returns:
+        int: The number of people in the pack, which may be more than those of the job.
 
     Raises:
-        PackError: If the file is damaged, or an image cannot be read.
+        PackError: If the pack or an image cannot be read or written, or if another process has
+            changed the settings of the pack.
     """
-    batches = batches_of(job.dataset)
-    with _environment(job.path) as environment:
-        for number in claimed_batches(environment, len(batches), tell):
-            try:
-                records = dict(cut_out(job, batches[number], meta))
-            except BaseException:
-                with environment.begin(write=True) as transaction:
-                    transaction.delete(claim_key(number))
-                raise
-            with environment.begin(write=True) as transaction:
-                for key, value in records.items():
-                    transaction.put(key, value)
-                transaction.put(done_key(number), b'')
-                transaction.delete(claim_key(number))
+    batches = batches_of(job)
+    left, since = list(range(len(batches))), time.monotonic()
+    with _environment(job.path) as environment, Claims(job.path / 'claims') as claims:
+        while left:
+            of_others: list[int] = []
+            for position, number in enumerate(left, 1):
+                if claims.take(number):
+                    try:
+                        _fill(environment, job.path, batches[number], meta)
+                    finally:
+                        claims.release(number)
+                    since = time.monotonic()
+                else:
+                    of_others.append(number)
+                tell(len(batches) - len(left) + position - len(of_others), len(batches))
+            left = of_others
+            if left:
+                if time.monotonic() - since > PATIENCE:
+                    tell_waiting(claims.holder(left[0]))
+                    since = time.monotonic()
+                time.sleep(PAUSE)
+        with environment.begin() as transaction:
+            return (transaction.stat()['entries'] - 1) // 2  # META and two records per person
 
 
-def batches_of(dataset: Any) -> list[dict[str, list[int]]]:
-    """Return images by path with the indices of their people, in batches of :data:`BATCH`.
+def _fill(environment: Any, path: Path, batch: Batch, meta: Meta) -> None:
+    """Write the people of a batch that are missing."""
+    with environment.begin() as transaction:
+        missing = {
+            image: [
+                info
+                for dataset, index in people
+                for info in [dataset.get_data_info(index)]
+                if transaction.get(state_key(person_key(info))) is None
+            ]
+            for image, people in batch.items()
+        }
+    records = dict(cut_out({k: v for k, v in missing.items() if v}, meta))
+    if not records:
+        return
+    with environment.begin(write=True) as transaction:
+        if _meta_in(transaction) != meta:
+            raise PackError(f'pack {path}: another process has changed its settings: go on')
+        for key, value in records.items():
+            transaction.put(key, value)
 
-    Raises:
-        PackError: If two people have the same id.
-    """
-    people: dict[str, list[int]] = {}
-    keys = set()
-    for index in range(len(dataset)):
-        info = dataset.get_data_info(index)
-        people.setdefault(info['img_path'], []).append(index)
-        key = person_key(info)
-        if key in keys:
-            raise PackError(f'{dataset.ann_file}: two people have the id {info["id"]}')
-        keys.add(key)
-    items = list(people.items())
-    return [dict(items[i : i + BATCH]) for i in range(0, len(items), BATCH)]
+
+def _meta_in(transaction: Any) -> Meta | None:
+    """Return the description of a pack; None without one."""
+    try:
+        return Meta.from_bytes(transaction.get(META) or b'')
+    except ValueError:
+        return None
+
+
+def _discard(path: Path) -> Meta | None:
+    """Remove the files of a pack; return its description, if it can be read."""
+    meta = None
+    with suppress(PackError), _environment(path) as environment, environment.begin() as transaction:
+        meta = _meta_in(transaction)
+    for name in ('data.mdb', 'lock.mdb'):
+        (path / name).unlink(missing_ok=True)
+    return meta
 
 
 @contextmanager
@@ -166,42 +179,17 @@ def _environment(path: Path) -> Iterator[Any]:
     """Open a pack for writing.
 
     Raises:
-        PackError: If it is damaged.
+        PackError: If it cannot be written or is damaged.
     """
     import lmdb
 
     try:
         environment = open_environment(path)
-    except PackError as error:
+        try:
+            yield environment
+        except lmdb.Error as error:
+            raise explained(path, error) from error
+        finally:
+            environment.close()
+    except DamagedPackError as error:
         raise ReplacePackError('{error}; replace it with {}', 'anew=True', error=error) from error
-    try:
-        yield environment
-    except lmdb.Error as error:
-        raise ReplacePackError(
-            'pack {path} is damaged ({error}); replace it with {}',
-            'anew=True',
-            path=path,
-            error=error,
-        ) from error
-    finally:
-        environment.close()
-
-
-def _does_for(known: Meta, wanted: Meta) -> bool:
-    """Return whether an existing pack suffices: the same settings and no smaller reach."""
-    alike = replace(wanted, reach=known.reach) == known
-    return alike and known.reach.covers(wanted.reach)
-
-
-def _open_changed(environment: Any, job: PackJob, batches: list[dict]) -> None:
-    """Redo the batches with changed images."""
-    with environment.begin() as transaction:
-        states = {
-            number: [(path, transaction.get(image_key(job.dataset, path))) for path in batch]
-            for number, batch in enumerate(batches)
-            if transaction.get(done_key(number)) is not None
-        }
-    with environment.begin(write=True) as transaction:
-        for number, of_batch in states.items():
-            if not all(s and ImageState.from_bytes(s).describes(path) for path, s in of_batch):
-                transaction.delete(done_key(number))

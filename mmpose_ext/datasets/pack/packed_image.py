@@ -15,7 +15,7 @@ from mmpose_ext.datasets.fast.encoded_image import decode_baseline
 from mmpose_ext.datasets.fast.warp_geometry import Box, Grid, reduction
 
 from .reader import PackReader
-from .records import Crop, person_key
+from .records import Crop
 
 
 class PackedImage(DeferredImage):
@@ -88,5 +88,4 @@ class LoadPackedPerson(BaseTransform):
         Raises:
             PackError: If it is missing or damaged.
         """
-        key = person_key(dict(id=number))
-        return PackedImage(self.reader.crop(key), f'{self.reader.path}, {key.decode()}')
+        return PackedImage(self.reader.crop(number), f'{self.reader.path}, person {number}')

@@ -4,20 +4,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 from weakref import WeakValueDictionary
 
-from .records import (
-    META,
-    VERSION,
-    Crop,
-    DamagedPackError,
-    Meta,
-    PackError,
-    open_environment,
-)
+from .errors import DamagedPackError, PackError, explained
+from .records import META, VERSION, Crop, Meta, open_environment, person_key
 
 COMMAND = 'mmpose-ext pack CONFIG'
 
@@ -70,7 +64,8 @@ class PackReader:
         self.command = command
         self._opened: _Opened | None = None
         self._process: int | None = None
-        if not (Path(path) / 'data.mdb').is_file():
+        file = Path(path) / 'data.mdb'
+        if not file.is_file() or not file.stat().st_size:
             raise PackError(f'pack {path} is missing: run `{command}`')
         try:
             self.meta = self._read_meta()
@@ -85,77 +80,57 @@ class PackReader:
         """Close the file; later reads open it again."""
         self._opened, self._process = None, None
 
-    def get(self, key: bytes, read: Callable[[memoryview], Any] = bytes) -> Any:
-        """Return a value converted by a function, by default its bytes; None if there is no value.
+    @contextmanager
+    def transaction(self) -> Iterator[Any]:
+        """Yield a transaction of LMDB, whose values are views of the file.
 
         Raises:
-            PackError: If the file is damaged.
+            PackError: If the file cannot be read.
         """
         import lmdb
 
         try:
-            with self._open().begin(buffers=True) as transaction:
-                value = transaction.get(key)
-                return None if value is None else read(value)
-        except lmdb.Error as error:
-            raise self.damaged(str(error)) from error
+            try:
+                with self._open().begin(buffers=True) as transaction:
+                    yield transaction
+            except lmdb.Error as error:
+                raise explained(self.path, error) from error
+        except DamagedPackError as error:
+            raise PackError(f'{error}: run `{self.command} --anew`') from error
 
-    def crop(self, key: bytes) -> Crop:
-        """Return a person's crop.
+    def crop(self, person: int | str) -> Crop:
+        """Return the crop of the person with an id.
 
         Raises:
             PackError: If it is missing or damaged.
         """
-        name = key.decode()[2:]
-        try:
-            crop = self.get(key, Crop.from_bytes)
-        except PackError:
-            raise
-        except ValueError as error:
-            raise self.damaged(f'person {name}: {error}') from error
+        with self.transaction() as transaction:
+            value = transaction.get(person_key(dict(id=person)))
+            try:
+                crop = None if value is None else Crop.from_bytes(value)
+            except ValueError as error:
+                raise self._damaged(f'person {person}: {error}') from error
         if crop is None:
-            raise PackError(f'pack {self.path} has no person {name}: run `{self.command}`')
+            raise PackError(f'pack {self.path} has no person {person}: run `{self.command}`')
         return crop
 
-    def count(self, prefix: bytes) -> int:
-        """Return the number of keys with a prefix."""
-        with self._open().begin() as transaction:
-            return sum(1 for _ in keys_from(transaction, prefix))
-
-    def damaged(self, why: str) -> DamagedPackError:
-        """Return the error for a damaged pack."""
-        return DamagedPackError(f'pack {self.path} is damaged ({why}): run `{self.command} --anew`')
+    def _damaged(self, why: str) -> DamagedPackError:
+        return DamagedPackError(f'pack {self.path} is damaged ({why})')
 
     def _read_meta(self) -> Meta:
-        import lmdb
-
-        try:
-            content = self.get(META)
-            meta = None if content is None else Meta.from_bytes(content)
-            done = self.count(b'd:')
-        except DamagedPackError:
-            raise
-        except (ValueError, lmdb.Error) as error:
-            raise self.damaged(str(error)) from error
-        if meta is not None and meta.version != VERSION:
+        with self.transaction() as transaction:
+            content = transaction.get(META)
+            if content is None:
+                raise PackError(f'pack {self.path} is empty: run `{self.command}`')
+            try:
+                meta = Meta.from_bytes(content)
+            except ValueError as error:
+                raise self._damaged(str(error)) from error
+        if meta.version != VERSION:
             raise PackError(f'pack {self.path} is of another version: run `{self.command}`')
-        if meta is None or done < meta.batches:
-            of = f'{done} of {meta.batches} parts' if meta else 'nothing'
-            raise PackError(f'pack {self.path} holds {of} so far: run `{self.command}` to the end')
         return meta
 
     def _open(self) -> Any:
         if self._opened is None or self._process != os.getpid():
             self._opened, self._process = _Opened.of(self.path), os.getpid()
         return self._opened.environment
-
-
-def keys_from(transaction: Any, prefix: bytes) -> Iterator[bytes]:
-    """Yield the keys of an LMDB transaction that start with a prefix."""
-    cursor = transaction.cursor()
-    if cursor.set_range(prefix):
-        for key in cursor.iternext(keys=True, values=False):
-            key = bytes(key)
-            if not key.startswith(prefix):
-                return
-            yield key

@@ -9,9 +9,9 @@ transactions that stay intact if a process is killed.
 | --- | --- |
 | ``meta`` | JSON: :class:`Meta` |
 | ``p:ID`` | a person by the annotation's id: :class:`Crop`, with a checksum |
-| ``i:NAME`` | an image by its path in the image folder: :class:`ImageState` |
-| ``d:N`` | a batch of images that is done |
-| ``c:N`` | a batch that a process is working on |
+| ``s:ID`` | a person's image when the person was cut out: :class:`ImageState` |
+
+Both records of a person are written in one transaction.
 """
 
 from __future__ import annotations
@@ -21,29 +21,24 @@ import json
 import os
 import struct
 import zlib
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from .errors import DamagedPackError, explained
 from .reach import Reach
 from .tiles import TiledJpeg, tiles_of
 
-VERSION = 2
+VERSION = 3
 META = b'meta'
-#: Size of the reserved address space in bytes. The file itself is only as large as its content.
-MAP_SIZE = 2**40
+#: Sizes of the reserved address space in bytes; the file itself is only as large as its content.
+#: The first that the limits of the process allow.
+MAP_SIZES = [2**exponent for exponent in range(40, 29, -1)]
 _CROP = struct.Struct('<I8i')
 _STATE = struct.Struct('<QqI')
-
-
-class PackError(ValueError):
-    """A pack that is missing, damaged or stale; the message says what to run."""
-
-
-class DamagedPackError(PackError):
-    """A pack that cannot be read any more and must be replaced."""
 
 
 @dataclass(frozen=True)
@@ -52,8 +47,6 @@ class Meta:
 
     Args:
         ann_sha256 (str): SHA-256 of the annotation file.
-        samples (int): Number of people.
-        batches (int): Number of batches of images.
         size (int): Longest side of a crop, in pixels.
         quality (int): Quality of the JPEGs.
         reach (Reach): The region around each person that the crops cover. Defaults to ``Reach()``.
@@ -61,8 +54,6 @@ class Meta:
     """
 
     ann_sha256: str
-    samples: int
-    batches: int
     size: int
     quality: int
     reach: Reach = field(default_factory=Reach)
@@ -80,7 +71,8 @@ class Meta:
             ValueError: If the content does not describe a pack.
         """
         try:
-            values = json.loads(bytes(content))
+            known = json.loads(bytes(content))
+            values = {one.name: known[one.name] for one in fields(cls)}
             return cls(**{**values, 'reach': Reach(**values['reach'])})
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f'not the description of a pack: {error}') from error
@@ -181,43 +173,46 @@ def default_path(ann_file: str | Path) -> Path:
     return Path(ann_file).with_suffix('.pack')
 
 
-def person_key(info: dict[str, Any]) -> bytes:
-    """Return the key of a person from ``get_data_info``."""
+def person_key(info: Mapping[str, Any]) -> bytes:
+    """Return the key of a person's crop, from ``get_data_info``."""
     return f'p:{info["id"]}'.encode()
 
 
-def image_key(dataset: Any, path: str) -> bytes:
-    """Return the key of an image: its path relative to the data set's image folder.
-
-    LMDB keys have at most 511 bytes, so longer names are hashed.
-    """
-    folder = dataset.data_prefix.get('img', '')
-    name = os.path.relpath(path, folder) if folder else path
-    key = f'i:{name}'.encode()
-    return key if len(key) <= 511 else b'i:' + hashlib.sha256(key).hexdigest().encode()
+def state_key(person: bytes) -> bytes:
+    """Return the key of the state of a person's image, from the key of the crop."""
+    return b's' + person[1:]
 
 
 def open_environment(path: str | Path, **settings: Any) -> Any:
     """Open an LMDB environment.
 
+    Args:
+        path (str | Path): The folder.
+        **settings: See ``lmdb.open``.
+
     Raises:
         ImportError: If lmdb is not installed.
-        PackError: If the file is not an LMDB environment.
+        DamagedPackError: If it is damaged.
+        PackError: If it cannot be opened.
     """
     try:
         import lmdb
     except ImportError:
         raise ImportError('packs need lmdb: pip install lmdb  (or mmpose_ext[pack])') from None
-    try:
-        environment = lmdb.open(str(path), map_size=MAP_SIZE, meminit=False, **settings)
-    except lmdb.Error as error:
-        if 'already open' in str(error):
-            raise PackError(f'{path} is in use by this process: end it first') from None
-        raise PackError(f'{path} is damaged or not a pack ({error})') from error
+    sizes = [*MAP_SIZES, 1] if settings.get('readonly') else MAP_SIZES  # 1: that of the file
+    for map_size in sizes:
+        try:
+            environment = lmdb.open(str(path), map_size=map_size, meminit=False, **settings)
+            break
+        except lmdb.MemoryError as error:
+            if map_size == sizes[-1]:
+                raise explained(path, error) from error
+        except lmdb.Error as error:
+            raise explained(path, error) from error
     # reading beyond the end of a mapped file would crash the process
     needed = (environment.info()['last_pgno'] + 1) * environment.stat()['psize']
     size = os.path.getsize(Path(path) / 'data.mdb')
     if size < needed:
         environment.close()
-        raise PackError(f'{path} is cut short: {size} of {needed} bytes')
+        raise DamagedPackError(f'pack {path} is damaged (cut short: {size} of {needed} bytes)')
     return environment

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,11 @@ from typing import Any
 from mmpose_ext.datasets.fast import speed_up_dataset
 from mmpose_ext.datasets.fast.pipeline import first_loader, steps_that_look
 
+from .errors import PackError
 from .packed_image import LoadPackedPerson
 from .reach import Reach, reach_of
 from .reader import COMMAND, PackReader
-from .records import ImageState, PackError, default_path, image_key, sha256_of
+from .records import ImageState, default_path, person_key, sha256_of, state_key
 
 
 def use_pack(
@@ -25,9 +27,10 @@ def use_pack(
 
     Args:
         dataset (Dataset): A top-down data set of mmpose, or a wrapper around one.
-        path (str | Path, optional): Path of the pack. Defaults to the one next to each annotation.
-        command (str): Command that makes a pack, for error messages. Defaults to 'mmpose-ext pack
-            CONFIG'.
+        path (str | Path, optional): Path of the pack. Defaults to the one next to each annotation
+            file.
+        command (str): Command that makes a pack, for error messages, without ``--out``. Defaults to
+            'mmpose-ext pack CONFIG'.
         check_images (bool): Whether to compare the images' sizes and times, and the content of
             those whose time has changed. Defaults to True.
 
@@ -35,14 +38,19 @@ def use_pack(
         list[str]: Paths of the packs.
 
     Raises:
-        PackError: If a pack is missing, damaged, incomplete or stale, or if its reach is smaller
-            than the pipeline's.
+        PackError: If a pack is missing, damaged or stale, if it lacks people, or if its reach is
+            smaller than the pipeline's.
         ValueError: If a pack cannot serve the data set or its pipeline.
     """
     speed_up_dataset(dataset)
     parts = list(packable(dataset))
-    if path is not None and len(parts) > 1:
-        raise ValueError(f'{len(parts)} data sets cannot share pack {path}: leave its path out')
+    if path is not None:
+        files = list(dict.fromkeys(part.ann_file for part, _ in parts))
+        if len(files) > 1:
+            raise ValueError(
+                f'one pack ({path}) cannot serve several annotation files: {", ".join(files)}'
+            )
+        command = f'{command} --out {shlex.quote(str(path))}'
     used = []
     for part, steps in parts:
         loader = first_loader(steps)
@@ -53,7 +61,10 @@ def use_pack(
             )
         reader = PackReader(path or default_path(part.ann_file), command)
         try:
-            check_fresh(reader, part, reach_of(steps), check_images)
+            found = differences(reader, part, reach_of(steps), check_images)
+            if found:
+                more = f' (and {len(found) - 1} more)' if len(found) > 1 else ''
+                raise PackError(f'pack {reader.path} {found[0]}{more}: run `{reader.command}`')
         except BaseException:
             reader.close()
             raise
@@ -83,32 +94,62 @@ def packable(dataset: Any, after: Sequence[Any] = ()) -> Iterator[tuple[Any, lis
         yield dataset, [*own, *after]
 
 
-def check_fresh(reader: PackReader, dataset: Any, reach: Reach, check_images: bool = True) -> None:
-    """Compare a pack with the annotations, the images and the pipeline that it is used with.
+def differences(
+    reader: PackReader, dataset: Any, reach: Reach, check_images: bool = True
+) -> list[str]:
+    """Compare a pack with what a data set and its pipeline need.
 
-    Raises:
-        PackError: If it was made from others.
+    Args:
+        reader (PackReader): The pack.
+        dataset (Dataset): The data set. The pack may hold more people.
+        reach (Reach): The reach of its pipeline.
+        check_images (bool): Whether to compare the images. Defaults to True.
+
+    Returns:
+        list[str]: What the pack lacks and what has changed since, as predicates.
     """
-    why = None
-    if reader.meta.ann_sha256 != sha256_of(dataset.ann_file):
-        why = f'{dataset.ann_file} has changed since'
-    elif reader.meta.samples != len(dataset):
-        why = f'it has {reader.meta.samples} people, the data set {len(dataset)}'
-    elif not reader.meta.reach.covers(reach):
-        why = f'it was made for a smaller augmentation, {reader.meta.reach}, than {reach}'
-    elif check_images:
-        changed = changed_images(reader, dataset)
-        if changed:
-            why = f'{len(changed)} image(s) have changed since, {changed[0]} for one'
-    if why:
-        raise PackError(f'pack {reader.path} is stale: {why}. Run `{reader.command}`')
+    meta = reader.meta
+    if meta.ann_sha256 != sha256_of(dataset.ann_file):
+        return [f'is stale: {dataset.ann_file} has changed since']
+    found = []
+    if not meta.reach.covers(reach):
+        found.append(f'was made for a smaller augmentation, {meta.reach}, than {reach}')
+    with reader.transaction() as transaction:
+        missing, changed = missing_and_changed(transaction, dataset, check_images)
+    if missing:
+        held = len(dataset) - len(missing)
+        found.append(f'holds {held} of the {len(dataset)} people so far')
+    images = dict.fromkeys(changed.values())
+    return found + [f'is stale: image {path} has changed since' for path in images]
 
 
-def changed_images(reader: PackReader, dataset: Any) -> list[str]:
-    """Return the paths of a data set's images that have changed since the pack was made."""
-    changed = []
-    for path in dict.fromkeys(dataset.get_data_info(i)['img_path'] for i in range(len(dataset))):
-        state = reader.get(image_key(dataset, path))
-        if state is None or not ImageState.from_bytes(state).describes(path):
-            changed.append(path)
-    return changed
+def missing_and_changed(
+    transaction: Any, dataset: Any, check_images: bool = True
+) -> tuple[list[bytes], dict[bytes, str]]:
+    """Look up all people of a data set in a pack.
+
+    Args:
+        transaction (lmdb.Transaction): A transaction of the pack.
+        dataset (Dataset): The data set.
+        check_images (bool): Whether to look at the images. Defaults to True.
+
+    Returns:
+        tuple[list[bytes], dict[bytes, str]]: The keys of the people that the pack does not hold,
+        and those whose image has changed since they were cut out, with its path.
+    """
+    missing: list[bytes] = []
+    changed: dict[bytes, str] = {}
+    looked_at: dict[tuple[str, bytes], bool] = {}
+    for index in range(len(dataset)):
+        info = dataset.get_data_info(index)
+        key, path = person_key(info), info['img_path']
+        state = transaction.get(state_key(key))
+        if state is None:
+            missing.append(key)
+        elif check_images:
+            known = path, bytes(state)
+            if known not in looked_at:
+                looked_at[known] = ImageState.from_bytes(known[1]).describes(path)
+            if not looked_at[known]:
+                changed[key] = path
+    return missing, changed

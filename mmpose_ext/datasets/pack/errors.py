@@ -1,0 +1,48 @@
+# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+"""What to do about LMDB's errors."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+#: LMDB's errors about the content of a file.
+DAMAGED = ('CorruptedError', 'InvalidError', 'PageNotFoundError', 'VersionMismatchError')
+FULL = 'free space on the disk or raise its quota or `ulimit -f`, and go on'
+FORBIDDEN = 'change its permissions, or use another folder (--out)'
+#: What to do about LMDB's other errors, by their class or the system's message.
+REMEDIES = {
+    'MemoryError': 'raise the limit of memory (`ulimit -v`)',
+    'DiskError': FULL,
+    'MapFullError': 'raise the limit of memory (`ulimit -v`), and go on',
+    'Input/output error': FULL,  # how LMDB calls what was written in part
+    'File too large': FULL,
+    'Disk quota exceeded': FULL,
+    'ReadonlyError': FORBIDDEN,
+    'Permission denied': FORBIDDEN,
+    'Read-only file system': FORBIDDEN,
+    'LockError': 'end the processes that lock it',
+    'MapResizedError': 'it has grown since it was opened: start again',
+    'already open': 'it is in use by this process: end it first',
+}
+
+
+class PackError(ValueError):
+    """A pack that is missing, damaged or stale; the message says what to run."""
+
+
+class DamagedPackError(PackError):
+    """A pack that cannot be read any more; who raises it again says how to replace it."""
+
+
+def explained(path: str | Path, error: Exception) -> PackError:
+    """Return the error that says what to do about an ``lmdb.Error``.
+
+    Args:
+        path (str | Path): The pack.
+        error (lmdb.Error): The error.
+    """
+    kind, text = type(error).__name__, str(error)
+    if kind in DAMAGED:
+        return DamagedPackError(f'pack {path} is damaged or not a pack ({text})')
+    remedies = (remedy for name, remedy in REMEDIES.items() if name == kind or name in text)
+    return PackError(f'pack {path}: {text}: {next(remedies, "look at the disk and the folder")}')

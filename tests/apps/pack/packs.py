@@ -1,0 +1,78 @@
+# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+"""Packs of the generated images, and what is in them."""
+
+import gc
+import json
+import os
+import time
+
+import pytest
+from mmengine.config import Config
+from mmpose.registry import DATASETS
+
+from mmpose_ext.apps.main import main
+from mmpose_ext.apps.pack import crops
+
+lmdb = pytest.importorskip('lmdb')
+SPEAKS = 'mmpose-ext pack'
+
+
+def pack(*words):
+    """Run the command and return its exit status."""
+    gc.collect()  # closes data sets that hold the pack open
+    return main(['pack', *map(str, words)])
+
+
+def build(config, **settings):
+    cfg = Config.fromfile(config).train_dataloader.dataset
+    cfg.update(settings)
+    return DATASETS.build(cfg)
+
+
+def path_of(config):
+    return config.parent / 'people.pack'
+
+
+def variant(config, name, old, new):
+    """Write a config next to another one, with a text replaced."""
+    text = config.read_text()
+    assert old in text
+    file = config.with_name(name)
+    file.write_text(text.replace(old, new))
+    return file
+
+
+def people_of(path):
+    """Return all crops of a pack by key."""
+    gc.collect()
+    with lmdb.open(str(path)) as environment, environment.begin() as transaction:
+        return {bytes(k): bytes(v) for k, v in transaction.cursor() if k.startswith(b'p:')}
+
+
+def settings_of(path):
+    """Return size and quality of a pack."""
+    gc.collect()
+    with lmdb.open(str(path)) as environment, environment.begin() as transaction:
+        meta = json.loads(bytes(transaction.get(b'meta')))
+    return meta['size'], meta['quality']
+
+
+def change_image(config):
+    """Change an image's content and time, but not its size."""
+    file = config.parent / 'images' / '7.jpg'
+    content = bytearray(file.read_bytes())
+    content[-40] ^= 1
+    file.write_bytes(content)
+    os.utime(file, ns=(1, 1))
+
+
+def pack_slowly(config, *options):
+    """Run the command in this process, with a pause for each person, and end the process."""
+    cut = crops.cut_crop
+
+    def slow(*args):
+        time.sleep(0.02)
+        return cut(*args)
+
+    crops.cut_crop = slow
+    os._exit(pack(config, *options))
