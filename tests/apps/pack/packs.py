@@ -2,6 +2,7 @@
 """Packs of the generated images, and what is in them."""
 
 import gc
+import itertools
 import json
 import os
 import time
@@ -66,13 +67,13 @@ def change_image(config):
     os.utime(file, ns=(1, 1))
 
 
-def pack_slowly(config, *options):
-    """Run the command in this process, with a pause for each person, and end the process."""
-    cut = crops.cut_crop
+def pack_slowly(config, people=1000):
+    """Run the command with a pause for each person, stop after some, and end the process."""
+    cut, number = crops.cut_crop, itertools.count()
 
     def slow(*args):
-        time.sleep(0.02)
+        time.sleep(0.02 if next(number) < people else 600)
         return cut(*args)
 
     crops.cut_crop = slow
-    os._exit(pack(config, *options))
+    os._exit(pack(config))

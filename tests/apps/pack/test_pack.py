@@ -85,7 +85,7 @@ FORK = multiprocessing.get_context('fork')
 
 @pytest.mark.parametrize('processes', [1, 2])
 def test_killed_preparation_goes_on(config, processes):
-    running = [FORK.Process(target=pack_slowly, args=(config,)) for _ in range(processes)]
+    running = [FORK.Process(target=pack_slowly, args=(config, 33)) for _ in range(processes)]
     for process in running:
         process.start()
     deadline = time.time() + 120

@@ -71,8 +71,17 @@ def age(config):
         t.put(b'meta', json.dumps(dict(meta, version=1)).encode())
 
 
-@pytest.mark.parametrize('change', [change_image, change_annotations, kill, age, change_nothing])
-@pytest.mark.parametrize('options', [(), ('--anew',)])
+@pytest.mark.parametrize(
+    'change, options',
+    [
+        (change_image, ()),
+        (change_annotations, ()),
+        (kill, ()),
+        (age, ()),
+        (age, ('--anew',)),
+        (change_nothing, ('--anew',)),
+    ],
+)
 def test_settings_are_kept(config, change, options):
     """The commands that errors name do not repeat --size and --quality."""
     assert pack(config, *OTHERS) == 0
