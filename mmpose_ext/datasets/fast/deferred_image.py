@@ -16,6 +16,8 @@ from mmpose_ext.datasets.transforms.color_jitter import jitter
 from .scratch import scratch
 from .warp_geometry import Box, Grid, Rows, largest_scale, source_box, unflipped
 
+#: Directions of flips; bit 0 of the number is the x axis, bit 1 the y axis.
+FLIPS = (None, 'horizontal', 'vertical', 'diagonal')
 #: Gives memory for an array uint8 of a shape.
 Allocator = Callable[[Tuple[int, ...]], np.ndarray]
 
@@ -25,7 +27,8 @@ class DeferredImage(ABC):
 
     Attributes:
         size (tuple[int, int]): [w, h] of the annotated image.
-        direction (str, optional): Direction of the flip: 'horizontal', 'vertical' or 'diagonal'.
+        direction (str, optional): Direction of all flips together: 'horizontal', 'vertical' or
+            'diagonal'; None if they leave the image as it is.
     """
 
     def __init__(self, size: tuple[int, int]) -> None:
@@ -42,10 +45,8 @@ class DeferredImage(ABC):
         self.jitters.append(factors)
 
     def flip(self, direction: str) -> DeferredImage:
-        """Record a flip for :meth:`warp`; an image can be flipped only once."""
-        if self.direction is not None:
-            raise ValueError(f'the image is flipped already ({self.direction})')
-        self.direction = direction
+        """Record a flip for :meth:`warp`, after the flips before it."""
+        self.direction = FLIPS[FLIPS.index(self.direction) ^ FLIPS.index(direction)]
         return self
 
     def warp(

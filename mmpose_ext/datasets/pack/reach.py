@@ -69,11 +69,14 @@ def reach_of(steps: Sequence[Any]) -> Reach:
         if isinstance(step, GetBBoxCenterScale):
             settings['padding'] *= step.padding
         elif isinstance(step, RandomHalfBody) and step.prob > 0:
-            settings['half_body_padding'] = step.padding
+            largest = max(settings.get('half_body_padding', 0.0), step.padding)
+            settings['half_body_padding'] = largest
         elif isinstance(step, RandomBBoxTransform):
             scale = max(step.scale_factor) if step.scale_prob > 0 else 1.0
-            settings['scale'] = settings.get('scale', 1.0) * max(scale, 1.0)
-            settings['shift'] = step.shift_factor if step.shift_prob > 0 else 0.0
+            shift = step.shift_factor if step.shift_prob > 0 else 0.0
+            before = settings.get('scale', 1.0)
+            settings['shift'] = settings.get('shift', 0.0) + before * shift
+            settings['scale'] = before * max(scale, 1.0)
             settings['rotation'] = min(step.rotate_factor if step.rotate_prob > 0 else 0.0, 180.0)
         elif isinstance(step, TopdownAffine):
             ratio = step.input_size[0] / step.input_size[1]

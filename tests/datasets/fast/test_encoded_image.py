@@ -1,12 +1,15 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """Late decoding against mmcv's decoding of the whole image."""
 
+from itertools import product
+
 import cv2
 import mmcv
 import numpy as np
 import pytest
 
 from mmpose_ext.datasets.fast import EncodedImage, encoded_image
+from mmpose_ext.datasets.fast.deferred_image import FLIPS
 from mmpose_ext.datasets.fast.encoded_image import cut_below
 from mmpose_ext.datasets.fast.warp_geometry import (
     enlargement,
@@ -143,7 +146,11 @@ def test_image_cut_short_reads_as_by_opencv(box):
         assert np.array_equal(image.pixels(box=box)[0], expected)
 
 
-def test_flips_once():
-    image = EncodedImage(encode(make_picture(5), 'jpg')).flip('horizontal')
-    with pytest.raises(ValueError, match='flipped already'):
-        image.flip('vertical')
+@pytest.mark.parametrize('directions', list(product(FLIPS[1:], repeat=2)))
+def test_flips_of_flips(directions):
+    content = encode(make_picture(5), 'jpg')
+    whole, image = mmcv.imfrombytes(content), EncodedImage(content)
+    for direction in directions:
+        whole, image = mmcv.imflip(whole, direction), image.flip(direction)
+    result = image.warp(np.eye(3)[:2], image.size)
+    assert np.abs(result.astype(int) - whole).max() <= 1

@@ -83,6 +83,24 @@ def test_topdown_samples_are_mmposes(people, affine):
     assert np.median(errors) < 0.5 and max(errors) < 12  # large people are averaged, not skipped
 
 
+def test_repeated_transforms_are_mmposes(people):
+    """A pipeline may flip, halve and move a person several times."""
+    pipeline = topdown_pipeline()
+    flips = [dict(type='RandomFlip', direction=d) for d in ('horizontal', 'vertical', 'diagonal')]
+    pipeline[2:5] = [*flips, *pipeline[3:5], *pipeline[3:5]]
+    plain, fast = (build(people, copy.deepcopy(pipeline)) for _ in range(2))
+    assert 'LoadImage' in speed_up_dataset(fast)
+    errors = []
+    for index in range(len(plain)):
+        (expected, state), (item, fast_state) = (
+            sample(dataset, index, index) for dataset in (plain, fast)
+        )
+        assert state == fast_state
+        assert_same(expected, item)
+        errors.append((item['inputs'].float() - expected['inputs'].float()).abs().mean())
+    assert np.median(errors) < 0.5 and max(errors) < 12
+
+
 @pytest.mark.parametrize(
     'affine, late',
     [

@@ -31,18 +31,22 @@ def person(rng):
 
 
 @pytest.mark.parametrize(
-    'draw',
+    'draws',
     [
-        RandomBBoxTransform(),
-        RandomBBoxTransform(shift_prob=0.0, scale_factor=(0.7, 1.3), rotate_factor=40),
-        RandomBBoxTransform(shift_prob=1.0, shift_factor=0.3, rotate_prob=0.0),
-        ClippedNormalBBoxTransform(),
+        [RandomBBoxTransform()],
+        [RandomBBoxTransform(shift_prob=0.0, scale_factor=(0.7, 1.3), rotate_factor=40)],
+        [RandomBBoxTransform(shift_prob=1.0, shift_factor=0.3, rotate_prob=0.0)],
+        [ClippedNormalBBoxTransform()],
+        [
+            RandomBBoxTransform(shift_prob=1.0, shift_factor=0.3, rotate_prob=0.0),
+            RandomBBoxTransform(shift_prob=1.0, shift_factor=0.2, rotate_prob=0.0, scale_prob=0.0),
+        ],
     ],
 )
 @pytest.mark.parametrize('half', [False, True])
 @pytest.mark.parametrize('size', [(48, 64), (64, 64), (96, 32)])
-def test_holds_every_draw_and_not_much_more(draw, half, size):
-    steps = [GetBBoxCenterScale(), *([RandomHalfBody(prob=1.0)] if half else []), draw]
+def test_holds_every_draw_and_not_much_more(draws, half, size):
+    steps = [GetBBoxCenterScale(), *([RandomHalfBody(prob=1.0)] if half else []), *draws]
     affine = TopdownAffine(input_size=size)
     reach = reach_of([*steps, affine])
     rng = np.random.default_rng(0)
@@ -83,6 +87,11 @@ def test_what_is_never_drawn_does_not_count():
     step = RandomBBoxTransform(shift_prob=0.0, scale_prob=0.0, rotate_prob=0.0)
     reach = reach_of([GetBBoxCenterScale(1.1), step, TopdownAffine(input_size=(3, 4))])
     assert reach == Reach(padding=1.1, narrowest=0.75, widest=0.75)
+
+
+def test_larger_of_two_half_bodies():
+    steps = [RandomHalfBody(padding=1.8), RandomHalfBody(padding=1.2)]
+    assert reach_of([*steps, TopdownAffine(input_size=(3, 4))]).half_body_padding == 1.8
 
 
 def test_needs_a_topdown_affine():
