@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 from dataclasses import dataclass, fields
 from typing import Any
 
 import torch
+from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
 from mmengine.model import is_model_wrapper
@@ -14,6 +17,7 @@ from mmpose.registry import HOOKS
 
 from mmpose_ext.datasets.fast import plain_metainfo, speed_up_dataset
 from mmpose_ext.datasets.pack import use_pack
+from mmpose_ext.datasets.pack.reader import COMMAND
 
 from .deferred_log import defer_log
 from .fast_batches import batch_in_one_piece
@@ -81,9 +85,8 @@ class FastDataHook(Hook):
         loader = runner.train_dataloader
         done = speed_up_dataset(loader.dataset) if settings.reading else []
         if settings.pack:
-            command = f'mmpose-ext pack {runner.cfg.filename or "CONFIG"}'
             path = None if settings.pack is True else settings.pack
-            done += use_pack(loader.dataset, path, command, settings.check_images)
+            done += use_pack(loader.dataset, path, pack_command(runner), settings.check_images)
         preprocessor = _unwrapped(runner.model).data_preprocessor
         if settings.reading or settings.pack:
             done += batch_in_one_piece(loader, preprocessor, settings.warp_on_device)
@@ -120,6 +123,21 @@ def read_settings(settings: dict) -> FastData:
             f'fast_data: {", ".join(unknown)} is unknown; there are {", ".join(known)}.'
         )
     return FastData(**settings)
+
+
+def pack_command(runner: Any) -> str:
+    """Return the command that packs a run's training set, without ``--out``.
+
+    It names the run's config file; or, if options changed the training set, the file that the run
+    wrote to its work folder.
+    """
+    name = runner.cfg.filename
+    if not name:
+        return COMMAND
+    of_file = Config.fromfile(name, import_custom_modules=False).get('train_dataloader')
+    if of_file != runner.cfg.get('train_dataloader'):
+        name = os.path.join(runner.work_dir, os.path.basename(name))
+    return f'mmpose-ext pack {shlex.quote(str(name))}'
 
 
 def stop_waiting(runner: Any) -> list[str]:

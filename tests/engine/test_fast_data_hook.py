@@ -1,11 +1,15 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+import shlex
+
 import pytest
 import torch
 from mmengine.config import Config
 from mmengine.runner import Runner, find_latest_checkpoint
 from mmpose.datasets.transforms import LoadImage
 
+from mmpose_ext.apps.main import main
 from mmpose_ext.datasets import FastLoadImage
+from mmpose_ext.datasets.pack import LoadPackedPerson, PackError
 from mmpose_ext.engine import FastDataHook, load_checkpoint_safely
 
 
@@ -116,3 +120,23 @@ def test_losses_read_late_are_the_same(train):
         histories.append(logged['train/loss'].data[0].tolist())
         assert ('train/acc_pose' in logged) == wait  # mmpose's, on the CPU
     assert len(histories[0]) == 3 and histories[0] == histories[1]
+
+
+@pytest.mark.parametrize('changed', [False, True])
+def test_command_in_the_error_makes_the_pack(make_config, tmp_path, changed, capsys):
+    """Also with blanks in the paths, and after --cfg-options."""
+    written = tmp_path / 'my config.py'
+    make_config().dump(written)
+    cfg = Config.fromfile(written)
+    cfg.fast_data = dict(pack=str(tmp_path / 'my packs' / 'a.pack'))
+    if changed:  # the folder in the file does not exist
+        data = cfg.train_dataloader.dataset
+        written.write_text(written.read_text().replace(str(data.data_root), '/nowhere'))
+    cfg.default_hooks.fast_data = dict(type='FastDataHook')
+    runner = Runner.from_cfg(cfg)
+    with pytest.raises(PackError, match=r'is missing: run `mmpose-ext pack .* --out ') as caught:
+        runner.train()
+    _, *words = shlex.split(str(caught.value).split('`')[1])
+    assert main(words) == 0, capsys.readouterr().err
+    runner.call_hook('before_train')
+    assert type(runner.train_dataloader.dataset.pipeline.transforms[0]) is LoadPackedPerson
