@@ -6,21 +6,12 @@ import pytest
 import torch
 from mmengine.registry import DefaultScope
 from mmpose.registry import MODELS as REGISTRY
+from no_waiting import no_waiting, no_waiting_on_gpu
 from small_models import MODELS
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from mmpose_ext.apps.benchmark.contestants import Contestant
 from mmpose_ext.apps.benchmark.samples import make_people, make_samples
 
-aten = torch.ops.aten
-READS = (
-    aten._local_scalar_dense.default,
-    aten.nonzero.default,
-    aten.masked_select.default,
-    aten.equal.default,
-    aten.is_nonzero.default,
-)
-INDEXING = (aten.index.Tensor, aten.index_put.default, aten.index_put_.default)
 # configs that draw targets on the device, like the full configs
 ON_DEVICE = (
     'disk_offset',
@@ -29,29 +20,6 @@ ON_DEVICE = (
     'composite_hourglass',
     'full_resolution',
 )
-
-
-class NoWaiting(TorchDispatchMode):
-    """Refuses operations that wait for the device."""
-
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        assert func not in READS, f'{func} waits for the device'
-        if func in INDEXING:
-            masks = [i for i in args[1] if i is not None and i.dtype in (torch.bool, torch.uint8)]
-            assert not masks, f'{func} with a mask waits for the device'
-        return func(*args, **(kwargs or {}))
-
-
-@pytest.fixture
-def _no_copies(monkeypatch):
-    def refuse(name):
-        def call(self, *args, **kwargs):
-            raise AssertionError(f'Tensor.{name} waits for the device')
-
-        return call
-
-    for name in ('cpu', 'numpy', 'tolist'):
-        monkeypatch.setattr(torch.Tensor, name, refuse(name))
 
 
 def step_of(name, device='cpu', **settings):
@@ -86,17 +54,15 @@ def step_of(name, device='cpu', **settings):
 
 
 @pytest.mark.parametrize('name', list(MODELS))
-def test_no_step_waits(name, request):
+def test_no_step_waits(name):
     # what FastDataHook leaves out of the training of mmpose's heads
     settings = {} if name in ON_DEVICE else dict(train_cfg=dict(compute_acc=False))
     step = step_of(name, **settings)
     step()  # constants are made once
-    request.getfixturevalue('_no_copies')
-    with NoWaiting():
+    with no_waiting():
         step()
 
 
-@pytest.mark.usefixtures('_no_copies')
 @pytest.mark.parametrize(
     'wait',
     [
@@ -110,14 +76,13 @@ def test_no_step_waits(name, request):
     ],
 )
 def test_waiting_is_noticed(wait):
-    with pytest.raises(AssertionError, match='waits for the device'), NoWaiting():
+    with pytest.raises(AssertionError, match='waits for the device'), no_waiting():
         wait(torch.ones(3))
 
 
-def test_mmposes_accuracy_is_noticed(request):
+def test_mmposes_accuracy_is_noticed():
     step = step_of('attention')
-    request.getfixturevalue('_no_copies')
-    with pytest.raises(AssertionError, match='waits for the device'):
+    with pytest.raises(AssertionError, match='waits for the device'), no_waiting():
         step()
 
 
@@ -127,9 +92,5 @@ def test_no_step_waits_on_a_gpu(name):
     settings = {} if name in ON_DEVICE else dict(train_cfg=dict(compute_acc=False))
     step = step_of(name, 'cuda:0', **settings)
     step()
-    torch.cuda.synchronize()
-    torch.cuda.set_sync_debug_mode('error')
-    try:
+    with no_waiting_on_gpu():
         step()
-    finally:
-        torch.cuda.set_sync_debug_mode('default')
