@@ -98,9 +98,10 @@ def fill_pack(
     Args:
         job (PackJob): The pack to write.
         meta (Meta): The result of :func:`prepare_pack`.
-        tell (Callable): Called with the number of finished batches and of all batches.
+        tell (Callable): Called with the number of finished batches and of all batches. Defaults to
+            no call.
         tell_waiting (Callable): Called with the id of another process that works on the last
-            batches for longer than :data:`PATIENCE`.
+            batches for longer than :data:`PATIENCE`. Defaults to no call.
 
     Returns:
         int: The number of people in the pack, which may be more than those of the job.
