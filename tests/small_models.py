@@ -73,7 +73,7 @@ def _composite_hourglass() -> dict:
 def _heatmap_hourglass() -> dict:
     return dict(
         type='TopdownPoseEstimator',
-        backbone=dict(type='StackedHourglass', num_stacks=2, depth=3, channels=16),
+        backbone=dict(type='StackedHourglass', num_stacks=2, depth=3, channels=16, out_stride=4),
         head=dict(
             type='StackedHeatmapHead',
             in_channels=16,

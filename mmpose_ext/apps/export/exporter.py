@@ -166,15 +166,16 @@ def _quiet() -> Iterator[None]:
 def _missing_operators() -> Iterator[None]:
     """Register ONNX forms of operators that the tracing exporter lacks.
 
-    It has ``threshold`` only for 0, and ``unflatten`` only from torch 2.1 on.
+    It has ``threshold`` only for 0, and ``unflatten`` only from torch 2.1 on. Older versions
+    of torch evaluate the forms' annotations and need a class in the first one.
     """
 
-    def threshold(graph: Any, values: Any, limit: Any, replacement: Any) -> Any:
+    def threshold(graph: torch.Graph, values: Any, limit: Any, replacement: Any) -> Any:
         above = graph.op('Greater', values, graph.op('CastLike', limit, values))
         return graph.op('Where', above, values, graph.op('CastLike', replacement, values))
 
     @parse_args('v', 'i', 'is')
-    def unflatten(graph: Any, values: Any, dim: int, sizes: list[int]) -> Any:
+    def unflatten(graph: torch.Graph, values: Any, dim: int, sizes: Any) -> Any:
         own = graph.op('Shape', values)
 
         def part(start: int, end: int) -> Any:
