@@ -66,6 +66,13 @@ def test_make_targets_of_the_workflow_are_there(root, workflow):
     assert targets and all(f'\n{target}:' in makefile for target in targets)
 
 
+def test_long_tests_run_on_a_schedule(root):
+    long = yaml.safe_load((root / '.github' / 'workflows' / 'long.yml').read_text())
+    assert long[True]['schedule']  # True: "on"
+    (job,) = long['jobs'].values()
+    assert job['timeout-minutes'] and {'run': 'make test-long'} in job['steps']
+
+
 def test_versions_agree(root):
     citation = yaml.safe_load((root / 'CITATION.cff').read_text())
     assert citation['version'] == mmpose_ext.__version__

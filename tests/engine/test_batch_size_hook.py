@@ -46,3 +46,8 @@ def test_another_batch_is_named_with_its_remedies(monkeypatch, setting, samples,
     (text,) = messages(monkeypatch, **setting)
     assert f'uses {samples} samples per step' in text and 'is for 128' in text
     assert remedy in text and '--auto-scale-lr' in text
+
+
+def test_the_page_quotes_the_message(monkeypatch, root):
+    (text,) = messages(monkeypatch, processes=8)
+    assert text in ' '.join((root / 'docs' / 'fast-training.md').read_text().split())

@@ -22,8 +22,8 @@ class HeatmapOffsetLoss(nn.Module, ABC):
     ``heatmap_reduction`` selects the reduction of a keypoint's square error over its map. The mean
     over all cells (``'mean'``, the plain reading of Eq. 4) is tiny compared with the offset loss, a
     mean over a few cells (Eq. 5): at the first step the gradient at the offsets is 31 times that at
-    the heatmaps with 8x8 cells, and 120 times with 16x16. With the sum over the cells (``'sum'``)
-    both have similar weight (0.5) at any size, and the model learns faster.
+    the heatmaps with 8x8 cells, and 119 times with 16x16. With the sum over the cells (``'sum'``)
+    both have similar weight (0.5) at any size.
 
     Args:
         heatmap_weight (float): omega_h. Defaults to 0.5.

@@ -1,6 +1,9 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 import pytest
 import torch
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+from mmpose.registry import MODELS
 
 from mmpose_ext.models.backbones import Hourglass, StackedHourglass
 
@@ -45,23 +48,47 @@ def test_checkpointing_changes_neither_maps_nor_gradients():
         torch.testing.assert_close(found.grad, expected.grad, msg=name)
 
 
-def kept_for_the_backward_pass(model) -> int:
-    """Count the numbers that the forward pass saves, without those that it recomputes."""
-    sizes = []
+def kept_for_the_backward_pass(model, shape=(2, 3, 64, 64)) -> int:
+    """Return the bytes that a forward pass keeps, each memory once, without the parameters."""
+    own = {value.data_ptr() for value in (*model.parameters(), *model.buffers())}
+    kept = {}
 
-    def count(value):
-        sizes.append(value.numel())
+    def keep(value):
+        storage = value.untyped_storage()
+        kept[storage.data_ptr()] = storage  # held, so that no other tensor gets the same memory
         return value
 
-    with torch.autograd.graph.saved_tensors_hooks(count, lambda value: value):
-        model(torch.randn(2, 3, 64, 64))
-    return sum(sizes)
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda value: value):
+        model(torch.randn(shape))
+    return sum(storage.nbytes() for pointer, storage in kept.items() if pointer not in own)
 
 
 def test_checkpointing_keeps_less_for_the_backward_pass():
     stem = kept_for_the_backward_pass(small().stem)
     plain, thrifty = (kept_for_the_backward_pass(small(with_cp=flag)) for flag in (False, True))
     assert thrifty - stem < 0.4 * (plain - stem), (plain - stem, thrifty - stem)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    'name, with_cp, gib',
+    [
+        ('clnet_hourglass8_256x192', False, 0.50),
+        ('clnet_hourglass8_256x192', True, 0.22),
+        ('clnet_hourglass8_384x256', False, 1.00),
+        ('clnet_hourglass8_384x256', True, 0.44),
+    ],
+)
+def test_memory_of_the_full_networks(root, name, with_cp, gib):
+    """The figures of docs/composite-localization.md."""
+    init_default_scope('mmpose')
+    cfg = Config.fromfile(root / 'configs' / f'{name}.py')
+    cfg.model.backbone.with_cp = with_cp
+    model = MODELS.build(cfg.model).train()
+    model.forward = model._forward
+    width, height = cfg.codec.input_size
+    kept = kept_for_the_backward_pass(model, (1, 3, height, width))
+    assert kept / 2**30 == pytest.approx(gib, abs=0.01)
 
 
 def test_bad_settings_are_refused():

@@ -106,6 +106,23 @@ def test_heatmap_reduction(kind):
     torch.testing.assert_close(total['loss_offset'], mean['loss_offset'])
 
 
+@pytest.mark.parametrize(
+    'cells, reduction, ratio',
+    [(8, 'mean', 31), (16, 'mean', 119), (8, 'sum', 0.48), (16, 'sum', 0.46)],
+)
+def test_gradients_at_the_first_step(cells, reduction, ratio):
+    """The ratio of the offsets' gradient to the heatmaps' is as docs/ says."""
+    codec = CompositeLocalization((16 * cells, 16 * cells))
+    keypoints = 16 * cells * torch.rand(32, 1, 14, 2)
+    targets = codec.draw(keypoints, torch.ones(32, 1, 14))
+    names = ('heatmaps', 'offsets')
+    maps = {name: torch.zeros_like(targets[name], requires_grad=True) for name in names}
+    loss = MODELS.build(dict(type='CompositeLocalizationLoss', heatmap_reduction=reduction))
+    sum(loss(maps, targets, TAU).values()).backward()
+    heatmaps, offsets = (maps[name].grad.norm() for name in names)
+    assert (offsets / heatmaps).item() == pytest.approx(ratio, rel=0.05)
+
+
 @pytest.mark.parametrize('kind', TYPES)
 def test_an_empty_region_still_teaches_the_offsets(kind):
     """In the first iterations, nothing is predicted anywhere."""
