@@ -23,7 +23,7 @@ PRINTED_MEAN = {
     'associative_embedding_hourglass4_512x512': 0.26,
     'cluster_hourglass4_512x512': 0.18,
     'ablation/cluster_1_hourglass4_512x512': 0.17,
-    'ablation/cluster_2_hourglass4_512x512': 0.18,
+    'ablation/cluster_2_hourglass4_512x512': 0.17,
     'ablation/cluster_crossbranch_hourglass4_512x512': 0.18,
     'ablation/cluster_inbranch_hourglass4_512x512': 0.18,
 }
