@@ -24,8 +24,8 @@ PRINTED_MEAN = {
     'cluster_hourglass4_512x512': 0.18,
     'ablation/cluster_1_hourglass4_512x512': 0.17,
     'ablation/cluster_2_hourglass4_512x512': 0.17,
-    'ablation/cluster_crossbranch_hourglass4_512x512': 0.18,
-    'ablation/cluster_inbranch_hourglass4_512x512': 0.18,
+    'ablation/cluster_crossbranch_hourglass4_512x512': 0.17,
+    'ablation/cluster_inbranch_hourglass4_512x512': 0.20,
 }
 
 
@@ -124,7 +124,7 @@ def test_no_full_config_is_slowed(name):
     cfg = load(name)
     share = slowed_share(cfg)
     if name in PRINTED_MEAN:  # docs/cluster-wise.md
-        assert share == pytest.approx(PRINTED_MEAN[name], abs=0.04)
+        assert share == pytest.approx(PRINTED_MEAN[name], abs=0.03)
     elif 'GlobalContextBlock' in str(cfg.model):
         # its softmax hides the mask's bias, and at first its weight: 2 tensors in each of 7 blocks
         assert share < 0.15
