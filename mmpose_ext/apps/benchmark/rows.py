@@ -11,7 +11,9 @@ from .timing import median_ratio, quartiles
 
 @dataclass(frozen=True)
 class Row:
-    """A measured figure. Lower is better, except for AP, AR and the number of people found.
+    """A measured figure.
+
+    Lower is better, except for AP, AR, the number of people found and the samples per second.
 
     Attributes:
         part (str): Part of the benchmark.

@@ -180,16 +180,20 @@ def _from_crops(dataset: Any, folder: Path, size: int, tell: Callable[[str], Non
 
 
 def _rows_of_steps(timings: dict[str, list], config: str, settings: Settings) -> list[Row]:
-    """Return rows for the whole sample, each of its steps, and the cores that a rate needs."""
+    """Return rows for the whole sample, the cores that a rate needs, and each step."""
     whole = {name: [run['all'] for run in runs] for name, runs in timings.items()}
     rows = make_rows(whole, PART, config, 'sample', 'ms per sample')
+    speeds = {name: [1 / value for value in values] for name, values in whole.items()}
+    rows += make_rows(speeds, PART, config, 'one core', 'samples per second')
     for rate in settings.rates:
         cores = {name: [rate * value for value in values] for name, values in whole.items()}
         rows += make_rows(cores, PART, config, f'for {rate:,} images a second', 'cores')
     steps = dict.fromkeys(s for runs in timings.values() for s in runs[0] if s != 'all')
     for step in steps:
-        values = {
-            name: [run[step] for run in runs] for name, runs in timings.items() if step in runs[0]
-        }
+        having = {name: runs for name, runs in timings.items() if step in runs[0]}
+        values = {name: [run[step] for run in runs] for name, runs in having.items()}
         rows += make_rows(values, PART, config, 'step', 'ms per sample', case=step)
+        if step != MOVED:
+            shares = {n: [100 * run[step] / run['all'] for run in r] for n, r in having.items()}
+            rows += make_rows(shares, PART, config, 'share', '%', case=step)
     return rows

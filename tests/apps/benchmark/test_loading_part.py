@@ -30,6 +30,12 @@ def test_topdown(root):
             case for measure, case in of if measure == 'step'
         }
         assert 0 < sum(steps) <= of['sample', '']
+        shares = {case: value for (measure, case), value in of.items() if measure == 'share'}
+        assert 0 < sum(shares.values()) <= 100
+        assert shares['LoadImage'] == pytest.approx(
+            100 * of['step', 'LoadImage'] / of['sample', '']
+        )
+        assert of['one core', ''] == pytest.approx(1000 / of['sample', ''])
         assert of['for 500 images a second', ''] == pytest.approx(0.5 * of['sample', ''])
         assert of['loader', '0 workers'] > 0
 

@@ -22,6 +22,7 @@ from packs import (
     pack_slowly,
     path_of,
     people_of,
+    variant,
 )
 
 from mmpose_ext.apps.pack.crops import cut_crop
@@ -48,6 +49,16 @@ def test_samples_are_those_of_the_images(config):
     small, large = np.mean(errors[1::2]), np.mean(errors[::2])
     assert small < 3 and large < 3
     assert max(errors) < 8  # a missing region would be black
+
+
+def test_people_flipped_twice(config):
+    """The crops hold what flips along both axes show."""
+    assert pack(config) == 0
+    flip = "dict(type='RandomFlip', direction='horizontal')"
+    twice = variant(
+        config, 'twice.py', flip, f"{flip}, dict(type='RandomFlip', direction='vertical')"
+    )
+    assert error_from(twice, build(twice)) < 3
 
 
 def error_from(config, plain):
