@@ -23,7 +23,13 @@ DISTRIBUTIONS = {
     'numpy': ('numpy',),
 }
 # modules whose distribution has another name
-PACKAGES = {'cv2': 'opencv-python', 'PIL': 'pillow'}
+PACKAGES = {
+    'cv2': 'opencv-python',
+    'PIL': 'pillow',
+    'yaml': 'pyyaml',
+    'dateutil': 'python-dateutil',
+    'pkg_resources': "'setuptools<81'",
+}
 
 
 def parse_version(text: str) -> tuple[int, ...]:
@@ -89,9 +95,10 @@ def check_requirements() -> None:
             raise _problem(name, 'which is not installed', 'install')
         try:
             found = importlib.import_module(name).__version__
-        except ModuleNotFoundError as error:
-            raise _missing(error, name) from error
         except (ImportError, AttributeError, AssertionError) as error:
+            missing = _missing_elsewhere(error)
+            if missing:
+                raise _missing(missing, name) from error
             raise _problem(name, f'whose import fails ({_line(error)})', 'reinstall') from error
         if parse_version(found) < parse_version(oldest):
             raise _problem(name, f'found {found}', 'upgrade')
@@ -116,9 +123,10 @@ def explained_imports() -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError as error:
-        if str(error.name).split('.')[0] in ('mmpose_ext', *REQUIRED):
+        missing = _missing_elsewhere(error)
+        if missing is None:
             raise
-        raise _missing(error, 'mmpose') from error
+        raise _missing(missing, 'mmpose') from error
     except AssertionError as error:  # mmdet's and mmpose's check of mmcv's version
         if not str(error).startswith('MMCV'):
             raise
@@ -126,8 +134,14 @@ def explained_imports() -> Iterator[None]:
         raise _problem('mmcv', problem, 'replace') from error
 
 
-def _missing(error: ModuleNotFoundError, importer: str) -> ImportError:
-    module = str(error.name).split('.')[0]
+def _missing_elsewhere(error: Exception) -> str | None:
+    """Return the missing package, if it is neither required here nor part of this one."""
+    name = error.name if isinstance(error, ModuleNotFoundError) else None
+    top = name.split('.')[0] if name else None
+    return None if top in ('mmpose_ext', *REQUIRED) else top
+
+
+def _missing(module: str, importer: str) -> ImportError:
     return ImportError(
         f'mmpose_ext needs {module}, which {importer} imports and which is not installed; install '
         f'it with: pip install {PACKAGES.get(module, module)}  (found here: '

@@ -44,6 +44,9 @@ def test_this_environment_is_fine():
         # packages that mmpose imports
         ('sys.modules["xtcocotools"] = None', 'needs xtcocotools, which mmpose imports'),
         ('sys.modules["cv2"] = None', 'pip install opencv-python '),
+        ('sys.modules["yaml"] = None', 'pip install pyyaml '),
+        # a required package that is there in part
+        ('sys.modules["mmcv.version"] = None', 'mmcv >= 2.0.1, whose import fails'),
         # mmdet refuses a newer mmcv by an assertion, which mmpose does not expect
         (
             'class Finder:\n'

@@ -92,7 +92,8 @@ def load_checkpoint_safely(file: str | os.PathLike, map_location: object = None)
         )
     allowed = allowed_globals(allowed_classes())
     with explained(path), allowed:
-        checkpoint = torch.load(path, map_location=map_location, weights_only=True)
+        content = torch.load(path, map_location=map_location, weights_only=True)
+        checkpoint = rebuilt(content, tuple(_METHODS))
     return _checked(checkpoint, path)
 
 
@@ -154,7 +155,7 @@ def _weights_only(loader: Callable) -> Callable:
     def load(filename: str, *args: Any, **kwargs: Any) -> dict:
         allowed = allowed_globals(allowed_classes())
         with explained(filename), _full_unpickling_forbidden(), allowed:
-            checkpoint = loader(filename, *args, **kwargs)
+            checkpoint = rebuilt(loader(filename, *args, **kwargs), tuple(_METHODS))
         return _checked(checkpoint, filename)
 
     setattr(load, 'loads_weights_only', True)  # noqa: B010  mypy knows no attributes of functions
@@ -182,7 +183,6 @@ def _checked(checkpoint: object, name: str) -> dict:
             f'{name} is not a checkpoint: it holds a {type(checkpoint).__name__}, not a dict with '
             "a 'state_dict'. Give a file that training wrote"
         )
-    rebuilt(checkpoint, tuple(_METHODS))
     runtime_info = _subdict(_subdict(checkpoint, 'message_hub'), 'runtime_info')
     meta = _subdict(checkpoint, 'meta')
     for holder, key in ((meta, 'cfg'), (meta, 'config'), (runtime_info, 'cfg')):

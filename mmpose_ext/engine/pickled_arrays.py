@@ -33,12 +33,17 @@ class PickledDtype:
         value (np.dtype): The data type, never one of Python objects.
     """
 
-    def __init__(self, code: str, align: bool = False, copy: bool = True) -> None:
+    value: np.dtype
+
+    def __new__(cls, code: str, align: bool = False, copy: bool = True) -> PickledDtype:
+        """Create a stand-in; a pickle can leave ``__init__`` out."""
         if code == 'O8':
             raise _refused('numpy.dtype[object_]')
         if type(code) is not str or not _CODE.fullmatch(code):
             raise _refused(f'numpy.dtype({code!r})')
+        self = super().__new__(cls)
         self.value = np.dtype(code)
+        return self
 
     def __setstate__(self, state: tuple) -> None:
         """Take the byte order, and the fields, sub-array or unit; numpy computes all else."""
@@ -66,6 +71,11 @@ def _structured(names: tuple, fields: dict, size: int, aligned: bool) -> np.dtyp
     formats, offsets, titles = [], [], []
     for name in names:
         kind, offset, *title = fields[name]
+        inside = type(offset) is type(size) is int and (
+            0 <= offset <= size - _dtype(kind).itemsize  # numpy's own sum can overflow
+        )
+        if not inside:
+            raise _refused(f'numpy.dtype(offset {offset!r} of {size!r})')
         formats.append(_dtype(kind))
         offsets.append(offset)
         titles.append(title[0] if title else None)
@@ -78,7 +88,7 @@ def _unit(unit: tuple) -> str:
     name = name.decode('ascii') if type(name) is bytes else name
     if name == 'generic':
         return ''
-    if name not in _TIME_UNITS or type(number) is not int:
+    if name not in _TIME_UNITS or type(number) is not int or number < 1:
         raise _refused(f'numpy.dtype({unit!r})')
     return f'[{number}{name}]'
 
@@ -112,7 +122,10 @@ def _scalar(dtype: PickledDtype, data: bytes) -> np.generic:
     kind = _dtype(dtype)
     if type(data) is not bytes or len(data) != kind.itemsize:
         raise _refused(f'numpy.scalar({kind})')
-    return np.frombuffer(data, kind)[0] if data else kind.type()
+    try:
+        return np.frombuffer(data, kind)[0] if data else kind.type()
+    except SystemError as error:  # a text whose code points do not exist
+        raise _refused(f'numpy.scalar({data!r})') from error
 
 
 def named(function: Callable, module: str, name: str) -> Callable:
@@ -142,7 +155,8 @@ def rebuilt(content: Any, objects: tuple[type, ...] = ()) -> Any:
     """Replace the stand-ins in unpickled content with numpy's arrays and data types.
 
     Args:
-        content (Any): Dicts, lists, tuples and other values. Dicts and lists change in place.
+        content (Any): Dicts, lists, tuples, sets and other values. Dicts, lists and sets change in
+            place.
         objects (tuple[type, ...]): Classes whose attributes are replaced too. Defaults to ().
 
     Returns:
@@ -161,17 +175,27 @@ def rebuilt(content: Any, objects: tuple[type, ...] = ()) -> Any:
             return value.value
         if isinstance(value, PickledArray):
             return value.view(np.ndarray)
-        if type(value) is tuple:
-            parts = tuple(map(walk, value))
-            return value if all(a is b for a, b in zip(parts, value)) else parts
+        if type(value) in (tuple, frozenset):
+            before = tuple(value)
+            parts = tuple(map(walk, before))
+            return value if all(a is b for a, b in zip(parts, before)) else type(value)(parts)
         if isinstance(value, list):
             value[:] = map(walk, value)
+        elif isinstance(value, set):
+            members = [walk(member) for member in value]
+            value.clear()
+            value.update(members)
         elif isinstance(value, (dict, *objects)):
-            holder = value if isinstance(value, dict) else vars(value)
-            for key, part in list(holder.items()):
-                new = walk(part)
-                if new is not part:
-                    holder[key] = new
+            replace_items(value if isinstance(value, dict) else vars(value))
         return value
+
+    def replace_items(holder: dict) -> None:
+        before = list(holder.items())
+        items = [(walk(key), walk(part)) for key, part in before]
+        if any(new[0] is not old[0] for new, old in zip(items, before)):
+            holder.clear()
+        for new, old in zip(items, before):
+            if new[0] is not old[0] or new[1] is not old[1] or new[0] not in holder:
+                holder[new[0]] = new[1]
 
     return walk(content)

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import io
 import pickle
+from collections import OrderedDict
 
 import numpy as np
 import pytest
@@ -39,6 +41,10 @@ def array(kind: object, shape: tuple = (4,), data: object = POINTERS) -> Pickled
 
 OBJECTS = dtype('O8')
 FIELD = ('a',), {'a': (OBJECTS, 0)}
+# numpy adds offset and size as C integers, which overflow
+FAR = 2**31 - 4
+OVERFLOWING = dtype('V8', 3, '|', None, ('a',), {'a': (dtype('i4'), FAR)}, 8, 1, 0)
+FAR_FIELDS = ('a', 'b'), {'a': (dtype('i4'), FAR), 'b': (dtype('i4'), FAR)}
 ATTACKS = {
     "numpy's constructor": Pickled(np.ndarray, ((4,), 'O', POINTERS)),
     'constructor and use': Pickled(frozenset, (Pickled(np.ndarray, ((4,), 'O', POINTERS)),)),
@@ -59,7 +65,14 @@ ATTACKS = {
     'scalar of objects': Pickled(MULTIARRAY.scalar, (OBJECTS, POINTERS[:8])),
     'scalar that is too short': Pickled(MULTIARRAY.scalar, (dtype('i8'), b'a')),
     'unit that is no unit': dtype('M8', 4, '<', None, None, None, -1, -1, 0, (None, (b'O', 1))),
-    'second state': Pickled(
+    'unit of no time': dtype('M8', 4, '<', None, None, None, -1, -1, 0, (None, (b's', 0, 1, 1))),
+    'field beyond the end': array(OVERFLOWING, (1,), b'a' * 8),
+    'field beyond the end, scalar': Pickled(MULTIARRAY.scalar, (OVERFLOWING, b'a' * 8)),
+    'field beyond the end, used': Pickled(
+        OrderedDict, (array(dtype('V8', 3, '|', None, *FAR_FIELDS, 8, 1, 0), (1,), b'a' * 8),)
+    ),
+    'text without code points': Pickled(MULTIARRAY.scalar, (dtype('U1'), b'\xff' * 4)),
+    'state of text': Pickled(
         MULTIARRAY._reconstruct, (np.ndarray, (0,), b'b'), (1, (1,), dtype('i8'), False, [1])
     ),
 }
@@ -118,6 +131,22 @@ def test_types_are_equal_after_loading(kind, tmp_path):
     assert found['a'].dtype == by_numpy.dtype
     assert found['a'].dtype.isalignedstruct == by_numpy.dtype.isalignedstruct
     assert found['a'].tobytes() == by_numpy.tobytes()
+
+
+def test_stand_in_without_a_type_is_refused():
+    code = b'cmmpose_ext.engine.pickled_arrays\nPickledDtype\n)\x81.'
+    with restricted._allowed_in_this_thread(allowed_classes()):
+        with pytest.raises(TypeError, match='code'):
+            restricted.load(io.BytesIO(b'\x80\x02' + code))
+
+
+def test_stand_ins_in_keys_and_sets_are_replaced():
+    kind = PickledDtype('f4')
+    content = dict(a={kind: 1, 'b': 2}, c={kind}, d=frozenset({kind}))
+    found = rebuilt(content)
+    expected = np.dtype('f4')
+    assert list(found['a'].items()) == [(expected, 1), ('b', 2)]
+    assert found['c'] == {expected} and found['d'] == frozenset({expected})
 
 
 def test_stand_ins_are_replaced_everywhere():
