@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import shlex
 from dataclasses import dataclass, fields
+from functools import partial
 from typing import Any
 
 import torch
@@ -86,7 +87,11 @@ class FastDataHook(Hook):
         done = speed_up_dataset(loader.dataset) if settings.reading else []
         if settings.pack:
             path = None if settings.pack is True else settings.pack
-            done += use_pack(loader.dataset, path, pack_command(runner), settings.check_images)
+            cfg = runner.cfg
+            command = partial(
+                pack_command, cfg.filename, cfg.get('train_dataloader'), runner.work_dir
+            )
+            done += use_pack(loader.dataset, path, command, settings.check_images)
         preprocessor = _unwrapped(runner.model).data_preprocessor
         if settings.reading or settings.pack:
             done += batch_in_one_piece(loader, preprocessor, settings.warp_on_device)
@@ -125,18 +130,25 @@ def read_settings(settings: dict) -> FastData:
     return FastData(**settings)
 
 
-def pack_command(runner: Any) -> str:
+def pack_command(name: str | None, train_dataloader: dict | None, work_dir: str) -> str:
     """Return the command that packs a run's training set, without ``--out``.
 
-    It names the run's config file; or, if options changed the training set, the file that the run
-    wrote to its work folder.
+    It names the run's config file; or, if options changed the training set or the file cannot be
+    read any more, the file that the run wrote to its work folder.
+
+    Args:
+        name (str, optional): The path of the run's config file.
+        train_dataloader (dict, optional): The run's setting of this name.
+        work_dir (str): The run's work folder.
     """
-    name = runner.cfg.filename
     if not name:
         return COMMAND
-    of_file = Config.fromfile(name, import_custom_modules=False).get('train_dataloader')
-    if of_file != runner.cfg.get('train_dataloader'):
-        name = os.path.join(runner.work_dir, os.path.basename(name))
+    try:
+        of_file = Config.fromfile(name, import_custom_modules=False).get('train_dataloader')
+    except Exception:  # whatever executing the file raises
+        of_file = None
+    if of_file is None or of_file != train_dataloader:
+        name = os.path.join(work_dir, os.path.basename(name))
     return f'mmpose-ext pack {shlex.quote(str(name))}'
 
 

@@ -11,6 +11,7 @@ from mmpose_ext.apps.main import main
 from mmpose_ext.datasets import FastLoadImage
 from mmpose_ext.datasets.pack import LoadPackedPerson, PackError
 from mmpose_ext.engine import FastDataHook, load_checkpoint_safely
+from mmpose_ext.engine.fast_data_hook import pack_command
 
 
 @pytest.fixture
@@ -140,3 +141,14 @@ def test_command_in_the_error_makes_the_pack(make_config, tmp_path, changed, cap
     assert main(words) == 0, capsys.readouterr().err
     runner.call_hook('before_train')
     assert type(runner.train_dataloader.dataset.pipeline.transforms[0]) is LoadPackedPerson
+    written.unlink()  # a usable pack needs no command
+    runner.call_hook('before_train')
+
+
+@pytest.mark.parametrize('content', [None, 'not python('])
+def test_command_without_the_config_file(tmp_path, content):
+    """The run's own copy takes the place of a file that is gone or cannot be read."""
+    file = tmp_path / 'config.py'
+    if content:
+        file.write_text(content)
+    assert pack_command(str(file), None, 'work') == 'mmpose-ext pack work/config.py'

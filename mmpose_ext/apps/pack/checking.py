@@ -20,7 +20,7 @@ def check_pack(job: PackJob) -> tuple[int, list[str]]:
     Raises:
         PackError: If the pack is missing or damaged as a whole.
     """
-    reader = PackReader(job.path)
+    reader = PackReader(job.path, job.command)
     try:
         people = [person for batch in batches_of(job) for person in sum(batch.values(), [])]
         numbers = [dataset.get_data_info(index)['id'] for dataset, index in people]

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from mmengine.config import Config
 from mmpose_ext.apps.shared.arguments import ArgumentError
 from mmpose_ext.apps.shared.data_sets import build_data_set
 from mmpose_ext.datasets.pack import PackError, Reach, default_path, packable, reach_of
+from mmpose_ext.datasets.pack.reader import COMMAND
 from mmpose_ext.datasets.pack.records import person_key
 
 #: Images per batch of a process.
@@ -31,11 +33,13 @@ class PackJob:
         datasets (list[Dataset]): Data sets with people of one annotation file. The pack holds the
             people of all.
         reach (Reach): The reach of all pipelines that use it.
+        command (str): The command that writes it. Defaults to 'mmpose-ext pack CONFIG'.
     """
 
     path: Path
     datasets: list[Any]
     reach: Reach
+    command: str = COMMAND
 
     @property
     def ann_file(self) -> str:
@@ -57,11 +61,17 @@ def plan_packs(
         ValueError: If a config's training data set cannot be packed, or if ``out`` is given for
             several annotation files.
     """
+    words = [str(config) for config in configs]
+    if options:
+        words += ['--cfg-options', *(f'{key}={value}' for key, value in options.items())]
+    if out is not None:
+        words += ['--out', str(out)]
+    command = f'mmpose-ext pack {" ".join(map(shlex.quote, words))}'
     jobs: dict[Path, PackJob] = {}
     for config in configs:
         for part, steps in packable(_training_set(config, options)):
             path, reach = default_path(part.ann_file), reach_of(steps)
-            job = jobs.setdefault(path, PackJob(path, [], reach))
+            job = jobs.setdefault(path, PackJob(path, [], reach, command))
             job.datasets.append(part)
             job.reach = job.reach.union(reach)
     if out is not None:

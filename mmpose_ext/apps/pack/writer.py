@@ -14,7 +14,7 @@ from mmpose_ext.datasets.pack import (
     Meta,
     PackError,
 )
-from mmpose_ext.datasets.pack.errors import FORBIDDEN, DamagedPackError, explained
+from mmpose_ext.datasets.pack.errors import FORBIDDEN_TO_WRITE, DamagedPackError, explained
 from mmpose_ext.datasets.pack.records import (
     META,
     open_environment,
@@ -61,7 +61,7 @@ def prepare_pack(
     try:
         job.path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise PackError(f'pack {job.path}: {error.strerror}: {FORBIDDEN}') from error
+        raise PackError(f'pack {job.path}: {error.strerror}: {FORBIDDEN_TO_WRITE}') from error
     known = _discard(job.path) if anew else None
     with _environment(job.path) as environment:
         with environment.begin(write=True) as transaction:
@@ -78,7 +78,7 @@ def prepare_pack(
                 transaction.put(META, meta.to_bytes())
         for dataset in job.datasets:
             with environment.begin() as transaction:
-                changed = missing_and_changed(transaction, dataset)[1]
+                changed = missing_and_changed(transaction.get, dataset)[1]
             with environment.begin(write=True) as transaction:
                 for key in changed:
                     transaction.delete(state_key(key))
@@ -189,7 +189,7 @@ def _environment(path: Path) -> Iterator[Any]:
         try:
             yield environment
         except lmdb.Error as error:
-            raise explained(path, error) from error
+            raise explained(path, error, writing=True) from error
         finally:
             environment.close()
     except DamagedPackError as error:

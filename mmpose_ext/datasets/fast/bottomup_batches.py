@@ -13,7 +13,7 @@ from mmpose_ext.datasets.transforms.person_masks import PersonMasks
 
 from .affines import FastBottomupRandomAffine
 from .collate import SampleBatch
-from .deferred_warp import decode_all, warp_all
+from .deferred_warp import DeferredWarp, decode_all, warp_all
 from .pack_inputs import FastPackPoseInputs
 from .transforms import FastLoadImage, FastRandomFlip
 
@@ -47,7 +47,11 @@ class BottomupBatches:
         if kinds.count(FastBottomupRandomAffine) != 1:
             raise ValueError('not exactly one BottomupRandomAffine')
         at = kinds.index(FastBottomupRandomAffine)
-        looking = [k.__name__ for k in kinds[at + 1 : -1] if k.transform not in _LEAVE_WARPED]
+        looking = [
+            k.__name__
+            for k in kinds[at + 1 : -1]
+            if getattr(k, 'transform', None) not in _LEAVE_WARPED
+        ]
         if looking or not self._steps[at].takes_deferred:
             raise ValueError(f'{", ".join(looking) or "the affine"} needs the pixels')
         self.pipeline = copy.copy(dataset.pipeline)
@@ -59,17 +63,23 @@ class BottomupBatches:
         """Return whether a data set still has the transforms that this was made for."""
         return _steps_of(dataset) == self._steps
 
-    def __call__(self, indices: list[int], dataset: BaseDataset) -> dict[str, Any]:
+    def __call__(self, indices: list[int], dataset: BaseDataset) -> dict[str, Any] | list[dict]:
         """Prepare a batch of the samples with these numbers; see :func:`.collate_samples`.
 
-        ``inputs`` are a tensor (B, 3, h, w) or :class:`.SourceImages`.
+        ``inputs`` are a tensor (B, 3, h, w) or :class:`.SourceImages`. If annotations or an inner
+        data set gave decoded images, which are warped at once, return the samples as a list.
         """
         own, dataset.pipeline = dataset.pipeline, self.pipeline
         try:
             items = [dataset[index] for index in indices]
         finally:
             dataset.pipeline = own
-        return self.collate(items)
+        late = [item for item in items if isinstance(item['inputs'], DeferredWarp)]
+        if len(late) == len(items):
+            return self.collate(items)
+        for item in late:
+            item['inputs'] = warp_all([item['inputs']])[0]
+        return items
 
     def collate(self, items: list[dict]) -> dict[str, Any]:
         """Make a batch of samples of :attr:`pipeline`."""

@@ -139,7 +139,7 @@ def steps_that_look(
     for step in steps[loader + 1 :]:
         if isinstance(step, FastTopdownAffine) or getattr(step, 'takes_deferred', False):
             return looking
-        if type(step).transform not in harmless:
+        if getattr(type(step), 'transform', None) not in harmless:
             looking.append(type(step).__name__)
     return looking or ['no affine']
 

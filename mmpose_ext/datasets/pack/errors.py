@@ -8,7 +8,8 @@ from pathlib import Path
 #: LMDB's errors about the content of a file.
 DAMAGED = ('CorruptedError', 'InvalidError', 'PageNotFoundError', 'VersionMismatchError')
 FULL = 'free space on the disk or raise its quota or `ulimit -f`, and go on'
-FORBIDDEN = 'change its permissions, or use another folder (--out)'
+FORBIDDEN = 'change its permissions'
+FORBIDDEN_TO_WRITE = f'{FORBIDDEN}, or use another folder (--out)'
 #: What to do about LMDB's other errors, by their class or the system's message.
 REMEDIES = {
     'MemoryError': 'raise the limit of memory (`ulimit -v`)',
@@ -34,15 +35,19 @@ class DamagedPackError(PackError):
     """A pack that cannot be read any more; who raises it again says how to replace it."""
 
 
-def explained(path: str | Path, error: Exception) -> PackError:
+def explained(path: str | Path, error: Exception, writing: bool = False) -> PackError:
     """Return the error that says what to do about an ``lmdb.Error``.
 
     Args:
         path (str | Path): The pack.
         error (lmdb.Error): The error.
+        writing (bool): Whether the pack is written. Defaults to False.
     """
     kind, text = type(error).__name__, str(error)
     if kind in DAMAGED:
         return DamagedPackError(f'pack {path} is damaged or not a pack ({text})')
     remedies = (remedy for name, remedy in REMEDIES.items() if name == kind or name in text)
-    return PackError(f'pack {path}: {text}: {next(remedies, "look at the disk and the folder")}')
+    remedy = next(remedies, 'look at the disk and the folder')
+    if writing and remedy == FORBIDDEN:
+        remedy = FORBIDDEN_TO_WRITE
+    return PackError(f'pack {path}: {text}: {remedy}')

@@ -4,16 +4,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 from weakref import WeakValueDictionary
 
 from .errors import DamagedPackError, PackError, explained
 from .records import META, VERSION, Crop, Meta, open_environment, person_key
 
 COMMAND = 'mmpose-ext pack CONFIG'
+T = TypeVar('T')
 
 
 class _Opened:
@@ -52,21 +53,21 @@ class PackReader:
 
     Args:
         path (str | Path): Path of the pack.
-        command (str): Command that makes the pack, for error messages. Defaults to 'mmpose-ext
-            pack CONFIG'.
+        command (str | Callable): Command that makes the pack, for error messages, or a function
+            that returns it when a message needs it. Defaults to 'mmpose-ext pack CONFIG'.
 
     Raises:
         PackError: If it is missing, damaged or incomplete.
     """
 
-    def __init__(self, path: str | Path, command: str = COMMAND) -> None:
+    def __init__(self, path: str | Path, command: str | Callable[[], str] = COMMAND) -> None:
         self.path = str(path)
-        self.command = command
+        self._command = command
         self._opened: _Opened | None = None
         self._process: int | None = None
         file = Path(path) / 'data.mdb'
         if not file.is_file() or not file.stat().st_size:
-            raise PackError(f'pack {path} is missing: run `{command}`')
+            raise PackError(f'pack {path} is missing: run `{self.command}`')
         try:
             self.meta = self._read_meta()
         except BaseException:
@@ -76,12 +77,46 @@ class PackReader:
     def __getstate__(self) -> dict:
         return dict(self.__dict__, _opened=None, _process=None)
 
+    @property
+    def command(self) -> str:
+        """The command that makes the pack."""
+        return self._command() if callable(self._command) else self._command
+
     def close(self) -> None:
         """Close the file; later reads open it again."""
         self._opened, self._process = None, None
 
+    def get(self, key: bytes, parse: Callable[[Any], T] = bytes, name: str = '') -> T | None:
+        """Return a record; None if there is none.
+
+        Each record has a short transaction of its own, because a reader holds no lock: from the
+        second commit of another process on, LMDB reuses the pages that a transaction sees. A record
+        that is missing or damaged is therefore read a second time.
+
+        Args:
+            key (bytes): The key.
+            parse (Callable): Makes the result of a view of the value. Defaults to a copy.
+            name (str): What error messages call the record. Defaults to no name.
+
+        Raises:
+            PackError: If the file cannot be read, or if ``parse`` raises a ``ValueError``.
+        """
+        with suppress(PackError):
+            record = self._get(key, parse, name)
+            if record is not None:
+                return record
+        return self._get(key, parse, name)
+
+    def _get(self, key: bytes, parse: Callable[[Any], T], name: str) -> T | None:
+        with self._transaction() as transaction:
+            value = transaction.get(key)
+            try:
+                return None if value is None else parse(value)
+            except ValueError as error:
+                raise DamagedPackError(f'pack {self.path} is damaged ({name}{error})') from error
+
     @contextmanager
-    def transaction(self) -> Iterator[Any]:
+    def _transaction(self) -> Iterator[Any]:
         """Yield a transaction of LMDB, whose values are views of the file.
 
         Raises:
@@ -104,28 +139,15 @@ class PackReader:
         Raises:
             PackError: If it is missing or damaged.
         """
-        with self.transaction() as transaction:
-            value = transaction.get(person_key(dict(id=person)))
-            try:
-                crop = None if value is None else Crop.from_bytes(value)
-            except ValueError as error:
-                raise self._damaged(f'person {person}: {error}') from error
+        crop = self.get(person_key(dict(id=person)), Crop.from_bytes, f'person {person}: ')
         if crop is None:
             raise PackError(f'pack {self.path} has no person {person}: run `{self.command}`')
         return crop
 
-    def _damaged(self, why: str) -> DamagedPackError:
-        return DamagedPackError(f'pack {self.path} is damaged ({why})')
-
     def _read_meta(self) -> Meta:
-        with self.transaction() as transaction:
-            content = transaction.get(META)
-            if content is None:
-                raise PackError(f'pack {self.path} is empty: run `{self.command}`')
-            try:
-                meta = Meta.from_bytes(content)
-            except ValueError as error:
-                raise self._damaged(str(error)) from error
+        meta = self.get(META, Meta.from_bytes)
+        if meta is None:
+            raise PackError(f'pack {self.path} is empty: run `{self.command}`')
         if meta.version != VERSION:
             raise PackError(f'pack {self.path} is of another version: run `{self.command}`')
         return meta

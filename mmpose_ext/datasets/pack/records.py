@@ -199,16 +199,17 @@ def open_environment(path: str | Path, **settings: Any) -> Any:
         import lmdb
     except ImportError:
         raise ImportError('packs need lmdb: pip install lmdb  (or mmpose_ext[pack])') from None
-    sizes = [*MAP_SIZES, 1] if settings.get('readonly') else MAP_SIZES  # 1: that of the file
+    writing = not settings.get('readonly')
+    sizes = MAP_SIZES if writing else [*MAP_SIZES, 1]  # 1: that of the file
     for map_size in sizes:
         try:
             environment = lmdb.open(str(path), map_size=map_size, meminit=False, **settings)
             break
         except lmdb.MemoryError as error:
             if map_size == sizes[-1]:
-                raise explained(path, error) from error
+                raise explained(path, error, writing) from error
         except lmdb.Error as error:
-            raise explained(path, error) from error
+            raise explained(path, error, writing) from error
     # reading beyond the end of a mapped file would crash the process
     needed = (environment.info()['last_pgno'] + 1) * environment.stat()['psize']
     size = os.path.getsize(Path(path) / 'data.mdb')

@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,10 @@ from .records import ImageState, default_path, person_key, sha256_of, state_key
 
 
 def use_pack(
-    dataset: Any, path: str | Path | None = None, command: str = COMMAND, check_images: bool = True
+    dataset: Any,
+    path: str | Path | None = None,
+    command: str | Callable[[], str] = COMMAND,
+    check_images: bool = True,
 ) -> list[str]:
     """Make a data set, and those that it wraps, read people from packs.
 
@@ -29,8 +33,9 @@ def use_pack(
         dataset (Dataset): A top-down data set of mmpose, or a wrapper around one.
         path (str | Path, optional): Path of the pack. Defaults to the one next to each annotation
             file.
-        command (str): Command that makes a pack, for error messages, without ``--out``. Defaults to
-            'mmpose-ext pack CONFIG'.
+        command (str | Callable): Command that makes a pack, for error messages, without ``--out``,
+            or a function that returns it when a message needs it. Defaults to 'mmpose-ext pack
+            CONFIG'.
         check_images (bool): Whether to compare the images' sizes and times, and the content of
             those whose time has changed. Defaults to True.
 
@@ -50,7 +55,7 @@ def use_pack(
             raise ValueError(
                 f'one pack ({path}) cannot serve several annotation files: {", ".join(files)}'
             )
-        command = f'{command} --out {shlex.quote(str(path))}'
+        command = partial(_command_for, command, path)
     used = []
     for part, steps in parts:
         loader = first_loader(steps)
@@ -71,6 +76,11 @@ def use_pack(
         part.pipeline.transforms.insert(0, LoadPackedPerson(reader))
         used.append(reader.path)
     return used
+
+
+def _command_for(command: str | Callable[[], str], path: str | Path) -> str:
+    command = command() if callable(command) else command
+    return f'{command} --out {shlex.quote(str(path))}'
 
 
 def packable(dataset: Any, after: Sequence[Any] = ()) -> Iterator[tuple[Any, list[Any]]]:
@@ -114,8 +124,7 @@ def differences(
     found = []
     if not meta.reach.covers(reach):
         found.append(f'was made for a smaller augmentation, {meta.reach}, than {reach}')
-    with reader.transaction() as transaction:
-        missing, changed = missing_and_changed(transaction, dataset, check_images)
+    missing, changed = missing_and_changed(reader.get, dataset, check_images)
     if missing:
         held = len(dataset) - len(missing)
         found.append(f'holds {held} of the {len(dataset)} people so far')
@@ -124,12 +133,12 @@ def differences(
 
 
 def missing_and_changed(
-    transaction: Any, dataset: Any, check_images: bool = True
+    get: Callable[[bytes], Any], dataset: Any, check_images: bool = True
 ) -> tuple[list[bytes], dict[bytes, str]]:
     """Look up all people of a data set in a pack.
 
     Args:
-        transaction (lmdb.Transaction): A transaction of the pack.
+        get (Callable): Returns the record with a key; None if the pack has none.
         dataset (Dataset): The data set.
         check_images (bool): Whether to look at the images. Defaults to True.
 
@@ -143,7 +152,7 @@ def missing_and_changed(
     for index in range(len(dataset)):
         info = dataset.get_data_info(index)
         key, path = person_key(info), info['img_path']
-        state = transaction.get(state_key(key))
+        state = get(state_key(key))
         if state is None:
             missing.append(key)
         elif check_images:

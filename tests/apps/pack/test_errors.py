@@ -8,7 +8,7 @@ import sys
 import pytest
 from packs import build, lmdb, pack, path_of, people_of
 
-from mmpose_ext.datasets.pack import PackError, PackReader, use_pack
+from mmpose_ext.datasets.pack import Crop, PackError, PackReader, use_pack
 from mmpose_ext.datasets.pack.errors import explained
 
 LIMITED = """
@@ -71,7 +71,7 @@ def test_no_folder(config, capsys):
         (lmdb.Error('mdb_txn_commit: Input/output error'), 'free space'),
         (lmdb.Error('mdb_txn_commit: Disk quota exceeded'), 'free space'),
         (lmdb.ReadonlyError('p: Permission denied'), 'permissions'),
-        (lmdb.Error('p: Read-only file system'), '--out'),
+        (lmdb.Error('p: Read-only file system'), 'permissions'),
         (lmdb.LockError('p: Resource temporarily unavailable'), 'end the processes'),
         (lmdb.MapResizedError('MDB_MAP_RESIZED'), 'start again'),
         (lmdb.Error('something new'), 'look at the disk'),
@@ -79,6 +79,9 @@ def test_no_folder(config, capsys):
 )
 def test_remedies(error, remedy):
     message = str(explained('a.pack', error))
+    assert '--out' not in message  # training has another setting
+    written = str(explained('a.pack', error, writing=True))
+    assert ('--out' in written) == (remedy == 'permissions')
     assert message.startswith('pack a.pack') and str(error) in message and remedy in message
     assert '--anew' not in message and 'damaged' not in message
 
@@ -106,3 +109,17 @@ def test_pack_grows_while_it_is_read(config):
     )
     subprocess.run([sys.executable, '-c', code], check=True)
     assert reader.crop(1001) == crop
+
+
+def test_crop_is_read_again_before_it_counts_as_damaged(config, monkeypatch):
+    assert pack(config) == 0
+    reader = PackReader(path_of(config))
+    expected, parse, failures = reader.crop(1001), Crop.from_bytes, [ValueError('torn')]
+
+    def torn(content):
+        if failures:
+            raise failures.pop()
+        return parse(content)
+
+    monkeypatch.setattr(Crop, 'from_bytes', torn)
+    assert reader.crop(1001) == expected and not failures

@@ -4,6 +4,7 @@
 import copy
 import pickle
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -224,3 +225,35 @@ def test_other_pipelines_stay(people, change, why):
     with pytest.raises(ValueError, match=why):
         BottomupBatches(dataset)
     assert prepare_in_batches(dataset) == ''
+
+
+@pytest.mark.parametrize('on_device', [False, True])
+@pytest.mark.parametrize('decoded', [(0, 1, 2), (1,)])
+def test_decoded_images_are_taken(people, decoded, on_device):
+    """Annotations or inner data sets may give all or some images."""
+    dataset = build_fast(people)
+    look_up = dataset.get_data_info
+
+    def with_image(index):
+        info = look_up(index)
+        return dict(info, img=cv2.imread(info['img_path'])) if index in decoded else info
+
+    dataset.get_data_info = with_image
+    assert BottomupBatches(dataset)
+    np.random.seed(0)
+    items = [dataset[index] for index in range(3)]
+    assert prepare_in_batches(dataset, on_device)
+    np.random.seed(0)
+    assert_batch_is(collate_samples(dataset.__getitems__([0, 1, 2])), items)
+
+
+@pytest.mark.parametrize('at', [1, -1])
+def test_function_among_the_transforms(people, at):
+    """A function may read the pixels, before and after the affine."""
+    dataset = build(people, pipeline_of(), 'bottomup')
+    dataset.pipeline.transforms.insert(at, lambda results: results)
+    assert ('LoadImage' in speed_up_dataset(dataset)) == (at == -1)
+    with pytest.raises(ValueError, match='function' if at == -1 else 'FastLoadImage'):
+        BottomupBatches(dataset)
+    assert prepare_in_batches(dataset) == ''
+    assert dataset[0]['inputs'].shape == (3, 128, 128)
