@@ -7,14 +7,13 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar
 from weakref import WeakValueDictionary
 
 from .errors import DamagedPackError, PackError, explained
 from .records import META, VERSION, Crop, Meta, open_environment, person_key
 
 COMMAND = 'mmpose-ext pack CONFIG'
-T = TypeVar('T')
 
 
 class _Opened:
@@ -86,7 +85,7 @@ class PackReader:
         """Close the file; later reads open it again."""
         self._opened, self._process = None, None
 
-    def get(self, key: bytes, parse: Callable[[Any], T] = bytes, name: str = '') -> T | None:
+    def get(self, key: bytes, parse: Callable[[Any], Any] = bytes, name: str = '') -> Any:
         """Return a record; None if there is none.
 
         Each record has a short transaction of its own, because a reader holds no lock: from the
@@ -107,7 +106,7 @@ class PackReader:
                 return record
         return self._get(key, parse, name)
 
-    def _get(self, key: bytes, parse: Callable[[Any], T], name: str) -> T | None:
+    def _get(self, key: bytes, parse: Callable[[Any], Any], name: str) -> Any:
         with self._transaction() as transaction:
             value = transaction.get(key)
             try:
