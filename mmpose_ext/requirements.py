@@ -144,17 +144,19 @@ def _missing_elsewhere(error: Exception) -> str | None:
 def _missing(module: str, importer: str) -> ImportError:
     return ImportError(
         f'mmpose_ext needs {module}, which {importer} imports and which is not installed; install '
-        f'it with: pip install {PACKAGES.get(module, module)}  (found here: '
-        f'{describe_environment()}; combinations that work: docs/install.md)'
+        f'it with: pip install {PACKAGES.get(module, module)}  {_found_here()}'
     )
 
 
 def _problem(name: str, what: str, verb: str) -> ImportError:
     return ImportError(
         f'mmpose_ext needs {name} >= {REQUIRED[name]}, {what}; {verb} it with: '
-        f'{mending_command(name)}  (found here: {describe_environment()}; combinations that work: '
-        'docs/install.md)'
+        f'{mending_command(name)}  {_found_here()}'
     )
+
+
+def _found_here() -> str:
+    return f'(found here: {describe_environment()}; combinations that work: docs/install.md)'
 
 
 def _line(error: Exception) -> str:

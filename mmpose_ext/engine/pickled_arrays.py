@@ -70,13 +70,12 @@ def _dtype(stand_in: object) -> np.dtype:
 def _structured(names: tuple, fields: dict, size: int, aligned: bool) -> np.dtype:
     formats, offsets, titles = [], [], []
     for name in names:
-        kind, offset, *title = fields[name]
-        inside = type(offset) is type(size) is int and (
-            0 <= offset <= size - _dtype(kind).itemsize  # numpy's own sum can overflow
-        )
-        if not inside:
+        stand_in, offset, *title = fields[name]
+        kind = _dtype(stand_in)
+        whole = type(offset) is type(size) is int
+        if not whole or not 0 <= offset <= size - kind.itemsize:  # numpy's own sum can overflow
             raise _refused(f'numpy.dtype(offset {offset!r} of {size!r})')
-        formats.append(_dtype(kind))
+        formats.append(kind)
         offsets.append(offset)
         titles.append(title[0] if title else None)
     description = dict(names=names, formats=formats, offsets=offsets, titles=titles, itemsize=size)
@@ -190,12 +189,9 @@ def rebuilt(content: Any, objects: tuple[type, ...] = ()) -> Any:
         return value
 
     def replace_items(holder: dict) -> None:
-        before = list(holder.items())
-        items = [(walk(key), walk(part)) for key, part in before]
-        if any(new[0] is not old[0] for new, old in zip(items, before)):
-            holder.clear()
-        for new, old in zip(items, before):
-            if new[0] is not old[0] or new[1] is not old[1] or new[0] not in holder:
-                holder[new[0]] = new[1]
+        items = [(walk(key), walk(part)) for key, part in holder.items()]
+        holder.clear()
+        for key, part in items:  # update() of a Counter would count
+            holder[key] = part
 
     return walk(content)

@@ -10,10 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mmpose_ext.apps.shared.arguments import ArgumentError
-from mmpose_ext.datasets.pack import (
-    Meta,
-    PackError,
-)
+from mmpose_ext.datasets.pack import Meta, PackError
 from mmpose_ext.datasets.pack.errors import FORBIDDEN_TO_WRITE, DamagedPackError, explained
 from mmpose_ext.datasets.pack.records import (
     META,

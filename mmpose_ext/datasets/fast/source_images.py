@@ -75,11 +75,11 @@ class SourceImages:
         for image, whole in zip(self._images(moved), canvas):
             whole[: image.shape[0], : image.shape[1]] = image
         channels = canvas.permute(0, 3, 1, 2).float()
-        colours, inside = channels[:, :3], channels[:, 3:] / 255
+        colors, inside = channels[:, :3], channels[:, 3:] / 255
         for factors in torch.from_numpy(self.factors).to(device, non_blocking=True).unbind(1):
-            colours = jitter_on_device(colours, inside, factors)
+            colors = jitter_on_device(colors, inside, factors)
         grid = _grid(self.matrices, (width, height), self.size, device)
-        warped = grid_sample(colours, grid, align_corners=False)
+        warped = grid_sample(colors, grid, align_corners=False)
         return warped.round_().clamp_(0, 255).to(torch.uint8)
 
     def _images(self, memory: Tensor) -> list[Tensor]:
@@ -88,11 +88,11 @@ class SourceImages:
         return [part.view(*shape, 4) for part, shape in zip(parts, self.shapes)]
 
 
-def jitter_on_device(colours: Tensor, inside: Tensor, factors: Tensor) -> Tensor:
+def jitter_on_device(colors: Tensor, inside: Tensor, factors: Tensor) -> Tensor:
     """Change brightness, contrast and saturation of images as :func:`.jitter` does.
 
     Args:
-        colours (Tensor): (B, 3, h, w) float32, BGR from 0 to 255; 0 outside the images.
+        colors (Tensor): (B, 3, h, w) float32, BGR from 0 to 255; 0 outside the images.
         inside (Tensor): (B, 1, h, w) float32, 1 inside the images and 0 outside.
         factors (Tensor): (B, 3), of brightness, contrast and saturation.
 
@@ -100,12 +100,12 @@ def jitter_on_device(colours: Tensor, inside: Tensor, factors: Tensor) -> Tensor
         Tensor: (B, 3, h, w) float32, whole numbers from 0 to 255; 0 outside the images.
     """
     brightness, contrast, saturation = factors[:, :, None, None, None].unbind(1)
-    blue, green, red = (channel * weight for channel, weight in zip(colours.unbind(1), GRAY))
+    blue, green, red = (channel * weight for channel, weight in zip(colors.unbind(1), GRAY))
     gray = (blue + green + red)[:, None]
     mean = gray.sum((2, 3), keepdim=True) / inside.sum((2, 3), keepdim=True)
     scale = brightness * contrast
     shift = brightness * (1 - contrast) * mean
-    changed = scale * (saturation * colours + (1 - saturation) * gray) + shift * inside
+    changed = scale * (saturation * colors + (1 - saturation) * gray) + shift * inside
     return changed.round_().clamp_(0, 255)
 
 
