@@ -39,8 +39,16 @@ def no_waiting():
 
         return call
 
+    move = torch.Tensor.to
+
+    def to(self, *args, **kwargs):  # a device of another tensor is not a copy to the CPU
+        assert 'cpu' not in [a for a in (*args, *kwargs.values()) if isinstance(a, str)], (
+            "Tensor.to('cpu') waits for the device"
+        )
+        return move(self, *args, **kwargs)
+
     copies = {name: refuse(name) for name in ('cpu', 'numpy', 'tolist')}
-    with mock.patch.multiple(torch.Tensor, **copies), _NoReads():
+    with mock.patch.multiple(torch.Tensor, to=to, **copies), _NoReads():
         yield
 
 

@@ -72,6 +72,8 @@ def test_no_step_waits(name):
         lambda t: int(t.sum()),
         lambda t: bool(t.sum() > 0),
         lambda t: t.cpu(),
+        lambda t: t.to('cpu'),
+        lambda t: t.to(device='cpu'),
         lambda t: t.tolist(),
         lambda t: t[t > 0],
         lambda t: torch.nonzero(t),

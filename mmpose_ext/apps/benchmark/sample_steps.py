@@ -145,8 +145,9 @@ class _Samples:
             items = [self._sample(index, whole.pipeline) for index in indices]
             batch = self._timed('batch', partial(whole.collate, items))
         else:
-            items = [self._sample(index, self.dataset.pipeline) for index in indices]
-            batch = self._timed('collating', partial(self.collate, items))
+            batch = [self._sample(index, self.dataset.pipeline) for index in indices]
+        if isinstance(batch, list):
+            batch = self._timed('collating', partial(self.collate, batch))
         if isinstance(batch['data_samples'], SampleBatch):
             self._timed('unpacking', batch['data_samples'].samples)
         if isinstance(batch['inputs'], SourceImages):

@@ -74,15 +74,15 @@ class BottomupBatches:
             items = [dataset[index] for index in indices]
         finally:
             dataset.pipeline = own
-        late = [item for item in items if isinstance(item['inputs'], DeferredWarp)]
-        if len(late) == len(items):
-            return self.collate(items)
-        for item in late:
-            item['inputs'] = warp_all([item['inputs']])[0]
-        return items
+        return self.collate(items)
 
-    def collate(self, items: list[dict]) -> dict[str, Any]:
-        """Make a batch of samples of :attr:`pipeline`."""
+    def collate(self, items: list[dict]) -> dict[str, Any] | list[dict]:
+        """Make a batch of samples of :attr:`pipeline`, as :meth:`__call__` returns it."""
+        late = [item for item in items if isinstance(item['inputs'], DeferredWarp)]
+        if len(late) < len(items):
+            for item in late:
+                item['inputs'] = warp_all([item['inputs']])[0]
+            return items
         make = decode_all if self.on_device else warp_all
         return dict(
             inputs=make([item['inputs'] for item in items]),

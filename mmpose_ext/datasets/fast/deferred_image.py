@@ -87,6 +87,10 @@ class DeferredImage(ABC):
             rows = [[a * by_x, b * by_y, a * x + b * y + shift] for a, b, shift in rows]
         return pixels, rows
 
+    def largest(self, matrix: np.ndarray) -> tuple[int, int]:
+        """Return [w, h] of the most pixels that :meth:`source` decodes for a matrix (2, 3)."""
+        return self.size
+
     @abstractmethod
     def pixels(
         self, scale: float = 1.0, box: Box | None = None, allocate: Allocator | None = None

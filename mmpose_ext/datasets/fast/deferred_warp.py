@@ -74,7 +74,7 @@ def decode_all(warps: Sequence[DeferredWarp]) -> SourceImages:
     Args:
         warps (Sequence[DeferredWarp]): B warps to one size, with equally many color jitters.
     """
-    memory = new_memory(sum(4 * math.prod(warp.image.size) for warp in warps))
+    memory = new_memory(sum(4 * math.prod(warp.image.largest(warp.matrix)) for warp in warps))
     rest, shapes, matrices = memory.numpy(), [], []
     for warp in warps:
         pixels, rows = warp.source(lambda shape, rest=rest: _place(rest, shape))

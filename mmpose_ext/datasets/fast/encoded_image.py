@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from .deferred_image import Allocator, DeferredImage
-from .warp_geometry import FACTORS, Box, Grid, enlargement, reduction
+from .warp_geometry import FACTORS, Box, Grid, enlargement, largest_scale, reduction
 
 try:
     import simplejpeg
@@ -57,7 +57,7 @@ class EncodedImage(DeferredImage):
         """Decode; see :meth:`DeferredImage.pixels`."""
         if self._decoded is not None:
             return self._decoded, None
-        by = reduction(scale) if self._jpeg else 1
+        by = self._reduction(scale)
         width, height = self.size
         decoded = self._decode_by_simplejpeg(by, box and box[3], allocate) if self._plain else None
         if decoded is None:  # OpenCV reads slightly damaged files too
@@ -73,6 +73,14 @@ class EncodedImage(DeferredImage):
                     'its header: save the image anew'
                 )
         return decoded, None if by == 1 else enlargement(by)
+
+    def largest(self, matrix: np.ndarray) -> tuple[int, int]:
+        """Return the size that :meth:`source` decodes the whole image to."""
+        by = self._reduction(largest_scale(matrix.tolist()))  # a flip leaves the scale as it is
+        return -(-self.size[0] // by), -(-self.size[1] // by)
+
+    def _reduction(self, scale: float) -> int:
+        return reduction(scale) if self._jpeg else 1
 
     def _read_size(self) -> tuple[int, int]:
         """Return [w, h] after EXIF rotation; decode the image if it is not a JPEG."""

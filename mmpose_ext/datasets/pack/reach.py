@@ -68,6 +68,8 @@ def reach_of(steps: Sequence[Any]) -> Reach:
     for step in steps:
         if isinstance(step, GetBBoxCenterScale):
             settings['padding'] *= step.padding
+            if 'half_body_padding' in settings:
+                settings['half_body_padding'] *= step.padding
         elif isinstance(step, RandomHalfBody) and step.prob > 0:
             largest = max(settings.get('half_body_padding', 0.0), step.padding)
             settings['half_body_padding'] = largest

@@ -3,8 +3,10 @@
 
 from pathlib import Path
 
+import cv2
 import mmpose
 import pytest
+from mmpose.datasets import CocoDataset
 
 from mmpose_ext.apps.benchmark import Settings, run_benchmark
 
@@ -54,6 +56,20 @@ def test_bottomup_has_no_crops(root):
     steps = [v for (measure, _), v in device.items() if measure == 'step']
     assert sum(steps) - device[moved] <= device['sample', '']
     assert any('from crops: not measured: ' in note and 'only top-down' in note for note in notes)
+
+
+def test_bottomup_data_set_with_images_of_its_own(root, monkeypatch):
+    look_up = CocoDataset.get_data_info
+
+    def with_image(self, index):
+        info = look_up(self, index)
+        return dict(info, img=cv2.imread(info['img_path']))
+
+    monkeypatch.setattr(CocoDataset, 'get_data_info', with_image)
+    config = root / 'configs' / 'demo' / 'cluster_hourglass2_160x160.py'
+    rows, _ = run_benchmark(str(config), SETTINGS, 'loading')
+    faster = figures(rows, 'reading faster')
+    assert faster['step', 'collating'] > 0 and faster['loader', '0 workers'] > 0
 
 
 def test_peer_reads_the_same_people(root):

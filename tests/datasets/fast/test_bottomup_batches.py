@@ -149,6 +149,21 @@ def test_device_is_opencv(jitters):
     assert error.mean() < 0.6 and error.max() <= 24
 
 
+@pytest.mark.parametrize('kind', KINDS)
+def test_memory_is_for_the_pixels_that_are_decoded(kind, monkeypatch):
+    sizes = []
+    monkeypatch.setattr(
+        'mmpose_ext.datasets.fast.deferred_warp.new_memory',
+        lambda size: sizes.append(size) or torch.empty(size, dtype=torch.uint8),
+    )
+    image = EncodedImage(encode(make_picture(0, (67, 90)), kind))
+    image.recolour(np.ones(3, np.float32))
+    for scale in (1.0, 0.5, 0.3, 0.25, 0.1):
+        warp = DeferredWarp(image, np.array([[scale, 0, 3], [0, scale, 2]]), (16, 12))
+        sources = decode_all([warp, warp.flip('horizontal')])
+        assert len(sources.memory) == sizes.pop() and not sizes
+
+
 def test_device_does_not_wait():
     """No tensor is read back: the meta device has no values."""
     warped = decode_all(make_sources(KINDS[:3], 1)).warp('meta', non_blocking=True)

@@ -94,6 +94,12 @@ def test_larger_of_two_half_bodies():
     assert reach_of([*steps, TopdownAffine(input_size=(3, 4))]).half_body_padding == 1.8
 
 
+def test_a_later_padding_enlarges_half_bodies():
+    steps = [RandomHalfBody(padding=1.5), GetBBoxCenterScale(1.2), TopdownAffine(input_size=(3, 4))]
+    reach = reach_of(steps)
+    assert (reach.padding, reach.half_body_padding) == (1.2, pytest.approx(1.8))
+
+
 def test_needs_a_topdown_affine():
     with pytest.raises(ValueError, match='no TopdownAffine'):
         reach_of([GetBBoxCenterScale()])
