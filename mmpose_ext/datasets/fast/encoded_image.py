@@ -113,8 +113,8 @@ class EncodedImage(DeferredImage):
     ) -> np.ndarray | None:
         content, (width, height), strict = self.content, self.size, True
         whole = b'\xff\xd9' in content[-64:]  # a truncated file must fail as the whole image does
-        if rows is not None and rows + BLOCK < height and whole:
-            shorter = cut_below(content, rows)
+        if rows is not None and whole:  # a bilinear warp reads one more pixel of a reduced image
+            shorter = cut_below(content, rows if by == 1 else rows + 2 * by)
             if shorter is not None:  # there is more data than the new header announces
                 content, height, strict = shorter[0], shorter[1], False
         return by_simplejpeg(content, (width, height), by, strict, allocate)
@@ -164,18 +164,21 @@ def cut_below(content: bytes, rows: int) -> tuple[bytes, int] | None:
 
     Args:
         content (bytes): Content of the file.
-        rows (int): Smallest number of rows to keep.
+        rows (int): Number of rows that are needed.
 
     Returns:
         tuple[bytes, int] | None: The file with another header, and the number of rows in it, a
-        multiple of the largest block with a margin for the colors' interpolation. None for
-        progressive JPEGs, which hold all rows in each scan, and what has no such header.
+        multiple of the largest block, one row more than needed at least: the colors of the last row
+        are interpolated with those below. None if there are no fewer rows then, for progressive
+        JPEGs, which hold all rows in each scan, and what has no such header.
     """
     at = height_at(content)
     if at is None:
         return None
     height = int.from_bytes(content[at : at + 2], 'big')
-    kept = min(height, (rows // BLOCK + 2) * BLOCK)
+    kept = (max(rows, 0) // BLOCK + 1) * BLOCK
+    if kept >= height:
+        return None
     return content[:at] + kept.to_bytes(2, 'big') + content[at + 2 :], kept
 
 

@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 
 from mmpose_ext.datasets.fast import EncodedImage, encoded_image
-from mmpose_ext.datasets.fast.deferred_image import FLIPS
+from mmpose_ext.datasets.fast.deferred_image import FLIPS, warp_pixels
 from mmpose_ext.datasets.fast.encoded_image import cut_below
 from mmpose_ext.datasets.fast.warp_geometry import (
     enlargement,
     largest_scale,
     reduction,
     source_box,
+    unflipped,
 )
 
 from .conftest import KINDS, encode, make_picture
@@ -106,7 +107,7 @@ def test_box_of_a_matrix_without_inverse():
 
 
 @pytest.mark.parametrize('quality, sampling', [(92, '4:2:0'), (75, '4:4:4'), (95, '4:2:2')])
-@pytest.mark.parametrize('rows', [0, 1, 40, 100, 200, 239])
+@pytest.mark.parametrize('rows', [-50, 0, 1, 40, *range(95, 113), 200, 239])
 def test_rows_above_a_cut_are_the_same(rows, quality, sampling, tmp_path):
     simplejpeg = pytest.importorskip('simplejpeg')
     content = simplejpeg.encode_jpeg(
@@ -114,10 +115,36 @@ def test_rows_above_a_cut_are_the_same(rows, quality, sampling, tmp_path):
     )
     image = EncodedImage(content)
     whole, cut = image.pixels()[0], image.pixels(box=(0, 0, 320, rows))[0]
-    assert len(cut) >= rows
-    if rows < 200:
-        assert len(cut) < len(whole)
-    assert np.array_equal(cut[: rows + 1, :, :3], whole[: rows + 1, :, :3])
+    assert len(cut) > rows
+    if rows < 224:  # at most a block more than needed
+        assert len(cut) <= max(rows, 0) + 16
+    assert np.array_equal(cut[: max(rows, 0)], whole[: max(rows, 0)])
+
+
+@pytest.mark.parametrize('sampling', ['4:2:0', '4:4:4', '4:2:2', '4:4:0'])
+@pytest.mark.parametrize('scale', [1.0, 0.49, 0.3, 0.24, 0.1])
+@pytest.mark.parametrize('direction', [None, 'vertical'])
+def test_warp_of_a_cut_image_is_that_of_the_whole(scale, sampling, direction):
+    """At all sizes that the decoder can reduce to and all positions of the cut in a block."""
+    simplejpeg = pytest.importorskip('simplejpeg')
+    content = simplejpeg.encode_jpeg(
+        make_picture(3, (150, 400)), 90, 'BGR', colorsubsampling=sampling.replace(':', '')
+    )
+    image, size = EncodedImage(content), (20, 24)
+    if direction:
+        image.flip(direction)
+    cuts = 0
+    for y in range(100, 100 + 16):
+        matrix = cv2.getRotationMatrix2D((70.0, y), 10, scale)
+        matrix[:, 2] += (10 - 70, 12 - y)
+        rows = unflipped(matrix.tolist(), image.size, image.direction)
+        cut = image.pixels(largest_scale(rows), source_box(rows, size))[0]
+        whole, grid = image.pixels(largest_scale(rows))
+        cuts += len(cut) < len(whole)
+        by, _, shift, _ = grid or (1, 1, 0, 0)
+        rows = [[a * by, b * by, (a + b) * shift + c] for a, b, c in rows]
+        assert np.array_equal(image.warp(matrix, size), warp_pixels(whole, [], rows, size))
+    assert cuts >= (0 if direction else 5)
 
 
 def test_progressive_images_are_not_cut():
