@@ -107,3 +107,9 @@ def test_hooks_are_pinned_and_ruff_is_the_locked_one(root):
     assert all(re.fullmatch(r'v\d+\.\d+\.\d+', revision) for revision in revisions.values())
     locked = re.search(r'^ruff==(\S+)$', (root / 'requirements' / 'lock.txt').read_text(), re.M)
     assert revisions['ruff-pre-commit'] == f'v{locked.group(1)}'
+
+
+def test_type_checks_spare_no_file(root):
+    settings = (root / 'pyproject.toml').read_text()
+    assert 'strict = true' in settings
+    assert 'ignore_errors' not in settings and 'warn_unused_ignores' not in settings

@@ -8,6 +8,7 @@ thread only. From torch 2.5 on it is :func:`torch.serialization.safe_globals`.
 
 from __future__ import annotations
 
+import _compat_pickle
 import functools
 import pickle
 import threading
@@ -15,7 +16,7 @@ from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from types import SimpleNamespace
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import torch
 from torch import _weights_only_unpickler as torchs_own
@@ -36,6 +37,7 @@ _REFUSED = (
     pickle.READONLY_BUFFER,
 )
 _thread = threading.local()
+_PythonUnpickler: Any = pickle._Unpickler  # type checkers take it for the one in C
 
 
 def _latin1(text: str, encoding: str) -> bytes:
@@ -61,7 +63,7 @@ def _torchs_globals() -> dict[str, object]:
     }
 
 
-class Unpickler(pickle._Unpickler):
+class Unpickler(_PythonUnpickler):
     """Python's own unpickler, restricted to a list of names and to calls of the listed names.
 
     It imports nothing. Only functions and classes on the list create objects, and an object's state
@@ -72,7 +74,7 @@ class Unpickler(pickle._Unpickler):
         pickle.UnpicklingError: If something is not allowed; the message is worded like torch's.
     """
 
-    dispatch = dict(pickle._Unpickler.dispatch)
+    dispatch: dict[int, Callable[[Unpickler], None]] = dict(_PythonUnpickler.dispatch)
 
     def __init__(self, file: BinaryIO, **settings: object) -> None:
         super().__init__(file, **settings)
@@ -82,8 +84,8 @@ class Unpickler(pickle._Unpickler):
     def find_class(self, module: str, name: str) -> object:
         """Return the object that the list has under this name."""
         if self.proto < 3:
-            module, name = pickle._compat_pickle.NAME_MAPPING.get((module, name), (module, name))
-            module = pickle._compat_pickle.IMPORT_MAPPING.get(module, module)
+            module, name = _compat_pickle.NAME_MAPPING.get((module, name), (module, name))
+            module = _compat_pickle.IMPORT_MAPPING.get(module, module)
         if f'{module}.{name}' not in self.allowed:
             raise pickle.UnpicklingError(f'GLOBAL {module}.{name} was not an allowed global')
         return self.allowed[f'{module}.{name}']

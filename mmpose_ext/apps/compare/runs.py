@@ -62,8 +62,8 @@ class Run:
     def finished(self) -> Finished:
         """Return the results of the finished run."""
         costs = json.loads(self.costs.read_text())
-        counts = counts_of_people(json.loads(self.people.read_text()))
-        return Finished(name=self.name, seed=self.seed, **costs, **counts)
+        costs.update(counts_of_people(json.loads(self.people.read_text())))
+        return Finished(name=self.name, seed=self.seed, **costs)
 
 
 def digest_of_config(path: str | os.PathLike) -> str:

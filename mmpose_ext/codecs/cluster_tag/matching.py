@@ -14,7 +14,7 @@ import numpy as np
 try:
     from scipy.optimize import linear_sum_assignment
 except ImportError:
-    linear_sum_assignment = None  # type: ignore[assignment]
+    linear_sum_assignment = None
 
 #: Cost of a row without a column. It exceeds all other costs, so as few rows as possible pay it.
 UNMATCHED = 1e6

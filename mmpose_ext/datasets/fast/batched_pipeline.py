@@ -266,7 +266,7 @@ def _check_dataset(dataset: Any) -> None:
     """
     if not isinstance(dataset, BaseCocoStyleDataset) or not dataset.serialize_data:
         raise ValueError('not a data set of mmpose with serialized annotations')
-    kind = own_class(dataset)
+    kind: Any = own_class(dataset)
     same = (
         kind.__getitem__ is BaseDataset.__getitem__
         and kind.get_data_info is BaseCocoStyleDataset.get_data_info

@@ -122,10 +122,12 @@ class BatchedHalfBody(BatchedStep):
 
     def apply(self, people: People, drawn: list[list[int] | None]) -> None:
         """Replace boxes by those of half a body."""
+        center, scale = people.centre, people.scale
+        assert center is not None and scale is not None  # mmpose needs them here too
         for index, ids in enumerate(drawn):
             if ids is not None:
                 box = self.step._get_half_body_bbox(people.keypoints[index], ids)
-                people.centre[index], people.scale[index] = box
+                center[index], scale[index] = box
 
 
 class BatchedBoxTransform(BatchedStep):
@@ -165,7 +167,7 @@ def batched_steps(steps: Sequence[Any], after: Sequence[Any]) -> list[BatchedSte
     Raises:
         ValueError: If a transform has no batched form.
     """
-    batched = []
+    batched: list[BatchedStep] = []
     for step in steps:
         if type(step) is GetBBoxCenterScale:
             batched.append(BatchedBoxes(step))

@@ -22,7 +22,7 @@ def adapt(dataset: Any, **attributes: Any) -> None:
             data sets that it serves. ``_sample_seeds``, a :class:`.SampleSeeds`, seeds each sample.
     """
     if own_class(dataset) is type(dataset):
-        dataset.__class__ = _adapted(type(dataset))
+        dataset.__class__ = _adapted(own_class(dataset))
     vars(dataset).update(attributes)
 
 
@@ -64,5 +64,5 @@ def _adapted(owner: type) -> type:
 
 
 def _new(owner: type) -> Any:
-    kind = _adapted(owner)
+    kind: Any = _adapted(owner)
     return kind.__new__(kind)

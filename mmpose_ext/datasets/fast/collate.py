@@ -69,7 +69,8 @@ class SampleBatch:
     def __reduce__(self) -> tuple:
         if self._content is None:
             return self._moved, (self._pickled, self._places, self._memory)
-        file, buffers = io.BytesIO(), []
+        file = io.BytesIO()
+        buffers: list[pickle.PickleBuffer] = []
         _Pickler(file, protocol=5, buffer_callback=buffers.append).dump(self._content)
         views = [buffer.raw() for buffer in buffers]
         places, end = [], 0
@@ -106,7 +107,7 @@ class SampleBatch:
         moved = None if memory is None else memory.to(device, non_blocking=non_blocking)
 
         def place(tensor: Tensor) -> Tensor:
-            if moved is None:
+            if moved is None or memory is None:
                 return tensor.to(device, non_blocking=non_blocking)
             start = tensor.data_ptr() - memory.data_ptr()
             end = start + tensor.numel() * tensor.element_size()
@@ -120,6 +121,7 @@ class SampleBatch:
 
     def _unpickled(self) -> list | PackedPeople:
         if self._content is None:
+            assert self._memory is not None  # as _moved sets it
             memory = memoryview(self._memory.numpy())
             views = [memory[start:stop] for start, stop in self._places]
             self._content = pickle.loads(self._pickled, buffers=views)

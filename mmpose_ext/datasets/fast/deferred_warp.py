@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import partial
 
 import cv2
 import numpy as np
@@ -77,7 +78,7 @@ def decode_all(warps: Sequence[DeferredWarp]) -> SourceImages:
     memory = new_memory(sum(4 * math.prod(warp.image.largest(warp.matrix)) for warp in warps))
     rest, shapes, matrices = memory.numpy(), [], []
     for warp in warps:
-        pixels, rows = warp.source(lambda shape, rest=rest: _place(rest, shape))
+        pixels, rows = warp.source(partial(_place, rest))
         target = _place(rest, (*pixels.shape[:2], 4))
         if pixels.shape[2] == 3:
             cv2.cvtColor(pixels, cv2.COLOR_BGR2BGRA, dst=target)

@@ -43,7 +43,7 @@ class FastPackPoseInputs(PackPoseInputs):
         late = isinstance(image, DeferredWarp)
         if not late and (not isinstance(image, np.ndarray) or image.ndim != 3):
             return super().transform(results)
-        names = results.get('instance_mapping_table', self.instance_mapping_table)
+        names: Any = results.get('instance_mapping_table', self.instance_mapping_table)
         instances = {new: results[old] for old, new in names.items() if old in results}
         if self.pack_transformed and 'transformed_keypoints' in results:
             instances['transformed_keypoints'] = results['transformed_keypoints']
@@ -62,7 +62,7 @@ class FastPackPoseInputs(PackPoseInputs):
         return dict(inputs=image, data_samples=sample)
 
 
-def new_element(kind: type, data: dict[str, Any], meta: dict[str, Any] | None = None) -> Any:
+def new_element(kind: Any, data: dict[str, Any], meta: dict[str, Any] | None = None) -> Any:
     """Return a new data element with the values, as ``set_field`` for each would make it."""
     meta = meta or {}
     element = kind.__new__(kind)

@@ -135,7 +135,7 @@ def steps_that_look(
 
     Without such an affine, all transforms after loading count.
     """
-    looking = []
+    looking: list[str] = []
     for step in steps[loader + 1 :]:
         if isinstance(step, FastTopdownAffine) or getattr(step, 'takes_deferred', False):
             return looking
