@@ -10,9 +10,6 @@ codec = dict(
     radius=16,
     draw_on_device=True,
 )
-# The size for testing, into which the longer side of an image fits. It can be any size of 16 n + 1
-# pixels. For several scales, use (801, 801) and model.test_cfg.scales=(0.5, 0.75, 1.0).
-test_size = codec['input_size']
 # The paper does not describe its augmentation; rotation and flips are those of the authors' code.
 # Scales are drawn around the scale of testing: at the median, an image's longer side fits into the
 # input.
@@ -33,7 +30,8 @@ train_pipeline = [
 ]
 val_pipeline = [
     dict(type='LoadImage'),
-    dict(type='BottomupResize', input_size=test_size, size_factor=1, resize_mode='fit'),
+    # The longer side of an image fits into input_size, which can be any size of 16 n + 1 pixels.
+    dict(type='BottomupResize', input_size=codec['input_size'], size_factor=1, resize_mode='fit'),
     _base_.pack_inputs,
 ]
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))

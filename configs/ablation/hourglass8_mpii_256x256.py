@@ -5,20 +5,9 @@ _base_ = [
     '../_base_/mpii.py',
 ]
 
-train_pipeline = [
-    *_base_.newell_augmentation,
-    dict(type='TopdownAffine', input_size=_base_.codec.input_size),
-    dict(type='GenerateTarget', encoder=_base_.codec),
-    dict(type='PackPoseInputs'),
-]
-val_pipeline = [
-    dict(type='LoadImage'),
-    dict(type='GetBBoxCenterScale'),
-    dict(type='TopdownAffine', input_size=_base_.codec.input_size),
-    dict(type='PackPoseInputs'),
-]
+train_pipeline = [*_base_.newell_augmentation, *_base_.crop_with_target]
 train_dataloader = dict(batch_size=6, dataset=dict(pipeline=train_pipeline))
-val_dataloader = dict(dataset=dict(pipeline=val_pipeline))
+val_dataloader = dict(dataset=dict(pipeline=_base_.val_pipeline))
 test_dataloader = val_dataloader
 model = dict(head=dict(out_channels=16, decoder=_base_.codec))
 default_hooks = dict(checkpoint=dict(save_best='PCK'))
