@@ -1,6 +1,8 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """Files for the code host and for maintainers agree with the package."""
 
+from __future__ import annotations
+
 import importlib.util
 import re
 import sys
@@ -64,6 +66,32 @@ def test_make_targets_of_the_workflow_are_there(root, workflow):
     targets = {target for command in commands for target in re.findall(r'make ([\w-]+)', command)}
     makefile = (root / 'Makefile').read_text()
     assert targets and all(f'\n{target}:' in makefile for target in targets)
+
+
+def caches_and_runs(root) -> tuple[set, list]:
+    """Return the keys of the caches, by Python and environment, and all commands."""
+    keys, runs = set(), []
+    for path in (root / '.github' / 'workflows').glob('*.yml'):
+        for job in yaml.safe_load(path.read_text())['jobs'].values():
+            runs += [step['run'] for step in job['steps'] if 'run' in step]
+            keys |= {s['with']['key'] for s in job['steps'] if 'cache' in s.get('uses', '')}
+    return keys, runs
+
+
+def test_all_jobs_share_the_compiled_packages(root):
+    """A job whose key no other job writes would compile mmcv each time."""
+    keys, _ = caches_and_runs(root)
+    hashed = "${{ hashFiles('requirements/**') }}"
+    matrix = 'wheels-${{ matrix.python }}-${{ matrix.environment }}-'
+    assert keys == {matrix + hashed, 'wheels-3.11-lock-py311-' + hashed}
+
+
+def test_tools_of_the_workflow_are_pinned_in_one_place(root):
+    _, runs = caches_and_runs(root)
+    installs = {run for run in runs if 'pip install' in run and 'dist/' not in run}
+    assert installs == {'python -m pip install -r requirements/tools.txt'}
+    lines = (root / 'requirements' / 'tools.txt').read_text().splitlines()
+    assert all(re.fullmatch(r'[\w-]+==[\d.]+', line) for line in lines if line[0] != '#')
 
 
 def test_long_tests_run_on_a_schedule(root):

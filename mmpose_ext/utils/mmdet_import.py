@@ -1,9 +1,10 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Import mmdet without imgaug, which only its lane-line transforms use.
+"""Import this module to import mmdet without imgaug, which only its lane-line transforms use.
 
 onedl-mmdetection imports imgaug together with all of its data sets. imgaug does not work with numpy
-2, and its fork imaug requires older versions of numpy and OpenCV than the other packages. To train
-a detector, name this module in its config's ``custom_imports``.
+2, and its fork imaug requires older versions of numpy and OpenCV than the other packages. During
+the import, placeholders stand for imgaug; afterwards, mmdet's components are registered. To train a
+detector, name this module in its config's ``custom_imports``.
 """
 
 import importlib

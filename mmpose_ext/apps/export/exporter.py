@@ -62,8 +62,8 @@ def export_onnx(
     The batch is always dynamic. The size is dynamic too, in steps of the network's stride, unless
     the graph decodes the keypoints (their codec has one input size) or ``fixed_size`` is set.
 
-    torch's TorchScript exporter traces the graph. It gives the same graph with all versions of
-    torch that this package supports, keeps sizes dynamic in every network here, and takes seconds.
+    torch's TorchScript exporter traces the graph. It works with all versions of torch that this
+    package supports, keeps sizes dynamic in every network here, and takes seconds.
     A trace could be wrong where code branches on sizes, so the verification uses batches and sizes
     other than the traced ones.
 
