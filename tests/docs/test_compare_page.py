@@ -41,3 +41,10 @@ def test_row(config):
         difference = ''
     assert cells_of(config.stem) == [str(row.seeds), f'{row.mean:.1f}', spread, difference]
     assert {run.digest for run in RUNS if run.name == config.stem} == {digest_of_config(config)}
+
+
+@pytest.mark.parametrize('config', CONFIGS, ids=lambda config: config.stem)
+def test_runs_with_data_elsewhere_count(config):
+    places = [f'{name}_dataloader.dataset.data_root=/data/' for name in ('train', 'val', 'test')]
+    assert digest_of_config(config, places) == digest_of_config(config)
+    assert digest_of_config(config, [*places, 'train_cfg.max_epochs=2']) != digest_of_config(config)

@@ -9,7 +9,6 @@ import sys
 from pathlib import Path
 
 import torch
-from mmengine.config import DictAction
 
 from mmpose_ext.apps.benchmark import (
     PARTS,
@@ -26,7 +25,7 @@ from mmpose_ext.apps.benchmark.networks import DTYPES
 from mmpose_ext.apps.benchmark.noise_errors import ERRORS, STRENGTHS
 from mmpose_ext.apps.benchmark.runner import check_device
 from mmpose_ext.apps.benchmark.timing import CLOCKS
-from mmpose_ext.apps.shared.arguments import command_line_message
+from mmpose_ext.apps.shared.arguments import add_config_options, command_line_message
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -56,9 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _add_loading(parser)
     _add_parts(parser)
     _add_outputs(parser)
-    parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='config settings'
-    )
+    add_config_options(parser)
 
 
 def _add_conditions(parser: argparse.ArgumentParser) -> None:

@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
-from mmengine.config import Config
 
+from mmpose_ext.apps.shared.configs import read_config
 from mmpose_ext.apps.shared.model_checks import default_scope
 
 from .contestants import Contestant
@@ -106,14 +106,9 @@ def load_contestant(config: str | os.PathLike, options: dict | None) -> Contesta
 
     Raises:
         FileNotFoundError: If the file does not exist.
-        ValueError: If it has nothing to measure.
+        ValueError: If it is not a config or has nothing to measure.
     """
-    if not os.path.isfile(config):
-        raise FileNotFoundError(f'config {config} does not exist: give the path of a .py file')
-    cfg = Config.fromfile(config)
-    if options:
-        cfg.merge_from_dict(options)
-    return Contestant.from_config(cfg, Path(config).stem)
+    return Contestant.from_config(read_config(config, options), Path(config).stem)
 
 
 def check_device(device: str) -> None:

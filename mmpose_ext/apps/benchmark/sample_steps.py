@@ -16,7 +16,6 @@ import numpy as np
 from mmengine.dataset import pseudo_collate
 
 from mmpose_ext.apps.pack import PackJob, fill_pack, prepare_pack
-from mmpose_ext.apps.shared.arguments import ArgumentError
 from mmpose_ext.datasets.fast import (
     BatchedPipeline,
     BottomupBatches,
@@ -28,6 +27,7 @@ from mmpose_ext.datasets.fast import (
 )
 from mmpose_ext.datasets.fast.batching import BATCHES
 from mmpose_ext.datasets.pack import packable, reach_of, use_pack
+from mmpose_ext.utils.errors import ArgumentError
 
 from .contestants import Contestant
 from .loading import build_dataset, fits_synthetic_people, loader_measure, synthetic_set

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from mmpose_ext.utils.atomic_files import write_atomically
+from mmpose_ext.utils.errors import DataError
 
 
 @dataclass(frozen=True)
@@ -62,14 +63,26 @@ def counts_of_people(people: Sequence[dict]) -> dict[str, tuple[int, ...]]:
 
 
 def read_finished(path: str | os.PathLike) -> list[Finished]:
-    """Return the finished runs in a file; an empty list if it does not exist."""
-    if not Path(path).is_file():
+    """Return the finished runs in a file; an empty list if it does not exist.
+
+    Raises:
+        OSError: If it cannot be read.
+        DataError: If it holds something else.
+    """
+    try:
+        text = Path(path).read_text()
+    except FileNotFoundError:
         return []
+    except UnicodeDecodeError:
+        raise DataError(f'{path} holds no finished runs: it is not a text') from None
     found = []
-    for line in Path(path).read_text().splitlines():
-        content = json.loads(line)
-        counts = {key: tuple(content[key]) for key in ('correct', 'labelled')}
-        found.append(Finished(**{**content, **counts}))
+    for number, line in enumerate(text.splitlines(), 1):
+        try:
+            content = json.loads(line)
+            counts = {key: tuple(content[key]) for key in ('correct', 'labelled')}
+            found.append(Finished(**{**content, **counts}))
+        except (ValueError, KeyError, TypeError):
+            raise DataError(f'line {number} of {path} is not a finished run') from None
     return found
 
 

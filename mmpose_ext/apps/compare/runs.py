@@ -9,19 +9,30 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import mmpose
-from mmengine.config import Config
 
 from mmpose_ext.apps.benchmark.environment import describe_environment
+from mmpose_ext.apps.shared.arguments import parse_options
+from mmpose_ext.apps.shared.configs import read_config, with_options
 from mmpose_ext.utils.atomic_files import write_atomically
 
 from .finished import Finished, counts_of_people
 
 TOOLS = Path(mmpose.__file__).parent / '.mim' / 'tools'
+THREADS = 1  # of each process
+#: What counts of a config file.
 TRAINED = ('model', 'train_dataloader', 'train_cfg', 'optim_wrapper', 'param_scheduler')
+#: Options with one of these words in their key say where files are, how fast they are read or what
+#: a run logs, not what it trains and tests.
+UNCOUNTED = frozenset(
+    ('data_prefix', 'data_root', 'default_hooks', 'env_cfg', 'fast_data', 'launcher', 'log_level')
+    + ('log_processor', 'num_workers', 'persistent_workers', 'pin_memory', 'prefetch_factor')
+    + ('val_cfg', 'val_dataloader', 'val_evaluator', 'vis_backends', 'visualizer', 'work_dir')
+)
 
 
 @dataclass(frozen=True)
@@ -32,7 +43,7 @@ class Run:
         config (Path): The config file.
         seed (int): ``randomness.seed``.
         folder (Path): Folder for its logs, checkpoints and results.
-        options (tuple[str, ...]): Further ``key=value`` settings, as ``--cfg-options`` takes them.
+        options (tuple[str, ...]): Further ``KEY=VALUE`` settings, as ``--cfg-options`` takes them.
     """
 
     config: Path
@@ -66,14 +77,35 @@ class Run:
         return Finished(name=self.name, seed=self.seed, **costs)
 
 
-def digest_of_config(path: str | os.PathLike) -> str:
-    """Hash what a config trains and how: model, data and schedule, but not paths in options."""
-    config = Config.fromfile(path).to_dict()
-    text = json.dumps({key: config.get(key) for key in TRAINED}, sort_keys=True, default=str)
+def digest_of_config(path: str | os.PathLike, options: Sequence[str] = ()) -> str:
+    """Hash what a config trains and how.
+
+    Of the file, model, training data and schedule count (:data:`TRAINED`). Of the options, all
+    settings count that differ from the file's, except for those of :data:`UNCOUNTED`.
+
+    Args:
+        path (str | os.PathLike): The config file.
+        options (Sequence[str]): Further ``KEY=VALUE`` settings. Defaults to none.
+
+    Raises:
+        FileNotFoundError: If the file does not exist.
+        ValueError: If it is not a config, or does not take the options.
+    """
+    counted = {
+        key: value
+        for key, value in parse_options(options).items()
+        if UNCOUNTED.isdisjoint(key.split('.'))
+    }
+    config = read_config(path)
+    of_file = config.to_dict()
+    changed = with_options(config, counted).to_dict()
+    content = {key: changed.get(key) for key in TRAINED}
+    content.update({key: value for key, value in changed.items() if value != of_file.get(key)})
+    text = json.dumps(content, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def train_and_test(run: Run, threads: int = 1) -> None:
+def train_and_test(run: Run, threads: int = THREADS) -> None:
     """Train a run, or continue it, and test its last checkpoint, unless it is finished.
 
     The output of both goes to ``log.txt`` in the run's folder.
@@ -84,7 +116,7 @@ def train_and_test(run: Run, threads: int = 1) -> None:
 
     Raises:
         RuntimeError: If the training or the test fails (the message names the log), or if the run
-            was begun with another config.
+            was begun with another config or other options.
     """
     run.folder.mkdir(parents=True, exist_ok=True)
     costs = _begin(run, threads)
@@ -107,7 +139,7 @@ def train_and_test(run: Run, threads: int = 1) -> None:
 
 def _begin(run: Run, threads: int) -> dict:
     """Write or read the facts of a run before it ends, with unknown costs (NaN)."""
-    digest = digest_of_config(run.config)
+    digest = digest_of_config(run.config, run.options)
     if not run.costs.is_file():
         facts = describe_environment()
         versions = [f'{name} {facts[name]}' for name in ('torch', 'mmpose', 'mmpose_ext')]
@@ -117,7 +149,10 @@ def _begin(run: Run, threads: int) -> dict:
         write_atomically(run.costs, json.dumps(costs).encode())
     costs = json.loads(run.costs.read_text())
     if costs['digest'] != digest:
-        raise RuntimeError(f'{run.folder} was trained with another version of {run.config}')
+        raise RuntimeError(
+            f'{run.folder} was trained with another version of {run.config}, or with other '
+            'options: remove the folder, or choose another one'
+        )
     return costs
 
 

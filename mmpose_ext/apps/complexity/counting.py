@@ -3,13 +3,17 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
-from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmpose.registry import MODELS
 from torch import Tensor, nn
+
+from mmpose_ext.apps.shared.configs import read_config
 
 from .flop_counter import FlopCounterMode
 
@@ -82,16 +86,26 @@ def count_complexity(model: nn.Module, input_size: tuple[int, int]) -> Complexit
     return Complexity(params, conv_macs, counter.get_total_flops() // 2)
 
 
-def complexity_of_config(config: str) -> tuple[Complexity, tuple[int, int]]:
+def complexity_of_config(
+    config: str | os.PathLike, options: Mapping[str, Any] | None = None
+) -> tuple[Complexity, tuple[int, int]]:
     """Build a config's model from scratch (nothing is downloaded) and count it.
 
     Args:
-        config (str): Path of an mmengine config with ``model`` and ``codec``.
+        config (str | os.PathLike): Path of an mmengine config with ``model`` and ``codec``.
+        options (Mapping, optional): Settings merged in, by their dotted keys.
 
     Returns:
         tuple[Complexity, tuple[int, int]]: The counts and the input's [w, h].
+
+    Raises:
+        FileNotFoundError: If the config does not exist.
+        ValueError: If it is not a config, or has no model or codec.
     """
-    cfg = Config.fromfile(config)
+    cfg = read_config(config, options)
+    for key in ('model', 'codec'):
+        if key not in cfg:
+            raise ValueError(f'config {config} has no {key!r}: there is nothing to count')
     input_size = tuple(cfg.codec['input_size'])
     init_default_scope(cfg.get('default_scope', 'mmpose'))
     model_cfg = cfg.model.copy()

@@ -4,10 +4,8 @@
 import argparse
 import sys
 
-from mmengine.config import DictAction
-
 from mmpose_ext.apps.detect import detect
-from mmpose_ext.apps.shared.arguments import command_line_message
+from mmpose_ext.apps.shared.arguments import add_config_options, command_line_message
 from mmpose_ext.apps.shared.failures import report_failures
 
 
@@ -28,9 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--batch-size', type=int, default=8, help='images at once (8)')
     parser.add_argument('--device', help='cpu, cuda:0, ... (a GPU if there is one)')
     parser.add_argument('--quiet', action='store_true', help='no progress display')
-    parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='config settings'
-    )
+    add_config_options(parser)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -6,11 +6,10 @@ import sys
 
 import cv2
 import numpy as np
-from mmengine.config import DictAction
 
 from mmpose_ext.apps.export import export_onnx
 from mmpose_ext.apps.export.graph import INPUT_KINDS
-from mmpose_ext.apps.shared.arguments import command_line_message
+from mmpose_ext.apps.shared.arguments import add_config_options, command_line_message
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,9 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=1e-3,
         help="largest distance from PyTorch's keypoints, in input pixels (0.001)",
     )
-    parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='config settings'
-    )
+    add_config_options(parser)
 
 
 def run(args: argparse.Namespace) -> int:

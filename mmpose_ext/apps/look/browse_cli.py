@@ -4,10 +4,8 @@
 import argparse
 import sys
 
-from mmengine.config import DictAction
-
 from mmpose_ext.apps.look.browsing import SPLITS, browse
-from mmpose_ext.apps.shared.arguments import command_line_message
+from mmpose_ext.apps.shared.arguments import add_config_options, command_line_message
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,9 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--zoom', type=int, help='picture pixels per input pixel (depends on the input size)'
     )
-    parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='config settings'
-    )
+    add_config_options(parser)
 
 
 def run(args: argparse.Namespace) -> int:

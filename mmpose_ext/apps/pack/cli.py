@@ -13,10 +13,9 @@ import multiprocessing
 import sys
 
 import cv2
-from mmengine.config import DictAction
 
 from mmpose_ext.apps.pack import PackJob, check_pack, fill_pack, plan_packs, prepare_pack
-from mmpose_ext.apps.shared.arguments import command_line_message
+from mmpose_ext.apps.shared.arguments import add_config_options, command_line_message
 from mmpose_ext.apps.shared.batches import progress_bar
 from mmpose_ext.datasets.pack import Meta
 
@@ -41,9 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--check', action='store_true', help='write nothing; check the whole pack and all images'
     )
-    parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='config settings'
-    )
+    add_config_options(parser)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -3,20 +3,18 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Dict, List, Tuple
 
-from mmengine.config import Config
-
-from mmpose_ext.apps.shared.arguments import ArgumentError
+from mmpose_ext.apps.shared.configs import read_config
 from mmpose_ext.apps.shared.data_sets import build_data_set
 from mmpose_ext.datasets.pack import PackError, Reach, default_path, packable, reach_of
 from mmpose_ext.datasets.pack.reader import COMMAND
 from mmpose_ext.datasets.pack.records import person_key
+from mmpose_ext.utils.errors import ArgumentError
 
 #: Images per batch of a process.
 BATCH = 32
@@ -58,6 +56,7 @@ def plan_packs(
         out (str | Path, optional): Path of the pack. Defaults to one next to each annotation file.
 
     Raises:
+        FileNotFoundError: If a config is missing.
         ValueError: If a config's training data set cannot be packed, or if ``out`` is given for
             several annotation files.
     """
@@ -84,11 +83,7 @@ def plan_packs(
 
 
 def _training_set(config: str | Path, options: dict | None) -> Any:
-    if not os.path.isfile(config):
-        raise ValueError(f'config {config} does not exist: give the path of a .py file')
-    cfg = Config.fromfile(config)
-    if options:
-        cfg.merge_from_dict(options)
+    cfg = read_config(config, options)
     if not cfg.get('train_dataloader'):
         raise ValueError(f'config {config} has no train_dataloader: nothing to pack')
     return build_data_set(cfg.train_dataloader.dataset)

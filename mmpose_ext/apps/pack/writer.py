@@ -9,7 +9,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from mmpose_ext.apps.shared.arguments import ArgumentError
 from mmpose_ext.datasets.pack import Meta, PackError
 from mmpose_ext.datasets.pack.errors import FORBIDDEN_TO_WRITE, DamagedPackError, explained
 from mmpose_ext.datasets.pack.records import (
@@ -20,6 +19,7 @@ from mmpose_ext.datasets.pack.records import (
     state_key,
 )
 from mmpose_ext.datasets.pack.use import missing_and_changed
+from mmpose_ext.utils.errors import ArgumentError
 
 from .claims import Claims
 from .crops import cut_out

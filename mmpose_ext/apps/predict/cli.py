@@ -5,8 +5,6 @@ import argparse
 import sys
 from dataclasses import fields
 
-from mmengine.config import DictAction
-
 from mmpose_ext.apps.predict import BoxSource, Drawing, predict
 from mmpose_ext.apps.predict.settings import (
     DETECTOR_BOX_NMS,
@@ -14,7 +12,7 @@ from mmpose_ext.apps.predict.settings import (
     DRAWING,
     NO_BOXES,
 )
-from mmpose_ext.apps.shared.arguments import command_line_message
+from mmpose_ext.apps.shared.arguments import add_config_options, command_line_message
 from mmpose_ext.apps.shared.failures import report_failures
 
 
@@ -35,9 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--max-frames', type=int, help='largest number of frames of each video or webcam'
     )
     parser.add_argument('--quiet', action='store_true', help='no progress display')
-    parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='config settings'
-    )
+    add_config_options(parser)
 
 
 def _add_boxes(parser: argparse.ArgumentParser) -> None:

@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from mmpose.evaluation.functional import nms
 
-from mmpose_ext.apps.shared.arguments import ArgumentError
 from mmpose_ext.apps.shared.image_ids import ImageIds
 from mmpose_ext.apps.shared.inputs import Frame
 from mmpose_ext.datasets.coco_checks import detection_problems
 from mmpose_ext.datasets.validation import detected_category
 from mmpose_ext.datasets.validation.values import is_row
-from mmpose_ext.utils.errors import DataError
+from mmpose_ext.utils.errors import ArgumentError, DataError
 from mmpose_ext.utils.reading import read_json
 
 if TYPE_CHECKING:  # mmdet is only needed with a detector

@@ -11,7 +11,6 @@ from pathlib import Path
 
 from mmengine.config import Config
 
-from mmpose_ext.apps.shared.arguments import ArgumentError
 from mmpose_ext.apps.shared.batches import chunks, progress_bar, write_results
 from mmpose_ext.apps.shared.image_ids import ImageIds
 from mmpose_ext.apps.shared.inputs import (
@@ -22,6 +21,7 @@ from mmpose_ext.apps.shared.inputs import (
     expand_inputs,
     read_frames,
 )
+from mmpose_ext.utils.errors import ArgumentError
 from mmpose_ext.utils.sequences import zip_equal
 
 from .drawing import PictureWriter, draw_people, show

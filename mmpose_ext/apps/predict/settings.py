@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from mmengine.config import Config
 
-from mmpose_ext.apps.shared.arguments import ArgumentError
+from mmpose_ext.utils.errors import ArgumentError
 
 #: Fields of :class:`BoxSource`, each of which gives boxes.
 BOX_SOURCES = ('det_config', 'detections', 'whole_image')

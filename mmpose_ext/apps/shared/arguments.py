@@ -1,42 +1,69 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Errors about arguments, which have different names in Python and on the command line."""
+"""Flags of the command line: names in error messages, defaults, settings of a config."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import argparse
+from collections.abc import Sequence
+from typing import Any
 
+from mmengine.config import DictAction
 
-class ArgumentError(ValueError):
-    """Arguments that do not fit, with their Python names; commands print their flags instead.
-
-    Args:
-        message (str): The message, with a ``{}`` for each argument's name, for example ``'a
-            detector needs both {} and {}'``.
-        *arguments (str): The names in Python, for example ``'det_config'``. A switch that the user
-            may set is ``'overwrite=True'``.
-        **values: Further values in the message, as ``{name}``.
-    """
-
-    def __init__(self, message: str, *arguments: str, **values: object) -> None:
-        self.template, self.arguments, self.values = message, arguments, values
-        super().__init__(message.format(*arguments, **values))
-
-    def naming(self, flags: Mapping[str, str]) -> str:
-        """Return the message with flags in place of the arguments' names.
-
-        Args:
-            flags (Mapping[str, str]): Flags by argument; without an entry, ``det_config`` becomes
-                ``--det-config``.
-        """
-        names = (argument.split('=')[0] for argument in self.arguments)
-        shown = (flags.get(name, '--' + name.replace('_', '-')) for name in names)
-        return self.template.format(*shown, **self.values)
-
+from mmpose_ext.utils.errors import ArgumentError
 
 #: Flags that differ from their arguments' names.
-FLAGS = {'ann_file': '--ann', 'out_dir': '--out', 'show_window': '--show'}
+FLAGS = {
+    'ann_file': '--ann',
+    'options': '--cfg-options',
+    'out_dir': '--out',
+    'show_window': '--show',
+}
 
 
 def command_line_message(error: BaseException) -> str:
     """Return an error's message as a command prints it, with flags for arguments."""
     return error.naming(FLAGS) if isinstance(error, ArgumentError) else str(error)
+
+
+def parse_options(options: Sequence[str]) -> dict[str, Any]:
+    """Return settings of a config by their dotted keys, as mmengine's ``--cfg-options`` reads them.
+
+    Args:
+        options (Sequence[str]): ``KEY=VALUE`` each.
+
+    Raises:
+        ValueError: If one has another form.
+    """
+    parsed = argparse.Namespace(options={})
+    for option in options:
+        try:
+            DictAction([], 'options')(argparse.ArgumentParser(), parsed, [option])
+        except (ValueError, AssertionError):
+            raise ValueError(f'{option!r} is not KEY=VALUE with brackets in pairs') from None
+    return parsed.options
+
+
+class _Options(argparse.Action):
+    """Parse settings of a config; the words themselves stay in ``option_words``."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        words = (*getattr(namespace, 'option_words', ()), *values)
+        try:
+            setattr(namespace, self.dest, parse_options(words))
+        except ValueError as error:
+            raise argparse.ArgumentError(self, str(error)) from None
+        namespace.option_words = words
+
+
+def add_config_options(parser: argparse.ArgumentParser) -> None:
+    """Declare ``--cfg-options``: a dict ``cfg_options``, and its words in ``option_words``."""
+    parser.set_defaults(option_words=())
+    parser.add_argument(
+        '--cfg-options', nargs='+', action=_Options, metavar='KEY=VALUE', help='config settings'
+    )

@@ -11,6 +11,7 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from torch import nn
 
+from mmpose_ext.apps.shared.configs import read_config, with_options
 from mmpose_ext.engine.checkpoint_loading import name_of_loaded
 from mmpose_ext.engine.checkpoint_match_hook import match_checkpoint
 from mmpose_ext.utils.errors import CheckpointMismatchError
@@ -21,16 +22,13 @@ def load_config(config: str | os.PathLike | Config, options: dict | None = None)
 
     Raises:
         FileNotFoundError: If the file does not exist.
-        ValueError: If it has no model or no ``test_dataloader``.
+        ValueError: If it is not a config, or has no model or no ``test_dataloader``.
+        ArgumentError: If it does not take the options.
     """
-    if not isinstance(config, Config):
-        if not os.path.isfile(config):
-            raise FileNotFoundError(f'config {config} does not exist: give the path of a .py file')
-        config = Config.fromfile(config)
+    if isinstance(config, Config):
+        config = with_options(config.copy(), options)
     else:
-        config = config.copy()
-    if options:
-        config.merge_from_dict(options)
+        config = read_config(config, options)
     for key in ('model', 'test_dataloader'):
         if key not in config:
             raise ValueError(f'config {config.filename} has no {key!r}: it is not a model to test')

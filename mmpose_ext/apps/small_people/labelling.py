@@ -17,6 +17,7 @@ from mmengine.runner import CheckpointLoader
 from mmpose.registry import DATASETS, MODELS
 from torch import nn
 
+from mmpose_ext.apps.shared.configs import read_config
 from mmpose_ext.datasets.coco_checks import annotation_problems
 from mmpose_ext.datasets.validation import missing_files, some
 from mmpose_ext.engine.checkpoint_loading import safely_loading
@@ -80,7 +81,7 @@ def label_small_people(
             f'out_file {out_file} is ann_file: give another name, to keep the original'
         )
     content = _read_coco(ann_file)
-    cfg = Config.fromfile(config)
+    cfg = read_config(config)
     init_default_scope(cfg.get('default_scope', 'mmpose'))
     dataset = cfg.test_dataloader.dataset
     metainfo = load_metainfo(dataset.get('metainfo') or DATASETS.get(dataset.type).METAINFO)

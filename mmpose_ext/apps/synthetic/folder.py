@@ -8,7 +8,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from ..shared.arguments import ArgumentError
+from mmpose_ext.utils.errors import ArgumentError
 
 VERSION = 1  # increase it when a seed gives different pictures
 MANIFEST = 'manifest.json'

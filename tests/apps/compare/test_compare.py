@@ -2,15 +2,14 @@
 """Runs are resumed and kept in one file, and their people are compared in pairs."""
 
 import csv
-import json
 import math
-from argparse import ArgumentParser
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from stand_ins import fake_tools, write_config
 
-from mmpose_ext.apps.compare import Run, cli, compare, runs, train_and_test
+from mmpose_ext.apps.compare import Run, compare, runs, train_and_test
 from mmpose_ext.apps.compare.finished import (
     Finished,
     add_finished,
@@ -106,33 +105,6 @@ def test_finished_runs_are_kept_in_one_file(some_runs, tmp_path):
     assert read_finished(one) == some_runs[:4]
 
 
-CONFIG = "model = dict(type='{kind}')\ntrain_dataloader = dict(batch_size=2)\nval_interval = 1\n"
-
-
-def write_config(path, kind='A'):
-    path.write_text(CONFIG.format(kind=kind))
-    return path
-
-
-def fake_tools(calls, fail_first=False):
-    """Fake mmpose's tools: the training leaves a checkpoint, the test leaves its results."""
-
-    def call(run, threads, tool, arguments):
-        calls.append((tool, arguments))
-        if tool == 'train.py':
-            (run.folder / 'train').mkdir(exist_ok=True)
-            (run.folder / 'train' / 'last_checkpoint').write_text('epoch_3.pth')
-            if fail_first and len(calls) == 1:
-                raise RuntimeError('killed')
-        else:
-            out = next(a for a in arguments if a.startswith('test_evaluator.out_file='))
-            people = [dict(id=0, correct=2, labelled=4)]
-            open(out.split('=', 1)[1], 'w').write(json.dumps(people))
-        return dict(seconds=3.0, cpu_seconds=2.0, memory_mib=1.0)
-
-    return call
-
-
 def test_training_goes_on_and_a_finished_run_is_left_alone(tmp_path, monkeypatch):
     calls = []
     monkeypatch.setattr(runs, '_call', fake_tools(calls, fail_first=True))
@@ -151,45 +123,11 @@ def test_training_goes_on_and_a_finished_run_is_left_alone(tmp_path, monkeypatch
     assert len(calls) == 3
     assert run.finished().percent == 50
     assert math.isnan(run.finished().seconds)  # of an interrupted training
+    with pytest.raises(RuntimeError, match='another version of .*, or with other options: remove'):
+        train_and_test(replace(run, options=('model.type=B',)))
     write_config(config, kind='B')
     with pytest.raises(RuntimeError, match='was trained with another version of'):
         train_and_test(run)
-
-
-def command(*arguments):
-    parser = ArgumentParser()
-    cli.add_arguments(parser)
-    return cli.run(parser.parse_args([str(argument) for argument in arguments]))
-
-
-def test_the_command_goes_on_elsewhere(tmp_path, monkeypatch, capsys):
-    """Another work directory takes the finished runs from the file and trains only the new ones."""
-    calls = []
-    monkeypatch.setattr(runs, '_call', fake_tools(calls))
-    monkeypatch.setattr(cli, 'complexity_of_config', lambda path: (Complexity(1, 1, 1), (2, 2)))
-    a, b = write_config(tmp_path / 'a.py'), write_config(tmp_path / 'b.py', kind='B')
-    shared = tmp_path / 'shared.jsonl'
-    assert command(a, '--work-dir', tmp_path / 'one', '--seeds', 0, '--finished', shared) == 0
-    assert len(calls) == 2
-    both = [a, a, b, '--work-dir', tmp_path / 'two', '--seeds', 0, 1, '--finished', shared]
-    assert command(*both) == 0
-    assert [(run.name, run.seed) for run in read_finished(shared)] == [
-        ('a', 0), ('a', 1), ('b', 0), ('b', 1),
-    ]  # fmt: skip
-    assert len(calls) == 8 and not (tmp_path / 'two' / 'a' / 'seed0').exists()
-    assert read_finished(shared)[0].seconds == 3
-    assert (
-        '| b | 0.00 | 0.00 | 0 | 1 | 2 | 50.0 | 0.0 | +0.0 (+0.0 to +0.0) |'
-        in (tmp_path / 'two' / 'comparison.md').read_text()
-    )
-    # a config changes with its model, not with the test's settings or the data's place
-    a.write_text(a.read_text().replace('val_interval = 1', 'val_interval = 2'))
-    assert command(*both, '--report-only') == 0
-    write_config(a, kind='C')
-    capsys.readouterr()
-    assert command(*both, '--report-only') == 1
-    assert 'has runs of another version of' in capsys.readouterr().err
-    assert len(calls) == 8
 
 
 def test_a_call_counts_time_and_memory_and_names_the_log(tmp_path, monkeypatch):

@@ -8,7 +8,7 @@ from mmpose_ext.apps.detect import cli as detect_command
 from mmpose_ext.apps.main import main
 from mmpose_ext.apps.predict import BoxSource, Drawing, Failure, Predictions
 from mmpose_ext.apps.predict import cli as predict_command
-from mmpose_ext.apps.shared.arguments import ArgumentError
+from mmpose_ext.utils.errors import ArgumentError
 
 
 @pytest.fixture

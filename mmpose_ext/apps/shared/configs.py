@@ -1,0 +1,60 @@
+# Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+"""Read configs; errors name the file or the setting."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from mmengine.config import Config
+
+from mmpose_ext.utils.errors import ArgumentError
+
+
+def read_config(config: str | os.PathLike, options: Mapping[str, Any] | None = None) -> Config:
+    """Read a config file and merge options in; never download a config by its name.
+
+    Args:
+        config (str | os.PathLike): The file.
+        options (Mapping, optional): Settings by their dotted keys, as ``--cfg-options``.
+
+    Raises:
+        FileNotFoundError: If the file does not exist.
+        ValueError: If it is not a config.
+        ArgumentError: If it does not take the options.
+    """
+    if not os.path.isfile(config):
+        fault = 'is a folder' if os.path.isdir(config) else 'does not exist'
+        raise FileNotFoundError(f'config {config} {fault}: give the path of a .py file')
+    try:
+        cfg = Config.fromfile(config)
+    except Exception as error:  # whatever executing the file raises
+        raise ValueError(f'config {config} cannot be read: {reason_of(error)}') from error
+    return with_options(cfg, options)
+
+
+def with_options(cfg: Config, options: Mapping[str, Any] | None) -> Config:
+    """Merge options into a config, and return it.
+
+    Args:
+        cfg (Config): The config, which is changed.
+        options (Mapping, optional): Settings by their dotted keys, as ``--cfg-options``.
+
+    Raises:
+        ArgumentError: If it does not take them.
+    """
+    try:
+        cfg.merge_from_dict(dict(options or {}))
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        reason, config = reason_of(error), cfg.filename
+        raise ArgumentError(
+            'config {config} does not take {}: {reason}', 'options', config=config, reason=reason
+        ) from error
+    return cfg
+
+
+def reason_of(error: BaseException) -> str:
+    """Return the kind of an error and the first line of its message."""
+    text = str(error.args[0] if isinstance(error, KeyError) and error.args else error)
+    return f'{type(error).__name__}: {text.splitlines()[0]}' if text else type(error).__name__
