@@ -1,5 +1,10 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Write the API pages, one per package and module, and resolve docstrings' references."""
+"""Write the API pages, one per public class or family of functions, and resolve references.
+
+Public are the names in ``__all__`` of the packages that users import from: those that
+``mmpose_ext.__all__`` names, and those of the commands. A page is titled by the name that you type.
+The functions of one module share a page, and so do its exceptions.
+"""
 
 from __future__ import annotations
 
@@ -14,73 +19,137 @@ from sphinx.addnodes import pending_xref
 from sphinx.util import logging
 
 PACKAGE = 'mmpose_ext'
+#: Modules that users import whole, mostly in a config's ``custom_imports``.
+MODULES = (
+    'mmpose_ext',
+    'mmpose_ext.checked_coco',
+    'mmpose_ext.cpu_launcher',
+    'mmpose_ext.quiet',
+    'mmpose_ext.safe_loading',
+    'mmpose_ext.utils.mmdet_import',
+)
 ROLES_THAT_MUST_LEAD_SOMEWHERE = ('class', 'func', 'meth', 'mod', 'attr')
 logger = logging.getLogger(__name__)
 
 
-def packages() -> dict[str, list[str]]:
-    """Return the names of all packages with those of their modules, in alphabetical order."""
-    found: dict[str, list[str]] = {PACKAGE: []}
-    root = importlib.import_module(PACKAGE)
-    for info in pkgutil.walk_packages(root.__path__, f'{PACKAGE}.'):
-        if info.ispkg:
-            found.setdefault(info.name, [])
+def public_names() -> dict[str, list[str]]:
+    """Return the public classes and functions of all packages that have some."""
+    found = {}
+    for package in _public_packages(PACKAGE) + _public_packages(f'{PACKAGE}.apps'):
+        module = importlib.import_module(package)
+        names = [n for n in getattr(module, '__all__', ()) if _is_ours(getattr(module, n))]
+        if names:
+            found[package] = sorted(names, key=str.lower)
+    return dict(sorted(found.items()))
+
+
+def _public_packages(package: str) -> list[str]:
+    """Return a package and those in it that its ``__all__`` names; all without an ``__all__``."""
+    module = importlib.import_module(package)
+    inner = [info.name for info in pkgutil.iter_modules(module.__path__) if info.ispkg]
+    inner = [name for name in inner if name in getattr(module, '__all__', inner)]
+    found = [package]
+    for name in inner:
+        found += _public_packages(f'{package}.{name}')
+    return found
+
+
+def _is_ours(found: object) -> bool:
+    """Return whether an object is a class or function of this project."""
+    is_named = inspect.isclass(found) or inspect.isfunction(found)
+    return is_named and found.__module__.startswith(f'{PACKAGE}.')
+
+
+def families(package: str, names: Sequence[str]) -> list[list[str]]:
+    """Group a package's public names by page, in their order."""
+    groups: dict[tuple[str, ...], list[str]] = {}
+    for name in names:
+        found = getattr(importlib.import_module(package), name)
+        if not inspect.isclass(found):
+            key = (found.__module__, 'functions')
+        elif issubclass(found, Exception):
+            key = (found.__module__, 'exceptions')
         else:
-            found.setdefault(info.name.rpartition('.')[0], []).append(info.name)
-    return {name: sorted(modules) for name, modules in sorted(found.items()) if modules}
+            key = (name,)
+        groups.setdefault(key, []).append(name)
+    return list(groups.values())
+
+
+def pages() -> dict[str, str]:
+    """Return the API pages by file name, without ``.rst``."""
+    found, top = {}, []
+    for package, names in public_names().items():
+        shared = families(package, names)
+        children = [f'{package}.{family[0]}' for family in shared]
+        found[package] = _package_page(package, names, children)
+        found.update({child: _page(package, family) for child, family in zip(children, shared)})
+        top.append(package)
+    for module in MODULES:
+        found[module] = _titled(module, f'.. automodule:: {module}\n')
+    text = (
+        'Generated from the docstrings: the classes and functions that you import, by package, and '
+        'the modules that you import whole.'
+    )
+    found['index'] = _titled('API', text, [*MODULES, *top], depth=1)
+    return found
 
 
 def write(folder: Path, has_api: bool = True) -> None:
     """Write the pages; unchanged files stay untouched, so Sphinx does not rebuild them."""
     folder.mkdir(exist_ok=True)
-    pages = {}
-    found = packages() if has_api else {}
-    for package, modules in found.items():
-        pages[f'{package}.rst'] = _package_page(package, modules)
-        pages.update({f'{module}.rst': _module_page(module) for module in modules})
-    text = 'Generated from the docstrings: one page per package and per module.'
-    pages['index.rst'] = _titled('API', text, list(found), depth=1)
+    found = pages() if has_api else {'index': _titled('API', 'Not in this build.\n')}
     for path in folder.glob('*.rst'):
-        if path.name not in pages:
+        if path.stem not in found:
             path.unlink()
-    for name, text in pages.items():
-        path = folder / name
+    for name, text in found.items():
+        path = folder / f'{name}.rst'
         if not path.exists() or path.read_text() != text:
             path.write_text(text)
 
 
-def _package_page(package: str, modules: list[str]) -> str:
-    """Return a page with a package's docstring, its exported names and links to its modules."""
-    text = f'.. automodule:: {package}\n   :no-members:\n'
-    exported = getattr(importlib.import_module(package), '__all__', [])
-    names = [_exported(package, name) for name in exported]
-    if any(names):
-        text += f'\nExports\n-------\n{"".join(names)}\nModules\n-------\n'
-    return _titled(package, text, modules)
+def _package_page(package: str, names: Sequence[str], children: Sequence[str]) -> str:
+    """Return a page with a package's docstring, its public names and links to their pages."""
+    module = importlib.import_module(package)
+    text = f'.. automodule:: {package}\n   :no-members:\n\n'
+    for name in names:
+        summary = inspect.cleandoc(getattr(module, name).__doc__ or '').partition('\n')[0]
+        text += f'- :obj:`~{package}.{name}`: {summary}\n'
+    return _titled(package, text, children, hidden=True)
 
 
-def _exported(package: str, name: str) -> str:
-    """Return the list entry of a class or function that a package exports; empty for values."""
-    found = getattr(importlib.import_module(package), name)
-    path = _name_of(found)
-    if path is None or inspect.ismodule(found):
-        return ''
-    summary = inspect.cleandoc(found.__doc__ or '').partition('\n')[0]
-    return f'- :obj:`~{path}`: {summary}\n'
+def _page(package: str, family: Sequence[str]) -> str:
+    """Return the page of a class, or of several functions or exceptions."""
+    module = importlib.import_module(package)
+    text = f'::\n\n   from {package} import {", ".join(family)}\n'
+    for name in family:
+        found = getattr(module, name)
+        if found in _registered():
+            text += f"\nIn a config: ``type='{name}'``.\n"
+        kind = 'function'
+        if inspect.isclass(found):
+            kind = 'exception' if issubclass(found, Exception) else 'class'
+        text += f'\n.. auto{kind}:: {package}.{name}\n'
+    return _titled(', '.join(family), text)
 
 
-def _module_page(module: str) -> str:
-    """Return the reference page of one module."""
-    return _titled(module.partition('.')[2], f'.. automodule:: {module}\n')
+@functools.lru_cache(maxsize=None)
+def _registered() -> set[type]:
+    """Return the classes that configs name by ``type``."""
+    import mmpose.registry
+    from mmengine.registry import Registry
+
+    registries = [value for value in vars(mmpose.registry).values() if isinstance(value, Registry)]
+    return {entry for registry in registries for entry in registry.module_dict.values()}
 
 
-def _titled(title: str, text: str, children: Sequence[str] = (), depth: int = 2) -> str:
+def _titled(
+    title: str, text: str, children: Sequence[str] = (), depth: int = 2, hidden: bool = False
+) -> str:
     """Return a page with a title, a text and links to the pages below it."""
     page = f'{title}\n{"=" * len(title)}\n{text}'
     if children:
-        page += f'\n\n.. toctree::\n   :maxdepth: {depth}\n\n' + ''.join(
-            f'   {child}\n' for child in children
-        )
+        options = f'   :maxdepth: {depth}\n' + '   :hidden:\n' * hidden
+        page += f'\n\n.. toctree::\n{options}\n' + ''.join(f'   {child}\n' for child in children)
     return page
 
 
@@ -105,29 +174,57 @@ def qualify_references(app, doctree) -> None:
 
 
 def _name_of(found: object) -> str | None:
-    """Return the name under which an object is documented; None for values."""
+    """Return the name under which an object is documented or, without a page, defined.
+
+    None for values.
+    """
     if inspect.ismodule(found):
         return found.__name__
-    if hasattr(found, '__qualname__') and str(found.__module__).startswith(PACKAGE):
-        return f'{found.__module__}.{found.__qualname__}'
-    return None
+    if not hasattr(found, '__qualname__') or not str(found.__module__).startswith(PACKAGE):
+        return None
+    owner, _, member = found.__qualname__.partition('.')
+    path = f'{found.__module__}.{owner}'
+    return '.'.join(filter(None, [_public_paths().get(path, path), member]))
+
+
+@functools.lru_cache(maxsize=None)
+def _public_paths() -> dict[str, str]:
+    """Return the names that users type, by the names under which the objects are defined."""
+    paths = {}
+    for package, names in public_names().items():
+        for name in names:
+            found = getattr(importlib.import_module(package), name)
+            paths.setdefault(f'{found.__module__}.{found.__qualname__}', f'{package}.{name}')
+    return paths
 
 
 def _look_up(target: str, module: str, owner: str | None) -> object | None:
-    """Look a name up in a class, its module, that module's package and then all modules."""
-    places = [f'{module}.{owner}'] if owner else []
+    """Look a name up in a class, its module, that module's package and then all modules.
+
+    Args:
+        target (str): The name, dotted or not.
+        module (str): The module of the entry whose docstring has the reference.
+        owner (str, optional): The class of that entry.
+    """
+    places = []
+    if owner:  # of a class with a page, the module that defines it
+        found = _find(f'{module}.{owner}')
+        module = getattr(found, '__module__', module)
+        places.append(f'{module}.{owner}')
     places += [module, module.rpartition('.')[0], '', 'builtins', *_modules()]
     names = (f'{place}.{target}' if place else target for place in places)
     return next(filter(None, map(_find, names)), None)
 
 
-@functools.cache
+@functools.lru_cache(maxsize=None)
 def _modules() -> list[str]:
     """Return the names of all packages and modules."""
-    return [name for package, modules in packages().items() for name in (package, *modules)]
+    root = importlib.import_module(PACKAGE)
+    inner = pkgutil.walk_packages(root.__path__, f'{PACKAGE}.')
+    return [PACKAGE, *sorted(info.name for info in inner)]
 
 
-@functools.cache
+@functools.lru_cache(maxsize=None)
 def _find(path: str) -> object | None:
     """Import the object of a dotted path; None if there is none."""
     parts = path.split('.')

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import shutil
 import subprocess
@@ -13,6 +14,7 @@ from urllib.parse import unquote, urlparse
 
 import pytest
 from mmpose.registry import (
+    DATA_SAMPLERS,
     DATASETS,
     HOOKS,
     KEYPOINT_CODECS,
@@ -24,7 +26,16 @@ from mmpose.registry import (
 
 import mmpose_ext  # noqa: F401 (registers the parts)
 
-REGISTRIES = (DATASETS, HOOKS, KEYPOINT_CODECS, METRICS, MODELS, TRANSFORMS, VISUALIZERS)
+REGISTRIES = (
+    DATA_SAMPLERS,
+    DATASETS,
+    HOOKS,
+    KEYPOINT_CODECS,
+    METRICS,
+    MODELS,
+    TRANSFORMS,
+    VISUALIZERS,
+)
 
 
 class Page(HTMLParser):
@@ -88,17 +99,55 @@ def test_pages_build_and_link(root, tmp_path):
     assert not broken_links(site)
 
 
+@pytest.fixture
+def api_pages(root, monkeypatch):
+    """Return the module that writes the API pages."""
+    pytest.importorskip('sphinx', reason='only the environment of lock.txt has sphinx')
+    monkeypatch.syspath_prepend(str(root / 'docs'))
+    return importlib.import_module('api_pages')
+
+
+def test_api_has_a_page_for_each_name_that_users_type(api_pages):
+    pages = api_pages.pages()
+    assert pages['mmpose_ext.codecs.ClusterTag'].startswith('ClusterTag\n==========\n')
+    assert "type='ClusterTag'" in pages['mmpose_ext.codecs.ClusterTag']
+    family = 'install_safe_loading, load_checkpoint_safely, safely_loading\n==='
+    assert pages['mmpose_ext.engine.install_safe_loading'].startswith(family)
+    for package, names in api_pages.public_names().items():
+        shown = [name for family in api_pages.families(package, names) for name in family]
+        assert sorted(shown) == sorted(names)
+        assert all(hasattr(importlib.import_module(package), name) for name in names)
+
+
+def test_api_has_no_page_for_what_no_package_exports(api_pages):
+    """A page is of a package, of names in its ``__all__`` or of a module that users import."""
+    owners = set(api_pages.public_names())
+    for name in set(api_pages.pages()) - owners - {'index', *api_pages.MODULES}:
+        package, _, exported = name.rpartition('.')
+        assert package in owners and exported in importlib.import_module(package).__all__, name
+    assert 'mmpose_ext.datasets.validation' not in owners
+
+
+def test_api_has_everything_that_configs_name(api_pages):
+    """Registered classes have a page, and so have the modules for ``custom_imports``."""
+    public = {
+        getattr(importlib.import_module(package), name)
+        for package, names in api_pages.public_names().items()
+        for name in names
+    }
+    entries = {entry for registry in REGISTRIES for entry in registry.module_dict.values()}
+    ours = {entry for entry in entries if entry.__module__.startswith('mmpose_ext.')}
+    assert len(ours) > 20
+    assert not ours - public
+
+
 @pytest.mark.long
-def test_api_is_whole(root, tmp_path):
-    """Everything that this package registers has an entry, and docstrings' references resolve."""
+def test_api_is_whole(root, tmp_path, api_pages):
+    """Everything public has an entry, and docstrings' references lead somewhere."""
     site = build(root, tmp_path)
     assert not broken_links(site)
     anchors = set().union(*(Page(path).anchors for path in (site / 'api').glob('*.html')))
-    ours = {
-        f'{entry.__module__}.{entry.__qualname__}'
-        for registry in REGISTRIES
-        for entry in registry.module_dict.values()
-        if entry.__module__.startswith('mmpose_ext.')
-    }
-    assert len(ours) > 20
-    assert not ours - anchors
+    public = {f'{p}.{name}' for p, names in api_pages.public_names().items() for name in names}
+    assert not public - anchors
+    page = Page(site / 'api' / 'mmpose_ext.engine.ValidateDataHook.html')
+    assert 'mmpose_ext.datasets.validate.html#mmpose_ext.datasets.validate' in page.links
