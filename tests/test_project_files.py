@@ -120,6 +120,18 @@ def test_citation_lists_the_papers_of_the_model_index(root):
     assert all(each['authors'] for each in citation['references'])
 
 
+def test_readme_and_pages_link_the_papers(root):
+    index = yaml.safe_load((root / 'model-index.yml').read_text())
+    files = [yaml.safe_load((root / path).read_text()) for path in index['Import']]
+    readme = (root / 'README.md').read_text()
+    for collection in (each for file in files for each in file['Collections']):
+        paper = collection['Paper']
+        shown = f'*{paper["Title"]}*'
+        shown = f'[{shown}]({paper["URL"]})' if 'URL' in paper else shown
+        assert shown in readme
+        assert shown in ' '.join((root / collection['README']).read_text().split())
+
+
 def test_issue_templates(root):
     for path in (root / '.github' / 'ISSUE_TEMPLATE').glob('*.yml'):
         content = yaml.safe_load(path.read_text())

@@ -1,12 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 from mmpose_ext.utils.atomic_files import AtomicLocalBackend, write_atomically
-from mmpose_ext.utils.errors import (
-    CheckpointError,
-    CheckpointMismatchError,
-    UnloadableCheckpointError,
-    UnreadableCheckpointError,
-    UnsafeCheckpointError,
-)
 
 from .batch_size_hook import BatchSizeHook
 from .checkpoint_loading import (
@@ -18,6 +11,13 @@ from .checkpoint_match_hook import CheckpointMatchHook, match_checkpoint
 from .cpu_launcher import install_cpu_launcher
 from .deferred_log import DeferredRuntimeInfoHook
 from .epoch_seed_hook import EpochSeedHook
+from .errors import (
+    CheckpointError,
+    CheckpointMismatchError,
+    UnloadableCheckpointError,
+    UnreadableCheckpointError,
+    UnsafeCheckpointError,
+)
 from .fast_batches import FastPoseDataPreprocessor
 from .fast_data_hook import FastData, FastDataHook
 from .fast_training_hook import FastTraining, FastTrainingHook

@@ -16,7 +16,7 @@ import mmengine
 import numpy as np
 import torch
 
-from mmpose_ext.utils.errors import (
+from .errors import (
     CheckpointError,
     UnloadableCheckpointError,
     UnreadableCheckpointError,

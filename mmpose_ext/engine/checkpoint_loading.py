@@ -17,10 +17,9 @@ from mmengine.logging import HistoryBuffer, print_log
 from mmengine.optim.scheduler.param_scheduler import OneCycleParamScheduler
 from mmengine.runner.checkpoint import CheckpointLoader
 
-from mmpose_ext.utils.errors import UnreadableCheckpointError
-
 from .checkpoint_errors import explained
 from .config_text import is_plain_config
+from .errors import UnreadableCheckpointError
 from .pickled_arrays import array_globals, named, rebuilt
 from .restricted_unpickler import allowed_globals
 

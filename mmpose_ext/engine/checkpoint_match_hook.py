@@ -16,9 +16,8 @@ from mmpose.registry import HOOKS
 from torch import nn
 from torch.nn.modules.module import _IncompatibleKeys
 
-from mmpose_ext.utils.errors import CheckpointMismatchError
-
 from .checkpoint_loading import name_of_loaded
+from .errors import CheckpointMismatchError
 
 _SHOWN = 3
 _BATCH_COUNT = 'num_batches_tracked'

@@ -11,7 +11,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from mmpose_ext.utils.atomic_files import write_atomically
-from mmpose_ext.utils.errors import UnreadableCheckpointError
+
+from .errors import UnreadableCheckpointError
 
 LAST_CHECKPOINT = 'last_checkpoint'
 

@@ -128,6 +128,15 @@ def test_api_has_no_page_for_what_no_package_exports(api_pages):
     assert 'mmpose_ext.datasets.validation' not in owners
 
 
+def test_names_of_a_module_are_public_in_one_package(api_pages):
+    """Sphinx links a module's source to the entries of one package."""
+    owners: dict[str, str] = {}
+    for package, names in api_pages.public_names().items():
+        for name in names:
+            module = getattr(importlib.import_module(package), name).__module__
+            assert owners.setdefault(module, package) == package, name
+
+
 def test_api_has_everything_that_configs_name(api_pages):
     """Registered classes have a page, and so have the modules for ``custom_imports``."""
     public = {

@@ -14,7 +14,7 @@ from torch import nn
 from mmpose_ext.apps.shared.configs import read_config, with_options
 from mmpose_ext.engine.checkpoint_loading import name_of_loaded
 from mmpose_ext.engine.checkpoint_match_hook import match_checkpoint
-from mmpose_ext.utils.errors import CheckpointMismatchError
+from mmpose_ext.engine.errors import CheckpointMismatchError
 
 
 def load_config(config: str | os.PathLike | Config, options: dict | None = None) -> Config:

@@ -22,8 +22,9 @@ from mmpose_ext.datasets.coco_checks import annotation_problems
 from mmpose_ext.datasets.validation import missing_files, some
 from mmpose_ext.engine.checkpoint_loading import safely_loading
 from mmpose_ext.engine.checkpoint_match_hook import match_checkpoint
+from mmpose_ext.engine.errors import CheckpointMismatchError
 from mmpose_ext.utils.atomic_files import write_atomically
-from mmpose_ext.utils.errors import CheckpointMismatchError, DataError
+from mmpose_ext.utils.errors import DataError
 from mmpose_ext.utils.metainfo import load_metainfo
 from mmpose_ext.utils.reading import read_json
 from mmpose_ext.utils.sequences import zip_equal
