@@ -12,6 +12,7 @@ from mmpose.datasets.datasets.base import BaseCocoStyleDataset
 from mmpose.evaluation.metrics import CocoMetric, PoseTrack18Metric
 from xtcocotools.coco import COCO
 
+from mmpose_ext.datasets.fast import datasets_in
 from mmpose_ext.datasets.validation import (
     COCO_PERSON,
     DataError,
@@ -151,8 +152,6 @@ def _number_from_one(coco: COCO) -> None:
 
 def coco_style_datasets(dataset: object) -> Iterator[BaseCocoStyleDataset]:
     """Yield the COCO-style data sets in a data set and inside its wrappers."""
-    if isinstance(dataset, BaseCocoStyleDataset):
-        yield dataset
-    for part in [*getattr(dataset, 'datasets', []), getattr(dataset, 'dataset', None)]:
-        if part is not None:
-            yield from coco_style_datasets(part)
+    for part in datasets_in(dataset):
+        if isinstance(part, BaseCocoStyleDataset):
+            yield part

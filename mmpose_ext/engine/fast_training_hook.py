@@ -17,6 +17,7 @@ from mmpose.datasets.transforms import LoadImage
 from mmpose.registry import HOOKS
 from torch import nn
 
+from mmpose_ext.datasets.fast import datasets_in
 from mmpose_ext.datasets.transforms.turbojpeg_image import LoadTurboJpegImage, has_turbojpeg
 from mmpose_ext.utils.compat import compile_in_place, has_own_bfloat16
 
@@ -154,15 +155,15 @@ def _float32(maps: Any) -> Any:
 
 
 def use_turbojpeg(dataset: Any) -> None:
-    """Load the images of a data set, or of those that it wraps, with ``LoadTurboJpegImage``.
+    """Load the images of a data set, and of those in it, with ``LoadTurboJpegImage``.
 
     It replaces transforms whose class is exactly mmpose's ``LoadImage`` and keeps their settings.
 
     Raises:
         ImportError: If turbojpeg is not installed.
     """
-    for part in getattr(dataset, 'datasets', [dataset]):
-        transforms = part.pipeline.transforms
+    for part in datasets_in(dataset):
+        transforms = getattr(getattr(part, 'pipeline', None), 'transforms', [])
         for i, transform in enumerate(transforms):
             if type(transform) is LoadImage and transform.color_type == 'color':
                 transforms[i] = LoadTurboJpegImage(

@@ -4,11 +4,16 @@ import copy
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.dataset import RepeatDataset
+from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
 from mmpose.datasets.transforms import LoadImage
+from mmpose.registry import DATASETS
+from torch.utils.data import Subset
 
 from mmpose_ext.datasets.transforms import LoadTurboJpegImage
 from mmpose_ext.datasets.transforms.turbojpeg_image import has_turbojpeg
+from mmpose_ext.engine import fast_training_hook
 from mmpose_ext.engine.fast_training_hook import FastTraining, speed_up, use_turbojpeg
 from mmpose_ext.utils.compat import compile_in_place
 
@@ -114,9 +119,14 @@ def test_misspelled_key_is_told(train):
         train(dict(channel_last=True))
 
 
+def training_set(cfg):
+    with DefaultScope.overwrite_default_scope('mmpose'):
+        return DATASETS.build(cfg.train_dataloader.dataset)
+
+
 def test_turbojpeg_replaces_the_loader(make_config):
     cfg = make_config()
-    dataset = Runner.build_dataloader(cfg.train_dataloader).dataset
+    dataset = training_set(cfg)
     if not has_turbojpeg():
         with pytest.raises(ImportError, match='PyTurboJPEG'):
             use_turbojpeg(dataset)
@@ -125,6 +135,22 @@ def test_turbojpeg_replaces_the_loader(make_config):
     use_turbojpeg(dataset)
     assert type(dataset.pipeline.transforms[0]) is LoadTurboJpegImage
     assert dataset[0]['inputs'].shape == (3, 32, 32)
+
+
+@pytest.mark.parametrize(
+    'wrap',
+    [
+        lambda part: RepeatDataset(part, 2),
+        lambda part: Subset(part, [0, 1]),
+        lambda part: Subset(Subset(RepeatDataset(part, 2), [0, 1]), [1]),
+    ],
+    ids=['repeat', 'subset', 'all'],
+)
+def test_turbojpeg_in_wrappers(make_config, monkeypatch, wrap):
+    part = training_set(make_config())
+    monkeypatch.setattr(fast_training_hook, 'LoadTurboJpegImage', lambda **settings: settings)
+    use_turbojpeg(wrap(part))
+    assert part.pipeline.transforms[0]['ignore_empty'] is False  # mmpose's LoadImage is replaced
 
 
 def test_config_to_inherit(root):

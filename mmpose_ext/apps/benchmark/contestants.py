@@ -10,7 +10,8 @@ from typing import Any
 
 from mmengine.config import Config
 from mmpose.datasets.datasets.utils import parse_pose_metainfo
-from mmpose.registry import DATASETS
+
+from mmpose_ext.apps.shared.data_sets import dataset_configs, first_with_pipeline, metainfo_of
 
 MEASURES = ('encode', 'forward', 'decode', 'loader', 'targets', 'step')
 OF_CODEC = ('encode', 'decode', 'loader')
@@ -25,7 +26,7 @@ class Contestant:
         name (str): Name in the tables.
         model (dict, optional): Config of the estimator, without pre-trained weights.
         pipeline (list[dict]): The training pipeline, with a ``GenerateTarget``.
-        dataset (dict): Config of the training set.
+        dataset (dict): Config of the training set, or of the first in it that has a pipeline.
         optimizer (dict): Config of the optimizer.
         decoder (dict, optional): Config of the decoding codec. Defaults to the head's, or else the
             pipeline's.
@@ -52,7 +53,8 @@ class Contestant:
         for key in ('model', 'train_dataloader'):
             if not cfg.get(key):
                 raise ValueError(f'config {cfg.filename} has no {key!r}: nothing to measure')
-        dataset = cfg.train_dataloader.dataset.to_dict()
+        whole = cfg.train_dataloader.dataset.to_dict()
+        dataset = first_with_pipeline(whole) or whole
         pipeline = dataset.get('pipeline') or []
         if not any(_type(step) == 'GenerateTarget' for step in pipeline):
             raise ValueError(
@@ -94,17 +96,12 @@ class Contestant:
     @property
     def is_bottomup(self) -> bool:
         """Whether a sample is a whole image with all its people."""
-        parts = (self.dataset, *self.dataset.get('datasets', ()))
-        return any(part.get('data_mode') == 'bottomup' for part in parts)
+        return any(part.get('data_mode') == 'bottomup' for part in dataset_configs(self.dataset))
 
     @property
     def metainfo(self) -> dict:
         """The training set's metainfo as parsed by mmpose."""
-        dataset = self.dataset
-        while 'metainfo' not in dataset and dataset.get('datasets'):
-            dataset = dataset['datasets'][0]
-        given = dataset.get('metainfo') or DATASETS.get(dataset['type']).METAINFO
-        return parse_pose_metainfo(dict(given))
+        return parse_pose_metainfo(metainfo_of(self.dataset))
 
 
 def replace_step(pipeline: Sequence[dict], name: str, **settings: Any) -> list[dict]:

@@ -15,9 +15,9 @@ from typing import Any
 
 from mmengine.dataset import pseudo_collate
 from mmengine.runner import Runner
-from mmpose.registry import DATASETS
 from torch import Tensor
 
+from mmpose_ext.apps.shared.data_sets import build_data_set, dataset_configs
 from mmpose_ext.apps.synthetic import generate
 from mmpose_ext.datasets.fast import SampleBatch
 
@@ -53,14 +53,15 @@ def build_dataset(contestant: Contestant, given: dict | str) -> Any:
     """
     if isinstance(given, str):
         cfg = deepcopy(contestant.dataset)
-        for part in (cfg, *cfg.get('datasets', ())):
-            part['data_root'] = given
+        for part in dataset_configs(cfg):
+            if not part.get('datasets') and not part.get('dataset'):  # no wrapper
+                part['data_root'] = given
         cfg['pipeline'] = contestant.pipeline
     else:
         mode = 'bottomup' if contestant.is_bottomup else 'topdown'
         cfg = dict(given, data_mode=mode, pipeline=contestant.pipeline)
     with contextlib.redirect_stdout(None):  # pycocotools prints messages
-        return DATASETS.build(cfg)
+        return build_data_set(cfg)
 
 
 def loader_measure(

@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,11 @@ from mmpose.structures import PoseDataSample
 from torch import Tensor, nn
 
 from mmpose_ext.apps.predict.pose_inferencer import PoseInferencer
-from mmpose_ext.apps.shared.data_sets import build_data_set
+from mmpose_ext.apps.shared.data_sets import (
+    build_data_set,
+    dataset_configs,
+    first_with_pipeline,
+)
 from mmpose_ext.apps.shared.model_checks import default_scope, load_config
 from mmpose_ext.codecs.base import BaseTorchCodec
 from mmpose_ext.utils.sequences import zip_equal
@@ -111,15 +116,16 @@ def browsed_dataset(cfg: Config, split: str) -> Config:
     for name in ('train', split):
         if not cfg.get(f'{name}_dataloader'):
             raise ValueError(f'config {cfg.filename} has no {name}_dataloader')
-    pipeline = cfg.train_dataloader.dataset.get('pipeline')
-    if not pipeline:
+    trained = first_with_pipeline(cfg.train_dataloader.dataset)
+    if trained is None:
         raise ValueError(f'config {cfg.filename} has no train_dataloader.dataset.pipeline')
-    dataset = cfg[f'{split}_dataloader'].dataset.copy()
-    dataset.pipeline = [dict(step) for step in pipeline]
+    chosen = cfg[f'{split}_dataloader'].dataset
+    dataset = deepcopy(first_with_pipeline(chosen) or chosen)
+    dataset.pipeline = [dict(step) for step in trained.pipeline]
     for step in dataset.pipeline:
         if step['type'] == 'PackPoseInputs':
             step['pack_transformed'] = True
-    for part in (dataset, *dataset.get('datasets', ())):
+    for part in dataset_configs(dataset):
         part.pop('test_mode', None)
         part.pop('bbox_file', None)
     return dataset

@@ -14,6 +14,7 @@ from mmengine.dataset import Compose
 from mmpose.structures import PoseDataSample
 from torch import nn
 
+from mmpose_ext.apps.shared.data_sets import first_with_pipeline
 from mmpose_ext.apps.shared.inferencers import PseudoCollateMixin
 from mmpose_ext.apps.shared.model_checks import default_scope, load_config, require_checkpoint_of
 from mmpose_ext.engine.checkpoint_loading import safely_loading
@@ -144,12 +145,9 @@ class PoseInferencer(PseudoCollateMixin, Pose2DInferencer):
 
 def _test_dataset(cfg: Config) -> Config:
     """Return the test data set's config, or the first of several."""
-    dataset = cfg.test_dataloader.dataset
-    while not dataset.get('pipeline'):
-        inner = dataset.get('datasets') or [dataset.get('dataset')]
-        if not inner[0]:
-            raise ValueError(f'config {cfg.filename} has no test_dataloader.dataset.pipeline')
-        dataset = inner[0]
+    dataset = first_with_pipeline(cfg.test_dataloader.dataset)
+    if dataset is None:
+        raise ValueError(f'config {cfg.filename} has no test_dataloader.dataset.pipeline')
     return dataset
 
 

@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from mmengine.config import Config
@@ -52,6 +53,22 @@ def with_options(cfg: Config, options: Mapping[str, Any] | None) -> Config:
             'config {config} does not take {}: {reason}', 'options', config=config, reason=reason
         ) from error
     return cfg
+
+
+@contextmanager
+def building(what: str) -> Iterator[None]:
+    """Name what cannot be built from its settings, in a ``with`` block.
+
+    Args:
+        what (str): What is built.
+
+    Raises:
+        ValueError: If its type or one of its settings does not exist.
+    """
+    try:
+        yield
+    except (KeyError, TypeError) as error:
+        raise ValueError(f'{what} cannot be built: {reason_of(error)}') from error
 
 
 def reason_of(error: BaseException) -> str:

@@ -14,10 +14,11 @@ from mmengine.config import Config
 from mmengine.dataset import Compose, pseudo_collate
 from mmengine.registry import init_default_scope
 from mmengine.runner import CheckpointLoader
-from mmpose.registry import DATASETS, MODELS
+from mmpose.registry import MODELS
 from torch import nn
 
 from mmpose_ext.apps.shared.configs import read_config
+from mmpose_ext.apps.shared.data_sets import first_with_pipeline, metainfo_of
 from mmpose_ext.datasets.coco_checks import annotation_problems
 from mmpose_ext.datasets.validation import missing_files, some
 from mmpose_ext.engine.checkpoint_loading import safely_loading
@@ -84,8 +85,7 @@ def label_small_people(
     content = _read_coco(ann_file)
     cfg = read_config(config)
     init_default_scope(cfg.get('default_scope', 'mmpose'))
-    dataset = cfg.test_dataloader.dataset
-    metainfo = load_metainfo(dataset.get('metainfo') or DATASETS.get(dataset.type).METAINFO)
+    metainfo = load_metainfo(metainfo_of(cfg.test_dataloader.dataset))
     problems = annotation_problems(content, metainfo['num_keypoints'], needs_people=False)
     if problems:
         raise DataError(
@@ -167,7 +167,10 @@ def _load_model(cfg: Config, checkpoint: str, device: str) -> nn.Module:
 
 def _samples(cfg: Config, people: list[dict], files: dict, metainfo: dict) -> Iterator[dict]:
     """Crop the people one by one; an image is read once if its people are adjacent in the file."""
-    pipeline = Compose(cfg.test_dataloader.dataset.pipeline)
+    tested = first_with_pipeline(cfg.test_dataloader.dataset)
+    if tested is None:
+        raise ValueError(f'config {cfg.filename} has no test_dataloader.dataset.pipeline')
+    pipeline = Compose(tested.pipeline)
     read, image = None, None
     for person in people:
         file = files[person['image_id']]

@@ -70,13 +70,17 @@ def plain_metainfo(metainfo: dict) -> dict:
     }
 
 
+def parts_of(dataset: Any) -> list[Any]:
+    """Return the data sets that a wrapper of mmengine, mmpose or torch holds; none for others."""
+    inner = getattr(dataset, 'datasets', None) or [getattr(dataset, 'dataset', None)]
+    return [part for part in inner if part is not None]
+
+
 def datasets_in(dataset: Any) -> Iterator[Any]:
     """Yield a data set and the data sets that it consists of, at any depth."""
     yield dataset
-    inner = getattr(dataset, 'datasets', None) or [getattr(dataset, 'dataset', None)]
-    for part in inner:
-        if part is not None:
-            yield from datasets_in(part)
+    for part in parts_of(dataset):
+        yield from datasets_in(part)
 
 
 def speed_up_dataset(dataset: Any) -> list[str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mmpose_ext.datasets.fast import speed_up_dataset
-from mmpose_ext.datasets.fast.pipeline import first_loader, steps_that_look
+from mmpose_ext.datasets.fast.pipeline import first_loader, parts_of, steps_that_look
 
 from .errors import PackError
 from .packed_image import LoadPackedPerson
@@ -94,8 +94,7 @@ def packable(dataset: Any, after: Sequence[Any] = ()) -> Iterator[tuple[Any, lis
         ValueError: If one is not top-down.
     """
     own = getattr(getattr(dataset, 'pipeline', None), 'transforms', [])
-    inner = getattr(dataset, 'datasets', None) or [getattr(dataset, 'dataset', None)]
-    inner = [part for part in inner if part is not None]
+    inner = parts_of(dataset)
     for part in inner:
         yield from packable(part, [*own, *after])
     if not inner:

@@ -6,6 +6,7 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
+from mmpose_ext.apps.benchmark import loading
 from mmpose_ext.apps.benchmark.contestants import Contestant
 from mmpose_ext.apps.benchmark.networks import complexity_of
 from mmpose_ext.apps.benchmark.peers import peers_of
@@ -90,3 +91,36 @@ def test_what_cannot_be_measured_is_noted(root):
     assert benchmark.run() == []
     assert 'data_root' in benchmark.notes[0]
     assert torch.is_grad_enabled()
+
+
+def test_data_sets_in_wrappers(root):
+    """The first data set with a pipeline is measured, and its root changes at any depth."""
+    cfg = Config.fromfile(root / 'configs' / 'demo' / 'attention_resnet18_128x96.py')
+    plain = Contestant.from_config(cfg, 'plain')
+    inner = cfg.train_dataloader.dataset
+    steps = inner.pop('pipeline')
+    inner.ann_file, inner.lazy_init = 'people.json', True
+    repeated = dict(type='RepeatDataset', times=2, dataset=inner, lazy_init=True)
+    cfg.train_dataloader.dataset = dict(
+        type='RepeatDataset',
+        times=3,
+        dataset=dict(
+            type='CombinedDataset',
+            metainfo=dict(from_file='configs/_base_/datasets/coco.py'),
+            datasets=[repeated],
+            pipeline=steps,
+            lazy_init=True,
+        ),
+    )
+    wrapped = Contestant.from_config(cfg, 'wrapped')
+    assert wrapped.pipeline == plain.pipeline
+    assert wrapped.metainfo['num_keypoints'] == 17 and not wrapped.is_bottomup
+    inner.data_mode = 'bottomup'
+    assert Contestant.from_config(cfg, 'wrapped').is_bottomup
+    built = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loading, 'build_data_set', built.append)
+        loading.build_dataset(wrapped, '/data')
+    (combined,) = built
+    assert combined['datasets'][0]['dataset']['data_root'] == '/data'
+    assert 'data_root' not in combined and 'data_root' not in combined['datasets'][0]

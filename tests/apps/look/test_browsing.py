@@ -107,6 +107,20 @@ def test_command_numbers_splits_and_seeds(config, tmp_path, capsys):
     assert shapes[0][0] > 2 * shapes[1][0]
 
 
+def test_pipeline_inside_wrappers(config, tmp_path):
+    """The data set that has the pipeline is drawn, whatever wraps it."""
+    path = config()
+    cfg = Config.fromfile(path)
+    plain = browse(path, tmp_path / 'plain', number=1)
+    for name in ('train', 'val'):
+        inner = cfg[f'{name}_dataloader'].dataset
+        both = dict(type='ConcatDataset', datasets=[inner, inner])
+        cfg[f'{name}_dataloader'].dataset = dict(type='RepeatDataset', times=2, dataset=both)
+    wrapped = browse(cfg, tmp_path / 'wrapped', number=1)
+    assert wrapped[0].read_bytes() == plain[0].read_bytes()
+    assert browsed_dataset(cfg, 'val').type == inner.type
+
+
 def test_predictions_and_attention_of_a_checkpoint(config, tmp_path):
     path = config()
     cfg = Config.fromfile(path)
