@@ -85,7 +85,7 @@ def _run(args: argparse.Namespace) -> int:
     rows = compare(found, configs[0].stem)
     write_csv(args.work_dir / 'comparison.csv', rows, costs)
     draw_plot(args.work_dir / 'comparison.png', rows, configs[0].stem)
-    table = to_markdown(rows, costs)
+    table = to_markdown(rows, costs, configs[0].stem)
     write_atomically(args.work_dir / 'comparison.md', table.encode())
     print(table, end='')
     return 1 if failed else 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 import os
 from collections.abc import Sequence
 from dataclasses import asdict, fields
@@ -42,19 +43,29 @@ def write_csv(
     write_atomically(Path(path), text.getvalue().encode())
 
 
-def to_markdown(rows: Sequence[Comparison], costs: dict[str, Complexity]) -> str:
-    """Return the comparison as a Markdown table."""
+def to_markdown(rows: Sequence[Comparison], costs: dict[str, Complexity], baseline: str) -> str:
+    """Return the comparison as a Markdown table; cells of unknown values are empty."""
     lines = [
-        '| config | params M | GMACs | core min | MiB | seeds | PCK | spread | difference (95 %) |',
+        f'| config | params M | GMACs | core min | MiB | seeds | PCK | spread | above {baseline} '
+        '(95 %) |',
         '| --- | --- | --- | --- | --- | --- | --- | --- | --- |',
     ]
     for row in rows:
         cost = costs[row.name]
-        lines.append(
-            f'| {row.name} | {cost.params / 1e6:.2f} | {cost.gmacs:.2f} | '
-            f'{row.cpu_seconds / 60:.0f} | {row.memory_mib:.0f} | {row.seeds} | {row.mean:.1f} | '
-            f'{row.spread:.1f} | {row.difference:+.1f} ({row.low:+.1f} to {row.high:+.1f}) |'
-        )
+        cells = [
+            row.name,
+            f'{cost.params / 1e6:.2f}',
+            f'{cost.gmacs:.2f}',
+            _known(row.cpu_seconds / 60, '.0f'),
+            _known(row.memory_mib, '.0f'),
+            str(row.seeds),
+            f'{row.mean:.1f}',
+            _known(row.spread, '.1f'),
+            f'{row.difference:+.1f} ({row.low:+.1f} to {row.high:+.1f})',
+        ]
+        if row.name == baseline:
+            cells[-1] = ''
+        lines.append('| ' + ' | '.join(cells) + ' |')
     return '\n'.join(lines) + '\n'
 
 
@@ -80,6 +91,10 @@ def draw_plot(path: str | os.PathLike, rows: Sequence[Comparison], baseline: str
     picture = io.BytesIO()
     figure.savefig(picture, format='png', dpi=120)
     write_atomically(Path(path), picture.getvalue())
+
+
+def _known(value: float, form: str) -> str:
+    return '' if math.isnan(value) else format(value, form)
 
 
 def _plain(value: object) -> object:

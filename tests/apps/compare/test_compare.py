@@ -88,7 +88,13 @@ def test_report(some_runs, tmp_path):
     assert lines[1]['params_m'] == '2.0' and lines[1]['gmacs'] == '3.0'
     assert lines[1]['environments'] == 'a CPU'
     assert float(lines[1]['difference']) == pytest.approx(5)
-    assert '| method | 2.00 | 3.00 | 2 | 500 | 3 |' in to_markdown(rows, costs)
+    table = to_markdown(rows, costs, 'base').splitlines()
+    assert table[0].endswith('| above base (95 %) |')
+    assert table[2].startswith('| base | ') and table[2].endswith(' |  |')
+    assert table[3].startswith('| method | 2.00 | 3.00 | 2 | 500 | 3 |')
+    assert '+5.0 (' in table[3]
+    unknown = replace(rows[1], cpu_seconds=float('nan'), spread=float('nan'))
+    assert '| 3.00 |  | 500 | 3 | ' in to_markdown([unknown], costs, 'base')
     draw_plot(tmp_path / 'x.png', rows, 'base')
     assert (tmp_path / 'x.png').read_bytes().startswith(b'\x89PNG')
 
