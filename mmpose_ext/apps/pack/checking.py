@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 
 from mmpose_ext.datasets.pack import PackError, PackReader, differences
+from mmpose_ext.datasets.pack.records import id_in, person_key
 
 from .job import PackJob, batches_of
 
@@ -23,23 +24,23 @@ def check_pack(job: PackJob) -> tuple[int, list[str]]:
     reader = PackReader(job.path, job.command)
     try:
         people = [person for batch in batches_of(job) for person in sum(batch.values(), [])]
-        numbers = [dataset.get_data_info(index)['id'] for dataset, index in people]
+        keys = [person_key(dataset.get_data_info(index)) for dataset, index in people]
         wrong = [
             f'the pack {what}'
             for dataset in job.datasets
             for what in differences(reader, dataset, job.reach)
         ]
-        wrong += [fault for number in numbers for fault in _faults_of(reader, number)]
+        wrong += [fault for key in keys for fault in _faults_of(reader, key)]
         return len(people), list(dict.fromkeys(wrong))
     finally:
         reader.close()
 
 
-def _faults_of(reader: PackReader, person: int | str) -> list[str]:
+def _faults_of(reader: PackReader, key: bytes) -> list[str]:
     try:
-        crop = reader.crop(person)
+        crop = reader.crop(key)
     except PackError as error:
         return [str(error)]
     file = np.frombuffer(crop.picture.content, np.uint8)
     whole = cv2.imdecode(file, cv2.IMREAD_COLOR) is not None
-    return [] if whole else [f'person {person}: the crop is no image']
+    return [] if whole else [f'person {id_in(key)}: the crop is no image']

@@ -11,7 +11,7 @@ from typing import Any, Dict, List, Tuple
 
 from mmpose_ext.apps.shared.configs import read_config
 from mmpose_ext.apps.shared.data_sets import build_data_set
-from mmpose_ext.datasets.pack import PackError, Reach, default_path, packable, reach_of
+from mmpose_ext.datasets.pack import Reach, default_path, packable, reach_of
 from mmpose_ext.datasets.pack.reader import COMMAND
 from mmpose_ext.datasets.pack.records import person_key
 from mmpose_ext.utils.errors import ArgumentError
@@ -90,23 +90,15 @@ def _training_set(config: str | Path, options: dict | None) -> Any:
 
 
 def batches_of(job: PackJob) -> list[Batch]:
-    """Return the people of a job, each once, in batches of :data:`BATCH` images.
-
-    Raises:
-        PackError: If two people of a data set have the same id.
-    """
+    """Return the people of a job, each once, in batches of :data:`BATCH` images."""
     images: Batch = {}
     keys: set[bytes] = set()
     for dataset in job.datasets:
-        own = set()
         for index in range(len(dataset)):
             info = dataset.get_data_info(index)
             key = person_key(info)
-            if key in own:
-                raise PackError(f'{dataset.ann_file}: two people have the id {info["id"]}')
-            own.add(key)
             if key not in keys:
+                keys.add(key)
                 images.setdefault(info['img_path'], []).append((dataset, index))
-        keys |= own
     items = list(images.items())
     return [dict(items[i : i + BATCH]) for i in range(0, len(items), BATCH)]

@@ -34,7 +34,7 @@ from .transforms import FastLoadImage
 
 #: Meta information that annotations may lack.
 _NOT_ALWAYS = frozenset(['category_id', 'crowd_index', 'raw_ann_info'])
-#: Loads the image of a person by its path or by the person's id, as bytes.
+#: Loads the image of a person by its path or by the key in a pack.
 Loader = Callable[[bytes], DeferredImage]
 #: Meta information that samples of a batch can have besides their annotation.
 _META_KEYS = frozenset(
@@ -78,7 +78,7 @@ class BatchedPipeline:
             raise ValueError('GenerateTarget needs more than keypoints')
         if not type(encoder).__module__.startswith(('mmpose.', 'mmpose_ext.')):
             raise ValueError(f'{type(encoder).__name__} may draw random numbers or return lists')
-        self.table = PeopleTable(dataset, source)
+        self.table = PeopleTable(dataset, source and partial(source, self.metainfo))
         self.keys = set(self.packing.meta_keys)
         self._check_packing()
 
@@ -277,8 +277,9 @@ def _check_dataset(dataset: Any) -> None:
         raise ValueError('not training samples as those of BaseCocoStyleDataset')
 
 
-def _loader(steps: list[Any]) -> tuple[Loader, str, list[Any]]:
-    """Return a function that loads images, what it loads them by, and the transforms after it.
+def _loader(steps: list[Any]) -> tuple[Loader, Callable | None, list[Any]]:
+    """Return a function that loads images, one that returns what it loads them by from the meta
+    information and an annotation (None: the path), and the transforms after it.
 
     Raises:
         ValueError: If the first transform does not load images late.
@@ -290,8 +291,8 @@ def _loader(steps: list[Any]) -> tuple[Loader, str, list[Any]]:
         raise ValueError('images are not decoded late')
     reading, *steps = steps
     if pack is None:
-        return partial(_from_file, reading.backend_args), 'img_path', steps
-    return partial(_from_pack, pack), 'id', steps
+        return partial(_from_file, reading.backend_args), None, steps
+    return pack.load_person, partial(_key_of, pack), steps
 
 
 def _from_file(backend_args: dict | None, path: bytes) -> DeferredImage:
@@ -299,8 +300,10 @@ def _from_file(backend_args: dict | None, path: bytes) -> DeferredImage:
     return EncodedImage(fileio.get(name, backend_args=backend_args), name)
 
 
-def _from_pack(pack: Any, number: bytes) -> DeferredImage:
-    return pack.load_person(os.fsdecode(number))
+def _key_of(pack: Any, metainfo: dict, info: dict) -> bytes:
+    """Return the key in a pack of a person whose annotation lacks the meta information."""
+    halves = {name: metainfo[name] for name in ('upper_body_ids', 'lower_body_ids')}
+    return pack.key_of({**info, **halves})
 
 
 def _affine(steps: list[Any]) -> tuple[FastTopdownAffine, list[Any], list[Any]]:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,8 @@ class PeopleTable:
 
     Args:
         dataset (BaseDataset): A top-down data set of mmpose with serialized annotations.
-        source (str): What images are loaded by: 'img_path' or 'id'. Defaults to ``'img_path'``.
+        source (Callable): Returns what a person's image is loaded by. Defaults to
+            :func:`path_of`.
 
     Raises:
         ValueError: If the annotations lack something, or differ in their keys or in the shapes of
@@ -30,12 +32,14 @@ class PeopleTable:
 
     Attributes:
         arrays (dict[str, np.ndarray]): (N, 1, ...) each, for N people.
-        sources (np.ndarray): (N,) bytes, paths or ids.
+        sources (np.ndarray): (N,) bytes.
         annotations (np.ndarray): The data set's ``data_bytes``.
         names (frozenset[str]): Names of all that is annotated.
     """
 
-    def __init__(self, dataset: BaseDataset, source: str = 'img_path') -> None:
+    def __init__(
+        self, dataset: BaseDataset, source: Callable[[dict[str, Any]], bytes] | None = None
+    ) -> None:
         infos = (BaseDataset.get_data_info(dataset, index) for index in range(len(dataset)))
         self.annotations, self._ends = dataset.data_bytes, dataset.data_address
         self.arrays: dict[str, np.ndarray] = {}
@@ -44,8 +48,6 @@ class PeopleTable:
             if index == 0:
                 self.names = frozenset(info)
                 self.arrays = _columns(info, len(dataset))
-                if source not in info:
-                    raise ValueError(f'the people have no {source}')
             elif self.names != set(info):
                 raise ValueError('the people are annotated differently')
             for name, column in self.arrays.items():
@@ -55,8 +57,8 @@ class PeopleTable:
                 if value.shape != column.shape[1:] or value.dtype != column.dtype:
                     raise ValueError(f'{name} has several shapes')
                 column[index] = value
-            sources.append(os.fsencode(str(info[source])))
-        # bytes, because ids may be of several types; an array, because counting references to
+            sources.append((source or path_of)(info))
+        # an array, because counting references to
         # objects would copy their memory in each worker
         self.sources = np.array(sources)
 
@@ -68,6 +70,11 @@ class PeopleTable:
         """Return a person's whole annotation, pickled."""
         start = int(self._ends[index - 1]) if index else 0
         return memoryview(self.annotations[start : int(self._ends[index])])
+
+
+def path_of(info: dict[str, Any]) -> bytes:
+    """Return the path of a person's image."""
+    return os.fsencode(info['img_path'])
 
 
 def _columns(info: dict[str, Any], number: int) -> dict[str, np.ndarray]:

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from weakref import WeakValueDictionary
 
 from .errors import DamagedPackError, PackError, explained
-from .records import META, VERSION, Crop, Meta, open_environment, person_key
+from .records import META, VERSION, Crop, Meta, id_in, open_environment
 
 COMMAND = 'mmpose-ext pack CONFIG'
 
@@ -132,15 +132,19 @@ class PackReader:
         except DamagedPackError as error:
             raise PackError(f'{error}: run `{self.command} --anew`') from error
 
-    def crop(self, person: int | str) -> Crop:
-        """Return the crop of the person with an id.
+    def crop(self, key: bytes) -> Crop:
+        """Return the crop of the person with a key from :func:`.person_key`.
 
         Raises:
             PackError: If it is missing or damaged.
         """
-        crop = self.get(person_key(dict(id=person)), Crop.from_bytes, f'person {person}: ')
+        person = f'person {id_in(key)}'
+        crop = self.get(key, Crop.from_bytes, f'{person}: ')
         if crop is None:
-            raise PackError(f'pack {self.path} has no person {person}: run `{self.command}`')
+            raise PackError(
+                f'pack {self.path} has no {person} with this image, box and keypoints: run '
+                f'`{self.command}`'
+            )
         return crop
 
     def _read_meta(self) -> Meta:

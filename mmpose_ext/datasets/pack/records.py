@@ -8,10 +8,11 @@ transactions that stay intact if a process is killed.
 | key | value |
 | --- | --- |
 | ``meta`` | JSON: :class:`Meta` |
-| ``p:ID`` | a person by the annotation's id: :class:`Crop`, with a checksum |
-| ``s:ID`` | a person's image when the person was cut out: :class:`ImageState` |
+| ``p:ID:HASH`` | a person, see :func:`person_key`: :class:`Crop`, with a checksum |
+| ``s:ID:HASH`` | a person's image when the person was cut out: :class:`ImageState` |
 
-Both records of a person are written in one transaction.
+Both records of a person are written in one transaction. Data sets that read one annotation file
+differently, such as whole bodies and faces, have records of their own.
 """
 
 from __future__ import annotations
@@ -32,11 +33,16 @@ from .errors import DamagedPackError, explained
 from .reach import Reach
 from .tiles import TiledJpeg, tiles_of
 
-VERSION = 3
+VERSION = 4
 META = b'meta'
 #: Sizes of the reserved address space in bytes; the file itself is only as large as its content.
 #: The first that the limits of the process allow.
 MAP_SIZES = [2**exponent for exponent in range(40, 29, -1)]
+#: What :func:`.surroundings` looks at.
+_DECISIVE = (
+    *('bbox', 'bbox_center', 'bbox_scale', 'keypoints', 'keypoints_visible'),
+    *('upper_body_ids', 'lower_body_ids'),
+)
 _CROP = struct.Struct('<I8i')
 _STATE = struct.Struct('<QqI')
 
@@ -174,8 +180,27 @@ def default_path(ann_file: str | Path) -> Path:
 
 
 def person_key(info: Mapping[str, Any]) -> bytes:
-    """Return the key of a person's crop, from ``get_data_info``."""
-    return f'p:{info["id"]}'.encode()
+    """Return the key of a person's crop.
+
+    It holds the id and a hash of all that decides which pixels the crop must show. The id alone
+    does not: two classes of data sets may use it for different boxes, or count people of their own.
+
+    Args:
+        info (Mapping): The person from ``get_data_info``.
+    """
+    image = f'{info.get("img_id")} {os.path.basename(info.get("img_path", ""))}'
+    digest = hashlib.blake2b(image.encode('utf-8', 'surrogateescape'), digest_size=8)
+    for name in _DECISIVE:
+        value = info.get(name)
+        if value is not None:
+            digest.update(name.encode())
+            digest.update(np.ascontiguousarray(value).tobytes())
+    return f'p:{info["id"]}:{digest.hexdigest()}'.encode()
+
+
+def id_in(key: bytes) -> str:
+    """Return the id of a person, from the key of the crop or of the state."""
+    return key[2:].rsplit(b':', 1)[0].decode()
 
 
 def state_key(person: bytes) -> bytes:

@@ -13,6 +13,7 @@ from mmpose.registry import DATASETS
 
 from mmpose_ext.apps.main import main
 from mmpose_ext.apps.pack import crops
+from mmpose_ext.datasets.pack.records import id_in
 
 lmdb = pytest.importorskip('lmdb')
 SPEAKS = 'mmpose-ext pack'
@@ -44,10 +45,25 @@ def variant(config, name, old, new):
 
 
 def people_of(path):
-    """Return all crops of a pack by key."""
+    """Return all crops of a pack by the person's id."""
     gc.collect()
     with lmdb.open(str(path)) as environment, environment.begin() as transaction:
-        return {bytes(k): bytes(v) for k, v in transaction.cursor() if k.startswith(b'p:')}
+        return {id_in(k): bytes(v) for k, v in transaction.cursor() if k.startswith(b'p:')}
+
+
+def keys_of(people, path, kind='p'):
+    """Return the keys of people's crops ('p') or states ('s')."""
+    gc.collect()
+    people = set(map(str, people))
+    with lmdb.open(str(path)) as environment, environment.begin() as transaction:
+        keys = [bytes(k) for k, _ in transaction.cursor() if k.startswith(kind.encode() + b':')]
+    return [key for key in keys if id_in(key) in people]
+
+
+def key_of(person, path, kind='p'):
+    """Return the key of a person's crop ('p') or state ('s')."""
+    (key,) = keys_of([person], path, kind)
+    return key
 
 
 def settings_of(path):

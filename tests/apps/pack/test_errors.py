@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from packs import build, lmdb, pack, path_of, people_of
+from packs import build, key_of, lmdb, pack, path_of, people_of
 
 from mmpose_ext.datasets.pack import Crop, PackError, PackReader, use_pack
 from mmpose_ext.datasets.pack.errors import explained
@@ -101,20 +101,22 @@ def test_file_that_is_no_pack(config, content, capsys):
 
 def test_pack_grows_while_it_is_read(config):
     assert pack(config, '--size', '40') == 0
+    key = key_of(1001, path_of(config))
     reader = PackReader(path_of(config))
-    crop = reader.crop(1001)
+    crop = reader.crop(key)
     code = (
         f'import lmdb\ne = lmdb.open({str(path_of(config))!r}, map_size=2**34)\n'
         "with e.begin(write=True) as t: t.put(b'x', bytes(50_000_000))\ne.close()"
     )
     subprocess.run([sys.executable, '-c', code], check=True)
-    assert reader.crop(1001) == crop
+    assert reader.crop(key) == crop
 
 
 def test_crop_is_read_again_before_it_counts_as_damaged(config, monkeypatch):
     assert pack(config) == 0
+    key = key_of(1001, path_of(config))
     reader = PackReader(path_of(config))
-    expected, parse, failures = reader.crop(1001), Crop.from_bytes, [ValueError('torn')]
+    expected, parse, failures = reader.crop(key), Crop.from_bytes, [ValueError('torn')]
 
     def torn(content):
         if failures:
@@ -122,4 +124,4 @@ def test_crop_is_read_again_before_it_counts_as_damaged(config, monkeypatch):
         return parse(content)
 
     monkeypatch.setattr(Crop, 'from_bytes', torn)
-    assert reader.crop(1001) == expected and not failures
+    assert reader.crop(key) == expected and not failures

@@ -10,6 +10,8 @@ from mmpose.registry import DATASETS
 from packs import (
     build,
     change_image,
+    key_of,
+    keys_of,
     lmdb,
     pack,
     path_of,
@@ -43,10 +45,10 @@ def last(config):
 
 def remove_some(path):
     """Leave a pack as a killed process does."""
+    keys = [key for kind in 'ps' for key in keys_of(range(1030, 1060), path, kind)]
     with lmdb.open(str(path)) as environment, environment.begin(write=True) as transaction:
-        for number in range(1030, 1060):
-            transaction.delete(f'p:{number}'.encode())
-            transaction.delete(f's:{number}'.encode())
+        for key in keys:
+            transaction.delete(key)
 
 
 def change_nothing(config):
@@ -179,8 +181,9 @@ def test_settings_changed_meanwhile(config):
     (job,) = plan_packs([config])
     meta = prepare_pack(job, 60)
     assert pack(config, '--size', '50') == 0
+    key = key_of(1005, job.path, 's')
     with lmdb.open(str(job.path)) as environment, environment.begin(write=True) as transaction:
-        transaction.delete(b's:1005')
+        transaction.delete(key)
     with pytest.raises(PackError, match='another process has changed its settings'):
         fill_pack(job, meta)
 

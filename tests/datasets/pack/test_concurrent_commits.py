@@ -13,25 +13,30 @@ from mmpose_ext.datasets.pack.records import META, Meta, person_key, state_key
 from mmpose_ext.datasets.pack.use import missing_and_changed
 
 lmdb = pytest.importorskip('lmdb')
-HELD, COMMITS = 10, 3
+HELD, COMMITS = 10, 8
 # Commits batches of 40 people, whose ids are scattered over the file's pages.
 WRITE = """
 import os, sys
 import lmdb
 
-path, first, last = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+path, first, last, hash = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4].encode()
 with lmdb.open(path, map_size=2**28, sync=False) as environment:
     for batch in range(first, last):
         with environment.begin(write=True) as transaction:
             for number in range(40 * batch, 40 * batch + 40):
                 number = number * 7919 % 40000
-                transaction.put(b'p:%d' % number, os.urandom(600))
-                transaction.put(b's:%d' % number, b'%020d' % number)
+                transaction.put(b'p:%d:%s' % (number, hash), os.urandom(600))
+                transaction.put(b's:%d:%s' % (number, hash), b'%020d' % number)
 """
 
 
 def commit(path: str, first: int, last: int) -> None:
-    subprocess.run([sys.executable, '-c', WRITE, path, str(first), str(last)], check=True)
+    words = path, str(first), str(last), person_key(info_of(0)).decode().split(':')[-1]
+    subprocess.run([sys.executable, '-c', WRITE, *words], check=True)
+
+
+def info_of(number: int) -> dict:
+    return dict(id=number, img_path='image.jpg')
 
 
 class People:
@@ -46,7 +51,7 @@ class People:
     def get_data_info(self, index: int) -> dict:
         if index == 1:
             commit(self.path, HELD, HELD + COMMITS)
-        return dict(id=index * 7919 % 40000, img_path='image.jpg')
+        return info_of(index * 7919 % 40000)
 
 
 @pytest.fixture
