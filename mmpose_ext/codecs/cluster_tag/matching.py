@@ -1,20 +1,16 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Optimal assignment to columns that take several rows each.
+"""Optimal assignment to columns that take several rows each, in pure numpy.
 
-It needs numpy only, also in exported decoders. Where scipy is installed, as it is wherever mmpose
-is, its compiled assignment solves the same problem. With numpy alone, images of 1 to 30 people take
-about 5 % (0.3 ms) longer to decode, those of 30 people whose tags err by 1.3 take 13 % longer, and
-maps of noise take 1.6 to 4 times as long (5 and 17 clusters, one core of an AMD EPYC).
+The codec and exported models' decoders share it. With scipy's compiled assignment instead, maps
+with a network's errors take the same time to decode, within 4 %, and maps of pure noise up to 2.3
+times less (docs/cluster-wise.md).
 """
 
 from __future__ import annotations
 
-import numpy as np
+from functools import reduce
 
-try:
-    from scipy.optimize import linear_sum_assignment
-except ImportError:
-    linear_sum_assignment = None
+import numpy as np
 
 #: Cost of a row without a column. It exceeds all other costs, so as few rows as possible pay it.
 UNMATCHED = 1e6
@@ -25,7 +21,9 @@ TIE = 1e-10
 def match_rows(cost: np.ndarray, capacity: int) -> np.ndarray:
     """Assign as many rows as possible to columns, at the least total cost.
 
-    Among equal totals any assignment may be chosen.
+    Each row first takes its cheapest column, which is optimal if all columns have room for their
+    rows. If not, :class:`_Assignment` moves rows. The same costs always give the same assignment,
+    also if several assignments have the least total.
 
     Args:
         cost (np.ndarray): (P, N) float, inf where a row may not take the column; otherwise far
@@ -35,85 +33,106 @@ def match_rows(cost: np.ndarray, capacity: int) -> np.ndarray:
     Returns:
         np.ndarray: (P,) int64, the column of each row, or -1.
     """
-    if linear_sum_assignment is None:
-        return match_rows_in_numpy(cost, capacity)
-    copies = np.repeat(np.minimum(cost, UNMATCHED), capacity, axis=1)
-    rows, columns = linear_sum_assignment(copies)
-    columns //= capacity
-    matched = np.isfinite(cost[rows, columns])
-    column = np.full(len(cost), -1)
-    column[rows[matched]] = columns[matched]
+    number, none = cost.shape
+    costs = np.full((number, none + 1), UNMATCHED)  # the last column means "none"
+    costs[:, :none] = cost
+    column = costs.argmin(1)
+    if np.bincount(column, minlength=none + 1)[:none].max(initial=0) > capacity:
+        column = _Assignment(costs, column, capacity).columns()
+    column[column == none] = -1
     return column
 
 
-def match_rows_in_numpy(cost: np.ndarray, capacity: int) -> np.ndarray:
-    """Assign rows to columns as :func:`match_rows` does.
+class _Assignment:
+    """An optimal assignment, made row by row (successive shortest paths).
 
-    Each row first takes its cheapest column while there is room, which is optimal for these rows.
-    Each remaining row then follows the shortest path of moves from column to column that ends
-    where there is room. This keeps the assignment optimal (successive shortest paths).
+    It starts with the rows that are in their cheapest columns, as far as there is room. Each other
+    row follows the shortest path of moves from column to column that ends at a column with room
+    (Dijkstra's algorithm), which keeps the assignment optimal. The numbers of a path are in lists,
+    because there are tens of columns: numpy would take three times as long.
+
+    Args:
+        cost (np.ndarray): (P, N) float; the last column has room for all rows.
+        cheapest (np.ndarray): (P,) int64, the cheapest column of each row.
+        capacity (int): Maximum number of rows in each other column.
     """
-    number, width = cost.shape
-    cost = np.column_stack([cost, np.full(number, UNMATCHED)])  # the last column means "none"
-    room = np.append(np.full(width, capacity), number)
-    column = cost.argmin(1)
-    by_column = np.argsort(column, kind='stable')
-    counts = np.bincount(column, minlength=width + 1)
-    rank = np.arange(number) - (np.cumsum(counts) - counts)[column[by_column]]
-    left_over = np.sort(by_column[rank >= room[column[by_column]]])
-    if len(left_over):
-        room -= np.minimum(counts, room)
-        column[left_over] = -1
-        _add_rows(left_over.tolist(), cost, room, column)
-    return np.where(column == width, -1, column)
 
+    def __init__(self, cost: np.ndarray, cheapest: np.ndarray, capacity: int) -> None:
+        number, width = cost.shape
+        self.cost = cost
+        self.room = [capacity] * (width - 1) + [number]
+        #: The rows in each column.
+        self.rows: list[list[int]] = [[] for _ in range(width)]
+        left_over = []
+        for row, column in enumerate(cheapest.tolist()):
+            if self.room[column]:
+                self.rows[column].append(row)
+                self.room[column] -= 1
+            else:
+                left_over.append(row)
+        #: They keep each move's cost + the price of its end - the price of its start non-negative.
+        self.prices = [-TIE if room else 0.0 for room in self.room]
+        #: The costs of the cheapest moves from a full column to all columns.
+        self.moves: dict[int, list[float]] = {}
+        for row in left_over:
+            self._add(row)
 
-def _add_rows(rows: list[int], cost: np.ndarray, room: np.ndarray, column: np.ndarray) -> None:
-    """Assign more rows, one after the other. Changes ``room`` and ``column`` in place."""
-    width = len(room)
-    # from each full column to each other one: the cost of the cheapest move, and its row
-    step, mover = np.full((width, width), np.inf), np.zeros((width, width), np.int64)
-    price = np.zeros(width)  # keeps step + price - price[:, None] non-negative
-    changed = np.flatnonzero(room == 0).tolist()
-    for row in rows:
-        for full in changed:
-            if room[full] == 0:
-                members = np.flatnonzero(column == full)
-                moves = cost[members] - cost[members, full, None]
-                step[full], mover[full] = moves.min(0), members[moves.argmin(0)]
-        start = cost[row] + price - TIE * (room > 0)
-        target, origin = _shortest_path(start, step + (price - price[:, None]), room, price)
-        room[target] -= 1
-        changed = [target]
-        while origin[target] >= 0:
-            column[mover[origin[target], target]] = target
-            target = int(origin[target])
-            changed.append(target)
-        column[row] = target
+    def columns(self) -> np.ndarray:
+        """Return the column of each row, (P,) int64."""
+        column = np.empty(len(self.cost), np.int64)
+        for number, rows in enumerate(self.rows):
+            column[rows] = number
+        return column
 
+    def _add(self, row: int) -> None:
+        column, origins = self._nearest(row)
+        self.room[column] -= 1
+        if not self.room[column]:
+            self.prices[column] += TIE
+        while origins[column] >= 0:
+            origin = origins[column]
+            mover = self._cheapest_mover(origin, column)
+            self.rows[origin].remove(mover)
+            self._put(mover, column)
+            column = origin
+        self._put(row, column)
 
-def _shortest_path(
-    distance: np.ndarray, step: np.ndarray, room: np.ndarray, price: np.ndarray
-) -> tuple[int, np.ndarray]:
-    """Find the nearest column with room, and the column before each (N,), -1 for none (Dijkstra).
+    def _put(self, row: int, column: int) -> None:
+        self.rows[column].append(row)
+        self.moves.pop(column, None)
 
-    The arrays change in place: ``distance`` (N,), at first the distance from the row, and
-    ``step`` (N, N) are used up, and ``price`` (N,) is raised for the next row.
-    """
-    origin = np.full(len(distance), -1)
-    seen, reached = [], []
-    while True:
-        target = int(distance.argmin())
-        least = distance[target]
-        if room[target]:
-            break
-        seen.append(target)
-        reached.append(least)
-        distance[target] = np.inf
-        step[:, target] = np.inf
-        through = step[target] + least
-        shorter = through < distance
-        np.copyto(distance, through, where=shorter)
-        origin[shorter] = target
-    price[seen] += least - np.array(reached)
-    return target, origin
+    def _nearest(self, row: int) -> tuple[int, list[int]]:
+        """Find the nearest column with room, and the column before each one, -1 for the row itself.
+
+        The prices of the columns that are nearer rise for the next row.
+        """
+        prices = self.prices.copy()
+        distances = [cost + price for cost, price in zip(self.cost[row].tolist(), prices)]
+        origins = [-1] * len(prices)
+        passed = []
+        while True:
+            least = min(distances)
+            column = distances.index(least)
+            if self.room[column]:
+                break
+            passed.append((column, least))
+            before = least - prices[column]
+            distances[column] = prices[column] = np.inf  # not to be reached again
+            for end, (move, price) in enumerate(zip(self._moves_from(column), prices)):
+                distance = before + move + price
+                if distance < distances[end]:
+                    distances[end], origins[end] = distance, column
+        for nearer, distance in passed:
+            self.prices[nearer] += least - distance
+        return column, origins
+
+    def _cheapest_mover(self, origin: int, column: int) -> int:
+        return min(
+            self.rows[origin], key=lambda row: self.cost[row, column] - self.cost[row, origin]
+        )
+
+    def _moves_from(self, column: int) -> list[float]:
+        if column not in self.moves:
+            moves = (self.cost[row] - self.cost[row, column] for row in self.rows[column])
+            self.moves[column] = reduce(np.minimum, moves).tolist()
+        return self.moves[column]

@@ -1,6 +1,7 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""The numpy decoder compared with the codecs, scipy and mmpose's transforms."""
+"""The numpy decoder compared with the codecs and mmpose's transforms."""
 
+import ast
 import importlib
 import json
 import subprocess
@@ -146,6 +147,20 @@ def test_the_folder_needs_numpy_only(tmp_path):
         [sys.executable, '-c', script], cwd=tmp_path, capture_output=True, text=True
     )
     assert result.stdout.strip() == "['ClusterTag', 'DiskOffset']", result.stderr
+
+
+def test_no_module_of_the_folder_tries_another_package(tmp_path):
+    """No shipped module imports a package where it is there: all would decode alike no longer."""
+    allowed = {'__future__', 'collections', 'dataclasses', 'functools', 'json', 'math', 'typing'}
+    for file in sorted(write_decoder(tmp_path).rglob('*.py')):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Import):
+                names = {alias.name.split('.')[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                names = {str(node.module).split('.')[0]}
+            else:
+                continue
+            assert names <= allowed | {'numpy'}, file
 
 
 def test_every_map_has_a_unit():
