@@ -189,7 +189,7 @@ class BatchedPipeline:
         known = self.metainfo
         shared = dict(
             dataset_name=known['dataset_name'],
-            flip_indices=known['flip_indices'],
+            flip_indices=list(known['flip_indices']),
             input_size=tuple(self.affine.input_size),
         )
         values = dict(

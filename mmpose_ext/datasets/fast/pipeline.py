@@ -53,10 +53,14 @@ _COPIED = ('upper_body_ids', 'lower_body_ids', 'flip_pairs', 'flip_indices', 'sk
 
 
 class SharedList(list):
-    """A list that nobody changes: it is its own deep copy, and unpickles as a plain list."""
+    """A list whose elements nobody changes: its deep copy is a plain list of the same elements.
 
-    def __deepcopy__(self, memo: dict) -> SharedList:
-        return self
+    mmpose's ``KeypointConverter`` writes to the ``flip_indices`` of a sample. It unpickles as a
+    plain list.
+    """
+
+    def __deepcopy__(self, memo: dict) -> list:
+        return list(self)
 
     def __reduce__(self) -> tuple:
         return list, (list(self),)
@@ -156,7 +160,7 @@ def as_type(step: Any, kind: type) -> Any:
 
 
 def _share_metainfo(dataset: Any) -> None:
-    """Share skeleton and flip pairs among the samples instead of copying them for each."""
+    """Share the pairs of skeleton and flip among the samples instead of copying them for each."""
     metainfo = getattr(dataset, '_metainfo', None)
     if isinstance(metainfo, dict):
         for name in _COPIED:
