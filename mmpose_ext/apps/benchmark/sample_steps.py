@@ -142,7 +142,8 @@ class _Samples:
             for name, stage in whole.stages():
                 batch = self._timed(name, partial(stage, batch))
         elif isinstance(whole, BottomupBatches):
-            items = [self._sample(index, whole.pipeline) for index in indices]
+            pipeline = whole.pipeline
+            items = [self._sample(index, pipeline) for index in indices]
             batch = self._timed('batch', partial(whole.collate, items))
         else:
             batch = [self._sample(index, self.dataset.pipeline) for index in indices]

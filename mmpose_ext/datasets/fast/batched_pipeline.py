@@ -85,7 +85,8 @@ class BatchedPipeline:
     def serves(self, dataset: Any) -> bool:
         """Return whether a data set still has the transforms and annotations of this one."""
         steps = getattr(getattr(dataset, 'pipeline', None), 'transforms', None)
-        return steps == self._steps and dataset.data_bytes is self.table.annotations
+        same = dataset.data_bytes is self.table.annotations and dataset._metainfo is self.metainfo
+        return steps == self._steps and same
 
     def __call__(self, indices: list[int], dataset: Any = None) -> dict[str, Any]:
         """Prepare the samples with these numbers.

@@ -54,10 +54,16 @@ class BottomupBatches:
         ]
         if looking or not self._steps[at].takes_deferred:
             raise ValueError(f'{", ".join(looking) or "the affine"} needs the pixels')
-        self.pipeline = copy.copy(dataset.pipeline)
-        self.pipeline.transforms = list(self._steps)
-        self.pipeline.transforms[at] = copy.copy(self._steps[at])
-        self.pipeline.transforms[at].warps_late = True
+        self._pipeline, self._at = dataset.pipeline, at
+
+    @property
+    def pipeline(self) -> Any:
+        """The pipeline with an affine that warps late, with the settings that it has now."""
+        pipeline = copy.copy(self._pipeline)
+        pipeline.transforms = list(self._steps)
+        affine = pipeline.transforms[self._at] = copy.copy(self._steps[self._at])
+        affine.warps_late = True
+        return pipeline
 
     def serves(self, dataset: BaseDataset) -> bool:
         """Return whether a data set still has the transforms that this was made for."""

@@ -50,6 +50,16 @@ def test_shallow_copy_with_other_annotations(dataset):
     assert found.img_path == expected.img_path
 
 
+def test_replaced_metainfo_is_followed(people):
+    dataset = build_fast(people, pipeline_of())
+    assert prepare_in_batches(dataset)
+    dataset._metainfo = dict(dataset._metainfo, flip_indices=list(range(17)))
+    np.random.seed(3)
+    items = [dataset[index] for index in range(4)]
+    np.random.seed(3)
+    assert_batch_is(collate_samples(dataset.__getitems__(list(range(4)))), items)
+
+
 @pytest.mark.parametrize('change', [copy.copy, copy.deepcopy, pickle.dumps])
 def test_copies_give_the_same_batches(dataset, change):
     other = change(dataset)

@@ -209,6 +209,20 @@ def test_loader_takes_batches(people, workers, on_device):
         assert (image - expected).abs().mean() < 0.5
 
 
+def test_changed_settings_are_followed(people):
+    """A curriculum may change the transforms' settings between epochs."""
+    dataset = build_fast(people)
+    assert prepare_in_batches(dataset)
+    affine = dataset.pipeline.transforms[2]
+    affine.rotate_prob = affine.scale_prob = affine.shift_prob = 0.0
+    np.random.seed(0)
+    items = [dataset[index] for index in ORDER]
+    np.random.seed(0)
+    batch = dataset.__getitems__(ORDER)
+    assert isinstance(batch, dict)
+    assert_batch_is(batch, items)
+
+
 def test_replaced_pipeline_is_followed(people):
     dataset = build_fast(people)
     assert prepare_in_batches(dataset)
