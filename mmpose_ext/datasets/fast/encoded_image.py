@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import io
+import struct
 
 import cv2
 import numpy as np
@@ -48,7 +49,7 @@ class EncodedImage(DeferredImage):
         self.content = content
         self.name = name
         self._decoded: np.ndarray | None = None
-        self._jpeg, self._plain = False, False
+        self._jpeg, self._plain, self._orientation = False, False, 1
         super().__init__(self._read_size())
 
     def pixels(
@@ -72,7 +73,10 @@ class EncodedImage(DeferredImage):
                     f'{self.name}: decoded to {decoded.shape[1::-1]}, expected {expected[::-1]} by '
                     'its header: save the image anew'
                 )
-        return decoded, None if by == 1 else enlargement(by)
+        if by == 1:
+            return decoded, None
+        turned = self._orientation in (2, 3, 6, 7), self._orientation in (3, 4, 7, 8)
+        return decoded, enlargement(by, self.size, turned)
 
     def largest(self, matrix: np.ndarray) -> tuple[int, int]:
         """Return the size that :meth:`source` decodes the whole image to."""
@@ -96,10 +100,12 @@ class EncodedImage(DeferredImage):
         elif self._jpeg:
             try:
                 with Image.open(io.BytesIO(content)) as image:
-                    turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
+                    exif = Image.Exif()  # not getexif(), which also looks into XMP data
+                    exif.load(image.info.get('exif', b''))
+                    self._orientation = exif.get(0x0112, 1)
                     width, height = image.size
-                return (height, width) if turned else (width, height)
-            except (OSError, ValueError, SyntaxError):
+                return (height, width) if self._orientation in (5, 6, 7, 8) else (width, height)
+            except (OSError, ValueError, SyntaxError, struct.error):
                 self._jpeg = False
         self._decoded = _opencv(content, cv2.IMREAD_COLOR)
         if self._decoded is None:

@@ -29,9 +29,21 @@ def reduction(scale: float) -> int:
     return next((by for by in reversed(FACTORS) if by * scale <= 1), 1)
 
 
-def enlargement(by: int) -> Grid:
-    """Return the grid of an image reduced by ``by``."""
-    return by, by, (by - 1) / 2, (by - 1) / 2
+def enlargement(
+    by: int, size: tuple[int, int] = (0, 0), turned: tuple[bool, bool] = (False, False)
+) -> Grid:
+    """Return the grid of an image reduced by ``by``.
+
+    Args:
+        by (int): The factor.
+        size (tuple[int, int]): [w, h] of the image. Defaults to multiples of ``by``.
+        turned (tuple[bool, bool]): Whether the image was turned around along x and y after it was
+            reduced. The decoder pads the sides to multiples of ``by`` at the right and bottom,
+            which is then the left or top. Defaults to neither.
+    """
+    padding = (-side % by if end else 0 for side, end in zip(size, turned))
+    x, y = ((by - 1) / 2 - more for more in padding)
+    return by, by, x, y
 
 
 def largest_scale(rows: Rows) -> float:

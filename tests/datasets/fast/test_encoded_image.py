@@ -1,12 +1,14 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """Late decoding against mmcv's decoding of the whole image."""
 
+import io
 from itertools import product
 
 import cv2
 import mmcv
 import numpy as np
 import pytest
+from PIL import Image
 
 from mmpose_ext.datasets.fast import EncodedImage, encoded_image
 from mmpose_ext.datasets.fast.deferred_image import FLIPS, warp_pixels
@@ -76,6 +78,49 @@ def test_reduced_image_is_an_area_average(kind, by):
     )
     inside = np.s_[2:-2, 2:-2]
     assert np.abs(result.astype(int) - expected)[inside].mean() < 2
+
+
+@pytest.mark.usefixtures('_simplejpeg')
+@pytest.mark.parametrize('kind', ['jpg', *(f'exif{number}' for number in range(1, 9))])
+@pytest.mark.parametrize('by', [2, 4, 8])
+def test_reduced_image_stays_in_place(kind, by):
+    """Its sides are no multiples of the factor, so the decoder pads them, and EXIF turns it."""
+    picture = np.zeros((483, 643, 3), np.uint8)
+    cv2.circle(picture, (300, 200), 60, (255, 255, 255), -1, cv2.LINE_AA)
+    content = encode(picture, kind)
+    image, matrix = EncodedImage(content), np.array([[0.99 / by, 0, 5], [0, 0.99 / by, 5]])
+    result = image.warp(matrix, (340, 340))
+    expected = matrix @ (*centre_of(mmcv.imfrombytes(content)), 1)
+    np.testing.assert_allclose(centre_of(result), expected, atol=0.1)
+
+
+def centre_of(image):
+    """Return x, y of the mean bright pixel."""
+    bright = image[..., 1].astype(float)
+    y, x = np.mgrid[: len(bright), : bright.shape[1]]
+    return (bright * x).sum() / bright.sum(), (bright * y).sum() / bright.sum()
+
+
+@pytest.mark.usefixtures('_simplejpeg')
+@pytest.mark.parametrize('kind', ['jpg', 'exif', 'exif6'])
+def test_orientation_in_other_data_does_not_count(kind):
+    """OpenCV, and so mmcv, rotates by the EXIF data only."""
+    picture = make_picture(0)
+    if kind == 'exif':  # without an orientation
+        exif = Image.Exif()
+        exif[0x010F] = 'maker'
+        stream = io.BytesIO()
+        Image.fromarray(picture).save(stream, 'JPEG', exif=exif)
+        content = stream.getvalue()
+    else:
+        content = encode(picture, kind)
+    xmp = b'http://ns.adobe.com/xap/1.0/\0<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF>'
+    xmp += b'<rdf:Description tiff:Orientation="8"/></rdf:RDF></x:xmpmeta>'
+    segment = b'\xff\xe1' + (len(xmp) + 2).to_bytes(2, 'big') + xmp
+    content = content[:2] + segment + content[2:]
+    image = EncodedImage(content)
+    assert image.size == mmcv.imfrombytes(content).shape[1::-1]
+    assert image.pixels()[0].shape[1::-1] == image.size
 
 
 def test_reduces_only_where_a_pixel_is_left():
