@@ -20,7 +20,7 @@ from mmpose_ext.datasets.transforms.random_shear import shear
 
 from .affines import FastTopdownAffine
 from .batched_steps import People, augment, batched_steps
-from .batching import SEEDS, adapt, own_class
+from .batching import SEEDS, adapt, check_class, own_class
 from .bottomup_batches import BottomupBatches
 from .collate import SampleBatch
 from .deferred_image import DeferredImage
@@ -267,12 +267,11 @@ def _check_dataset(dataset: Any) -> None:
     """
     if not isinstance(dataset, BaseCocoStyleDataset) or not dataset.serialize_data:
         raise ValueError('not a data set of mmpose with serialized annotations')
+    check_class(dataset)
     kind: Any = own_class(dataset)
-    same = (
-        kind.__getitem__ is BaseDataset.__getitem__
-        and kind.get_data_info is BaseCocoStyleDataset.get_data_info
-        and kind.prepare_data
-        in (BaseCocoStyleDataset.prepare_data, CheckedCocoDataset.prepare_data)
+    same = kind.get_data_info is BaseCocoStyleDataset.get_data_info and kind.prepare_data in (
+        BaseCocoStyleDataset.prepare_data,
+        CheckedCocoDataset.prepare_data,
     )
     if not same or dataset.data_mode != 'topdown' or dataset.test_mode or not len(dataset):
         raise ValueError('not training samples as those of BaseCocoStyleDataset')

@@ -6,6 +6,8 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any
 
+from mmengine.dataset import BaseDataset
+
 #: Attributes of an adapted object.
 BATCHES, SEEDS = '_batches', '_sample_seeds'
 
@@ -24,6 +26,21 @@ def adapt(dataset: Any, **attributes: Any) -> None:
     if own_class(dataset) is type(dataset):
         dataset.__class__ = _adapted(own_class(dataset))
     vars(dataset).update(attributes)
+
+
+def check_class(dataset: Any) -> None:
+    """Check that a data set's samples are what its pipeline returns.
+
+    Raises:
+        ValueError: If its class may change them, or makes batches of its own.
+    """
+    kind: Any = own_class(dataset)
+    prepare = getattr(kind, 'prepare_data', None)
+    known = getattr(prepare, '__module__', '').startswith(('mmengine.', 'mmpose.', 'mmpose_ext.'))
+    if not known or getattr(kind, '__getitem__', None) is not BaseDataset.__getitem__:
+        raise ValueError(f'{kind.__name__} may change its samples')
+    if hasattr(kind, '__getitems__'):
+        raise ValueError(f'{kind.__name__} makes batches of its own')
 
 
 def own_class(dataset: Any) -> type:
@@ -49,9 +66,16 @@ def _adapted(owner: type) -> type:
         def __getitems__(self, indices: list[int]) -> Any:
             """Return a batch or a list of samples, for torch's data loader."""
             batches = vars(self).get(BATCHES)
-            if batches is None or not batches.serves(self):
+            if batches is not None and batches.serves(self):
+                return batches(indices, self)
+            if not hasattr(owner, '__getitems__'):
                 return [self[index] for index in indices]
-            return batches(indices, self)
+            seeds = vars(self).get(SEEDS)
+            if seeds is None:
+                return super().__getitems__(indices)
+            with seeds.kept_streams():
+                seeds.seed_sample(indices[0])  # for what it draws besides the samples
+                return super().__getitems__(indices)
 
         def __reduce_ex__(self, protocol: Any) -> tuple:
             """Copy and pickle with a class that can be imported, and without seeds."""

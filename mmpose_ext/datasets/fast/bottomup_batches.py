@@ -12,6 +12,7 @@ from mmpose.datasets.transforms import GenerateTarget
 from mmpose_ext.datasets.transforms.person_masks import PersonMasks
 
 from .affines import FastBottomupRandomAffine
+from .batching import check_class
 from .collate import SampleBatch
 from .deferred_warp import DeferredWarp, decode_all, warp_all
 from .pack_inputs import FastPackPoseInputs
@@ -33,13 +34,15 @@ class BottomupBatches:
             on the device; see :class:`.SourceImages`. Defaults to False.
 
     Raises:
-        ValueError: If something may read pixels after the affine.
+        ValueError: If something may read pixels after the affine, or change the samples after the
+            pipeline.
     """
 
     def __init__(self, dataset: BaseDataset, on_device: bool = False) -> None:
         self.on_device = on_device
         #: What the log says.
         self.summary = f'images warped {"on the device" if on_device else "into their batch"}'
+        check_class(dataset)
         self._steps = list(_steps_of(dataset))
         kinds = [type(step) for step in self._steps]
         if not kinds or kinds[0] is not FastLoadImage or kinds[-1] is not FastPackPoseInputs:

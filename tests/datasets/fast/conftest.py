@@ -94,17 +94,15 @@ def people(tmp_path_factory) -> Path:
 
 def build(people: Path, pipeline: list, mode: str = 'topdown', **settings):
     """Build a COCO data set of the people."""
-    return DATASETS.build(
-        dict(
-            type='CocoDataset',
-            data_root=str(people),
-            ann_file='people.json',
-            data_prefix=dict(img='images/'),
-            data_mode=mode,
-            pipeline=pipeline,
-            **settings,
-        )
+    config = dict(
+        type='CocoDataset',
+        data_root=str(people),
+        ann_file='people.json',
+        data_prefix=dict(img='images/'),
+        data_mode=mode,
+        pipeline=pipeline,
     )
+    return DATASETS.build({**config, **settings})
 
 
 def topdown_pipeline(size=(96, 128), **affine) -> list:

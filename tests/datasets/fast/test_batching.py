@@ -7,14 +7,18 @@ import pickle
 import numpy as np
 import pytest
 import torch
+from mmpose.datasets import CocoDataset
+from mmpose.registry import DATASETS
 from torch.utils.data import Subset
 
-from mmpose_ext.datasets.fast import collate_samples, prepare_in_batches
+from mmpose_ext.datasets.fast import collate_samples, prepare_in_batches, speed_up_dataset
 from mmpose_ext.datasets.fast.batching import adapt, own_class
 from mmpose_ext.engine.sample_seeds import SampleSeeds
 
+from .conftest import build
 from .test_batched_pipeline import assert_batch_is, build_fast, pipeline_of
 from .test_bottomup_batches import build_fast as build_bottomup
+from .test_bottomup_batches import pipeline_of as bottomup_pipeline
 
 
 @pytest.fixture(params=['topdown', 'bottomup'])
@@ -58,6 +62,57 @@ def test_replaced_metainfo_is_followed(people):
     items = [dataset[index] for index in range(4)]
     np.random.seed(3)
     assert_batch_is(collate_samples(dataset.__getitems__(list(range(4)))), items)
+
+
+@DATASETS.register_module()
+class OwnBatches(CocoDataset):
+    """It adds a number to the samples of a batch."""
+
+    def __getitems__(self, indices):
+        samples = [self[index] for index in indices]
+        for sample in samples:
+            sample['data_samples'].set_metainfo(dict(drawn=np.random.rand()))
+        return samples
+
+
+@DATASETS.register_module()
+class OwnSamples(CocoDataset):
+    """It changes what the pipeline returns."""
+
+    def prepare_data(self, idx):
+        sample = super().prepare_data(idx)
+        return dict(sample, inputs=sample['inputs'].flip(0))
+
+
+@pytest.mark.parametrize('mode', ['topdown', 'bottomup'])
+def test_own_batches_are_kept(people, mode):
+    steps = pipeline_of() if mode == 'topdown' else bottomup_pipeline()
+    dataset = build(people, steps, mode, type='OwnBatches')
+    speed_up_dataset(dataset)
+    assert prepare_in_batches(dataset) == ''
+    for seeds in (None, SampleSeeds(1)):
+        adapt(dataset, _sample_seeds=seeds)
+        drawn = []
+        for _ in range(2):
+            batch = dataset.__getitems__([1, 2])
+            drawn.append([sample['data_samples'].drawn for sample in batch])
+        assert (drawn[0] == drawn[1]) == (seeds is not None)
+
+
+@pytest.mark.parametrize('mode', ['topdown', 'bottomup'])
+def test_own_samples_are_prepared_one_by_one(people, mode):
+    steps = pipeline_of() if mode == 'topdown' else bottomup_pipeline()
+    plain, own = (
+        build(people, copy.deepcopy(steps), mode, type=t) for t in ('CocoDataset', 'OwnSamples')
+    )
+    for dataset in (plain, own):
+        speed_up_dataset(dataset)
+    assert prepare_in_batches(own) == ''
+    adapt(own, _sample_seeds=None)
+    np.random.seed(0)
+    expected = plain[3]['inputs'].flip(0)
+    np.random.seed(0)
+    assert torch.equal(own.__getitems__([3])[0]['inputs'], expected)
 
 
 @pytest.mark.parametrize('change', [copy.copy, copy.deepcopy, pickle.dumps])
