@@ -73,7 +73,13 @@ class PeopleTable:
 
 
 def path_of(info: dict[str, Any]) -> bytes:
-    """Return the path of a person's image."""
+    """Return the path of a person's image.
+
+    Raises:
+        ValueError: If it is not annotated.
+    """
+    if 'img_path' not in info:
+        raise ValueError('the people have no img_path')
     return os.fsencode(info['img_path'])
 
 
