@@ -10,6 +10,7 @@ from typing import Any, Iterator
 
 import torch
 from mmengine.structures import BaseDataElement
+from mmpose.structures import MultilevelPixelData
 from torch import Tensor
 from torch.utils.data import default_collate
 
@@ -115,8 +116,9 @@ class SampleBatch:
 
         if not isinstance(content, list):
             return content.samples(place)
-        for data, name, tensor in _tensors(content):
-            data.set_field(place(tensor), name)
+        for data, name, value in _tensors(content):
+            several = isinstance(value, list)
+            data.set_field([place(one) for one in value] if several else place(value), name)
         return content
 
     def _unpickled(self) -> list | PackedPeople:
@@ -140,11 +142,16 @@ class _Pickler(pickle.Pickler):
         return NotImplemented
 
 
-def _tensors(samples: list) -> Iterator[tuple[BaseDataElement, str, Tensor]]:
-    """Yield all tensors of data samples, with the data elements that hold them."""
+def _tensors(samples: list) -> Iterator[tuple[BaseDataElement, str, Tensor | list[Tensor]]]:
+    """Yield all tensors of data samples, with the data elements that hold them.
+
+    Pixel data of several levels hold a list.
+    """
     for sample in samples:
         for name, value in sample.items():
             if isinstance(value, BaseDataElement):
                 yield from _tensors([value])
             elif isinstance(value, Tensor):
                 yield sample, name, value
+            elif isinstance(sample, MultilevelPixelData) and isinstance(value[0], Tensor):
+                yield sample, name, list(value)

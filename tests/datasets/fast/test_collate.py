@@ -77,6 +77,23 @@ def test_tensors_move_to_the_device(items, moved):
         assert sample.metainfo.keys() == item['data_samples'].metainfo.keys()
 
 
+@pytest.mark.parametrize('moved', [False, True])
+def test_targets_of_several_levels_move_to_the_device(people, moved):
+    codec = dict(type='MegviiHeatmap', input_size=(96, 128), heatmap_size=(24, 32))
+    pipeline = topdown_pipeline()
+    pipeline[6]['encoder'] = [dict(codec, kernel_size=size) for size in (15, 11)]
+    pipeline[6]['multilevel'] = True
+    batch = SampleBatch([build(people, pipeline)[0]['data_samples']])
+    if moved:
+        batch = pickle.loads(pickle.dumps(batch, 5))
+    (sample,) = batch.to('meta')
+    fields = sample.gt_fields
+    for levels in (fields.heatmaps, [level.heatmaps for level in fields.levels()]):
+        assert [(level.device.type, tuple(level.shape)) for level in levels] == [
+            ('meta', (17, 32, 24))
+        ] * 2
+
+
 def test_same_array_twice_is_one(items):
     sample = items[0]['data_samples']
     sample.gt_instance_labels.set_field(sample.gt_fields.heatmaps, 'again')
