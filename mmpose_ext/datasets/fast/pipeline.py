@@ -20,6 +20,7 @@ from mmpose.datasets.transforms import (
 )
 
 from mmpose_ext.datasets.transforms.color_jitter import ColorJitter
+from mmpose_ext.datasets.transforms.turbojpeg_image import LoadTurboJpegImage
 
 from .affines import FastBottomupRandomAffine, FastTopdownAffine
 from .heatmaps import FASTER_CODECS
@@ -40,6 +41,8 @@ FASTER = {
     BottomupRandomAffine: FastBottomupRandomAffine,
     PackPoseInputs: FastPackPoseInputs,
 }
+#: Transforms that load images as mmpose does. ``fast_training`` may have put in the second one.
+LOADERS = (LoadImage, LoadTurboJpegImage)
 #: Methods that do not touch ``img``, so that an image may stay undecoded through them.
 LEAVE_PIXELS = (
     GetBBoxCenterScale.transform,
@@ -117,15 +120,16 @@ def speed_up_dataset(dataset: Any) -> list[str]:
                 steps[i] = copy.copy(step)
                 steps[i].encoder = as_type(step.encoder, FASTER_CODECS[type(step.encoder)])
         loader = first_loader(steps)
-        if loader is not None and type(steps[loader]) is LoadImage and decodes_late(steps, loader):
+        if loader is not None and type(steps[loader]) in LOADERS and decodes_late(steps, loader):
             replaced.append('LoadImage')
             steps[loader] = as_type(steps[loader], FastLoadImage)
     return list(dict.fromkeys(replaced))
 
 
 def first_loader(steps: list[Any]) -> Any:
-    """Return the number of the first step that is mmpose's ``LoadImage``; None without one."""
-    return next((i for i, s in enumerate(steps) if type(s) in (LoadImage, FastLoadImage)), None)
+    """Return the number of the first step that loads images as mmpose does; None without one."""
+    kinds = (*LOADERS, FastLoadImage)
+    return next((i for i, step in enumerate(steps) if type(step) in kinds), None)
 
 
 def decodes_late(steps: list[Any], loader: int) -> bool:

@@ -14,6 +14,7 @@ from mmpose.datasets.transforms import LoadImage
 from mmpose_ext.datasets import FastLoadImage, speed_up_dataset
 from mmpose_ext.datasets.fast import datasets_in
 from mmpose_ext.datasets.fast.pipeline import SharedList
+from mmpose_ext.datasets.transforms import turbojpeg_image
 
 from .conftest import build, topdown_pipeline
 
@@ -179,6 +180,17 @@ def test_other_loaders_stay(people, settings):
     dataset = build(people, pipeline)
     assert 'LoadImage' not in speed_up_dataset(dataset)
     assert type(dataset.pipeline.transforms[0]) is LoadImage
+
+
+def test_loader_of_fast_training_is_replaced(people, monkeypatch):
+    """``fast_training`` comes first and puts it in where PyTurboJPEG is installed."""
+    monkeypatch.setattr(turbojpeg_image, '_decoder', object)
+    pipeline = topdown_pipeline()
+    pipeline[0]['type'] = 'LoadTurboJpegImage'
+    dataset = build(people, pipeline)
+    assert 'LoadImage' in speed_up_dataset(dataset)
+    assert type(dataset.pipeline.transforms[0]) is FastLoadImage
+    assert dataset[0]['inputs'].shape == (3, 128, 96)
 
 
 def test_data_sets_in_data_sets(people):
