@@ -79,8 +79,12 @@ def _adapted(owner: type) -> type:
 
         def __reduce_ex__(self, protocol: Any) -> tuple:
             """Copy and pickle with a class that can be imported, and without seeds."""
-            state = {key: value for key, value in vars(self).items() if key != SEEDS}
-            return (_new if BATCHES in state else owner.__new__), (owner,), state
+            own = getattr(owner, '__getstate__', None)
+            plain = own is None or own is getattr(object, '__getstate__', None)
+            state = vars(self) if plain else own(self)
+            if isinstance(state, dict):
+                state = {key: value for key, value in state.items() if key != SEEDS}
+            return (_new if BATCHES in vars(self) else owner.__new__), (owner,), state
 
     Adapted.__name__, Adapted.__qualname__ = owner.__name__, owner.__qualname__
     Adapted.__module__, Adapted.__doc__ = owner.__module__, owner.__doc__

@@ -3,6 +3,7 @@
 
 import copy
 import pickle
+import threading
 
 import numpy as np
 import pytest
@@ -113,6 +114,28 @@ def test_own_samples_are_prepared_one_by_one(people, mode):
     expected = plain[3]['inputs'].flip(0)
     np.random.seed(0)
     assert torch.equal(own.__getitems__([3])[0]['inputs'], expected)
+
+
+@DATASETS.register_module()
+class WithHandle(CocoDataset):
+    """It holds what cannot be pickled, and leaves it out."""
+
+    def full_init(self):
+        super().full_init()
+        self.handle = threading.Lock()
+
+    def __getstate__(self):
+        return dict(vars(self), handle=None)
+
+
+def test_own_state_is_pickled(people):
+    dataset = build(people, pipeline_of(), type='WithHandle')
+    speed_up_dataset(dataset)
+    assert prepare_in_batches(dataset)
+    adapt(dataset, _sample_seeds=SampleSeeds(1))
+    other = pickle.loads(pickle.dumps(dataset))
+    assert other.handle is None and '_sample_seeds' not in vars(other)
+    assert isinstance(other.__getitems__([1, 2]), dict)
 
 
 @pytest.mark.parametrize('change', [copy.copy, copy.deepcopy, pickle.dumps])
