@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from mmpose_ext.datasets.fast import speed_up_dataset
+from mmpose_ext.datasets.fast import FastLoadImage, speed_up_dataset
 from mmpose_ext.datasets.fast.pipeline import first_loader, parts_of, steps_that_look
 
 from .errors import PackError
@@ -63,6 +63,11 @@ def use_pack(
         if looking:
             raise ValueError(
                 f'a pack cannot serve this pipeline: {", ".join(looking)} needs the whole image'
+            )
+        if type(steps[loader]) is not FastLoadImage:
+            raise ValueError(
+                f'a pack cannot serve this pipeline: {steps[loader]} must read color images as '
+                'uint8 by OpenCV, in the same pipeline as TopdownAffine'
             )
         reader = PackReader(path or default_path(part.ann_file), command)
         try:

@@ -248,6 +248,18 @@ def test_pipeline_that_needs_the_whole_image(config):
         use_pack(build(config, pipeline=pipeline))
 
 
+@pytest.mark.parametrize(
+    'settings',
+    [dict(to_float32=True), dict(color_type='grayscale'), dict(imdecode_backend='pillow')],
+)
+def test_loader_that_reads_otherwise(config, settings):
+    assert pack(config) == 0
+    pipeline = list(Config.fromfile(config).pipeline)
+    pipeline[0] = dict(pipeline[0], **settings)
+    with pytest.raises(ValueError, match=r'LoadImage.* must read color images as uint8 by OpenCV'):
+        use_pack(build(config, pipeline=pipeline))
+
+
 def test_bottomup_is_refused(config, capsys):
     assert pack(config, '--cfg-options', 'train_dataloader.dataset.data_mode=bottomup') == 2
     assert 'only top-down' in capsys.readouterr().err
