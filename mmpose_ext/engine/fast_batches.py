@@ -92,7 +92,8 @@ def batch_in_one_piece(
     collate = loader.collate_fn
     while isinstance(collate, partial) and not collate.args and not collate.keywords:
         collate = collate.func
-    if collate is not pseudo_collate or type(preprocessor) is not PoseDataPreprocessor:
+    kinds = PoseDataPreprocessor, FastPoseDataPreprocessor
+    if collate not in (pseudo_collate, collate_samples) or type(preprocessor) not in kinds:
         return []
     loader.collate_fn = collate_samples
     preprocessor.__class__ = FastPoseDataPreprocessor

@@ -16,7 +16,7 @@ from mmengine.logging import print_log
 from mmengine.model import is_model_wrapper
 from mmpose.registry import HOOKS
 
-from mmpose_ext.datasets.fast import plain_metainfo, speed_up_dataset
+from mmpose_ext.datasets.fast import datasets_in, plain_metainfo, speed_up_dataset
 from mmpose_ext.datasets.pack import use_pack
 from mmpose_ext.datasets.pack.reader import COMMAND
 
@@ -65,6 +65,10 @@ class FastDataHook(Hook):
 
         default_hooks = dict(fast_data=dict(type='mmpose_ext.engine.FastDataHook', reading=True))
 
+    Another hook may replace the pipeline or the data loader between epochs, as mmdet's
+    ``PipelineSwitchHook`` does. This hook has a low priority, so that it sees the new one before
+    the epoch starts, and prepares it in the same way.
+
     Args:
         **settings: Fields of :class:`FastData`. Those in the config's ``fast_data`` override them.
 
@@ -73,8 +77,11 @@ class FastDataHook(Hook):
         PackError: Before training, if a pack is missing, damaged or stale.
     """
 
+    priority = 'LOW'
+
     def __init__(self, **settings: Any) -> None:
         self.settings = settings
+        self._prepared: list[list[Any]] | None = None
         read_settings(settings)
 
     def before_train(self, runner: Any) -> None:
@@ -83,6 +90,26 @@ class FastDataHook(Hook):
         if chosen is None and not self.settings:
             return
         settings = read_settings({**self.settings, **(chosen or {})})
+        done = self._prepare(runner, settings, settings.check_images)
+        wait = settings.wait_for_device
+        if not (not torch.cuda.is_available() if wait is None else wait):
+            done += stop_waiting(runner)
+        restart_workers(runner.train_loop)
+        print_log(f'Fast data: {", ".join(done) or "nothing to do"}.', logger='current')
+
+    def before_train_epoch(self, runner: Any) -> None:
+        """Prepare a pipeline or a loader that has replaced the one before."""
+        if self._prepared in (None, _steps_of(runner)):
+            return
+        settings = read_settings({**self.settings, **(runner.cfg.get('fast_data') or {})})
+        done = self._prepare(runner, settings, check_images=False)
+        print_log(
+            f'Fast data, for a new pipeline: {", ".join(done) or "nothing to do"}.',
+            logger='current',
+        )
+
+    def _prepare(self, runner: Any, settings: FastData, check_images: bool) -> list[str]:
+        """Prepare the training data set and its loader; return what was done, for the log."""
         loader = runner.train_dataloader
         done = speed_up_dataset(loader.dataset) if settings.reading else []
         if settings.pack:
@@ -91,7 +118,9 @@ class FastDataHook(Hook):
             command = partial(
                 pack_command, cfg.filename, cfg.get('train_dataloader'), runner.work_dir
             )
-            done += use_pack(loader.dataset, path, command, settings.check_images)
+            later = [getattr(hook, 'switch_pipeline', None) for hook in runner.hooks]
+            later = [pipeline for pipeline in later if pipeline]
+            done += use_pack(loader.dataset, path, command, check_images, later)
         preprocessor = _unwrapped(runner.model).data_preprocessor
         if settings.reading or settings.pack:
             done += batch_in_one_piece(loader, preprocessor, settings.warp_on_device)
@@ -100,13 +129,10 @@ class FastDataHook(Hook):
             loader.pin_memory = True
             preprocessor._non_blocking = True
             done.append('pinned memory')
-        wait = settings.wait_for_device
-        if not (not torch.cuda.is_available() if wait is None else wait):
-            done += stop_waiting(runner)
         if settings.prefetch_factor is not None and loader.num_workers > 0:
             loader.prefetch_factor = settings.prefetch_factor
-        restart_workers(runner.train_loop)
-        print_log(f'Fast data: {", ".join(done) or "nothing to do"}.', logger='current')
+        self._prepared = _steps_of(runner)
+        return done
 
     def before_save_checkpoint(self, runner: Any, checkpoint: dict) -> None:
         """Write the data set's meta information as it was, so that safe loading accepts it."""
@@ -164,6 +190,12 @@ def stop_waiting(runner: Any) -> list[str]:
         model.train_cfg = {**model.train_cfg, 'compute_acc': False}
         done.append('no accuracy in training')
     return done
+
+
+def _steps_of(runner: Any) -> list[list[Any]]:
+    """Return the transforms of the training data set, and of those that it is made of."""
+    pipelines = [getattr(p, 'pipeline', None) for p in datasets_in(runner.train_dataloader.dataset)]
+    return [list(getattr(pipeline, 'transforms', ())) for pipeline in pipelines]
 
 
 def _unwrapped(model: Any) -> Any:

@@ -1,4 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+import copy
 import shlex
 
 import pytest
@@ -9,6 +10,7 @@ from mmpose.datasets.transforms import LoadImage
 
 from mmpose_ext.apps.main import main
 from mmpose_ext.datasets import FastLoadImage
+from mmpose_ext.datasets.fast.packed_people import AnnotatedSample
 from mmpose_ext.datasets.pack import LoadPackedPerson, PackError
 from mmpose_ext.engine import FastDataHook, load_checkpoint_safely
 from mmpose_ext.engine.fast_data_hook import pack_command
@@ -152,3 +154,54 @@ def test_command_without_the_config_file(tmp_path, content):
     if content:
         file.write_text(content)
     assert pack_command(str(file), None, 'work') == 'mmpose-ext pack work/config.py'
+
+
+@pytest.fixture
+def switching(make_config, tmp_path):
+    """Return a config whose pipeline draws larger people in the second epoch, and its file."""
+
+    def make(**options):
+        cfg = make_config(**{'train_cfg.max_epochs': 2, **options})
+        pipeline = copy.deepcopy(cfg.train_dataloader.dataset.pipeline)
+        pipeline[2:4] = [dict(type='RandomBBoxTransform', scale_factor=(1.0, 2.0))]
+        hook = dict(type='mmdet.PipelineSwitchHook', switch_epoch=1, switch_pipeline=pipeline)
+        cfg.custom_hooks = [*(cfg.get('custom_hooks') or []), hook]
+        cfg.default_hooks.fast_data = dict(type='FastDataHook', reading=True)
+        file = tmp_path / 'switching.py'
+        cfg.dump(file)
+        return Config.fromfile(file), file
+
+    return make
+
+
+@pytest.mark.parametrize('workers', [0, 1])
+def test_switched_pipeline_is_prepared(switching, workers):
+    options = dict(num_workers=workers, persistent_workers=workers > 0)
+    cfg, _ = switching(**{f'train_dataloader.{name}': v for name, v in options.items()})
+    runner = Runner.from_cfg(cfg)
+    seen = []
+
+    def look(module, inputs):
+        if module.training:
+            sample = inputs[0]['data_samples'].samples()[0]
+            seen.append((type(sample), 'flip' in sample))
+
+    runner.model.data_preprocessor.register_forward_pre_hook(look)
+    runner.train()
+    assert seen == [(AnnotatedSample, True)] * 3 + [(AnnotatedSample, False)] * 3
+    assert loader_of(runner) is FastLoadImage
+
+
+def test_pack_covers_a_switched_pipeline(switching, capsys):
+    """Otherwise training stops at the start, not at the switch."""
+    cfg, file = switching()
+    cfg.fast_data = dict(pack=True)
+    assert main(['pack', str(file), '--cfg-options', 'custom_hooks=[]']) == 0, capsys.readouterr()
+    with pytest.raises(PackError, match='was made for a smaller augmentation'):
+        Runner.from_cfg(cfg).train()
+    assert main(['pack', str(file)]) == 0, capsys.readouterr()
+    cfg.experiment_name += 'again'
+    runner = Runner.from_cfg(cfg)
+    runner.train()
+    kinds = [type(step) for step in runner.train_dataloader.dataset.pipeline.transforms]
+    assert kinds[:2] == [LoadPackedPerson, FastLoadImage] and kinds.count(LoadPackedPerson) == 1

@@ -11,9 +11,11 @@ from typing import Any, Dict, List, Tuple
 
 from mmpose_ext.apps.shared.configs import read_config
 from mmpose_ext.apps.shared.data_sets import build_data_set
+from mmpose_ext.apps.shared.model_checks import default_scope
 from mmpose_ext.datasets.pack import Reach, default_path, packable, reach_of
 from mmpose_ext.datasets.pack.reader import COMMAND
 from mmpose_ext.datasets.pack.records import person_key
+from mmpose_ext.datasets.pack.use import with_pipeline
 from mmpose_ext.utils.errors import ArgumentError
 
 #: Images per batch of a process.
@@ -68,11 +70,15 @@ def plan_packs(
     command = f'mmpose-ext pack {" ".join(map(shlex.quote, words))}'
     jobs: dict[Path, PackJob] = {}
     for config in configs:
-        for part, steps in packable(_training_set(config, options)):
+        dataset, *later = _training_sets(config, options)
+        for part, steps in packable(dataset):
             path, reach = default_path(part.ann_file), reach_of(steps)
             job = jobs.setdefault(path, PackJob(path, [], reach, command))
             job.datasets.append(part)
             job.reach = job.reach.union(reach)
+        for part, steps in (pair for other in later for pair in packable(other)):
+            job = jobs[default_path(part.ann_file)]
+            job.reach = job.reach.union(reach_of(steps))
     if out is not None:
         if len(jobs) > 1:
             files = ', '.join(job.ann_file for job in jobs.values())
@@ -82,11 +88,15 @@ def plan_packs(
     return list(jobs.values())
 
 
-def _training_set(config: str | Path, options: dict | None) -> Any:
+def _training_sets(config: str | Path, options: dict | None) -> list[Any]:
+    """Return the training data set with its first pipeline, and with those that hooks give it."""
     cfg = read_config(config, options)
     if not cfg.get('train_dataloader'):
         raise ValueError(f'config {config} has no train_dataloader: nothing to pack')
-    return build_data_set(cfg.train_dataloader.dataset)
+    dataset = build_data_set(cfg.train_dataloader.dataset)
+    later = [hook.get('switch_pipeline') for hook in cfg.get('custom_hooks') or ()]
+    with default_scope('mmpose'):
+        return [dataset, *(with_pipeline(dataset, pipeline) for pipeline in later if pipeline)]
 
 
 def batches_of(job: PackJob) -> list[Batch]:

@@ -20,7 +20,7 @@ from mmpose_ext.datasets.transforms.random_shear import shear
 
 from .affines import FastTopdownAffine
 from .batched_steps import People, augment, batched_steps
-from .batching import SEEDS, adapt, check_class, own_class
+from .batching import BATCHES, SEEDS, adapt, check_class, own_class
 from .bottomup_batches import BottomupBatches
 from .collate import SampleBatch
 from .deferred_image import DeferredImage
@@ -249,6 +249,7 @@ def prepare_in_batches(dataset: Any, on_device: bool = False) -> str:
     Returns:
         str: What is done, for the log; empty if nothing is.
     """
+    vars(dataset).pop(BATCHES, None)
     for make in (BatchedPipeline, partial(BottomupBatches, on_device=on_device)):
         try:
             batches = make(dataset)

@@ -79,8 +79,8 @@ def _adapted(owner: type) -> type:
 
         def __reduce_ex__(self, protocol: Any) -> tuple:
             """Copy and pickle with a class that can be imported, and without seeds."""
-            own = getattr(owner, '__getstate__', None)
-            plain = own is None or own is getattr(object, '__getstate__', None)
+            own: Any = getattr(owner, '__getstate__', None)
+            plain = own in (None, getattr(object, '__getstate__', None))
             state = vars(self) if plain else own(self)
             if isinstance(state, dict):
                 state = {key: value for key, value in state.items() if key != SEEDS}

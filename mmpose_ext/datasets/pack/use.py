@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
+import copy
 import shlex
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from functools import partial, reduce
 from pathlib import Path
 from typing import Any
+
+from mmengine.dataset import Compose
 
 from mmpose_ext.datasets.fast import FastLoadImage, speed_up_dataset
 from mmpose_ext.datasets.fast.pipeline import first_loader, parts_of, steps_that_look
@@ -24,6 +27,7 @@ def use_pack(
     path: str | Path | None = None,
     command: str | Callable[[], str] = COMMAND,
     check_images: bool = True,
+    later: Sequence[Any] = (),
 ) -> list[str]:
     """Make a data set, and those that it wraps, read people from packs.
 
@@ -38,6 +42,8 @@ def use_pack(
             CONFIG'.
         check_images (bool): Whether to compare the images' sizes and times, and the content of
             those whose time has changed. Defaults to True.
+        later (Sequence): Pipelines (configs) that will replace the data set's own, and that the
+            packs must serve, too. Defaults to none.
 
     Returns:
         list[str]: Paths of the packs.
@@ -49,6 +55,10 @@ def use_pack(
     """
     speed_up_dataset(dataset)
     parts = list(packable(dataset))
+    others = [with_pipeline(dataset, pipeline) for pipeline in later]
+    for other in others:
+        speed_up_dataset(other)
+    stages = [parts, *(list(packable(other)) for other in others)]
     if path is not None:
         files = list(dict.fromkeys(part.ann_file for part, _ in parts))
         if len(files) > 1:
@@ -57,30 +67,50 @@ def use_pack(
             )
         command = partial(_command_for, command, path)
     used = []
-    for part, steps in parts:
-        loader = first_loader(steps)
-        looking = ['no LoadImage'] if loader is None else steps_that_look(steps, loader)
-        if looking:
-            raise ValueError(
-                f'a pack cannot serve this pipeline: {", ".join(looking)} needs the whole image'
-            )
-        if type(steps[loader]) is not FastLoadImage:
-            raise ValueError(
-                f'a pack cannot serve this pipeline: {steps[loader]} must read color images as '
-                'uint8 by OpenCV, in the same pipeline as TopdownAffine'
-            )
+    for same in zip(*stages):
+        part = same[0][0]
+        reach = reduce(Reach.union, (_reach_from_crops(steps) for _, steps in same))
         reader = PackReader(path or default_path(part.ann_file), command)
         try:
-            found = differences(reader, part, reach_of(steps), check_images)
+            found = differences(reader, part, reach, check_images)
             if found:
                 more = f' (and {len(found) - 1} more)' if len(found) > 1 else ''
                 raise PackError(f'pack {reader.path} {found[0]}{more}: run `{reader.command}`')
         except BaseException:
             reader.close()
             raise
-        part.pipeline.transforms.insert(0, LoadPackedPerson(reader))
+        own = part.pipeline.transforms
+        own[:] = [step for step in own if not isinstance(step, LoadPackedPerson)]
+        own.insert(0, LoadPackedPerson(reader))
         used.append(reader.path)
     return used
+
+
+def with_pipeline(dataset: Any, pipeline: Sequence[Any]) -> Any:
+    """Return a shallow copy of a data set with another pipeline, given as a config."""
+    other = copy.copy(dataset)
+    other.pipeline = Compose(copy.deepcopy(list(pipeline)))
+    return other
+
+
+def _reach_from_crops(steps: list[Any]) -> Reach:
+    """Return the reach of a pipeline's transforms.
+
+    Raises:
+        ValueError: If a pack cannot serve the pipeline.
+    """
+    loader = first_loader(steps)
+    looking = ['no LoadImage'] if loader is None else steps_that_look(steps, loader)
+    if looking:
+        raise ValueError(
+            f'a pack cannot serve this pipeline: {", ".join(looking)} needs the whole image'
+        )
+    if type(steps[loader]) is not FastLoadImage:
+        raise ValueError(
+            f'a pack cannot serve this pipeline: {steps[loader]} must read color images as '
+            'uint8 by OpenCV, in the same pipeline as TopdownAffine'
+        )
+    return reach_of(steps)
 
 
 def _command_for(command: str | Callable[[], str], path: str | Path) -> str:
