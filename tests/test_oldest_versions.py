@@ -15,8 +15,8 @@ import sys
 import pytest
 
 FOLDERS = ('mmpose_ext', 'tests', 'tools')
-# The modules that check torch's version.
-GUARDED = ('mmpose_ext/utils/compat.py', 'mmpose_ext/engine/restricted_unpickler.py')
+# The module that checks torch's version.
+GUARDED = ('mmpose_ext/utils/compat.py',)
 # The version, newer than torch 2.0 and numpy 1.23, that introduced a call; name(argument=) is an
 # argument of any function of that name.
 NEWER = {

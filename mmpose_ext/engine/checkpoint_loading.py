@@ -5,10 +5,8 @@ from __future__ import annotations
 
 import functools
 import os
-import pickle
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from threading import RLock
 from typing import Any
 
 import torch
@@ -21,15 +19,15 @@ from .checkpoint_errors import explained
 from .config_text import is_plain_config
 from .errors import UnreadableCheckpointError
 from .pickled_arrays import array_globals, named, rebuilt
-from .restricted_unpickler import allowed_globals
+from .restricted_loading import allowed_globals
+from .restricted_unpickler import not_allowed
 
-_ENVIRONMENT_LOCK = RLock()
-_FORCE, _FORCE_NOT = 'TORCH_FORCE_WEIGHTS_ONLY_LOAD', 'TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD'
 # The methods that mmengine's checkpoints refer to by name, and their classes.
 _METHODS = {
     HistoryBuffer: ('min', 'max', 'mean', 'current'),
     OneCycleParamScheduler: ('_annealing_cos', '_annealing_linear'),
 }
+_LONGEST_RANGE = 1_000_000
 _last_loaded: tuple[int, str] | None = None
 _installed = False
 
@@ -37,15 +35,23 @@ _installed = False
 def _mmengine_method(owner: type, name: str) -> Callable:
     """Replace ``getattr`` in pickles; allow only the few methods that mmengine writes by name."""
     if name not in _METHODS.get(owner, ()):
-        raise pickle.UnpicklingError(f'GLOBAL getattr({owner}, {name!r}) was not an allowed global')
+        raise not_allowed(f'getattr({owner}, {name!r})')
     return getattr(owner, name)
 
 
 def _empty_bytes(*args: object) -> bytes:
     """Replace ``bytes`` in pickles; allow only the empty bytes of an array without elements."""
     if args:
-        raise pickle.UnpicklingError(f'GLOBAL bytes{args} was not an allowed global')
+        raise not_allowed(f'bytes{args}')
     return b''
+
+
+def _short_range(*args: int) -> range:
+    """Replace ``range``; a long one would fill the memory in a set, for a few bytes of the file."""
+    numbers = range(*args)
+    if numbers[_LONGEST_RANGE:]:
+        raise not_allowed(f'range{args}')
+    return numbers
 
 
 @functools.lru_cache(maxsize=None)
@@ -60,8 +66,9 @@ def allowed_classes() -> tuple[Callable, ...]:
     limited = (
         named(_mmengine_method, 'builtins', 'getattr'),
         named(_empty_bytes, 'builtins', 'bytes'),
+        named(_short_range, 'builtins', 'range'),
     )
-    plain = (frozenset, range, slice, ConfigDict)
+    plain = (frozenset, slice, ConfigDict)
     return (*array_globals(), *_METHODS, *limited, *plain)
 
 
@@ -89,8 +96,7 @@ def load_checkpoint_safely(file: str | os.PathLike, map_location: object = None)
             f'checkpoint {path} cannot be loaded: {kind}. Check the path given to '
             'load_from, --resume, init_cfg or on the command line'
         )
-    allowed = allowed_globals(allowed_classes())
-    with explained(path), allowed:
+    with explained(path), allowed_globals(allowed_classes()):
         content = torch.load(path, map_location=map_location, weights_only=True)
         checkpoint = rebuilt(content, tuple(_METHODS))
     return _checked(checkpoint, path)
@@ -104,7 +110,7 @@ def install_safe_loading() -> None:
     a program, see :func:`safely_loading`.
 
     Local files go through :func:`load_checkpoint_safely`; the loaders of all other schemes
-    (http, s3, torchvision, open-mmlab, ...) run while torch refuses full unpickling.
+    (http, s3, torchvision, open-mmlab, ...) run while ``torch.load`` is restricted in their thread.
     """
     global _installed
     _installed = True
@@ -152,26 +158,12 @@ def _weights_only(loader: Callable) -> Callable:
 
     @functools.wraps(loader)
     def load(filename: str, *args: Any, **kwargs: Any) -> dict:
-        allowed = allowed_globals(allowed_classes())
-        with explained(filename), _full_unpickling_forbidden(), allowed:
+        with explained(filename), allowed_globals(allowed_classes()):
             checkpoint = rebuilt(loader(filename, *args, **kwargs), tuple(_METHODS))
         return _checked(checkpoint, filename)
 
     setattr(load, 'loads_weights_only', True)  # noqa: B010  mypy knows no attributes of functions
     return load
-
-
-@contextmanager
-def _full_unpickling_forbidden() -> Iterator[None]:
-    """Set torch's own switch for one call, whatever arguments the caller gives torch.load."""
-    with _ENVIRONMENT_LOCK:
-        before = {name: os.environ.pop(name, None) for name in (_FORCE, _FORCE_NOT)}
-        os.environ[_FORCE] = '1'
-        try:
-            yield
-        finally:
-            del os.environ[_FORCE]
-            os.environ.update({name: text for name, text in before.items() if text is not None})
 
 
 def _checked(checkpoint: object, name: str) -> dict:

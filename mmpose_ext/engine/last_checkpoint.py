@@ -12,6 +12,7 @@ from pathlib import Path
 
 from mmpose_ext.utils.atomic_files import write_atomically
 
+from .checkpoint_errors import is_whole
 from .errors import UnreadableCheckpointError
 
 LAST_CHECKPOINT = 'last_checkpoint'
@@ -20,13 +21,10 @@ LAST_CHECKPOINT = 'last_checkpoint'
 def is_whole_checkpoint(path: str | Path) -> bool:
     """Return whether ``path`` is a complete, undamaged file of ``torch.save``.
 
-    It reads the whole file and compares the checksums in it, and loads nothing.
+    It reads the whole file and compares the checksums in it, and loads nothing. Files of the format
+    before torch 1.6 have no checksums and are not accepted.
     """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return archive.testzip() is None
-    except (OSError, zipfile.BadZipFile, RuntimeError, ValueError):
-        return False
+    return is_whole(path) and zipfile.is_zipfile(path)
 
 
 def newest_whole_checkpoint(folders: Iterable[str | Path], filename_tmpl: str) -> Path | None:

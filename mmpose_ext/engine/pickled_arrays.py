@@ -10,20 +10,17 @@ stand-ins with numpy's own objects.
 
 from __future__ import annotations
 
-import pickle
 import re
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from .restricted_unpickler import not_allowed
+
 # booleans, numbers, times, text, bytes: all that numpy writes but for objects
 _CODE = re.compile(r'b1|[iu][1248]|f(2|4|8|12|16)|c(8|16|24|32)|[Mm]8|[SUV]\d{1,9}')
 _TIME_UNITS = ('Y', 'M', 'W', 'D', 'h', 'm', 's', 'ms', 'us', 'ns', 'ps', 'fs', 'as')
-
-
-def _refused(what: str) -> pickle.UnpicklingError:
-    return pickle.UnpicklingError(f'GLOBAL {what} was not an allowed global')
 
 
 class PickledDtype:
@@ -38,9 +35,9 @@ class PickledDtype:
     def __new__(cls, code: str, align: bool = False, copy: bool = True) -> PickledDtype:
         """Create a stand-in; a pickle can leave ``__init__`` out."""
         if code == 'O8':
-            raise _refused('numpy.dtype[object_]')
+            raise not_allowed('numpy.dtype[object_]')
         if type(code) is not str or not _CODE.fullmatch(code):
-            raise _refused(f'numpy.dtype({code!r})')
+            raise not_allowed(f'numpy.dtype({code!r})')
         self = super().__new__(cls)
         self.value = np.dtype(code)
         return self
@@ -51,7 +48,7 @@ class PickledDtype:
         if sub_array is not None:
             base, shape = sub_array
             if type(shape) is not tuple or any(type(length) is not int for length in shape):
-                raise _refused(f'numpy.dtype({shape!r})')  # it could be fields over the base
+                raise not_allowed(f'numpy.dtype({shape!r})')  # it could be fields over the base
             self.value = np.dtype((_dtype(base), shape))
         elif names is not None:
             self.value = _structured(names, fields, size, bool(flags & 128))
@@ -63,7 +60,7 @@ class PickledDtype:
 
 def _dtype(stand_in: object) -> np.dtype:
     if type(stand_in) is not PickledDtype:
-        raise _refused(f'numpy.dtype({type(stand_in).__name__})')
+        raise not_allowed(f'numpy.dtype({type(stand_in).__name__})')
     return stand_in.value
 
 
@@ -74,7 +71,7 @@ def _structured(names: tuple, fields: dict, size: int, aligned: bool) -> np.dtyp
         kind = _dtype(stand_in)
         whole = type(offset) is type(size) is int
         if not whole or not 0 <= offset <= size - kind.itemsize:  # numpy's own sum can overflow
-            raise _refused(f'numpy.dtype(offset {offset!r} of {size!r})')
+            raise not_allowed(f'numpy.dtype(offset {offset!r} of {size!r})')
         formats.append(kind)
         offsets.append(offset)
         titles.append(title[0] if title else None)
@@ -88,7 +85,7 @@ def _unit(unit: tuple) -> str:
     if name == 'generic':
         return ''
     if name not in _TIME_UNITS or type(number) is not int or number < 1:
-        raise _refused(f'numpy.dtype({unit!r})')
+        raise not_allowed(f'numpy.dtype({unit!r})')
     return f'[{number}{name}]'
 
 
@@ -98,19 +95,19 @@ class PickledArray(np.ndarray):
     def __new__(cls, *args: object) -> PickledArray:
         """Create an empty array; numpy's constructor takes memory that it is given."""
         if args:
-            raise _refused('numpy.ndarray')
+            raise not_allowed('numpy.ndarray')
         return super().__new__(cls, (0,), np.int8)
 
     def __setstate__(self, state: tuple) -> None:
         """Take the shape, the data type, the order and the bytes; numpy compares the sizes."""
         version, shape, dtype, fortran, data = state
         if type(data) is not bytes or self.shape != (0,):  # another state would free its memory
-            raise _refused(f'numpy.ndarray({type(data).__name__})')
+            raise not_allowed(f'numpy.ndarray({type(data).__name__})')
         super().__setstate__((version, shape, _dtype(dtype), fortran, data))
 
 
 def _ndarray(*args: object) -> None:
-    raise _refused('numpy.ndarray')
+    raise not_allowed('numpy.ndarray')
 
 
 def _reconstruct(*args: object) -> PickledArray:
@@ -120,11 +117,11 @@ def _reconstruct(*args: object) -> PickledArray:
 def _scalar(dtype: PickledDtype, data: bytes) -> np.generic:
     kind = _dtype(dtype)
     if type(data) is not bytes or len(data) != kind.itemsize:
-        raise _refused(f'numpy.scalar({kind})')
+        raise not_allowed(f'numpy.scalar({kind})')
     try:
         return np.frombuffer(data, kind)[0] if data else kind.type()
     except SystemError as error:  # a text whose code points do not exist
-        raise _refused(f'numpy.scalar({data!r})') from error
+        raise not_allowed(f'numpy.scalar({data!r})') from error
 
 
 def named(function: Callable, module: str, name: str) -> Callable:

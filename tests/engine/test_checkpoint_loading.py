@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from checkpoint_files import write_legacy
 from mmengine.runner import Runner, load_checkpoint
 from mmengine.runner.checkpoint import CheckpointLoader, _load_checkpoint
 from mmpose.apis import init_model
@@ -184,19 +185,12 @@ def test_arrays_of_both_numpy_versions_load(tmp_path, module):
     if module != written:
         pickled = pickle.dumps(content, protocol=2).replace(written.encode(), module.encode())
         path = tmp_path / 'other.pth'
-        path.write_bytes(_legacy_file(pickled))
+        write_legacy(path, pickled)
     else:
         path = tmp_path / 'new.pth'
     loaded = load_checkpoint_safely(path)
     assert loaded['array'].tolist() == [0, 1, 2] and loaded['flag']
     assert loaded['text'].tolist() == ['a']
-
-
-def _legacy_file(pickled: bytes) -> bytes:
-    """Return torch's old file format (no zip) around a pickle without tensors."""
-    header = [0x1950A86A20F9469CFC6C, 1001, dict(little_endian=True)]
-    parts = [pickle.dumps(part, protocol=2) for part in header]
-    return b''.join([*parts, pickled, pickle.dumps([], protocol=2)])
 
 
 def _truncated(path: Path, source: Path) -> None:

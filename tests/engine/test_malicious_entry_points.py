@@ -11,6 +11,7 @@ from pathlib import Path
 import mmpose
 import pytest
 import torch
+from checkpoint_files import write_program
 from mmengine.config import Config
 from mmengine.runner.checkpoint import CheckpointLoader
 from mmpose.apis import init_model
@@ -148,22 +149,30 @@ def place(tmp_path, root, make_config, monkeypatch, mmengines_own_loaders):
     return Place(tmp_path, root, make_config())
 
 
-# the last case: torch's format before 1.6
 @pytest.mark.parametrize(
-    ('enter', 'zipped'),
-    [*((enter, True) for enter in ENTRY_POINTS), (export, False)],
+    ('enter', 'kind'),
+    [
+        *((enter, 'zip') for enter in ENTRY_POINTS),
+        (export, 'before torch 1.6'),
+        (export, 'TorchScript'),
+        (mmpose_test, 'TorchScript'),
+    ],
     ids=lambda value: getattr(value, '__name__', None),
 )
-def test_a_malicious_checkpoint_is_refused(enter, zipped, place, mmengines_own_loaders, capfd):
+def test_a_malicious_checkpoint_is_refused(enter, kind, place, mmengines_own_loaders, capfd):
     target = place.folder / 'code_was_run'
-    weights = dict(weight=torch.zeros(2), other=Payload(target))
     place.checkpoint.parent.mkdir(exist_ok=True)
-    content = dict(state_dict=weights, meta={}, optimizer={}, message_hub={})
-    torch.save(content, place.checkpoint, _use_new_zipfile_serialization=zipped)
+    if kind == 'TorchScript':
+        write_program(place.checkpoint)
+    else:
+        weights = dict(weight=torch.zeros(2), other=Payload(target))
+        content = dict(state_dict=weights, meta={}, optimizer={}, message_hub={})
+        torch.save(content, place.checkpoint, _use_new_zipfile_serialization=kind == 'zip')
     with pytest.raises((SystemExit, UnsafeCheckpointError)) as refusal:
         enter(place)
     told = f'{refusal.value} {capfd.readouterr().err}'
-    assert place.checkpoint.name in told and 'refused' in told and 'mkdir' in told
+    assert place.checkpoint.name in told and 'refused' in told
+    assert ('TorchScript' if kind == 'TorchScript' else 'mkdir') in told
     assert not target.exists()
     if enter not in MMPOSES:  # mmpose's tools run in processes of their own
         assert dict(CheckpointLoader._schemes) == mmengines_own_loaders

@@ -12,9 +12,10 @@ import pytest
 import torch
 
 from mmpose_ext.engine import UnsafeCheckpointError, load_checkpoint_safely
-from mmpose_ext.engine import restricted_unpickler as restricted
 from mmpose_ext.engine.checkpoint_loading import allowed_classes
 from mmpose_ext.engine.pickled_arrays import PickledArray, PickledDtype, rebuilt
+from mmpose_ext.engine.restricted_loading import restricted_pickle
+from mmpose_ext.engine.restricted_unpickler import NotAllowedError
 
 POINTERS = b'AAAAAA\0\0' * 4
 MULTIARRAY = (np.core if np.__version__.startswith('1.') else np._core).multiarray
@@ -78,30 +79,19 @@ ATTACKS = {
 }
 
 
-def load_restricted(path: str) -> dict:
-    with restricted._allowed_in_this_thread(allowed_classes()):
-        return torch.load(path, pickle_module=restricted, weights_only=False)
-
-
 @pytest.mark.parametrize('zipped', [True, False])
 @pytest.mark.parametrize('name', ATTACKS)
 def test_attacks_are_refused(name, zipped, tmp_path):
     path = tmp_path / 'file.pth'
     torch.save(dict(a=ATTACKS[name]), path, _use_new_zipfile_serialization=zipped)
-    with pytest.raises(UnsafeCheckpointError, match=r'(numpy|PickledArray|unrecognized)'):
+    with pytest.raises(UnsafeCheckpointError, match=r'(numpy|PickledArray)'):
         load_checkpoint_safely(path)
-    with pytest.raises(pickle.UnpicklingError):
-        load_restricted(path)
-    if restricted.HAS_SAFE_GLOBALS:
-        import torch._weights_only_unpickler as own
-
-        torch.serialization._weights_only_unpickler = own
 
 
 def test_state_cannot_be_set_twice():
     value = PickledArray()
     value.__setstate__((1, (4,), PickledDtype('i8'), False, POINTERS))
-    with pytest.raises(pickle.UnpicklingError, match=r'numpy\.ndarray'):
+    with pytest.raises(NotAllowedError, match=r'numpy\.ndarray'):
         value.__setstate__((1, (4,), PickledDtype('i8'), False, POINTERS))
 
 
@@ -135,9 +125,8 @@ def test_types_are_equal_after_loading(kind, tmp_path):
 
 def test_stand_in_without_a_type_is_refused():
     code = b'cmmpose_ext.engine.pickled_arrays\nPickledDtype\n)\x81.'
-    with restricted._allowed_in_this_thread(allowed_classes()):
-        with pytest.raises(TypeError, match='code'):
-            restricted.load(io.BytesIO(b'\x80\x02' + code))
+    with pytest.raises(TypeError, match='code'):
+        restricted_pickle(allowed_classes()).load(io.BytesIO(b'\x80\x02' + code))
 
 
 def test_stand_ins_in_keys_and_sets_are_replaced():

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""The unpickler for torch older than 2.5 refuses what torch's own refuses, on any torch."""
+"""The unpickler refuses what torch's own refuses, in files of both formats."""
 
 from __future__ import annotations
 
@@ -7,32 +7,23 @@ import copyreg
 import io
 import os
 import pickle
-import threading
 from collections import OrderedDict
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from checkpoint_files import write_legacy, write_zip
 from mmengine.logging import HistoryBuffer
 
-from mmpose_ext.engine import restricted_unpickler as restricted
+from mmpose_ext.engine import UnsafeCheckpointError, load_checkpoint_safely
 from mmpose_ext.engine.checkpoint_loading import allowed_classes
-from mmpose_ext.engine.pickled_arrays import rebuilt
-
-
-@pytest.fixture
-def allowed():
-    with restricted._allowed_in_this_thread(allowed_classes()):
-        yield
-    if restricted.HAS_SAFE_GLOBALS:  # or else other tests would use ours
-        import torch._weights_only_unpickler as own
-
-        torch.serialization._weights_only_unpickler = own
+from mmpose_ext.engine.restricted_loading import restricted_pickle
+from mmpose_ext.engine.restricted_unpickler import NotAllowedError
 
 
 def load(data: bytes) -> object:
-    return restricted.load(io.BytesIO(data), encoding='utf-8')
+    unpickler = restricted_pickle(allowed_classes()).Unpickler
+    return unpickler(io.BytesIO(data), encoding='utf-8').load()
 
 
 FOLDER = 'code_was_run'
@@ -48,6 +39,8 @@ ATTACKS = {
     'getattr of a module': b'c__builtin__\ngetattr\n(cnumpy\nndarray\nX\x06\x00\x00\x00tofiletR.',
     'getattr, python 3': b'cbuiltins\ngetattr\n(cmmengine.logging.history_buffer\nHistoryBuffer\n'
     b'X\x07\x00\x00\x00__new__tR.',
+    'a constructor without checks': b'ctorch.sparse\nFloatTensor\n)R.',
+    'memory of any size': b'c__builtin__\nbytearray\n(I10\ntR.',
     'eval': b'c__builtin__\neval\n(X\x04\x00\x00\x001 + tR.',
     'codec that is imported': b'c_codecs\nencode\n(X\x01\x00\x00\x00aX\x05\x00\x00\x00rot13tR.',
     'bytes of any size': b'c__builtin__\nbytes\n(I10\ntR.',
@@ -68,11 +61,22 @@ ATTACKS = {
 
 
 @pytest.mark.parametrize('name', ATTACKS)
-def test_attacks_are_refused(allowed, name, tmp_path, monkeypatch):
+def test_attacks_are_refused(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(pickle.UnpicklingError):
+    with pytest.raises(NotAllowedError):
         load(ATTACKS[name])
     assert not os.listdir(tmp_path)
+
+
+@pytest.mark.parametrize('write', [write_zip, write_legacy])
+@pytest.mark.parametrize('name', ATTACKS)
+def test_files_with_attacks_are_refused(name, write, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write('file.pth', ATTACKS[name])
+    with pytest.raises(UnsafeCheckpointError, match='refused and not unpickled') as refusal:
+        load_checkpoint_safely('file.pth')
+    assert '\n' not in str(refusal.value)
+    assert os.listdir(tmp_path) == ['file.pth']
 
 
 @pytest.mark.parametrize('name', ['reduce', 'reduce, protocol 0', 'inst', 'obj', 'stack global'])
@@ -83,10 +87,10 @@ def test_attacks_work_when_unpickled_fully(name, tmp_path, monkeypatch):
     assert os.listdir(tmp_path) == [FOLDER]
 
 
-def test_registered_extensions_are_refused(allowed, tmp_path):
+def test_registered_extensions_are_refused():
     copyreg.add_extension('os', 'mkdir', 200)
     try:
-        with pytest.raises(pickle.UnpicklingError, match='instruction'):
+        with pytest.raises(NotAllowedError, match='instruction'):
             load(b'\x80\x02\x82\xc8(U\x0ccode_was_runtR.')
     finally:
         copyreg.remove_extension('os', 'mkdir', 200)
@@ -107,12 +111,10 @@ def content() -> dict:
 
 
 @pytest.mark.parametrize('zipped', [True, False])
-def test_checkpoints_are_read_equal(allowed, zipped, tmp_path):
+def test_checkpoints_are_read_equal(zipped, tmp_path):
     path = tmp_path / 'file.pth'
     torch.save(content(), path, _use_new_zipfile_serialization=zipped)
-    found = rebuilt(
-        torch.load(path, pickle_module=restricted, weights_only=False), (HistoryBuffer,)
-    )
+    found = load_checkpoint_safely(path)
     expected = torch.load(path, weights_only=False)
     assert list(found) == list(expected)
     for name in ('weight', 'half'):
@@ -125,33 +127,3 @@ def test_checkpoints_are_read_equal(allowed, zipped, tmp_path):
     assert found['plain'] == expected['plain']
     assert found['device'] == expected['device'] and found['dtype'] == expected['dtype']
     assert found['history'].mean() == 0.5
-
-
-@pytest.mark.parametrize('zipped', [True, False])
-def test_files_of_both_formats_are_refused(allowed, zipped, tmp_path):
-    class Payload:
-        def __reduce__(self):
-            return os.mkdir, (str(tmp_path / FOLDER),)
-
-    torch.save(dict(a=Payload()), tmp_path / 'a', _use_new_zipfile_serialization=zipped)
-    with pytest.raises(pickle.UnpicklingError, match='mkdir was not an allowed global'):
-        torch.load(tmp_path / 'a', pickle_module=restricted, weights_only=False)
-    assert not Path(tmp_path / FOLDER).exists()
-
-
-@pytest.mark.skipif(restricted.HAS_SAFE_GLOBALS, reason='torch has a list of its own to extend')
-def test_other_threads_are_not_affected(allowed, tmp_path):
-    torch.save(dict(array=np.arange(3)), tmp_path / 'a')
-    refused = []
-
-    def load_elsewhere():
-        try:
-            torch.load(tmp_path / 'a', weights_only=True)
-        except pickle.UnpicklingError as error:
-            refused.append(str(error))
-
-    thread = threading.Thread(target=load_elsewhere)
-    thread.start()
-    thread.join()
-    assert refused and 'Unsupported' in refused[0]
-    assert torch.load(tmp_path / 'a', weights_only=True)['array'].tolist() == [0, 1, 2]
