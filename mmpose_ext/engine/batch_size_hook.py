@@ -18,8 +18,8 @@ class BatchSizeHook(Hook):
 
     A step uses batch size x processes x accumulated batches. The papers train with 128 samples per
     step at a rate of 1e-3; eight GPUs with 128 each use 1024 at the same rate. The hook warns once,
-    before the first step, and says how to fix it. It is silent if ``--auto-scale-lr`` adapts the
-    rate or the config has no ``auto_scale_lr``.
+    before the first step, and says how to fix it. It is silent if ``auto_scale_lr.enable`` adapts
+    the rate or the config has no ``auto_scale_lr``.
     """
 
     priority = 'LOW'
@@ -38,8 +38,8 @@ class BatchSizeHook(Hook):
         print_log(
             f'This training uses {samples} samples per step ({batch} x {processes} processes x '
             f'{accumulated} accumulated), but its learning rate is for {expected}. Set '
-            f'--cfg-options train_dataloader.batch_size={max(1, expected // processes)}, or adapt '
-            'the rate with --auto-scale-lr.',
+            f'train_dataloader.batch_size={max(1, expected // processes)}, or adapt the rate with '
+            'auto_scale_lr.enable=True.',
             logger='current',
             level=logging.WARNING,
         )

@@ -93,8 +93,8 @@ def load_checkpoint_safely(file: str | os.PathLike, map_location: object = None)
     if not os.path.isfile(path):
         kind = 'a folder, not a file' if os.path.isdir(path) else 'no such file'
         raise FileNotFoundError(
-            f'checkpoint {path} cannot be loaded: {kind}. Check the path given to '
-            'load_from, --resume, init_cfg or on the command line'
+            f'checkpoint {path} cannot be loaded: {kind}. Check the path, which a config may give '
+            'as load_from or init_cfg'
         )
     with explained(path), allowed_globals(allowed_classes()):
         content = torch.load(path, map_location=map_location, weights_only=True)

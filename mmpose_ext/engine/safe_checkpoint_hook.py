@@ -6,7 +6,8 @@ from __future__ import annotations
 import hashlib
 import os
 import pickle
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from mmengine.dist import barrier, is_main_process
@@ -43,6 +44,17 @@ class _RemovalsLater:
         for remove, path in self._waiting:
             if path not in keep and os.path.dirname(path) == folder and self._backend.exists(path):
                 remove(path)
+
+
+@contextmanager
+def _advise_resuming() -> Iterator[None]:
+    """Say what to do after a failed write, in a ``with`` block."""
+    try:
+        yield
+    except OSError as error:
+        text = error.strerror or str(error)
+        advice = 'Files written earlier are complete: go on with --resume'  # of mim train
+        raise OSError(error.errno, f'{text}. {advice}') from error
 
 
 @HOOKS.register_module()
@@ -121,6 +133,7 @@ class SafeCheckpointHook(CheckpointHook):
         runner.message_hub.update_info('validated_iter', runner.iter)
         super().after_val_epoch(runner, metrics)
 
+    @_advise_resuming()
     @quiet_log()
     def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict) -> None:
         outdated = self._note_kept_steps(runner, step)
@@ -143,6 +156,7 @@ class SafeCheckpointHook(CheckpointHook):
             write_atomically(record, os.fsencode(self.last_ckpt))
             self._remove_steps(outdated)
 
+    @_advise_resuming()
     @quiet_log()
     def _save_best_checkpoint(self, runner: Runner, metrics: dict) -> None:
         wanted = [key for key in self.save_best or [] if key != 'auto']
@@ -160,6 +174,7 @@ class SafeCheckpointHook(CheckpointHook):
             self.file_backend = backend
         delayed.carry_out(keep=self._best_paths(), folder=str(self.out_dir))
 
+    @_advise_resuming()
     @quiet_log()
     def _publish_model(self, runner: Runner, ckpt_path: str) -> None:
         if not is_main_process():

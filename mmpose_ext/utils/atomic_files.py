@@ -29,6 +29,9 @@ def write_atomically(path: str | Path, data: bytes) -> None:
             ``path`` before is untouched and the temporary file is removed.
     """
     path = Path(path)
+    if os.path.isdir(path):
+        error = OSError(errno.EISDIR, os.strerror(errno.EISDIR))
+        raise OSError(error.errno, _write_error_text(path, len(data), error))
     temporary = path.with_name(f'.{path.name}.{os.getpid()}{TEMPORARY_SUFFIX}')
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -73,14 +76,16 @@ class AtomicLocalBackend(LocalBackend):
 
 
 def _write_error_text(path: Path, size: int, error: OSError) -> str:
-    reason = error.strerror or str(error)
-    advice = 'make the folder writable'
+    advice = 'check the path and the disk'
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         advice = f'free at least {size / 2**20:.1f} MiB there'
-    return (
-        f'cannot write {path}: {reason}. Files written earlier are whole; {advice} and go on '
-        'with --resume'
-    )
+    elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        advice = 'make the folder writable'
+    elif error.errno == errno.EISDIR:
+        advice = 'give a path that is no folder'
+    elif error.errno in (errno.EEXIST, errno.ENOTDIR):
+        advice = 'a part of the path is a file, not a folder: give another path'
+    return f'cannot write {path}: {error.strerror or error}; {advice}'
 
 
 def _sync_folder(folder: Path) -> None:

@@ -38,6 +38,10 @@ def load_metainfo(metainfo: dict[str, Any], name: str = '') -> dict[str, Any]:
             f'metainfo {name}: {reason}. It must define dataset_info with dataset_name, '
             'keypoint_info, skeleton_info ({} for none), joint_weights and sigmas'
         ) from None
+    except FileNotFoundError:
+        raise
+    except OSError as error:  # without the file's name
+        raise DataError(f'metainfo {name}: {error}') from None
     problem = metainfo_problem(parsed)
     if problem:
         raise DataError(f'metainfo {name}: {problem}')

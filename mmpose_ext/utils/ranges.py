@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from .errors import ArgumentError
 
 #: The largest seed that numpy takes.
@@ -40,4 +42,36 @@ def require_range(low: float, high: float, **values: float | None) -> None:
         if value is not None and not low <= value <= high:
             raise ArgumentError(
                 '{} must be {low} to {high}, not {value}', name, low=low, high=high, value=value
+            )
+
+
+def require_number(**values: float | None) -> None:
+    """Check that arguments are not NaN; None is not checked.
+
+    Args:
+        **values: Values by the arguments' names.
+
+    Raises:
+        ArgumentError: If one is NaN.
+    """
+    for name, value in values.items():
+        if value is not None and value != value:
+            raise ArgumentError('{} must be a number, not {value}', name, value=value)
+
+
+def require_one_of(known: Collection[str], **values: str) -> None:
+    """Check that arguments are among the known names.
+
+    Args:
+        known (Collection[str]): The names.
+        **values: Values by the arguments' names.
+
+    Raises:
+        ArgumentError: If one is not.
+    """
+    for name, value in values.items():
+        if value not in known:
+            names = ', '.join(known)
+            raise ArgumentError(
+                '{} must be one of {known}, not {value!r}', name, known=names, value=value
             )

@@ -45,7 +45,7 @@ def test_silent(monkeypatch, setting):
 def test_another_batch_is_named_with_its_remedies(monkeypatch, setting, samples, remedy):
     (text,) = messages(monkeypatch, **setting)
     assert f'uses {samples} samples per step' in text and 'is for 128' in text
-    assert remedy in text and '--auto-scale-lr' in text
+    assert remedy in text and 'auto_scale_lr.enable=True' in text
 
 
 def test_the_page_quotes_the_message(monkeypatch, root):

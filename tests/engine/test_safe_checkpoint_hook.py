@@ -141,7 +141,10 @@ def test_full_disk(
 
     monkeypatch.setattr(AtomicLocalBackend, 'put', put)
     runner = Runner.from_cfg(config)
-    with pytest.raises(OSError, match=r'cannot write .*No space left.*earlier are whole'):
+    with pytest.raises(
+        OSError,
+        match=r'cannot write .*No space left.*; free at least .* complete: go on with --resume',
+    ):
         runner.train()
     monkeypatch.undo()
     assert not list(work.glob(f'.*{TEMPORARY_SUFFIX}'))

@@ -55,6 +55,34 @@ def test_disk_that_is_really_full(tmp_path, monkeypatch):
     assert path.read_bytes() == b'old'
 
 
+@pytest.mark.parametrize(
+    'path, message',
+    [
+        ('folder', 'Is a directory; give a path that is no folder'),
+        ('.', 'Is a directory; give a path that is no folder'),
+        ('file/x', 'File exists; a part of the path is a file, not a folder: give another path'),
+        ('file/x/y', 'Not a directory; a part of the path is a file'),
+        ('n' * 300, 'File name too long; check the path and the disk'),
+    ],
+)
+def test_message_fits_the_fault(tmp_path, monkeypatch, path, message):
+    monkeypatch.chdir(tmp_path)
+    os.mkdir('folder')
+    open('file', 'w').close()
+    with pytest.raises(OSError, match=f'cannot write {path}: {message}') as caught:
+        write_atomically(path, b'new')
+    assert '--' not in str(caught.value)  # callers have different flags
+
+
+def test_message_of_a_read_only_folder(tmp_path, monkeypatch):
+    def fail(*args, **kwargs):
+        raise PermissionError(errno.EACCES, 'Permission denied')
+
+    monkeypatch.setattr('builtins.open', fail)
+    with pytest.raises(PermissionError, match='Permission denied; make the folder writable$'):
+        write_atomically(tmp_path / 'x', b'new')
+
+
 def test_bytes_are_on_disk_before_the_rename(tmp_path, monkeypatch):
     calls = []
     for name in ('fsync', 'replace'):

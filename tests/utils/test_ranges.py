@@ -2,7 +2,7 @@
 import pytest
 
 from mmpose_ext.utils.errors import ArgumentError
-from mmpose_ext.utils.ranges import require_least, require_range
+from mmpose_ext.utils.ranges import require_least, require_number, require_one_of, require_range
 
 
 def test_least():
@@ -18,4 +18,13 @@ def test_range():
     for value in (-0.1, 1.1, float('nan')):
         with pytest.raises(ArgumentError, match=f'^box_nms must be 0 to 1, not {value}$') as caught:
             require_range(0, 1, box_nms=value)
-        assert caught.value.naming({}) == f'--box-nms must be 0 to 1, not {value}'
+        assert caught.value.text.naming({}) == f'--box-nms must be 0 to 1, not {value}'
+
+
+def test_number_and_names():
+    require_number(score_thr=-5.0, box_thr=None)
+    require_one_of(('train', 'val'), split='val')
+    with pytest.raises(ArgumentError, match='^score_thr must be a number, not nan$'):
+        require_number(score_thr=float('nan'))
+    with pytest.raises(ArgumentError, match="^split must be one of train, val, not 'test'$"):
+        require_one_of(('train', 'val'), split='test')

@@ -4,6 +4,6 @@
 from .report import draw_plot, to_markdown, write_csv
 from .rows import Row
 from .runner import PARTS, run_benchmark
-from .suite import Settings
+from .settings import Settings
 
 __all__ = ['PARTS', 'Row', 'Settings', 'draw_plot', 'run_benchmark', 'to_markdown', 'write_csv']

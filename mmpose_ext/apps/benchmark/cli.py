@@ -4,9 +4,10 @@
 It prints Markdown tables of medians, with the median ratio to the config's own in brackets.
 """
 
+from __future__ import annotations
+
 import argparse
 import sys
-from pathlib import Path
 
 import torch
 
@@ -23,9 +24,17 @@ from mmpose_ext.apps.benchmark.environment import describe_environment
 from mmpose_ext.apps.benchmark.fast_steps import VARIANTS
 from mmpose_ext.apps.benchmark.networks import DTYPES
 from mmpose_ext.apps.benchmark.noise_errors import ERRORS, STRENGTHS
-from mmpose_ext.apps.benchmark.runner import check_device
 from mmpose_ext.apps.benchmark.timing import CLOCKS
-from mmpose_ext.apps.shared.arguments import add_config_options, command_line_message
+from mmpose_ext.apps.shared.arguments import (
+    add_config_options,
+    command_line_message,
+    command_line_text,
+)
+from mmpose_ext.utils.atomic_files import write_atomically
+from mmpose_ext.utils.ranges import require_least
+
+#: People per image of the parts 'people' and 'noise', by default.
+CROWDS = (1, 5, 10, 20, 30)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -133,7 +142,18 @@ def _add_outputs(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the command; return the exit status: 2 if nothing could be measured."""
-    many = (1, 5, 10, 20, 30) if args.part in ('people', 'noise') else (5,)
+    try:
+        notes = _measure(args)
+    except (ValueError, OSError) as error:
+        print(f'error: {command_line_message(error)}', file=sys.stderr)
+        return 2
+    for note in notes:
+        print(f'note: {command_line_text(note)}', file=sys.stderr)
+    return 0
+
+
+def _measure(args: argparse.Namespace) -> list[str]:
+    many = CROWDS if args.part in ('people', 'noise') else Settings.people
     settings = Settings(
         runs=args.runs,
         batch=args.batch,
@@ -155,28 +175,22 @@ def run(args: argparse.Namespace) -> int:
         annotations=args.annotations,
         vary=tuple(args.vary),
     )
-    try:
-        if args.threads:
-            torch.set_num_threads(args.threads)
-        check_device(args.device)
-        rows, notes = run_benchmark(
-            args.config, settings, args.part, args.peer, args.cfg_options, _tell
-        )
-        environment = describe_environment(args.device)
-        text = to_markdown(rows, environment, args.dtype)
-        print(text, end='', flush=True)
-        if args.csv:
-            write_csv(args.csv, rows, environment, args.dtype)
-        if args.markdown:
-            Path(args.markdown).write_text(text)
-        if args.plot:
-            draw_plot(args.plot, rows, text.splitlines()[0])
-    except (ValueError, OSError) as error:
-        print(f'error: {command_line_message(error)}', file=sys.stderr)
-        return 2
-    for note in notes:
-        print(f'note: {note}'.replace('data_root', '--data-root'), file=sys.stderr)
-    return 0
+    require_least(1, threads=args.threads)
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    rows, notes = run_benchmark(
+        args.config, settings, args.part, args.peer, args.cfg_options, _tell
+    )
+    environment = describe_environment(args.device)
+    text = to_markdown(rows, environment, args.dtype)
+    print(text, end='', flush=True)
+    if args.csv:
+        write_csv(args.csv, rows, environment, args.dtype)
+    if args.markdown:
+        write_atomically(args.markdown, text.encode())
+    if args.plot:
+        draw_plot(args.plot, rows, text.splitlines()[0])
+    return notes
 
 
 def _tell(text: str) -> None:

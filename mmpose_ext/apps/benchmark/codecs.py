@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from mmpose.registry import KEYPOINT_CODECS
 from torch import Tensor
 
+from mmpose_ext.apps.shared.configs import build_codec
 from mmpose_ext.codecs.base import BaseTorchCodec
 from mmpose_ext.utils.maps import Maps
 from mmpose_ext.utils.sequences import zip_equal
@@ -34,7 +34,7 @@ def encode_call(contestant: Contestant, points: np.ndarray, device: str) -> Call
         points (np.ndarray): (B, N, K, 2).
         device (str): Device on which a codec with ``draw_on_device`` draws.
     """
-    codec = KEYPOINT_CODECS.build(contestant.encoder)
+    codec = build_codec(contestant.encoder)
     visible = np.ones(points.shape[1:3], np.float32)
     masks = [person_masks(contestant.encoder, image) for image in points]
     on_device = getattr(codec, 'draw_on_device', False)

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -12,6 +12,7 @@ from mmengine.config import Config
 from mmpose.datasets.datasets.utils import parse_pose_metainfo
 
 from mmpose_ext.apps.shared.data_sets import dataset_configs, first_with_pipeline, metainfo_of
+from mmpose_ext.utils.errors import ArgumentError
 
 MEASURES = ('encode', 'forward', 'decode', 'loader', 'targets', 'step')
 OF_CODEC = ('encode', 'decode', 'loader')
@@ -102,6 +103,30 @@ class Contestant:
     def metainfo(self) -> dict:
         """The training set's metainfo as parsed by mmpose."""
         return parse_pose_metainfo(metainfo_of(self.dataset))
+
+
+def unfit_config(
+    part: str, codecs: Iterable[str], keypoints: int, given: str, given_keypoints: int
+) -> ArgumentError:
+    """Return the error about a config that a part cannot measure.
+
+    Args:
+        part (str): The part.
+        codecs (Iterable[str]): The codecs that it measures.
+        keypoints (int): Their number of keypoints.
+        given (str): The config's codec.
+        given_keypoints (int): Its number of keypoints.
+    """
+    return ArgumentError(
+        '{} {part} needs a config of {codecs} with {keypoints} keypoints, not {given} with '
+        '{given_keypoints}',
+        'part',
+        part=part,
+        codecs=' or '.join(codecs),
+        keypoints=keypoints,
+        given=given,
+        given_keypoints=given_keypoints,
+    )
 
 
 def replace_step(pipeline: Sequence[dict], name: str, **settings: Any) -> list[dict]:

@@ -12,17 +12,17 @@ import numpy as np
 import torch
 from mmpose.codecs import AssociativeEmbedding
 from mmpose.codecs.utils import batch_heatmap_nms
-from mmpose.registry import KEYPOINT_CODECS
 from mmpose.utils.tensor_utils import to_numpy
 from torch.nn.functional import interpolate
 
+from mmpose_ext.apps.shared.configs import build_codec
 from mmpose_ext.codecs.cluster_tag.decoding import DeviceMaps
 from mmpose_ext.codecs.cluster_tag.peaks import top_peaks
 from mmpose_ext.utils.maps import Maps
 from mmpose_ext.utils.sequences import zip_equal
 
 from .codecs import add_noise, decode_call, network_map_size
-from .contestants import Contestant
+from .contestants import Contestant, unfit_config
 from .noise_errors import TAG_STEP
 from .peers import ORDER
 from .people import people_in_squares, standing_people
@@ -72,10 +72,7 @@ def measure_crowds(
     make = {'DiskOffset': disk_offset_calls, 'ClusterTag': cluster_tag_calls}
     kind = ours.decoder_cfg['type']
     if kind not in make or ours.metainfo['num_keypoints'] != KEYPOINTS:
-        raise ValueError(
-            f'part people: needs a config of {" or ".join(make)} with {KEYPOINTS} keypoints, '
-            f'got {kind} with {ours.metainfo["num_keypoints"]}'
-        )
+        raise unfit_config('people', make, KEYPOINTS, kind, ours.metainfo['num_keypoints'])
     images = images if kind == 'ClusterTag' else 1
     rows = []
     for number in people:
@@ -98,7 +95,7 @@ def disk_offset_calls(
     stride_4 = (-(-size[0] // 4), -(-size[1] // 4))
     points = standing_people(size, number, np.random.default_rng(number))
     settings = {k: v for k, v in ours.decoder_cfg.items() if k != 'draw_on_device'}
-    codec = KEYPOINT_CODECS.build(dict(settings, map_size=network))
+    codec = build_codec(dict(settings, map_size=network))
     encoded = codec.encode(points)
     maps = {name: torch.from_numpy(encoded[name])[None] for name in codec.decoded_names}
     maps = noisy(maps, noise, number)
@@ -141,7 +138,7 @@ def disk_offset_encoders(settings: dict, points: np.ndarray, sizes: Sequence) ->
         cfg = dict(settings, map_size=cells)
         masks = person_masks(cfg, points)
         add(f'DiskOffset, {_by(cells)}', build_worker_codec(cfg), masks)
-    device = KEYPOINT_CODECS.build(dict(cfg, draw_on_device=True))
+    device = build_codec(dict(cfg, draw_on_device=True))
     add(f'DiskOffset, {_by(cells)}, worker with draw_on_device', device, masks)
     add(f'{THEIRS}, {_by(sizes[1])}', AssociativeEmbedding(size, sizes[1]), {})
     return calls
@@ -173,11 +170,11 @@ def cluster_tag_calls(
     rng = np.random.default_rng(number)
     size = ours.input_size
     settings = {k: v for k, v in ours.decoder_cfg.items() if k != 'draw_on_device'}
-    codec = KEYPOINT_CODECS.build(settings)
+    codec = build_codec(settings)
     if codec.num_clusters == KEYPOINTS:
         settings['order'] = ORDER
-        codec = KEYPOINT_CODECS.build(settings)
-    rough = KEYPOINT_CODECS.build(dict(settings, refine=False))
+        codec = build_codec(settings)
+    rough = build_codec(dict(settings, refine=False))
     theirs = AssociativeEmbedding(
         size,
         codec.heatmap_size,

@@ -9,12 +9,13 @@ from functools import partial
 import torch
 
 from mmpose_ext.engine.fast_training_hook import FastTraining, speed_up
+from mmpose_ext.utils.ranges import require_one_of
 
 from .contestants import Contestant
 from .networks import build_network, random_images, step_call
 from .rows import Row, make_rows
 from .samples import make_people, make_samples
-from .suite import Settings
+from .settings import Settings
 from .timing import synchronizer, take_turns, timed
 
 PART = 'fast-training'
@@ -39,6 +40,8 @@ def measure_fast_steps(
         settings (Settings): The settings; ``dtype`` is ignored.
         tell (Callable): Called with a description of each measurement.
     """
+    for name in settings.variants:
+        require_one_of(VARIANTS, variants=name)
     keypoints = ours.metainfo['num_keypoints']
     points = make_people(ours, settings.batch, settings.people[0], keypoints)
     samples = make_samples(ours, points)

@@ -20,6 +20,7 @@ from torch import Tensor
 from mmpose_ext.apps.shared.data_sets import build_data_set, dataset_configs
 from mmpose_ext.apps.synthetic import generate
 from mmpose_ext.datasets.fast import SampleBatch
+from mmpose_ext.utils.errors import ArgumentError
 
 from .contestants import Contestant
 
@@ -50,8 +51,15 @@ def build_dataset(contestant: Contestant, given: dict | str) -> Any:
         contestant (Contestant): The contestant with the pipeline.
         given (dict | str): Settings of a COCO data set, or the root folder of the config's data
             set.
+
+    Raises:
+        ArgumentError: If there is no such folder.
+        ValueError: If the data set cannot be built.
+        OSError: If a file is missing.
     """
     if isinstance(given, str):
+        if not Path(given).is_dir():
+            raise ArgumentError('{} {given} is not a folder', 'data_root', given=given)
         cfg = deepcopy(contestant.dataset)
         for part in dataset_configs(cfg):
             if not part.get('datasets') and not part.get('dataset'):  # no wrapper

@@ -13,6 +13,7 @@ from mmpose.structures import PoseDataSample
 from torch import Tensor, nn
 
 from mmpose_ext.apps.complexity.counting import Complexity, count_complexity
+from mmpose_ext.apps.shared.configs import building
 from mmpose_ext.codecs.base import BaseTorchCodec
 
 from .contestants import Contestant
@@ -24,12 +25,13 @@ def build_network(contestant: Contestant, device: str = 'cpu') -> nn.Module:
     """Build the estimator with random weights.
 
     Raises:
-        ValueError: If the contestant has no network.
+        ValueError: If the contestant has no network, or its type or a setting does not exist.
     """
     if contestant.model is None:
         raise ValueError(f'{contestant.name} is a codec without a network')
     torch.manual_seed(0)
-    with torch.device('meta') if device == 'meta' else torch.device('cpu'):
+    place = torch.device('meta' if device == 'meta' else 'cpu')
+    with place, building(f'the network of {contestant.name}'):
         model = MODELS.build(contestant.model)
     _mend_associative_embedding(model)
     return model.to(device)

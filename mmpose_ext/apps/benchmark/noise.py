@@ -14,18 +14,19 @@ import numpy as np
 import torch
 from mmengine.config import Config
 from mmpose.codecs import AssociativeEmbedding
-from mmpose.registry import KEYPOINT_CODECS
 
+from mmpose_ext.apps.shared.configs import build_codec, with_options
+from mmpose_ext.utils.errors import ArgumentError
 from mmpose_ext.utils.maps import Maps
 
 from .codecs import network_map_size
-from .contestants import Contestant
+from .contestants import Contestant, unfit_config
 from .noise_errors import TAG_STEP, NoisyMaps
 from .noise_scenes import Scene, annotated_scenes, made_up_scenes
 from .noise_scores import Found, score_people
 from .peers import ORDER
 from .rows import Row, make_rows
-from .suite import Settings
+from .settings import Settings
 
 PART = 'noise'
 TRUTH = 'annotated'
@@ -81,10 +82,7 @@ def measure_noise(
     make = {'DiskOffset': disk_offset_sources, 'ClusterTag': cluster_tag_sources}
     codec = ours.decoder_cfg['type']
     if codec not in make or ours.metainfo['num_keypoints'] != len(ORDER):
-        raise ValueError(
-            f'part {PART}: needs a config of {" or ".join(make)} with {len(ORDER)} keypoints, '
-            f'got {codec} with {ours.metainfo["num_keypoints"]}'
-        )
+        raise unfit_config(PART, make, len(ORDER), codec, ours.metainfo['num_keypoints'])
     if settings.annotations:
         scenes = annotated_scenes(settings.annotations, ours.input_size)
     else:
@@ -147,7 +145,7 @@ def disk_offset_sources(ours: Contestant, variants: Sequence[str]) -> list[Sourc
     settings = {k: v for k, v in ours.decoder_cfg.items() if k != 'draw_on_device'}
     sources = []
     for cells in (network, size):
-        codec = KEYPOINT_CODECS.build(dict(settings, map_size=cells))
+        codec = build_codec(dict(settings, map_size=cells))
         source = Source(draw=partial(_drawn, codec))
         source.decoders[f'DiskOffset, {cells[0]}x{cells[1]}'] = codec
         sources.append(source)
@@ -160,7 +158,7 @@ def disk_offset_sources(ours: Contestant, variants: Sequence[str]) -> list[Sourc
 def cluster_tag_sources(ours: Contestant, variants: Sequence[str]) -> list[Source]:
     """Return tagged heatmaps of the config's clusters and of AssociativeEmbedding."""
     settings = {k: v for k, v in ours.decoder_cfg.items() if k != 'draw_on_device'}
-    codec = KEYPOINT_CODECS.build(settings)
+    codec = build_codec(settings)
     assert ours.model is not None
     margin = ours.model['head'].get('loss', {}).get('margin', TAG_STEP / 2)
     step = codec.reference_step or 2 * margin
@@ -230,19 +228,17 @@ def _tagged(
 
 
 def _varied(settings: dict, variant: str) -> Any:
-    key, equals, value = variant.partition('=')
-    if not equals:
-        raise ValueError(f'a variant must be SETTING=VALUE, got {variant!r}')
+    key, _, value = variant.partition('=')
     try:
         value = ast.literal_eval(value)
     except (ValueError, SyntaxError):
         pass  # a word such as 'heatmap'
     changed = Config(deepcopy(settings))
-    changed.merge_from_dict({key: value})
     try:
-        return KEYPOINT_CODECS.build(changed.to_dict())
-    except TypeError as error:
-        raise ValueError(f'{variant}: {error}') from error
+        return build_codec(with_options(changed, {key: value}).to_dict())
+    except ValueError as error:
+        text = str(error)
+        raise ArgumentError('{} {variant}: {text}', 'vary', variant=variant, text=text) from error
 
 
 def _decode(codec: Any, maps: Maps) -> Found:

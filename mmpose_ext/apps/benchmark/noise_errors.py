@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn.functional import conv1d, grid_sample, interpolate
 
 from mmpose_ext.utils.maps import Maps
+from mmpose_ext.utils.ranges import require_one_of
 
 #: 'smooth': errors shared by neighboring cells, like a network's; 'independent': one per cell.
 ERRORS = ('smooth', 'independent')
@@ -68,8 +69,7 @@ def error_field(kind: str, size: tuple[int, int], seed: int) -> Callable[..., Te
             noise = noise.view(shape[1], -1, noise.shape[-1]).transpose(1, 2)
         return interpolate(noise[None], shape[-2:], mode='bicubic', align_corners=True)
 
-    if kind not in ERRORS:
-        raise ValueError(f'errors must be one of {ERRORS}, got {kind!r}')
+    require_one_of(ERRORS, errors=kind)
     return smooth if kind == 'smooth' else independent
 
 

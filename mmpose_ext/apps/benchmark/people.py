@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from mmpose_ext.utils.ranges import require_range
+
 #: COCO's keypoints of a standing person, x and y from the head's center in units of the height.
 STANDING = np.array(
     [[0, 0.05], [0.03, 0.03], [-0.03, 0.03], [0.06, 0.04], [-0.06, 0.04], [0.12, 0.18]]
@@ -62,10 +64,9 @@ def people_in_squares(
         rng (np.random.Generator): Random numbers.
 
     Raises:
-        ValueError: If there are more people than squares.
+        ArgumentError: If there are more people than squares.
     """
-    if people > 36:
-        raise ValueError(f'there are squares for at most 36 people, got {people}')
+    require_range(1, 36, people=people)
     squares = rng.permutation(36)[:people]
     edge = np.array(size) // 6
     corners = np.stack([squares % 6, squares // 6], -1) * edge.astype(np.float64)

@@ -8,10 +8,11 @@ import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import torch
-
 from mmpose_ext.apps.shared.configs import read_config
+from mmpose_ext.apps.shared.devices import check_device
 from mmpose_ext.apps.shared.model_checks import default_scope
+from mmpose_ext.utils.errors import ArgumentError
+from mmpose_ext.utils.ranges import require_one_of
 
 from .contestants import Contestant
 from .crowds import measure_crowds
@@ -25,7 +26,8 @@ from .peers import peers_of
 from .rows import Row
 from .sample_steps import PART as LOADING
 from .sample_steps import measure_loading
-from .suite import ConfigBenchmark, Settings
+from .settings import Settings
+from .suite import ConfigBenchmark
 
 PARTS = ('config', *PROCESS_PARTS, 'people', NOISE, FAST_STEPS, LOADING)
 
@@ -56,10 +58,10 @@ def run_benchmark(
 
     Raises:
         FileNotFoundError: If a config is missing.
-        ValueError: If there is nothing to measure.
+        ValueError: If there is nothing to measure, or no such part or device.
     """
-    if part not in PARTS:
-        raise ValueError(f'part must be one of {PARTS}, got {part!r}')
+    require_one_of(PARTS, part=part)
+    check_device(settings.device)
     with default_scope('mmpose'), warnings.catch_warnings():
         warnings.simplefilter('ignore')
         ours = load_contestant(config, options)
@@ -71,7 +73,11 @@ def run_benchmark(
         contestants = [ours, *others]
         names = [contestant.name for contestant in contestants]
         if len(set(names)) < len(names):
-            raise ValueError(f'contestants must have different names, got {names}')
+            raise ArgumentError(
+                '{}: configs must have different names, not {names}',
+                'peers',
+                names=', '.join(names),
+            )
         if part in PROCESS_PARTS:
             rows = measure_in_processes(
                 part, contestants, ours.name, settings.runs, settings.batch, settings.device
@@ -97,7 +103,9 @@ def run_benchmark(
             benchmark = ConfigBenchmark(contestants, ours.name, settings, tell)
             rows, notes = benchmark.run(), notes + benchmark.notes
     if not rows:
-        raise ValueError('nothing was measured: ' + '; '.join(notes))
+        slots = {f'note{i}': note for i, note in enumerate(notes)}
+        told = '; '.join(f'{{{slot}}}' for slot in slots)
+        raise ArgumentError(f'nothing was measured: {told}', **slots)
     return rows, notes
 
 
@@ -109,15 +117,3 @@ def load_contestant(config: str | os.PathLike, options: dict | None) -> Contesta
         ValueError: If it is not a config or has nothing to measure.
     """
     return Contestant.from_config(read_config(config, options), Path(config).stem)
-
-
-def check_device(device: str) -> None:
-    """Refuse an unavailable device.
-
-    Raises:
-        ValueError: If it is unknown or missing.
-    """
-    try:
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise ValueError(f'device {device}: {str(error).splitlines()[0]}') from error

@@ -32,7 +32,7 @@ from mmpose_ext.utils.errors import ArgumentError
 from .contestants import Contestant
 from .loading import build_dataset, fits_synthetic_people, loader_measure, synthetic_set
 from .rows import Row, make_rows
-from .suite import Settings
+from .settings import Settings
 from .timing import take_turns
 
 PART = 'loading'

@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from mmpose.registry import KEYPOINT_CODECS, TRANSFORMS
+from mmpose.registry import TRANSFORMS
 from mmpose.structures import PoseDataSample
+
+from mmpose_ext.apps.shared.configs import build_codec
 
 from .contestants import Contestant
 from .people import STANDING, standing_people, uniform_people
@@ -53,7 +55,7 @@ def person_masks(codec_cfg: dict, points: np.ndarray) -> dict[str, np.ndarray]:
 
 def build_worker_codec(codec_cfg: dict) -> Any:
     """Build the codec for drawing in the worker."""
-    return KEYPOINT_CODECS.build({k: v for k, v in codec_cfg.items() if k != 'draw_on_device'})
+    return build_codec({k: v for k, v in codec_cfg.items() if k != 'draw_on_device'})
 
 
 def make_samples(contestant: Contestant, points: np.ndarray) -> list[PoseDataSample]:

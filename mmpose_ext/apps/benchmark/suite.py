@@ -5,12 +5,12 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Dict, List
 
 import numpy as np
 from torch import nn
 
+from mmpose_ext.utils.errors import ArgumentText
 from mmpose_ext.utils.sequences import zip_equal
 
 from .codecs import decode_call, encode_call, make_maps
@@ -24,63 +24,13 @@ from .networks import (
     step_call,
     targets_call,
 )
-from .noise_errors import ERRORS, STRENGTHS
 from .rows import Row, make_rows
 from .samples import make_people, make_samples
+from .settings import Settings
 from .timing import CLOCKS, synchronizer, take_turns, timed
 
 Timings = Dict[str, List[float]]
 UNITS = {'encode': 'us per sample', 'loader': 'ms per sample'}
-
-
-@dataclass(frozen=True)
-class Settings:
-    """Settings of the benchmark.
-
-    Attributes:
-        runs (int): Runs of each contestant.
-        batch (int): Samples per batch.
-        device (str): Torch device for networks, drawing and decoding.
-        dtype (str): 'float32', or the dtype that forward passes and steps are autocast to.
-        measures (Sequence[str]): The elements of MEASURES to run.
-        people (Sequence[int]): Numbers of people per image of a bottom-up config. The part 'config'
-            uses the first one.
-        noise (float): See :func:`.codecs.make_maps`.
-        workers (Sequence[int]): Numbers of workers of the loaders.
-        batches (int): Batches of a loader to time per run.
-        images (int): Number of synthetic images for the loaders.
-        data_root (str, optional): Root of the config's own data set, for the loaders.
-        variants (Sequence[str]): Elements of :data:`.fast_steps.VARIANTS` for the part
-            'fast-training'; all of them if empty.
-        rates (Sequence[int]): Images per second for which the part 'loading' computes the cores
-            needed.
-        size (int): Longest side of a crop in pixels for the part 'loading'.
-        clock (str): Clock for encoding and decoding; see :data:`.timing.CLOCKS`.
-        errors (Sequence[str]): Elements of :data:`.noise_errors.ERRORS` for the part 'noise'.
-        strengths (Sequence[float]): Strengths of these errors in input pixels.
-        annotations (str, optional): COCO file with the people for the part 'noise'.
-        vary (Sequence[str]): ``SETTING=VALUE`` each, for variants of the codec in the part 'noise'.
-    """
-
-    runs: int = 15
-    batch: int = 4
-    device: str = 'cpu'
-    dtype: str = 'float32'
-    measures: Sequence[str] = MEASURES
-    people: Sequence[int] = (5,)
-    noise: float = 1.0
-    workers: Sequence[int] = (1, 2)
-    batches: int = 10
-    images: int = 96
-    data_root: str | None = None
-    variants: Sequence[str] = ()
-    rates: Sequence[int] = (1000, 3000)
-    size: int = 384
-    clock: str = 'wall'
-    errors: Sequence[str] = ERRORS
-    strengths: Sequence[float] = STRENGTHS
-    annotations: str | None = None
-    vary: Sequence[str] = ()
 
 
 class ConfigBenchmark:
@@ -177,8 +127,11 @@ class ConfigBenchmark:
         settings, rows = self.settings, []
         if not settings.data_root and not fits_synthetic_people(entered[0]):
             self.notes.append(
-                "loader: not measured: synthetic people have COCO's 17 keypoints; set "
-                "data_root for the config's own data set"
+                ArgumentText(
+                    "loader: not measured: synthetic people have COCO's 17 keypoints; set {} for "
+                    "the config's own data set",
+                    'data_root',
+                )
             )
             return []
         with contextlib.ExitStack() as stack:

@@ -10,6 +10,7 @@ from typing import Callable, TypeVar
 
 import torch
 
+from mmpose_ext.utils.ranges import require_least
 from mmpose_ext.utils.sequences import zip_equal
 
 T = TypeVar('T')
@@ -35,10 +36,9 @@ def take_turns(
         dict[Hashable, list]: Each contestant's ``runs`` results, in order.
 
     Raises:
-        ValueError: If there are no runs.
+        ArgumentError: If there are no runs.
     """
-    if runs < 1:
-        raise ValueError(f'runs must be 1 or more, got {runs}')
+    require_least(1, runs=runs)
     for measure in measures.values():
         for _ in range(warmup):
             measure()

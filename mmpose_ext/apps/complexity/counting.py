@@ -13,7 +13,7 @@ from mmengine.registry import init_default_scope
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 
-from mmpose_ext.apps.shared.configs import read_config
+from mmpose_ext.apps.shared.configs import building, read_config
 
 from .flop_counter import FlopCounterMode
 
@@ -110,6 +110,6 @@ def complexity_of_config(
     init_default_scope(cfg.get('default_scope', 'mmpose'))
     model_cfg = cfg.model.copy()
     model_cfg.backbone.pop('init_cfg', None)
-    with torch.device('meta'):
+    with torch.device('meta'), building(f'the model of config {config}'):
         model = MODELS.build(model_cfg)
     return count_complexity(model, input_size), input_size

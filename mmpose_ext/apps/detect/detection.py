@@ -11,9 +11,11 @@ import numpy as np
 from mmengine.config import Config
 
 from mmpose_ext.apps.shared.batches import chunks, progress_bar, write_results
+from mmpose_ext.apps.shared.devices import check_device
 from mmpose_ext.apps.shared.image_ids import read_annotations
 from mmpose_ext.apps.shared.inputs import Failure, Source, read_frames
 from mmpose_ext.datasets.validation import person_category
+from mmpose_ext.utils.ranges import require_least, require_number
 from mmpose_ext.utils.sequences import zip_equal
 
 
@@ -68,10 +70,14 @@ def detect(
         options (dict, optional): Merged into the config, as ``--cfg-options``.
 
     Raises:
-        ValueError: If a file's content is wrong or the detector has no such category.
+        ValueError: If a number is out of range, a file's content is wrong or the detector has no
+            such category.
         FileNotFoundError: If the config or the checkpoint is missing.
         CheckpointError: If the checkpoint belongs to another model or holds more than weights.
     """
+    require_number(score_thr=score_thr)
+    require_least(1, max_per_image=max_per_image, batch_size=batch_size)
+    check_device(device)
     from .person_detector import PersonDetector  # imports mmdet
 
     content = read_annotations(ann_file)

@@ -14,9 +14,12 @@ from mmengine.runner.checkpoint import _load_checkpoint_to_model
 from mmengine.structures import InstanceData
 from torch import nn
 
+from mmpose_ext.apps.shared.configs import building
+from mmpose_ext.apps.shared.devices import check_device
 from mmpose_ext.apps.shared.inferencers import PseudoCollateMixin
 from mmpose_ext.apps.shared.model_checks import default_scope, load_config, require_checkpoint_of
 from mmpose_ext.engine.checkpoint_loading import safely_loading
+from mmpose_ext.utils.errors import ArgumentError
 from mmpose_ext.utils.mmdet_import import DATASETS, DetInferencer
 from mmpose_ext.utils.sequences import zip_equal
 
@@ -34,7 +37,8 @@ class PersonDetector(PseudoCollateMixin, DetInferencer):
 
     Raises:
         CheckpointMismatchError: If the checkpoint belongs to another model.
-        ValueError: If the model has no such category.
+        ArgumentError: If the model has no such category, or there is no such device.
+        ValueError: If the config has a type or a setting that does not exist.
     """
 
     def __init__(
@@ -45,13 +49,20 @@ class PersonDetector(PseudoCollateMixin, DetInferencer):
         device: str | None = None,
         options: dict | None = None,
     ) -> None:
+        check_device(device)
         cfg = load_config(config, options)
-        with default_scope('mmdet'), safely_loading():
+        part = f'the model or the pipeline of config {cfg.filename}'
+        with default_scope('mmdet'), safely_loading(), building(part):
             super().__init__(cfg, os.fspath(checkpoint), device, show_progress=False)
         classes = list(self.model.dataset_meta['classes'])
         if category not in classes:
             shown = ', '.join(classes[:10]) + (', ...' if len(classes) > 10 else '')
-            raise ValueError(f'the detector has no category {category!r}; it has {shown}')
+            raise ArgumentError(
+                '{} is {category!r}, but the detector has {shown}',
+                'category',
+                category=category,
+                shown=shown,
+            )
         self.category_index = classes.index(category)
 
     def _load_weights_to_model(self, model: nn.Module, checkpoint: dict, cfg: Config) -> None:

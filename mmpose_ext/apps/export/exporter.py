@@ -22,9 +22,10 @@ from torch.onnx.symbolic_helper import parse_args
 from mmpose_ext.apps.predict.pose_inferencer import PoseInferencer
 from mmpose_ext.utils.atomic_files import write_atomically
 from mmpose_ext.utils.compat import TRACING_EXPORTER
+from mmpose_ext.utils.ranges import require_least, require_one_of
 
 from .decoder_file import write_decoder
-from .graph import ExportGraph, example_input
+from .graph import INPUT_KINDS, ExportGraph, example_input
 from .metadata import METADATA_KEY, build_metadata, size_divisor
 from .optional import require
 from .verification import Verification, random_images, verify
@@ -86,9 +87,12 @@ def export_onnx(
         the tolerance.
 
     Raises:
-        ValueError: If the model's head or codec cannot be exported with these settings.
+        ValueError: If the model's head or codec cannot be exported with these settings, or one is
+            out of range.
         ImportError: If onnx or onnxruntime is not installed.
     """
+    require_one_of(INPUT_KINDS, input_kind=input_kind)
+    require_least(0, tolerance=tolerance)
     onnx, runtime = require('onnx'), require('onnxruntime')
     loaded = PoseInferencer(config, checkpoint, 'cpu', options)
     model = loaded.model

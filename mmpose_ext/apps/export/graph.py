@@ -7,11 +7,13 @@ from typing import Any
 
 import torch
 from mmpose.codecs import MSRAHeatmap, UDPHeatmap
-from mmpose.models.heads import HeatmapHead
+from mmpose.models.heads import AssociativeEmbeddingHead, HeatmapHead
 from torch import Tensor, nn
 
 from mmpose_ext.codecs import CompositeLocalization, FullResolutionHeatmap
+from mmpose_ext.utils.errors import ArgumentError
 from mmpose_ext.utils.maps import Maps
+from mmpose_ext.utils.ranges import require_one_of
 
 from .heatmap_decoding import decode_heatmaps
 
@@ -36,10 +38,10 @@ class ExportGraph(nn.Module):
 
     def __init__(self, model: nn.Module, input_kind: str = 'uint8', decode: bool = False) -> None:
         super().__init__()
-        if input_kind not in INPUT_KINDS:
-            raise ValueError(f'input_kind must be one of {INPUT_KINDS}, got {input_kind!r}')
+        require_one_of(INPUT_KINDS, input_kind=input_kind)
         self.model = model
-        if not isinstance(model.head, HeatmapHead) and not hasattr(model.head, 'predict_maps'):
+        is_known = isinstance(model.head, HeatmapHead) or hasattr(model.head, 'predict_maps')
+        if not is_known or isinstance(model.head, AssociativeEmbeddingHead):
             raise ValueError(
                 f'the head {type(model.head).__name__} cannot be exported. You can export '
                 "mmpose's HeatmapHead and heads with a method predict_maps, such as this package's"
@@ -84,17 +86,19 @@ def require_decodable(codec: object) -> None:
     """Check that a codec's maps can be decoded inside the graph.
 
     Raises:
-        ValueError: If not.
+        ArgumentError: If not.
     """
     if isinstance(codec, (CompositeLocalization, FullResolutionHeatmap, MSRAHeatmap)):
         return
     if isinstance(codec, UDPHeatmap) and codec.heatmap_type == 'gaussian':
         return
-    raise ValueError(
-        f'{type(codec).__name__} cannot be decoded inside the graph, unlike the top-down '
-        'codecs CompositeLocalization, FullResolutionHeatmap, MSRAHeatmap and UDPHeatmap '
-        "('gaussian'). Export the maps instead; for bottom-up models "
-        'mmpose_ext.codecs.numpy_decoding decodes them'
+    raise ArgumentError(
+        '{codec} cannot be decoded inside the graph, unlike the top-down codecs '
+        'CompositeLocalization, FullResolutionHeatmap, MSRAHeatmap and UDPHeatmap '
+        "('gaussian'). Leave out {} to export the maps; for bottom-up models "
+        'mmpose_ext.codecs.numpy_decoding decodes them',
+        'decode=True',
+        codec=type(codec).__name__,
     )
 
 

@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
             zoom=args.zoom,
             options=args.cfg_options,
         )
-    except (ValueError, OSError, RuntimeError, KeyError) as error:
+    except (ValueError, OSError, RuntimeError) as error:
         print(f'error: {command_line_message(error)}', file=sys.stderr)
         return 2
     print(f'{len(paths)} pictures in {args.out}')

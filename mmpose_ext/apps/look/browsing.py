@@ -14,18 +14,21 @@ import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
-from mmpose.registry import KEYPOINT_CODECS
 from mmpose.structures import PoseDataSample
 from torch import Tensor, nn
 
 from mmpose_ext.apps.predict.pose_inferencer import PoseInferencer
+from mmpose_ext.apps.shared.configs import build_codec
 from mmpose_ext.apps.shared.data_sets import (
     build_data_set,
     dataset_configs,
     first_with_pipeline,
 )
+from mmpose_ext.apps.shared.devices import check_device
 from mmpose_ext.apps.shared.model_checks import default_scope, load_config
 from mmpose_ext.codecs.base import BaseTorchCodec
+from mmpose_ext.utils.errors import ArgumentError
+from mmpose_ext.utils.ranges import MOST_SEED, require_least, require_one_of, require_range
 from mmpose_ext.utils.sequences import zip_equal
 from mmpose_ext.visualization.attention import Attention, paint_attention, record_attention
 from mmpose_ext.visualization.canvas import Canvas
@@ -76,26 +79,35 @@ def browse(
         list[Path]: The files written.
 
     Raises:
-        ValueError: If the config has no such data set or no codec, or ``start`` is beyond its end.
+        ValueError: If a number is out of range, or the config has no such data set or no codec.
         FileNotFoundError: If the config, its data or the checkpoint is missing.
         CheckpointError: If the checkpoint belongs to another model or holds more than weights.
     """
-    if number < 1 or start < 0 or (zoom or 1) < 1:
-        raise ValueError('number and zoom must be 1 or more, start 0 or more')
+    require_least(1, number=number, zoom=zoom)
+    require_least(0, start=start)
+    require_range(0, MOST_SEED, seed=seed)
+    require_one_of(SPLITS, split=split)
+    check_device(device)
     cfg = load_config(config, options)
     with default_scope('mmpose'):
         dataset_cfg = browsed_dataset(cfg, split)
-        codec = build_codec(dataset_cfg.pipeline)
+        codec = codec_of(dataset_cfg.pipeline)
     dataset = build_data_set(dataset_cfg)
     if start >= len(dataset):
-        raise ValueError(f'the {split} set has {len(dataset)} samples, none from {start} on')
+        raise ArgumentError(
+            '{} is {start}, but the {split} set has {samples} samples',
+            'start',
+            start=start,
+            split=split,
+            samples=len(dataset),
+        )
     model = None
     if checkpoint is not None:
         model = PoseInferencer(cfg, checkpoint, device).model
     skeleton = Skeleton.from_metainfo(dataset.metainfo)
     paths = []
     for index in range(start, min(start + number, len(dataset))):
-        np.random.seed(seed + index)
+        np.random.seed((seed + index) % (MOST_SEED + 1))
         torch.manual_seed(seed + index)
         item = dataset[index]
         picture = draw_sample(item, codec, skeleton, model, zoom)
@@ -111,8 +123,7 @@ def browsed_dataset(cfg: Config, split: str) -> Config:
     Raises:
         ValueError: If there is no such split or no training pipeline.
     """
-    if split not in SPLITS:
-        raise ValueError(f'split must be one of {SPLITS}, got {split!r}')
+    require_one_of(SPLITS, split=split)
     for name in ('train', split):
         if not cfg.get(f'{name}_dataloader'):
             raise ValueError(f'config {cfg.filename} has no {name}_dataloader')
@@ -131,7 +142,7 @@ def browsed_dataset(cfg: Config, split: str) -> Config:
     return dataset
 
 
-def build_codec(pipeline: Sequence[dict]) -> object:
+def codec_of(pipeline: Sequence[dict]) -> object:
     """Return the codec of a pipeline's (last) ``GenerateTarget``.
 
     Raises:
@@ -141,7 +152,7 @@ def build_codec(pipeline: Sequence[dict]) -> object:
     if not encoders or not encoders[-1]:
         raise ValueError('the training pipeline has no GenerateTarget with an encoder')
     encoder = encoders[-1]
-    return KEYPOINT_CODECS.build(encoder[-1] if isinstance(encoder, (list, tuple)) else encoder)
+    return build_codec(encoder[-1] if isinstance(encoder, (list, tuple)) else encoder)
 
 
 def draw_sample(

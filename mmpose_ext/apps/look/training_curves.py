@@ -17,6 +17,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from mmpose_ext.utils.atomic_files import write_atomically
+from mmpose_ext.utils.errors import ArgumentError
 from mmpose_ext.utils.sequences import zip_equal
 
 LOG_NAME = 'scalars.json'
@@ -93,7 +94,12 @@ def draw_curves(
     known = sorted({n for curves, _ in trainings.values() for n in curves}, key=_panel_order)
     names = list(names) if names else known
     if unknown := [name for name in names if name not in known]:
-        raise ValueError(f'no training logs {unknown}; there are: {", ".join(known)}')
+        raise ArgumentError(
+            '{}: no training logs {unknown}; there are: {known}',
+            'names',
+            unknown=', '.join(unknown),
+            known=', '.join(known),
+        )
     columns = min(3, len(names))
     rows = math.ceil(len(names) / columns)
     figure = Figure(figsize=(4.2 * columns, 2.9 * rows), dpi=100, layout='constrained')

@@ -22,6 +22,7 @@ from mmpose_ext.datasets.coco_checks import (
 )
 from mmpose_ext.utils.atomic_files import write_atomically
 from mmpose_ext.utils.metainfo import load_metainfo
+from mmpose_ext.utils.ranges import require_least, require_number, require_range
 from mmpose_ext.visualization.canvas import Canvas
 from mmpose_ext.visualization.contact_sheet import Tile, contact_sheet, join_rows, write_png
 from mmpose_ext.visualization.skeleton import Skeleton
@@ -81,10 +82,12 @@ def write_worst_cases(
             Defaults to COCO's.
 
     Raises:
-        ValueError: If a file's content is wrong or the files do not belong together.
+        ValueError: If a number is out of range, a file's content is wrong or the files do not
+            belong together.
     """
-    if number < 1:
-        raise ValueError(f'number must be 1 or more, got {number}')
+    require_least(1, number=number)
+    require_range(0, 1, match_thr=match_thr)
+    require_number(score_thr=score_thr)
     info = load_metainfo(dict(from_file=metainfo))
     skeleton = Skeleton.from_metainfo(info)
     truth = read_json(str(ann_file), 'annotation file')

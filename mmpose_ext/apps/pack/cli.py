@@ -15,9 +15,11 @@ import sys
 import cv2
 
 from mmpose_ext.apps.pack import PackJob, check_pack, fill_pack, plan_packs, prepare_pack
+from mmpose_ext.apps.pack.crops import require_crops
 from mmpose_ext.apps.shared.arguments import add_config_options, command_line_message
 from mmpose_ext.apps.shared.batches import progress_bar
 from mmpose_ext.datasets.pack import Meta
+from mmpose_ext.utils.ranges import require_least
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -47,9 +49,8 @@ def run(args: argparse.Namespace) -> int:
     """Run the command; return the exit status: 1 if a check found faults, 2 on errors."""
     cv2.setNumThreads(1)
     try:
-        size, quality = (1 if n is None else n for n in (args.size, args.quality))
-        if size < 1 or not 1 <= quality <= 100 or args.workers < 1:
-            raise ValueError('--size and --workers must be 1 or more, --quality 1 to 100')
+        require_crops(args.size, args.quality)
+        require_least(1, workers=args.workers)
         with contextlib.redirect_stdout(None):  # pycocotools prints messages
             jobs = plan_packs(args.configs, args.cfg_options, args.out)
         if args.check:

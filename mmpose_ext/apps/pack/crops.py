@@ -14,6 +14,21 @@ import numpy as np
 from mmpose_ext.datasets.pack import Crop, ImageState, Meta, PackError, surroundings
 from mmpose_ext.datasets.pack.records import person_key, state_key
 from mmpose_ext.datasets.pack.tiles import TiledJpeg
+from mmpose_ext.utils.ranges import require_least, require_range
+
+
+def require_crops(size: int | None, quality: int | None) -> None:
+    """Check the settings of crops; None is not checked.
+
+    Args:
+        size (int, optional): Longest side of a crop in pixels.
+        quality (int, optional): Quality of the JPEGs.
+
+    Raises:
+        ArgumentError: If one is out of range.
+    """
+    require_least(1, size=size)
+    require_range(1, 100, quality=quality)
 
 
 def cut_out(missing: dict[str, list[Any]], meta: Meta) -> Iterator[tuple[bytes, bytes]]:

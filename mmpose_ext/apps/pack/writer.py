@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mmpose_ext.datasets.pack import Meta, PackError
-from mmpose_ext.datasets.pack.errors import FORBIDDEN_TO_WRITE, DamagedPackError, explained
+from mmpose_ext.datasets.pack.errors import DamagedPackError, explained, unwritable
 from mmpose_ext.datasets.pack.records import (
     META,
     open_environment,
@@ -22,7 +22,7 @@ from mmpose_ext.datasets.pack.use import missing_and_changed
 from mmpose_ext.utils.errors import ArgumentError
 
 from .claims import Claims
-from .crops import cut_out
+from .crops import cut_out, require_crops
 from .job import Batch, PackJob, batches_of
 
 #: Default of the longest side of a crop, in pixels, and of the quality of the JPEGs.
@@ -53,12 +53,14 @@ def prepare_pack(
         ``anew``.
 
     Raises:
+        ArgumentError: If a setting is out of range.
         PackError: If the pack cannot be written or is damaged.
     """
+    require_crops(size, quality)
     try:
         job.path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise PackError(f'pack {job.path}: {error.strerror}: {FORBIDDEN_TO_WRITE}') from error
+        raise unwritable(job.path, error.strerror or str(error)) from error
     known = _discard(job.path) if anew else None
     with _environment(job.path) as environment:
         with environment.begin(write=True) as transaction:

@@ -14,7 +14,9 @@ from mmengine.dataset import Compose
 from mmpose.structures import PoseDataSample
 from torch import nn
 
+from mmpose_ext.apps.shared.configs import building
 from mmpose_ext.apps.shared.data_sets import first_with_pipeline
+from mmpose_ext.apps.shared.devices import check_device
 from mmpose_ext.apps.shared.inferencers import PseudoCollateMixin
 from mmpose_ext.apps.shared.model_checks import default_scope, load_config, require_checkpoint_of
 from mmpose_ext.engine.checkpoint_loading import safely_loading
@@ -53,9 +55,11 @@ class PoseInferencer(PseudoCollateMixin, Pose2DInferencer):
         device: str | None = None,
         options: dict | None = None,
     ) -> None:
+        check_device(device)
         cfg = load_config(config, options)
         self.data_mode = cfg.data_mode = _data_mode(cfg)
-        with default_scope('mmpose'), safely_loading():
+        part = f'the model or the pipeline of config {cfg.filename}'
+        with default_scope('mmpose'), safely_loading(), building(part):
             super().__init__(cfg, os.fspath(checkpoint), device)
 
     def _init_detector(self, **kwargs: Any) -> None:

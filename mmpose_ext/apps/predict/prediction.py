@@ -12,6 +12,7 @@ from pathlib import Path
 from mmengine.config import Config
 
 from mmpose_ext.apps.shared.batches import chunks, progress_bar, write_results
+from mmpose_ext.apps.shared.devices import check_device
 from mmpose_ext.apps.shared.image_ids import ImageIds
 from mmpose_ext.apps.shared.inputs import (
     Failure,
@@ -22,6 +23,7 @@ from mmpose_ext.apps.shared.inputs import (
     read_frames,
 )
 from mmpose_ext.utils.errors import ArgumentError
+from mmpose_ext.utils.ranges import require_least
 from mmpose_ext.utils.sequences import zip_equal
 
 from .drawing import PictureWriter, draw_people, show
@@ -103,12 +105,14 @@ def predict(
         Predictions: The results; ``failures`` lists the inputs that failed.
 
     Raises:
-        ValueError: If the boxes' source does not fit the config, or a file's content is wrong.
+        ValueError: If a number is out of range, the boxes' source does not fit the config, or a
+            file's content is wrong.
         FileNotFoundError: If the config or a checkpoint is missing.
         CheckpointError: If a checkpoint belongs to another model or holds more than weights.
     """
-    if batch_size < 1:
-        raise ArgumentError('{} must be at least 1, not {value}', 'batch_size', value=batch_size)
+    require_least(1, batch_size=batch_size)
+    require_least(0, max_frames=max_frames)
+    check_device(device)
     image_ids = ImageIds(ann_file)
     sources, failures = expand_inputs(inputs)
     sources, unknown = image_ids.split(sources)
@@ -205,9 +209,12 @@ def _boxes_of(source: BoxSource, image_ids: ImageIds, device: str | None) -> Cal
     if source.det_config is not None and source.det_checkpoint is not None:
         from mmpose_ext.apps.detect.person_detector import PersonDetector  # imports mmdet
 
-        detector = PersonDetector(
-            source.det_config, source.det_checkpoint, source.det_category, device
-        )
+        try:
+            detector = PersonDetector(
+                source.det_config, source.det_checkpoint, source.det_category, device
+            )
+        except ArgumentError as error:
+            raise error.renamed(category='det_category') from None
         thr = DETECTOR_BOX_THR if source.box_thr is None else source.box_thr
         nms = DETECTOR_BOX_NMS if source.box_nms is None else source.box_nms
         return DetectorBoxes(detector, thr, nms)

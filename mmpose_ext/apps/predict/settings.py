@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from mmengine.config import Config
 
 from mmpose_ext.utils.errors import ArgumentError
+from mmpose_ext.utils.ranges import require_number, require_range
 
 #: Fields of :class:`BoxSource`, each of which gives boxes.
 BOX_SOURCES = ('det_config', 'detections', 'whole_image')
@@ -30,7 +31,8 @@ class BoxSource:
             detector and to no suppression with a file.
 
     Raises:
-        ArgumentError: If several sources are given, or only one of the detector's two files.
+        ArgumentError: If several sources are given, or only one of the detector's two files, or a
+            number is out of range.
     """
 
     det_config: str | os.PathLike | Config | None = None
@@ -47,6 +49,8 @@ class BoxSource:
         given = (self.det_config is not None, self.detections is not None, self.whole_image)
         if sum(given) > 1:
             raise ArgumentError('give one of {}, {} and {}, not several', *BOX_SOURCES)
+        require_number(box_thr=self.box_thr)
+        require_range(0, 1, box_nms=self.box_nms)
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,9 @@ class Drawing:
         draw_boxes (bool): Whether to draw the boxes too. Defaults to False.
         show_window (bool): Whether to show each picture in a window; Escape or q stops. Defaults
             to False.
+
+    Raises:
+        ArgumentError: If a threshold is not a number.
     """
 
     draw: bool = True
@@ -68,6 +75,9 @@ class Drawing:
     keypoint_thr: float = 0.3
     draw_boxes: bool = False
     show_window: bool = False
+
+    def __post_init__(self) -> None:
+        require_number(draw_thr=self.draw_thr, keypoint_thr=self.keypoint_thr)
 
 
 #: A detector's ``box_thr`` and ``box_nms`` by default.

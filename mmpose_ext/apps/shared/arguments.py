@@ -9,20 +9,40 @@ from typing import Any
 
 from mmengine.config import DictAction
 
-from mmpose_ext.utils.errors import ArgumentError
+from mmpose_ext.utils.errors import ArgumentError, ArgumentText
 
 #: Flags that differ from their arguments' names.
 FLAGS = {
     'ann_file': '--ann',
+    'image_dir': '--images',
+    'image_size': '--size',
+    'input_kind': '--input',
+    'measures': '--what',
     'options': '--cfg-options',
     'out_dir': '--out',
+    'peers': '--peer',
+    'rates': '--rate',
     'show_window': '--show',
+    'splits': '--train, --val and --test',
+    "splits['test']": '--test',
+    "splits['train']": '--train',
+    "splits['val']": '--val',
+    'strengths': '--rms',
 }
 
 
 def command_line_message(error: BaseException) -> str:
     """Return an error's message as a command prints it, with flags for arguments."""
-    return error.naming(FLAGS) if isinstance(error, ArgumentError) else str(error)
+    if isinstance(error, ArgumentError):
+        return error.text.naming(FLAGS)
+    if isinstance(error, OSError) and error.strerror:  # without its number
+        return f'{error.filename}: {error.strerror}' if error.filename else error.strerror
+    return str(error)
+
+
+def command_line_text(text: str) -> str:
+    """Return a text as a command prints it, with flags for arguments."""
+    return text.naming(FLAGS) if isinstance(text, ArgumentText) else text
 
 
 def parse_options(options: Sequence[str]) -> dict[str, Any]:

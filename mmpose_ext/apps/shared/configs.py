@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from mmengine.config import Config
+from mmpose.registry import KEYPOINT_CODECS
 
 from mmpose_ext.utils.errors import ArgumentError
 
@@ -69,6 +70,16 @@ def building(what: str) -> Iterator[None]:
         yield
     except (KeyError, TypeError) as error:
         raise ValueError(f'{what} cannot be built: {reason_of(error)}') from error
+
+
+def build_codec(cfg: Mapping) -> Any:
+    """Build a codec of mmpose or of this package.
+
+    Raises:
+        ValueError: If its type or one of its settings does not exist, or a value does not fit.
+    """
+    with building(f'codec {cfg.get("type")}'):
+        return KEYPOINT_CODECS.build(dict(cfg))
 
 
 def reason_of(error: BaseException) -> str:

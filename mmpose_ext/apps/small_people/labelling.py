@@ -117,7 +117,7 @@ def label_small_people(
 
 
 def _read_coco(ann_file: str) -> dict:
-    content = read_json(ann_file, 'ann_file')
+    content = read_json(ann_file, 'annotation file')
     if not isinstance(content, dict) or not all(
         isinstance(content.get(key), list) for key in ('images', 'annotations')
     ):

@@ -9,9 +9,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from mmpose_ext.utils.errors import ArgumentError
+from mmpose_ext.utils.ranges import require_least, require_range
 
 VERSION = 1  # increase it when a seed gives different pictures
 MANIFEST = 'manifest.json'
+IMAGES = {'train': 1000, 'val': 200}  # by default
 SPLITS = ('train', 'val', 'test')
 MOST_IMAGES, MOST_PEOPLE = 1_000_000, 60
 LEAST_PIXELS = 600  # each person needs this much of the image
@@ -28,32 +30,40 @@ def checked_settings(
     image_size: tuple[int, int],
     quality: int,
 ) -> dict:
-    """Return the settings for the manifest; raise ValueError if one is invalid."""
-    splits = {'train': 1000, 'val': 200} if splits is None else dict(splits)
+    """Return the settings for the manifest; raise ArgumentError if one is invalid."""
+    splits = dict(IMAGES if splits is None else splits)
     for split, count in splits.items():
         if split not in SPLITS:
-            raise ValueError(f'splits has {split!r}: the splits are {", ".join(SPLITS)}')
-        if not 0 <= count < MOST_IMAGES:
-            raise ValueError(f'splits[{split!r}] is {count}: give 0 to {MOST_IMAGES - 1} images')
+            known = ', '.join(SPLITS)
+            raise ArgumentError('{} are {known}, not {split!r}', 'splits', known=known, split=split)
+        require_range(0, MOST_IMAGES - 1, **{f'splits[{split!r}]': count})
     if not sum(splits.values()):
-        raise ValueError('splits has no images: give at least one split a number')
-    if seed < 0:
-        raise ValueError(f'seed is {seed}: give a non-negative integer')
+        raise ArgumentError('there are no images to make: set one of {} above 0', 'splits')
+    require_least(0, seed=seed)
+    require_range(1, 100, quality=quality)
     if len(people) != 2 or not 1 <= people[0] <= people[1] <= MOST_PEOPLE:
-        raise ValueError(
-            f'people is {tuple(people)}: give (fewest, most), 1 <= fewest <= most <= {MOST_PEOPLE}'
+        raise ArgumentError(
+            '{} must be the fewest and the most, 1 <= fewest <= most <= {limit}, not {given}',
+            'people',
+            limit=MOST_PEOPLE,
+            given=tuple(people),
         )
     if len(image_size) != 2 or min(image_size) < 64 or max(image_size) > 4096:
-        raise ValueError(
-            f'image_size is {tuple(image_size)}: give (width, height), 64 to 4096 pixels'
+        raise ArgumentError(
+            '{} must be width and height, 64 to 4096 pixels, not {given}',
+            'image_size',
+            given=tuple(image_size),
         )
     if image_size[0] * image_size[1] < LEAST_PIXELS * people[1]:
-        raise ValueError(
-            f'image_size {tuple(image_size)} is too small for {people[1]} people: give at '
-            f'least {LEAST_PIXELS} pixels per person'
+        raise ArgumentError(
+            '{} {size} is too small for {people} people: give at least {least} pixels per person, '
+            'or less {}',
+            'image_size',
+            'people',
+            size=tuple(image_size),
+            people=people[1],
+            least=LEAST_PIXELS,
         )
-    if not 1 <= quality <= 100:
-        raise ValueError(f'quality is {quality}: give 1 to 100')
     return {
         'generator': 'mmpose_ext.apps.synthetic',
         'version': VERSION,
@@ -118,12 +128,14 @@ def claim(out: Path, settings: dict, overwrite: bool) -> None:
         same = {k: v for k, v in manifest.items() if k != 'complete'} == settings
         if not same:
             changed = [k for k in settings if settings[k] != manifest.get(k)]
+            arguments = [k for k in changed if k not in ('generator', 'version')]
+            shown = ', '.join('{}' if name in arguments else name for name in changed)
             raise OccupiedFolderError(
-                '{out} holds a data set with other settings ({changed} differ): give another '
+                f'{{out}} holds a data set with other settings ({shown} differ): give another '
                 'folder, or {} to replace it',
+                *arguments,
                 'overwrite=True',
                 out=out,
-                changed=', '.join(changed),
             )
     out.mkdir(parents=True, exist_ok=True)
     # From here on the data set counts as unfinished.

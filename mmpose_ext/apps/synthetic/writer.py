@@ -15,6 +15,8 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
+from mmpose_ext.utils.ranges import require_least
+
 from .detections import detect
 from .folder import (
     MANIFEST,
@@ -70,14 +72,13 @@ def generate(
         Path: The folder.
 
     Raises:
-        ValueError: If a setting is out of range.
+        ArgumentError: If a setting is out of range.
         FileExistsError: If the folder holds something else and ``overwrite`` is not set.
     """
     settings = checked_settings(splits, seed, people, image_size, quality)
     if workers is None:
         workers = min(2, os.cpu_count() or 1)
-    if workers < 1:
-        raise ValueError(f'workers is {workers}: give at least 1')
+    require_least(1, workers=workers)
     out = Path(out_dir)
     if is_done(out, settings):
         return out

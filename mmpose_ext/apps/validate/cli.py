@@ -22,6 +22,7 @@ from mmpose_ext.datasets.validation import (
 )
 from mmpose_ext.datasets.validation.values import is_id
 from mmpose_ext.utils.metainfo import keypoint_names, load_metainfo
+from mmpose_ext.utils.ranges import require_least
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -72,9 +73,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Validate the file, print its faults and return the exit status."""
     try:
-        counts = [n for n in (args.workers, args.num_keypoints) if n is not None]
-        if args.limit < 0 or any(n < 1 for n in counts):
-            raise ValueError('--limit must be 0 or more, --workers and --num-keypoints 1 or more')
+        require_least(0, limit=args.limit)
+        require_least(1, num_keypoints=args.num_keypoints, workers=args.workers)
         info = load_metainfo(dict(from_file=args.metainfo) if args.metainfo else {})
         names = keypoint_names(info) if info else None
         report = validate(
@@ -103,9 +103,9 @@ def run(args: argparse.Namespace) -> int:
 
 def _detection_findings(ann_file: str, detections: str) -> list[Finding]:
     try:
-        content = read_json(ann_file, 'ann_file')
+        content = read_json(ann_file, 'annotation file')
         known = {image['id'] for image in content['images'] if is_id(image['id'])}
-        return check_detections(read_json(detections, 'bbox_file'), known, ann_file, content)
+        return check_detections(read_json(detections, 'detection file'), known, ann_file, content)
     except DataError as error:
         return [Finding('file-unreadable', detail=str(error))]
     except (KeyError, TypeError):

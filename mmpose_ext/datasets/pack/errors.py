@@ -5,11 +5,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from mmpose_ext.utils.errors import ArgumentError
+
 #: LMDB's errors about the content of a file.
 DAMAGED = ('CorruptedError', 'InvalidError', 'PageNotFoundError', 'VersionMismatchError')
 FULL = 'free space on the disk or raise its quota or `ulimit -f`, and go on'
 FORBIDDEN = 'change its permissions'
-FORBIDDEN_TO_WRITE = f'{FORBIDDEN}, or use another folder (--out)'
 #: What to do about LMDB's other errors, by their class or the system's message.
 REMEDIES = {
     'MemoryError': 'raise the limit of memory (`ulimit -v`)',
@@ -35,6 +36,28 @@ class DamagedPackError(PackError):
     """A pack that cannot be read any more; who raises it again says how to replace it."""
 
 
+class UnwritablePackError(ArgumentError, PackError):
+    """A path that packs cannot be written to; the message names the argument for another one."""
+
+
+def unwritable(path: str | Path, text: str) -> PackError:
+    """Return the error that says what to do about a path that cannot be written.
+
+    Args:
+        path (str | Path): The pack.
+        text (str): The system's message.
+    """
+    is_file = any(name in text for name in ('File exists', 'Not a directory'))
+    remedy = 'remove the file there' if is_file else FORBIDDEN
+    return UnwritablePackError(
+        'pack {path}: {text}: {remedy}, or choose another path by {}',
+        'out',
+        path=path,
+        text=text,
+        remedy=remedy,
+    )
+
+
 def explained(path: str | Path, error: Exception, writing: bool = False) -> PackError:
     """Return the error that says what to do about an ``lmdb.Error``.
 
@@ -49,5 +72,5 @@ def explained(path: str | Path, error: Exception, writing: bool = False) -> Pack
     remedies = (remedy for name, remedy in REMEDIES.items() if name == kind or name in text)
     remedy = next(remedies, 'look at the disk and the folder')
     if writing and remedy == FORBIDDEN:
-        remedy = FORBIDDEN_TO_WRITE
+        return unwritable(path, text)
     return PackError(f'pack {path}: {text}: {remedy}')

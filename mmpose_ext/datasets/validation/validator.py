@@ -9,7 +9,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from mmpose_ext.utils.errors import DataError
+from mmpose_ext.utils.errors import ArgumentError, DataError
+from mmpose_ext.utils.ranges import require_least, require_one_of
 from mmpose_ext.utils.reading import read_json
 from mmpose_ext.utils.sequences import zip_equal
 
@@ -75,13 +76,16 @@ def validate(
         Report: The findings. A file that cannot be read is a finding too.
 
     Raises:
-        ValueError: If an argument has none of these values.
+        ArgumentError: If an argument has none of these values.
     """
     depth = depth or ('annotations' if image_dir is None else 'files')
-    if depth not in DEPTHS or format not in FORMATS:
-        raise ValueError(f'depth {depth!r}, format {format!r}: give one of {DEPTHS}, of {FORMATS}')
+    require_one_of(DEPTHS, depth=depth)
+    require_one_of(FORMATS, format=format)
+    require_least(1, num_keypoints=num_keypoints, workers=workers)
     if depth != 'annotations' and image_dir is None:
-        raise ValueError(f'depth {depth!r} needs image_dir, the folder of the images')
+        raise ArgumentError(
+            '{} {depth!r} needs {}, the folder of the images', 'depth', 'image_dir', depth=depth
+        )
     report = Report(str(ann_file), depth=depth)
     try:
         content, report.format, report.findings = _read(str(ann_file), format)
@@ -198,7 +202,7 @@ def _read(ann_file: str, format: str) -> tuple[object, str, list[Finding]]:
     """Return the content in COCO's form, its format, and faults of another form's entries."""
     if format == 'lsp' or (format == 'auto' and ann_file.endswith('.mat')):
         return lsp_to_coco(*load_joints(ann_file)), 'lsp', []
-    content = read_json(ann_file, 'ann_file')
+    content = read_json(ann_file, 'annotation file')
     if format == 'mpii' or (format == 'auto' and _is_mpii(content)):
         content, findings = mpii_to_coco(content)
         return content, 'mpii', findings

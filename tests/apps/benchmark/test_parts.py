@@ -156,9 +156,11 @@ def test_command_writes_its_files(root, tmp_path, capsys):
     ('arguments', 'message'),
     [
         (['no.py'], 'does not exist'),
-        (['{config}', '--runs', '0', '--what', 'decode'], 'runs must be 1'),
-        (['{config}', '--device', 'nowhere'], 'device nowhere'),
-        (['{config}', '--peer', '{config}'], 'different names'),
+        (['{config}', '--runs', '0', '--what', 'decode'], '--runs must be 1'),
+        (['{config}', '--device', 'nowhere'], '--device nowhere'),
+        (['{config}', '--part', 'people'], '--part people needs a config of DiskOffset or'),
+        (['{config}', '--what', 'loader', '--data-root', 'none'], '--data-root none is not a'),
+        (['{config}', '--peer', '{config}'], '--peer: configs must have different names'),
     ],
 )
 def test_command_refuses(root, capsys, arguments, message):

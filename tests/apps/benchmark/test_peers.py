@@ -11,7 +11,9 @@ from mmpose_ext.apps.benchmark.contestants import Contestant
 from mmpose_ext.apps.benchmark.networks import complexity_of
 from mmpose_ext.apps.benchmark.peers import peers_of
 from mmpose_ext.apps.benchmark.runner import load_contestant
-from mmpose_ext.apps.benchmark.suite import ConfigBenchmark, Settings
+from mmpose_ext.apps.benchmark.settings import Settings
+from mmpose_ext.apps.benchmark.suite import ConfigBenchmark
+from mmpose_ext.apps.shared.arguments import command_line_text
 
 SIMPLE, AE = 'MSRAHeatmap (SimpleBaseline)', 'AE config (HRNet-W32)'
 
@@ -89,11 +91,12 @@ def test_what_cannot_be_measured_is_noted(root):
     ours, _ = contestants(root, 'lsp/clnet_resnet18_lspet_128x128')
     benchmark = ConfigBenchmark([ours], 'c', Settings(runs=1, measures=('loader',)))
     assert benchmark.run() == []
-    assert 'data_root' in benchmark.notes[0]
+    assert 'set data_root for' in benchmark.notes[0]
+    assert 'set --data-root for' in command_line_text(benchmark.notes[0])
     assert torch.is_grad_enabled()
 
 
-def test_data_sets_in_wrappers(root):
+def test_data_sets_in_wrappers(root, tmp_path):
     """The first data set with a pipeline is measured, and its root changes at any depth."""
     cfg = Config.fromfile(root / 'configs' / 'demo' / 'attention_resnet18_128x96.py')
     plain = Contestant.from_config(cfg, 'plain')
@@ -120,7 +123,7 @@ def test_data_sets_in_wrappers(root):
     built = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(loading, 'build_data_set', built.append)
-        loading.build_dataset(wrapped, '/data')
+        loading.build_dataset(wrapped, str(tmp_path))
     (combined,) = built
-    assert combined['datasets'][0]['dataset']['data_root'] == '/data'
+    assert combined['datasets'][0]['dataset']['data_root'] == str(tmp_path)
     assert 'data_root' not in combined and 'data_root' not in combined['datasets'][0]

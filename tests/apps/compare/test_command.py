@@ -104,11 +104,11 @@ def test_what_counts_of_options(tmp_path, options, same):
         (['c.py', '--threads', '0'], '--threads must be 1 or more, not 0'),
         (['c.py', '--seeds', '0', '-1'], '--seeds must be 0 to 4294967295, not -1'),
         (['c.py', '--cfg-options', 'model.type.x=1'], 'config c.py does not take --cfg-options: T'),
-        (['m.py', '--finished', '.'], "Is a directory: '.'"),
+        (['m.py', '--finished', '.'], '.: Is a directory'),
         (['m.py', '--finished', 'c.py'], 'line 1 of c.py is not a finished run'),
         (['m.py', '--finished', 'list.json'], 'line 1 of list.json is not a finished run'),
         (['m.py', '--finished', 'image'], 'image holds no finished runs: it is not a text'),
-        (['m.py', '--work-dir', 'c.py'], "File exists: 'c.py'"),
+        (['m.py', '--work-dir', 'c.py'], 'c.py: File exists'),
         (['m.py', '--report-only'], "the baseline 'm' has no finished run"),
     ],
 )

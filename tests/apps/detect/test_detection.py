@@ -105,7 +105,7 @@ def test_another_category(found, detector, pictures):
 
 
 def test_an_unknown_category_is_refused(detector):
-    with pytest.raises(ValueError, match="no category 'cat'; it has person, dog"):
+    with pytest.raises(ValueError, match="category is 'cat', but the detector has person, dog"):
         PersonDetector(detector.config, detector.checkpoint, 'cat', 'cpu')
 
 

@@ -87,14 +87,26 @@ def test_input_kinds_agree(small_model, tmp_path):
 @pytest.mark.parametrize(
     'kind, settings, message',
     [
-        ('cluster_tag', dict(decode=True), 'cannot be decoded inside the graph'),
-        ('attention', dict(input_kind='bgr'), "input_kind must be one of ('uint8'"),
+        ('cluster_tag', dict(decode=True), 'cannot be decoded inside the graph, '),
+        ('cluster_tag', dict(decode=True), 'Leave out decode=True to export the maps'),
+        ('attention', dict(tolerance=-1), 'tolerance must be 0 or more, not -1'),
+        (
+            'attention',
+            dict(input_kind='bgr'),
+            'input_kind must be one of uint8, float32, normalized, ',
+        ),
     ],
 )
 def test_refused(kind, settings, message, small_model, tmp_path):
     with pytest.raises(ValueError, match=re.escape(message)):
         export_onnx(*small_model(kind), tmp_path / 'model.onnx', **settings)
     assert not list(tmp_path.iterdir())
+
+
+def test_associative_embedding_is_refused(bottomup, tmp_path):
+    """Its head is mmpose's HeatmapHead with more outputs, which no codec here decodes."""
+    with pytest.raises(ValueError, match='AssociativeEmbeddingHead cannot be exported'):
+        export_onnx(bottomup.config, bottomup.checkpoint, tmp_path / 'model.onnx')
 
 
 def test_missing_package_is_named(monkeypatch, small_model, tmp_path):

@@ -161,10 +161,15 @@ def test_predicted_maps_are_what_the_head_decodes(config):
 @pytest.mark.parametrize(
     'change, more, message',
     [
-        (dict(), ['--start', '99'], 'none from 99'),
-        (dict(), ['--number', '0'], '1 or more'),
+        (dict(), ['--start', '99'], '--start is 99, but the train set has '),
+        (dict(), ['--number', '0'], '--number must be 1 or more'),
         (dict(), ['--checkpoint', 'missing.pth'], 'missing.pth'),
         (dict(train_dataloader=None), [], 'no train_dataloader'),
+        (
+            dict(train_dataloader=dict(dataset=dict(type='No'))),
+            [],
+            'set No cannot be built: KeyErr',
+        ),
     ],
 )
 def test_errors_name_the_cause(config, tmp_path, capsys, change, more, message):

@@ -255,6 +255,32 @@ def test_boxes_that_do_not_fit_are_refused(kind, boxes, message, request, pictur
         )
 
 
+def test_an_unknown_category_of_the_detector(topdown, detector, pictures):
+    """The detector calls the argument otherwise."""
+    files = dict(det_config=detector.config, det_checkpoint=detector.checkpoint)
+    with pytest.raises(ValueError, match="^det_category is 'cat', but the detector has person"):
+        predict(
+            topdown.config,
+            topdown.checkpoint,
+            pictures.images,
+            device='cpu',
+            boxes=BoxSource(**files, det_category='cat'),
+        )
+
+
+def test_a_config_of_another_package(topdown, pictures):
+    files = dict(det_config=topdown.config, det_checkpoint=topdown.checkpoint)
+    message = '^the model or the pipeline of config .* cannot be built: KeyError: TopdownPoseEst'
+    with pytest.raises(ValueError, match=message):
+        predict(
+            topdown.config,
+            topdown.checkpoint,
+            pictures.images,
+            device='cpu',
+            boxes=BoxSource(**files),
+        )
+
+
 def test_no_batches_are_refused(topdown, pictures):
     with pytest.raises(ValueError, match='batch_size'):
         predict(topdown.config, topdown.checkpoint, pictures.images, batch_size=0, **WHOLE)

@@ -82,7 +82,7 @@ def test_unreadable_file(folder, capsys):
 @pytest.mark.parametrize(
     'arguments, text',
     [
-        (['--depth', 'images'], 'needs image_dir'),
+        (['--depth', 'images'], 'needs --images'),
         (['--workers', '0'], '--workers'),
         (['--limit', '-1'], '--limit'),
         (['--num-keypoints', '-1'], '--num-keypoints'),
