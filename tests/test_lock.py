@@ -84,7 +84,7 @@ def test_environments(root, tools):
 @pytest.mark.parametrize(
     'arguments, message',
     [
-        (['py27-torch01'], "no environment 'py27-torch01'; there are lock-py311, "),
+        (['py27-torch01'], "no environment 'py27-torch01'; the environments are lock-py311, "),
         (['--python', 'python3'], '--python goes with one environment'),
     ],
 )

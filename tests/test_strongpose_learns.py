@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""StrongPose's whole path on real COCO images: pipeline, model, decoding, CocoMetric."""
+"""All of StrongPose's path on real COCO images: pipeline, model, decoding, CocoMetric."""
 
 import json
 from collections import defaultdict

@@ -125,7 +125,7 @@ def compile_wheel(python: Path, requirement: str, folder: Path, log: Path) -> No
                 say(f'  {name}: {done}/{total} files compiled, {shown - started:.0f} s')
     if process.wait():
         tail = log.read_bytes().decode(errors='replace').splitlines()[-20:]
-        raise SystemExit('\n'.join([*tail, f'Building {requirement} failed; whole log: {log}']))
+        raise SystemExit('\n'.join([*tail, f'Building {requirement} failed; full log: {log}']))
     say(f'  {name}: built in {time.monotonic() - started:.0f} s')
 
 

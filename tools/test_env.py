@@ -90,7 +90,7 @@ def main() -> int:
         return 0
     unknown = [name for name in args.names if name not in known]
     if unknown:
-        parser.error(f'no environment {unknown[0]!r}; there are {", ".join(known)}')
+        parser.error(f'no environment {unknown[0]!r}; the environments are {", ".join(known)}')
     if args.python and len(args.names) != 1:
         parser.error('--python goes with one environment')
     outcomes = {}

@@ -59,7 +59,7 @@ def explained(name: str | os.PathLike) -> Iterator[None]:
     Raises:
         UnsafeCheckpointError: If something was not allowed.
         UnreadableCheckpointError: If the file is damaged.
-        UnloadableCheckpointError: If the file is whole, but its contents cannot be rebuilt.
+        UnloadableCheckpointError: If the file is complete, but its contents cannot be rebuilt.
     """
     try:
         yield
@@ -88,7 +88,7 @@ def explained(name: str | os.PathLike) -> Iterator[None]:
         raise _unreadable(name, error) from error
 
 
-def is_whole(path: str | os.PathLike) -> bool:
+def is_complete(path: str | os.PathLike) -> bool:
     """Return whether a file that ``torch.save`` wrote is complete, without unpickling anything.
 
     Args:
@@ -120,7 +120,7 @@ def is_whole(path: str | os.PathLike) -> bool:
 
 
 def _is_damaged(name: str | os.PathLike) -> bool:
-    return os.path.isfile(name) and not is_whole(name)
+    return os.path.isfile(name) and not is_complete(name)
 
 
 def _line(error: Exception) -> str:
@@ -131,9 +131,9 @@ def _line(error: Exception) -> str:
 def _unreadable(name: str | os.PathLike, error: Exception) -> CheckpointError:
     text = str(error).split('WeightsUnpickler error: ')[-1].strip()
     first_line = text.splitlines()[0].strip() if text else type(error).__name__
-    if is_whole(name) and not re.search('EOF|corrupt|truncated|buffer of|record size', text):
+    if is_complete(name) and not re.search('EOF|corrupt|truncated|buffer of|record size', text):
         return UnloadableCheckpointError(
-            f'checkpoint {name} is whole, but torch {torch.__version__}, numpy {np.__version__} '
+            f'checkpoint {name} is complete, but torch {torch.__version__}, numpy {np.__version__} '
             f'and mmengine {mmengine.__version__} cannot rebuild what it holds '
             f'({type(error).__name__}: {first_line}). Load it where it was written and save its '
             "'state_dict' alone"

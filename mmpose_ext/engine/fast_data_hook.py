@@ -151,7 +151,7 @@ def read_settings(settings: dict) -> FastData:
     unknown = sorted(set(settings) - set(known))
     if unknown:
         raise ValueError(
-            f'fast_data: {", ".join(unknown)} is unknown; there are {", ".join(known)}.'
+            f'fast_data: unknown {", ".join(unknown)}; the settings are {", ".join(known)}.'
         )
     return FastData(**settings)
 

@@ -84,7 +84,8 @@ def read_settings(settings: dict) -> FastTraining:
     known = [field.name for field in fields(FastTraining)]
     if unknown := set(settings) - set(known):
         raise ValueError(
-            f'fast_training: {", ".join(sorted(unknown))} is unknown; there are {", ".join(known)}.'
+            f'fast_training: unknown {", ".join(sorted(unknown))}; the settings are '
+            f'{", ".join(known)}.'
         )
     return FastTraining(**settings)
 

@@ -12,22 +12,22 @@ from pathlib import Path
 
 from mmpose_ext.utils.atomic_files import write_atomically
 
-from .checkpoint_errors import is_whole
+from .checkpoint_errors import is_complete
 from .errors import UnreadableCheckpointError
 
 LAST_CHECKPOINT = 'last_checkpoint'
 
 
-def is_whole_checkpoint(path: str | Path) -> bool:
+def is_complete_checkpoint(path: str | Path) -> bool:
     """Return whether ``path`` is a complete, undamaged file of ``torch.save``.
 
-    It reads the whole file and compares the checksums in it, and loads nothing. Files of the format
+    It reads all of the file and compares the checksums in it, and loads nothing. Files of the format
     before torch 1.6 have no checksums and are not accepted.
     """
-    return is_whole(path) and zipfile.is_zipfile(path)
+    return is_complete(path) and zipfile.is_zipfile(path)
 
 
-def newest_whole_checkpoint(folders: Iterable[str | Path], filename_tmpl: str) -> Path | None:
+def newest_complete_checkpoint(folders: Iterable[str | Path], filename_tmpl: str) -> Path | None:
     """Return the complete checkpoint of the highest epoch or iteration in ``folders``, or None.
 
     Args:
@@ -43,7 +43,7 @@ def newest_whole_checkpoint(folders: Iterable[str | Path], filename_tmpl: str) -
                 if found := pattern.fullmatch(path.name):
                     steps[path] = int(found.group(1))
     candidates = sorted(steps, key=steps.__getitem__, reverse=True)
-    return next((path for path in candidates if is_whole_checkpoint(path)), None)
+    return next((path for path in candidates if is_complete_checkpoint(path)), None)
 
 
 def repair_last_checkpoint(
@@ -64,15 +64,15 @@ def repair_last_checkpoint(
     """
     record = Path(work_dir, LAST_CHECKPOINT)
     text = _read(record)
-    if text is not None and ('://' in text or (text and is_whole_checkpoint(text))):
+    if text is not None and ('://' in text or (text and is_complete_checkpoint(text))):
         return None
-    newest = newest_whole_checkpoint(folders, filename_tmpl)
+    newest = newest_complete_checkpoint(folders, filename_tmpl)
     if newest is not None:
         write_atomically(record, os.fsencode(newest))
-        return f'{record} {_fault(text)}; resuming from the newest whole checkpoint, {newest}'
+        return f'{record} {_fault(text)}; resuming from the newest complete checkpoint, {newest}'
     if text is not None:
         raise UnreadableCheckpointError(
-            f'{record} {_fault(text)}, and there is no whole checkpoint '
+            f'{record} {_fault(text)}, and there is no complete checkpoint '
             f'{filename_tmpl.format("*")} in {", ".join(map(str, folders))}. Name one with '
             '--resume FILE, or delete the record to train from the start'
         )
@@ -92,4 +92,4 @@ def _fault(text: str | None) -> str:
     if not text:
         return 'is empty'
     shown = text if len(text) <= 200 else f'{text[:200]}...'
-    return f'names {shown!r}, which is missing or not whole'
+    return f'names {shown!r}, which is missing or incomplete'

@@ -33,7 +33,7 @@ def load_metainfo(metainfo: dict[str, Any], name: str = '') -> dict[str, Any]:
             'keypoint_info does not have'
         ) from None
     except (AssertionError, AttributeError, SyntaxError) as error:
-        reason = str(error).splitlines()[0].rstrip('.') if str(error) else 'is no metainfo'
+        reason = str(error).splitlines()[0].rstrip('.') if str(error) else 'it is not metainfo'
         raise DataError(
             f'metainfo {name}: {reason}. It must define dataset_info with dataset_name, '
             'keypoint_info, skeleton_info ({} for none), joint_weights and sigmas'

@@ -286,10 +286,10 @@ def test_detection_file_with_unknown_images(build):
         ([], 'none of its 0 detections is a person'),
         ([dict(detection(1), category_id=2)], 'none of its 1 detections is a person'),
         ([dict(image_id=1, category_id=1)], "detection(s) without 'bbox'"),
-        ([dict(detection(1), bbox=[1, 2])], 'bbox or score is no finite number: 0'),
-        ([detection(2), dict(detection(1), bbox=[1, 2, 3, None])], 'no finite number: 1'),
-        ([dict(detection(1), bbox=[1, 2, float('nan'), 3])], 'no finite number: 0'),
-        ([dict(detection(1), score='high')], 'no finite number: 0'),
+        ([dict(detection(1), bbox=[1, 2])], 'bbox or score is not a finite number: 0'),
+        ([detection(2), dict(detection(1), bbox=[1, 2, 3, None])], 'not a finite number: 1'),
+        ([dict(detection(1), bbox=[1, 2, float('nan'), 3])], 'not a finite number: 0'),
+        ([dict(detection(1), score='high')], 'not a finite number: 0'),
     ],
 )
 def test_malformed_detection_file(build, detections, fault):

@@ -71,7 +71,7 @@ def test_bad_raw_data_is_refused(raw):
     (folder / 'text.mat').write_text('no MATLAB file')
     cases = [
         ('nowhere.mat', {}, 'does not exist'),
-        ('text.mat', {}, "no MATLAB file with an array 'joints'"),
+        ('text.mat', {}, "not a MATLAB file with an array 'joints'"),
         ('odd.mat', {}, r'is \(5, 3, 4\)'),
         ('lsp.mat', dict(last=4), 'no images 1 to 4: .* holds 1 to 3'),
         ('lsp.mat', dict(first=0), 'no images 0 to 3: .* holds 1 to 3'),

@@ -18,9 +18,9 @@ from mmpose_ext.engine import (
     UnsafeCheckpointError,
     load_checkpoint_safely,
 )
-from mmpose_ext.engine.checkpoint_errors import is_whole
+from mmpose_ext.engine.checkpoint_errors import is_complete
 from mmpose_ext.engine.checkpoint_loading import allowed_classes
-from mmpose_ext.engine.last_checkpoint import is_whole_checkpoint
+from mmpose_ext.engine.last_checkpoint import is_complete_checkpoint
 
 
 @pytest.fixture(params=[True, False], ids=['zip', 'before torch 1.6'])
@@ -38,7 +38,7 @@ WEIGHTS = dict(state_dict=dict(weight=torch.zeros(100)), note=np.arange(3))
 
 def test_whole_file(save):
     path = save(WEIGHTS)
-    assert is_whole(path)
+    assert is_complete(path)
     assert load_checkpoint_safely(path)['note'].tolist() == [0, 1, 2]
 
 
@@ -50,7 +50,7 @@ def test_fault_of_a_library(save, monkeypatch, error):
         raise error('module numpy has no such thing')
 
     monkeypatch.setattr('torch._utils._rebuild_tensor', rebuild)
-    with pytest.raises(UnloadableCheckpointError, match=r'file\.pth is whole') as info:
+    with pytest.raises(UnloadableCheckpointError, match=r'file\.pth is complete') as info:
         load_checkpoint_safely(path)
     text = str(info.value)
     assert f'torch {torch.__version__}' in text and f'numpy {np.__version__}' in text
@@ -116,7 +116,7 @@ def test_memory_that_a_whole_file_lacks_is_not_explained(save, monkeypatch):
 def test_damage_that_takes_all_memory(tmp_path):
     path = tmp_path / 'file.pth'
     path.write_bytes(b'\x80\x04\x8d' + (2**62).to_bytes(8, 'little') + b'a.')  # a text of 4 EiB
-    assert not is_whole(path)
+    assert not is_complete(path)
     with pytest.raises(UnreadableCheckpointError, match=r'file\.pth cannot be read'):
         load_checkpoint_safely(path)
 
@@ -132,7 +132,7 @@ def test_files_without_checksums_are_whole(tmp_path):
     for entry in re.finditer(b'PK\x01\x02', data):
         data[entry.start() + 16 : entry.start() + 20] = bytes(4)
     path.write_bytes(data)
-    assert is_whole(path) and is_whole_checkpoint(path)
+    assert is_complete(path) and is_complete_checkpoint(path)
     assert load_checkpoint_safely(path)['note'].tolist() == [0, 1, 2]
     os.truncate(path, len(data) - 30)
-    assert not is_whole(path) and not is_whole_checkpoint(path)
+    assert not is_complete(path) and not is_complete_checkpoint(path)

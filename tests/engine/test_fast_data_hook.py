@@ -100,7 +100,7 @@ def test_loader_settings(make_config, monkeypatch):
 
 
 def test_misspelled_key_is_told():
-    with pytest.raises(ValueError, match='redaing is unknown; there are reading'):
+    with pytest.raises(ValueError, match='unknown redaing; the settings are reading'):
         FastDataHook(redaing=True)
 
 

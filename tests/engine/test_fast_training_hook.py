@@ -115,7 +115,7 @@ def test_what_a_gpu_is_given(bfloat16, monkeypatch):
 
 
 def test_misspelled_key_is_told(train):
-    with pytest.raises(ValueError, match='channel_last is unknown; there are channels_last'):
+    with pytest.raises(ValueError, match='unknown channel_last; the settings are channels_last'):
         train(dict(channel_last=True))
 
 

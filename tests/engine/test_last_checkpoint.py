@@ -4,8 +4,8 @@ import torch
 
 from mmpose_ext.engine import UnreadableCheckpointError
 from mmpose_ext.engine.last_checkpoint import (
-    is_whole_checkpoint,
-    newest_whole_checkpoint,
+    is_complete_checkpoint,
+    newest_complete_checkpoint,
     repair_last_checkpoint,
 )
 
@@ -33,23 +33,23 @@ def cut(path) -> None:
 
 def test_whole_or_not(folder):
     path = folder / 'epoch_2.pth'
-    assert is_whole_checkpoint(path)
+    assert is_complete_checkpoint(path)
     damage(path)  # one byte of a weight: found by its checksum
-    assert not is_whole_checkpoint(path)
+    assert not is_complete_checkpoint(path)
     path = folder / 'epoch_9.pth'
     cut(path)
-    assert not is_whole_checkpoint(path)
-    assert not is_whole_checkpoint(folder / 'none.pth')
-    assert not is_whole_checkpoint(folder)
+    assert not is_complete_checkpoint(path)
+    assert not is_complete_checkpoint(folder / 'none.pth')
+    assert not is_complete_checkpoint(folder)
     (folder / 'empty.pth').touch()
-    assert not is_whole_checkpoint(folder / 'empty.pth')
+    assert not is_complete_checkpoint(folder / 'empty.pth')
 
 
 def test_newest_is_by_number(folder):
-    assert newest_whole_checkpoint([folder], TEMPLATE).name == 'epoch_10.pth'
+    assert newest_complete_checkpoint([folder], TEMPLATE).name == 'epoch_10.pth'
     cut(folder / 'epoch_10.pth')
-    assert newest_whole_checkpoint([folder, folder / 'none'], TEMPLATE).name == 'epoch_9.pth'
-    assert newest_whole_checkpoint([folder], 'iter_{}.pth') is None
+    assert newest_complete_checkpoint([folder, folder / 'none'], TEMPLATE).name == 'epoch_9.pth'
+    assert newest_complete_checkpoint([folder], 'iter_{}.pth') is None
 
 
 def test_good_record_is_left_alone(folder):
@@ -65,8 +65,8 @@ def test_good_record_is_left_alone(folder):
     [
         (None, 'is missing'),
         (b'', 'is empty'),
-        (b'/moved/away/epoch_12.pth', 'missing or not whole'),
-        (b'\xff\xfe\x00garbage' * 1000, 'missing or not whole'),
+        (b'/moved/away/epoch_12.pth', 'missing or incomplete'),
+        (b'\xff\xfe\x00garbage' * 1000, 'missing or incomplete'),
     ],
 )
 def test_bad_record_is_replaced_or_refused(folder, record, fault):

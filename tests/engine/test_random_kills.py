@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from nursery_client import Nursery
 
-from mmpose_ext.engine.last_checkpoint import is_whole_checkpoint
+from mmpose_ext.engine.last_checkpoint import is_complete_checkpoint
 from mmpose_ext.utils.atomic_files import TEMPORARY_SUFFIX
 
 EPOCHS = 4
@@ -51,10 +51,10 @@ def order(config, tmp_path):
 
 
 def assert_nothing_is_half(work: Path) -> None:
-    """Check that every file with a final name is whole, and that the record names one, if any."""
-    assert all(is_whole_checkpoint(path) for path in work.glob('*.pth'))
+    """Check that every file with a final name is complete, and that the record names one, if any."""
+    assert all(is_complete_checkpoint(path) for path in work.glob('*.pth'))
     if (record := work / 'last_checkpoint').exists():
-        assert is_whole_checkpoint(record.read_text())
+        assert is_complete_checkpoint(record.read_text())
 
 
 def assert_ended_alike(calm: Path, work: Path, assert_same_end) -> None:

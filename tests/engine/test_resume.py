@@ -11,7 +11,7 @@ from pathlib import Path
 import mmpose
 import pytest
 
-from mmpose_ext.engine.last_checkpoint import is_whole_checkpoint
+from mmpose_ext.engine.last_checkpoint import is_complete_checkpoint
 from mmpose_ext.utils.atomic_files import TEMPORARY_SUFFIX
 
 TRAIN_TOOL = Path(mmpose.__file__).parent / '.mim' / 'tools' / 'train.py'
@@ -93,8 +93,8 @@ def finish(process: subprocess.Popen, tmp_path: Path, expected: int = 0) -> None
 
 
 def assert_nothing_is_half(work_dir: Path) -> None:
-    assert is_whole_checkpoint((work_dir / 'last_checkpoint').read_text())
-    assert all(is_whole_checkpoint(path) for path in work_dir.glob('*.pth'))
+    assert is_complete_checkpoint((work_dir / 'last_checkpoint').read_text())
+    assert all(is_complete_checkpoint(path) for path in work_dir.glob('*.pth'))
 
 
 def test_killed_in_an_epoch_and_in_a_write(train, tmp_path, assert_same_end):
@@ -132,7 +132,7 @@ def test_killed_in_any_write(train, tmp_path, assert_same_end, write):
     calm, rough = tmp_path / 'calm', tmp_path / 'rough'
     undisturbed = train(calm)
     finish(train(rough, DIE_IN_WRITE=str(write)), tmp_path, -signal.SIGKILL)
-    assert all(is_whole_checkpoint(path) for path in rough.glob('*.pth'))
+    assert all(is_complete_checkpoint(path) for path in rough.glob('*.pth'))
     finish(train(rough, '--resume'), tmp_path)
     finish(undisturbed, tmp_path)
     assert_same_end(calm, rough)

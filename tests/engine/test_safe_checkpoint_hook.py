@@ -12,7 +12,7 @@ from mmengine.runner import Runner, ValLoop
 from mmpose.evaluation.metrics import EPE
 
 from mmpose_ext.engine import SafeCheckpointHook, load_checkpoint_safely
-from mmpose_ext.engine.last_checkpoint import is_whole_checkpoint
+from mmpose_ext.engine.last_checkpoint import is_complete_checkpoint
 from mmpose_ext.utils.atomic_files import TEMPORARY_SUFFIX, AtomicLocalBackend
 
 NUM_IMAGES = 6  # of tiny_data, two per step
@@ -54,13 +54,13 @@ def test_same_files_as_mmengine(make_config, undisturbed, tmp_path, assert_same_
             assert torch.equal(a['state_dict'][key], value)
 
 
-def test_a_whole_checkpoint_is_on_record_at_every_removal(make_config, monkeypatch, tmp_path):
+def test_a_complete_checkpoint_is_on_record_at_every_removal(make_config, monkeypatch, tmp_path):
     removed = []
     original = AtomicLocalBackend.remove
 
     def remove(self, path):
         record = (tmp_path / 'work' / 'last_checkpoint').read_text()
-        assert record != path and is_whole_checkpoint(record)
+        assert record != path and is_complete_checkpoint(record)
         removed.append(os.path.basename(path))
         original(self, path)
 
@@ -102,7 +102,7 @@ def test_old_best_stays_if_the_new_one_cannot_be_written(trained_runner, tmp_pat
     with pytest.raises(OSError, match='best_EPE_epoch_2.pth'):
         hook.after_val_epoch(runner, dict(EPE=4.0))
     assert names(work) == {'epoch_1.pth', 'best_EPE_epoch_1.pth'}
-    assert is_whole_checkpoint(work / 'best_EPE_epoch_1.pth')
+    assert is_complete_checkpoint(work / 'best_EPE_epoch_1.pth')
 
 
 def test_several_best_metrics(make_config, tmp_path):
@@ -148,8 +148,8 @@ def test_full_disk(
         runner.train()
     monkeypatch.undo()
     assert not list(work.glob(f'.*{TEMPORARY_SUFFIX}'))
-    assert is_whole_checkpoint((work / 'last_checkpoint').read_text())
-    assert all(is_whole_checkpoint(path) for path in work.glob('*.pth'))
+    assert is_complete_checkpoint((work / 'last_checkpoint').read_text())
+    assert all(is_complete_checkpoint(path) for path in work.glob('*.pth'))
     resume(config)
     assert_same_end(undisturbed, work)
 

@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Time a config's codec, network and loader and mmpose's nearest in one run (docs/benchmark.md).
+"""Time a config's codec, network and loader, and mmpose's for comparison (docs/benchmark.md).
 
 It prints Markdown tables of medians, with the median ratio to the config's own in brackets.
 """

@@ -166,7 +166,7 @@ def tagged_maps(codec: AssociativeEmbedding, points: np.ndarray, noise: float) -
 def cluster_tag_calls(
     ours: Contestant, number: int, images: int, _noise: float
 ) -> tuple[dict[str, Calls], Mapping]:
-    """Return the calls to measure for the cluster-wise network, and the share of same people."""
+    """Return the calls to measure for the cluster-wise network, and the share of equal people."""
     rng = np.random.default_rng(number)
     size = ours.input_size
     settings = {k: v for k, v in ours.decoder_cfg.items() if k != 'draw_on_device'}

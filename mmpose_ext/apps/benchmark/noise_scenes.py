@@ -77,5 +77,5 @@ def annotated_scenes(path: str | os.PathLike, size: tuple[int, int]) -> list[Sce
         points = (keypoints[..., :2] * scale).astype(np.float32)
         scenes.append(Scene(points, (keypoints[..., 2] > 0).astype(np.float32), areas))
     if not scenes:
-        raise ValueError(f'{os.fspath(path)}: nobody has the {len(STANDING)} keypoints of COCO')
+        raise ValueError(f"{os.fspath(path)}: no person has COCO's {len(STANDING)} keypoints")
     return scenes

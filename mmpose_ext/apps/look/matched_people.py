@@ -157,7 +157,7 @@ def _check_results(truth: dict, results: Sequence[dict], num_keypoints: int) -> 
             )
         if not _are_numbers([result['score']]) or not _are_numbers(keypoints):
             raise ValueError(
-                f'result {number} has a score or keypoints that are no numbers: write x, y, score '
+                f'result {number} has a score or keypoints that are not numbers: write x, y, score '
                 'for each keypoint'
             )
         if len(keypoints) != 3 * num_keypoints:

@@ -95,7 +95,7 @@ def draw_curves(
     names = list(names) if names else known
     if unknown := [name for name in names if name not in known]:
         raise ArgumentError(
-            '{}: no training logs {unknown}; there are: {known}',
+            '{}: no training logs {unknown}; the folder has: {known}',
             'names',
             unknown=', '.join(unknown),
             known=', '.join(known),

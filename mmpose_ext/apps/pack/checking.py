@@ -1,5 +1,5 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Check a whole pack and all of its images."""
+"""Check all of a pack and all of its images."""
 
 from __future__ import annotations
 
@@ -42,5 +42,5 @@ def _faults_of(reader: PackReader, key: bytes) -> list[str]:
     except PackError as error:
         return [str(error)]
     file = np.frombuffer(crop.picture.content, np.uint8)
-    whole = cv2.imdecode(file, cv2.IMREAD_COLOR) is not None
-    return [] if whole else [f'person {id_in(key)}: the crop is no image']
+    readable = cv2.imdecode(file, cv2.IMREAD_COLOR) is not None
+    return [] if readable else [f'person {id_in(key)}: the crop cannot be decoded']

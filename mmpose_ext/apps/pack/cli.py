@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--workers', type=int, default=1, help='processes (1)')
     parser.add_argument('--anew', action='store_true', help='discard the crops of an existing pack')
     parser.add_argument(
-        '--check', action='store_true', help='write nothing; check the whole pack and all images'
+        '--check', action='store_true', help='write nothing; check all crops and images'
     )
     add_config_options(parser)
 

@@ -45,7 +45,9 @@ def cut_out(missing: dict[str, list[Any]], meta: Meta) -> Iterator[tuple[bytes, 
             raise PackError(f'image {path} cannot be read: {error.strerror}') from error
         image = mmcv.imfrombytes(content, backend='cv2') if content else None
         if image is None:
-            raise PackError(f'image {path} is empty, cut short or damaged: replace it and go on')
+            raise PackError(
+                f'image {path} is empty, cut short or damaged: replace it and run the command again'
+            )
         for info in people:
             key = person_key(info)
             crop = cut_crop(image, surroundings(info, meta.reach), meta.size, meta.quality)

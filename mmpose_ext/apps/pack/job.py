@@ -82,7 +82,9 @@ def plan_packs(
     if out is not None:
         if len(jobs) > 1:
             files = ', '.join(job.ann_file for job in jobs.values())
-            raise ArgumentError('{} names one pack, but there are {files}', 'out', files=files)
+            raise ArgumentError(
+                '{} names one pack, but the configs need {files}', 'out', files=files
+            )
         for job in jobs.values():
             job.path = Path(out)
     return list(jobs.values())

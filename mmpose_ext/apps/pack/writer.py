@@ -27,7 +27,7 @@ from .job import Batch, PackJob, batches_of
 
 #: Default of the longest side of a crop, in pixels, and of the quality of the JPEGs.
 SIZE, QUALITY = 384, 95
-#: Seconds between two looks at the batches of other processes, and until they are mentioned.
+#: Seconds between two checks of other processes' batches, and until a message names them.
 PAUSE, PATIENCE = 0.2, 10.0
 
 
@@ -151,7 +151,9 @@ def _fill(environment: Any, path: Path, batch: Batch, meta: Meta) -> None:
         return
     with environment.begin(write=True) as transaction:
         if _meta_in(transaction) != meta:
-            raise PackError(f'pack {path}: another process has changed its settings: go on')
+            raise PackError(
+                f'pack {path}: another process has changed its settings: run the command again'
+            )
         for key, value in records.items():
             transaction.put(key, value)
 

@@ -192,7 +192,7 @@ def _read_video(source: Source, failures: list[Failure], max_frames: int | None)
             index += 1
         if index == 0 and max_frames != 0:
             failures.append(Failure(source.path, 'holds no frame that can be read'))
-        # headers are estimates: one missing frame is no sign of damage
+        # headers are estimates: one missing frame does not mean damage
         elif index + 1 < (told if max_frames is None else min(told, max_frames)):
             failures.append(Failure(source.path, f'ends after {index} of its {told} frames'))
     finally:

@@ -122,8 +122,8 @@ def _read_coco(ann_file: str) -> dict:
         isinstance(content.get(key), list) for key in ('images', 'annotations')
     ):
         raise DataError(
-            f'ann_file {ann_file} is no COCO file: it has no images and annotations; give a file '
-            'with both'
+            f'ann_file {ann_file} is not a COCO file: it has no lists of images and annotations; '
+            'give a file with both'
         )
     return content
 
@@ -177,7 +177,7 @@ def _samples(cfg: Config, people: list[dict], files: dict, metainfo: dict) -> It
         if file != read:
             image, read = mmcv.imread(str(file)), file
             if image is None:
-                raise DataError(f'image {file} is no image, cut short or damaged: replace it')
+                raise DataError(f'{file} is cut short, damaged or not an image: replace it')
         x, y, w, h = person['bbox']
         box = np.array([[x, y, x + w, y + h]], np.float32)
         sample = dict(metainfo, img=image, bbox=box, bbox_score=np.ones(1, np.float32))

@@ -56,7 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument('--detections', metavar='FILE', help='person detections to check too')
     parser.add_argument(
-        '--no-people', action='store_true', help='a file without usable people is no fault'
+        '--no-people', action='store_true', help='accept a file without usable people'
     )
     parser.add_argument('--workers', type=int, metavar='N', help='threads that read images')
     parser.add_argument('--json', metavar='OUT', help='write all findings to this file')

@@ -90,7 +90,7 @@ def put(maps: Tensor, cell: Tensor, values: Tensor, first: int = 0, step: int = 
         cell (Tensor): (B, N, C, S) int64, y * w + x.
         values (Tensor): (B, N, C, S), of N people for each of C channels.
         first (int): The first of these channels. Defaults to 0.
-        step (int): The next channel is so many further. Defaults to 1.
+        step (int): The distance from one channel to the next. Defaults to 1.
     """
     batch, channels, h, w = maps.shape
     image = torch.arange(batch, device=maps.device)[:, None] * channels

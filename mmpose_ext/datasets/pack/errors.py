@@ -9,14 +9,14 @@ from mmpose_ext.utils.errors import ArgumentError
 
 #: LMDB's errors about the content of a file.
 DAMAGED = ('CorruptedError', 'InvalidError', 'PageNotFoundError', 'VersionMismatchError')
-FULL = 'free space on the disk or raise its quota or `ulimit -f`, and go on'
+FULL = 'free space on the disk or raise its quota or `ulimit -f`, and run the command again'
 FORBIDDEN = 'change its permissions'
 #: What to do about LMDB's other errors, by their class or the system's message.
 REMEDIES = {
     'MemoryError': 'raise the limit of memory (`ulimit -v`)',
     'DiskError': FULL,
-    'MapFullError': 'raise the limit of memory (`ulimit -v`), and go on',
-    'Input/output error': FULL,  # how LMDB calls what was written in part
+    'MapFullError': 'raise the limit of memory (`ulimit -v`), and run the command again',
+    'Input/output error': FULL,  # what LMDB reports after an incomplete write
     'File too large': FULL,
     'Disk quota exceeded': FULL,
     'ReadonlyError': FORBIDDEN,

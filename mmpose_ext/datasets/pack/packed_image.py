@@ -73,7 +73,7 @@ class PackedImage(DeferredImage):
         by = reduction(scale * min(by_x, by_y))
         pixels = decode_baseline(content, (right - left, bottom - top), by, allocate)
         if pixels is None:
-            raise ValueError(f'{self._name}: the crop is no image')
+            raise ValueError(f'{self._name}: the crop cannot be decoded')
         width, height = min(right, picture.size[0]) - left, min(bottom, picture.size[1]) - top
         pixels = pixels[: -(-height // by), : -(-width // by)]  # without the padding
         middle = (by - 1) / 2

@@ -29,7 +29,7 @@ _SCHEME = re.compile(r'[A-Za-z][A-Za-z0-9+.:-]*://')
 
 
 def is_remote(path: str) -> bool:
-    """Return whether a path starts with a scheme; a URL within a local folder is no such path."""
+    """Return whether a path starts with a scheme; a URL within a local folder does not count."""
     return _SCHEME.match(path) is not None
 
 
@@ -131,7 +131,7 @@ def _orientation(image: Image.Image) -> int | None:
 
 
 def _is_end_missing(path: str, image_format: str | None) -> bool:
-    """Return whether a JPEG or PNG file lacks its end marker; bytes after it are no fault."""
+    """Return whether a JPEG or PNG file lacks its end marker; bytes may follow it."""
     if image_format not in ('JPEG', 'MPO', 'PNG'):
         return False
     marker = _PNG_END if image_format == 'PNG' else _JPEG_END

@@ -41,7 +41,7 @@ def load_joints(joints_file: str | os.PathLike) -> tuple[np.ndarray, int]:
     try:
         joints = loadmat(joints_file)['joints'].astype(np.float64)
     except Exception as error:  # scipy raises many kinds for other files
-        raise DataError(f"{joints_file} is no MATLAB file with an array 'joints'") from error
+        raise DataError(f"{joints_file} is not a MATLAB file with an array 'joints'") from error
     num = LSP_KEYPOINTS
     if joints.ndim == 3 and joints.shape[:2] == (3, num):
         joints, digits = joints.transpose(2, 1, 0), 4

@@ -76,12 +76,12 @@ _TABLE = (
     ('keypoint-order', FATAL, '{first}'),
     ('nothing-to-evaluate', ERROR, '{first}'),
     # entries and ids
-    ('not-a-dict', FATAL, '{count} {item}(s) that are no dict: {ids}. Remove them'),
+    ('not-a-dict', FATAL, '{count} {item}(s) that are not dicts: {ids}. Remove them'),
     ('key-missing', FATAL, '{count} {item}(s) without {what}: {ids}. Add it'),
     (
         'id-malformed',
         FATAL,
-        '{count} {item}(s) whose id is no whole number of 64 bits: {first}. Number them from 1',
+        '{count} {item}(s) whose id is not a 64-bit integer: {first}. Number them from 1',
     ),
     (
         'annotation-id-zero',
@@ -117,7 +117,7 @@ _TABLE = (
     (
         'size-malformed',
         FATAL,
-        '{count} image(s) whose {what} is no positive number: {ids}. Write the size in pixels',
+        '{count} image(s) whose {what} is not a positive number: {ids}. Write the size in pixels',
     ),
     (
         'image-missing',
@@ -189,8 +189,8 @@ _TABLE = (
     (
         'keypoints-not-numbers',
         FATAL,
-        '{count} annotation(s) whose keypoints are no numbers: {ids} ({first}). Write x, y and the '
-        'visibility 0, 1 or 2',
+        '{count} annotation(s) whose keypoints are not numbers: {ids} ({first}). Write x, y and '
+        'the visibility 0, 1 or 2',
     ),
     (
         'keypoints-not-finite',
@@ -237,7 +237,8 @@ _TABLE = (
     (
         'area-malformed',
         FATAL,
-        '{count} annotation(s) whose area is no finite number: {ids} ({first}). Write it in pixels',
+        '{count} annotation(s) whose area is not a finite number: {ids} ({first}). Write it in '
+        'pixels',
     ),
     (
         'area-missing',
@@ -276,7 +277,7 @@ _TABLE = (
     (
         'detection-values',
         FATAL,
-        '{count} detection(s) whose bbox or score is no finite number: {ids}. Write '
+        '{count} detection(s) whose bbox or score is not a finite number: {ids}. Write '
         '[x, y, width, height] and a score',
     ),
     (

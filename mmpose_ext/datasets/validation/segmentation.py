@@ -49,7 +49,7 @@ def segmentation_fault(value: object) -> str:
             return ''
     for number, polygon in enumerate(value):
         if not all(map(is_number, polygon)):
-            return f'polygon {number} holds what is no finite number'
+            return f'polygon {number} holds something other than finite numbers'
     return ''
 
 
@@ -59,7 +59,7 @@ def _run_length_fault(value: dict) -> str:
         return 'run lengths without size [h, w]'
     if isinstance(counts, str):
         if not counts or not counts.isascii():
-            return 'run lengths whose counts are no ASCII text'
+            return 'run lengths whose counts are not ASCII text'
         counts = _decode_counts(counts)
         if counts is None:
             return 'run lengths whose counts are not compressed as COCO does'

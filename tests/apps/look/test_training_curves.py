@@ -84,4 +84,6 @@ def test_chosen_scalars(tmp_path, capsys):
         widths.append(cv2.imread(str(tmp_path / 'out.png')).shape[1])
     assert widths[1] == 2 * widths[0]
     assert main([*command, 'AP']) == 2
-    assert '--names: no training logs AP; there are: loss, lr, coco/AP' in capsys.readouterr().err
+    assert (
+        '--names: no training logs AP; the folder has: loss, lr, coco/AP' in capsys.readouterr().err
+    )

@@ -96,7 +96,7 @@ EXPORT_KINDS = {
         {
             **_no_people_but_in_label,
             BOTTOM_UP[1]: _no_list,
-            'label': r'people\.json is no COCO file: .*give',
+            'label': r'people\.json is not a COCO file: .*give',
         },
     ),
     'annotations empty': (empty_list, {**_no_people_but_in_label, BOTTOM_UP[1]: _no_list}),

@@ -195,9 +195,9 @@ KINDS = {
         without('annotations', 'iscrowd', 'num_keypoints'),
         {},
     ),
-    'float image ids': (float_image_ids, stops(r'2 image.*whole number.*1\.0: write 1')),
+    'float image ids': (float_image_ids, stops(r'2 image.*64-bit integer.*1\.0: write 1')),
     'float annotation ids': (float_annotation_ids, {}),
-    'file names as ids': (names_as_ids, stops(r'2 image.*whole number')),
+    'file names as ids': (names_as_ids, stops(r'2 image.*64-bit integer')),
     'annotation id 0': (annotation_id_0, {}),
     'fractions of the image': (normalised, stops(r'smaller than a pixel.*multiply')),
     'keypoints in another order': (
@@ -226,7 +226,7 @@ KINDS = {
             'predict': r'not among the images of the annotation file',
         },
     ),
-    'images without size': (each('images', width=None), stops(r'2 image.*width is no positive')),
+    'images without size': (each('images', width=None), stops(r'2 image.*width is not a positive')),
 }  # fmt: skip
 
 

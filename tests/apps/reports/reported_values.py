@@ -133,7 +133,7 @@ VALUE_KINDS = {
     'NaN in keypoints': (nan_keypoint, stops(r'infinite or NaN keypoints: 12 .*Write 0, 0, 0')),
     'keypoints as texts': (
         keypoints_by(lambda points: [str(v) for v in points.ravel()]),
-        stops(r"keypoints are no numbers: 11.*\('.*Write x, y"),
+        stops(r"keypoints are not numbers: 11.*\('.*Write x, y"),
     ),
     'keypoints as dicts': (
         keypoints_by(lambda points: [dict(x=x, y=y, v=v) for x, y, v in points]),
@@ -141,7 +141,7 @@ VALUE_KINDS = {
     ),
     'visibility true': (
         keypoints_by(lambda points: [v for x, y, _ in points for v in (x, y, True)]),
-        stops(r'keypoints are no numbers: 11.*True.*visibility 0, 1 or 2'),
+        stops(r'keypoints are not numbers: 11.*True.*visibility 0, 1 or 2'),
     ),
     'visibility -1': (
         keypoints_by(lambda points: (points * (1, 1, -0.5)).ravel().tolist()),
@@ -188,7 +188,7 @@ VALUE_KINDS = {
     ),
     'ids beyond 64 bits': (
         huge_ids,
-        stops(r'(whole number of 64 bits: 18|id \(a whole number or a text\))', *ALL, 'predict'),
+        stops(r'(not a 64-bit integer: 18|id \(a whole number or a text\))', *ALL, 'predict'),
     ),
     'unknown image': (second(image_id=99), stops(r'images that are not in it: 12. Add')),
     'category_id as text': (
@@ -201,7 +201,7 @@ VALUE_KINDS = {
     ),
     'images as a dict': (
         whole(images={'1': dict(id=1, file_name='1.png')}),
-        stops(r"('images' is not a list|no list of images|has no images)", *ALL, 'predict'),
+        stops(r"('images' is not a list|no lists? of images)", *ALL, 'predict'),
     ),
     'image file of another case': (
         missing_image,
@@ -234,11 +234,11 @@ RAW_KINDS = {
     'cut short': (lambda text: text[:-9], r'not valid JSON.*cut short.*again'),
     'results': (
         lambda text: json.dumps(perfect_results(json.loads(text))).encode(),
-        r'(holds a list.*give|no list of images|no COCO file)',
+        r'(holds a list.*give|no list of images|not a COCO file)',
     ),
     "labelme's own": (
         lambda text: json.dumps(dict(version='5.0', shapes=[], imagePath='1.png')).encode(),
-        r"(no images: give a file in COCO's form|no list of images|no COCO file)",
+        r"(no images: give a file in COCO's form|no list of images|not a COCO file)",
     ),
 }
 

@@ -28,7 +28,7 @@ def detections(**changes) -> list[dict]:
     [
         (dict(bbox=[90, 4, -40, 72]), r'negative width or height: 1 .*Write \[x, y'),
         (dict(image_id=[1]), r'image id\(s\) that are not in .*Give the detections'),
-        (dict(score=None), r'no finite number: 1'),
+        (dict(score=None), r'not a finite number: 1'),
     ],
 )
 @pytest.mark.parametrize('command', ['test', 'predict', 'validate'])
@@ -60,11 +60,11 @@ def test_detections_whose_category_is_a_text(tmp_path):
 @pytest.mark.parametrize(
     'changes, message',
     [
-        (dict(keypoints=None), 'result 1 has a score or keypoints that are no numbers'),
-        (dict(score='high'), 'result 1 has a score or keypoints that are no numbers'),
+        (dict(keypoints=None), 'result 1 has a score or keypoints that are not numbers'),
+        (dict(score='high'), 'result 1 has a score or keypoints that are not numbers'),
         (dict(image_id=[1]), r'result 1 belongs to image \[1\]'),
         (None, r"result 1 has no \['image_id'.*give the file of CocoMetric"),
-        (dict(keypoints=[[5, 5, 1]] * 17), r'result 1 has .* no numbers: write x, y, score'),
+        (dict(keypoints=[[5, 5, 1]] * 17), r'result 1 has .* not numbers: write x, y, score'),
         (dict(keypoints=[5, 5] * 17), r'result 1 has 34 numbers for keypoints.* the 17 of'),
     ],
 )
@@ -88,7 +88,10 @@ def test_images_of_label_small_people(fault, tmp_path, topdown):
     file.write_text(json.dumps(content))
     picture = Path(tmp_path / 'images' / '2.png')
     picture.unlink() if fault == 'missing' else picture.write_bytes(b'none')
-    message = {'missing': r'people\.json are missing: .*2\.png', 'damaged': r'2\.png is no image'}
+    message = {
+        'missing': r'people\.json are missing: .*2\.png',
+        'damaged': r'2\.png is cut short, damaged or not an image',
+    }
     with pytest.raises(DataError, match=message[fault]):
         label_small_people(
             str(topdown.config), str(topdown.checkpoint), str(file), str(picture.parent),
