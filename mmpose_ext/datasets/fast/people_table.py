@@ -23,7 +23,7 @@ class PeopleTable:
 
     Args:
         dataset (BaseDataset): A top-down data set of mmpose with serialized annotations.
-        source (Callable): Returns what a person's image is loaded by. Defaults to
+        source (Callable, optional): Returns what a person's image is loaded by. Defaults to
             :func:`path_of`.
 
     Raises:
