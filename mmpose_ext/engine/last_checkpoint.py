@@ -21,7 +21,7 @@ LAST_CHECKPOINT = 'last_checkpoint'
 def is_complete_checkpoint(path: str | Path) -> bool:
     """Return whether ``path`` is a complete, undamaged file of ``torch.save``.
 
-    It reads all of the file and compares the checksums in it, and loads nothing. Files of the format
+    It reads all of the file, compares the checksums in it and loads nothing. Files of the format
     before torch 1.6 have no checksums and are not accepted.
     """
     return is_complete(path) and zipfile.is_zipfile(path)

@@ -51,7 +51,7 @@ def order(config, tmp_path):
 
 
 def assert_nothing_is_half(work: Path) -> None:
-    """Check that every file with a final name is complete, and that the record names one, if any."""
+    """Check that each file with a final name is complete, and that the record names one, if any."""
     assert all(is_complete_checkpoint(path) for path in work.glob('*.pth'))
     if (record := work / 'last_checkpoint').exists():
         assert is_complete_checkpoint(record.read_text())
