@@ -249,7 +249,7 @@ def prepare_in_batches(dataset: Any, on_device: bool = False) -> str:
     Returns:
         str: What is done, for the log; empty if nothing is.
     """
-    vars(dataset).pop(BATCHES, None)
+    getattr(dataset, '__dict__', {}).pop(BATCHES, None)
     for make in (BatchedPipeline, partial(BottomupBatches, on_device=on_device)):
         try:
             batches = make(dataset)
