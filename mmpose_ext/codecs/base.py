@@ -15,6 +15,7 @@ from mmpose_ext.utils.maps import Maps
 
 from .packed_samples import carried_by_all, pixel_fields, stack_people, stack_pixels
 from .sample_checks import clean_auxiliary, clean_keypoints, refuse_non_finite
+from .setting_checks import check_flag, check_size
 
 
 class BaseTorchCodec(BaseKeypointCodec):
@@ -66,13 +67,9 @@ class BaseTorchCodec(BaseKeypointCodec):
 
     def __init__(self, input_size: Sequence[int], draw_on_device: bool = False) -> None:
         super().__init__()
-        if len(input_size) != 2 or min(input_size) < 1:
-            raise ValueError(
-                f'{type(self).__name__}: input_size must be two positive numbers [w, h], '
-                f'got {tuple(input_size)}.'
-            )
-        self.input_size = (int(input_size[0]), int(input_size[1]))
-        self.draw_on_device = draw_on_device
+        name = type(self).__name__
+        self.input_size = check_size(name, 'input_size', input_size)
+        self.draw_on_device = check_flag(name, 'draw_on_device', draw_on_device)
         self._constants: dict[torch.device, Maps] = {}
 
     # -- a subclass implements these ---------------------------------------------------------------

@@ -14,8 +14,11 @@ from torch.nn.functional import threshold
 from mmpose_ext.utils.maps import Maps
 
 from .base import BaseTorchCodec, flip_channels
+from .setting_checks import check_choice, check_number
 
 STRIDES = (4, 8, 16, 32)
+NORMS = ('squared', 'plain')
+SOURCES = ('region', 'peak')
 
 
 @KEYPOINT_CODECS.register_module()
@@ -73,16 +76,24 @@ class CompositeLocalization(BaseTorchCodec):
         draw_on_device: bool = False,
     ) -> None:
         super().__init__(input_size, draw_on_device)
-        _check_settings(self.input_size, stride, sigma, tau, norm, decode_from)
-        self.stride = stride
-        self.sigma = sigma
-        self.tau = tau
+        name = 'CompositeLocalization'
+        check_choice(name, 'stride', stride, STRIDES)
+        check_choice(name, 'norm', norm, NORMS)
+        check_choice(name, 'decode_from', decode_from, SOURCES)
+        if any(size % stride for size in self.input_size):
+            raise ValueError(
+                f'{name}: input_size {self.input_size} is not divisible by the stride {stride}. '
+                'Choose a size whose width and height both are.'
+            )
+        self.stride = int(stride)
+        self.sigma = check_number(name, 'sigma', sigma, above=0)
+        self.tau = check_number(name, 'tau', tau, above=0, below=1)
         #: The largest float32 below tau: torch's threshold passes values above it.
-        self.below_tau = float(np.nextafter(np.float32(tau), np.float32(0)))
+        self.below_tau = float(np.nextafter(np.float32(self.tau), np.float32(0)))
         self.norm = norm
         self.decode_from = decode_from
         #: Size of the maps in cells, [w, h].
-        self.map_size = (self.input_size[0] // stride, self.input_size[1] // stride)
+        self.map_size = (self.input_size[0] // self.stride, self.input_size[1] // self.stride)
 
     def make_constants(self) -> Maps:
         """Return the cells' centers (2, h * w), y first, and the image's first and last points."""
@@ -175,24 +186,3 @@ class CompositeLocalization(BaseTorchCodec):
                 f'{type(self).__name__}: offsets must be {expected} (B, 2K, h, w), got '
                 f'{tuple(maps["offsets"].shape)}.'
             )
-
-
-def _check_settings(
-    input_size: tuple[int, int], stride: int, sigma: float, tau: float, norm: str, decode_from: str
-) -> None:
-    where = 'CompositeLocalization'
-    if stride not in STRIDES:
-        raise ValueError(f'{where}: stride must be one of {STRIDES}, got {stride}.')
-    if any(size % stride for size in input_size):
-        raise ValueError(
-            f'{where}: input_size {input_size} is not divisible by the stride {stride}. Choose a '
-            'size whose width and height both are.'
-        )
-    if not 0 < tau < 1:
-        raise ValueError(f'{where}: tau must lie between 0 and 1 (heatmap values do), got {tau}.')
-    if not sigma > 0:
-        raise ValueError(f'{where}: sigma must be above 0 (input pixels), got {sigma}.')
-    if norm not in ('squared', 'plain'):
-        raise ValueError(f"{where}: norm must be 'squared' or 'plain', got {norm!r}.")
-    if decode_from not in ('region', 'peak'):
-        raise ValueError(f"{where}: decode_from must be 'region' or 'peak', got {decode_from!r}.")

@@ -13,6 +13,7 @@ from torch.nn.functional import threshold
 from mmpose_ext.utils.maps import Maps
 
 from .base import BaseTorchCodec
+from .setting_checks import check_flag, check_number
 
 #: Points per axis of the window that is fitted around a map's maximum.
 FIT_POINTS = 9
@@ -53,7 +54,7 @@ class FullResolutionHeatmap(BaseTorchCodec):
         draw_on_device (bool): See :class:`BaseTorchCodec`.
 
     Raises:
-        ValueError: If sigma is not above 0.
+        ValueError: If a setting is not one of the above, or sigma is not above 0.
     """
 
     map_names = ('heatmaps',)
@@ -66,14 +67,11 @@ class FullResolutionHeatmap(BaseTorchCodec):
         draw_on_device: bool = False,
     ) -> None:
         super().__init__(input_size, draw_on_device)
-        if not sigma > 0:
-            raise ValueError(
-                f'FullResolutionHeatmap: sigma must be above 0 (input pixels), got {sigma}.'
-            )
-        self.sigma = sigma
-        self.refine = refine
+        self.sigma = check_number('FullResolutionHeatmap', 'sigma', sigma, above=0)
+        self.refine = check_flag('FullResolutionHeatmap', 'refine', refine)
+        most = (min(self.input_size) - 1) // 2
         #: How far the fitted window reaches to each side, in pixels; 0 without refinement.
-        self.reach = min(max(1, round(sigma)), (min(self.input_size) - 1) // 2) if refine else 0
+        self.reach = min(max(1, round(self.sigma)), most) if self.refine else 0
 
     def make_constants(self) -> Maps:
         """Return the pixels' coordinates (w + h) and axes, the window's cells and its solver."""

@@ -199,12 +199,12 @@ def test_maps_of_a_mirrored_input_flip_back():
         (dict(input_size=(100, 128)), 'not divisible by the stride 16'),
         (dict(input_size=(96, 130)), 'not divisible by the stride 16'),
         (dict(stride=5), r'stride must be one of \(4, 8, 16, 32\)'),
-        (dict(tau=0), 'tau must lie between 0 and 1'),
-        (dict(tau=1.0), 'tau must lie between 0 and 1'),
-        (dict(tau=float('nan')), 'tau must lie between 0 and 1'),
-        (dict(sigma=0), 'sigma must be above 0'),
-        (dict(norm='l2'), "norm must be 'squared' or 'plain'"),
-        (dict(decode_from='all'), "decode_from must be 'region' or 'peak'"),
+        (dict(tau=0), 'tau must be a finite number above 0 and below 1'),
+        (dict(tau=1.0), 'tau must be a finite number above 0 and below 1'),
+        (dict(tau=float('nan')), 'tau must be a finite number above 0 and below 1'),
+        (dict(sigma=0), 'sigma must be a finite number above 0'),
+        (dict(norm='l2'), r"norm must be one of \('squared', 'plain'\)"),
+        (dict(decode_from='all'), r"decode_from must be one of \('region', 'peak'\)"),
     ],
 )
 def test_bad_settings_are_refused(settings_, message):

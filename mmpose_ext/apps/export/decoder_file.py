@@ -19,6 +19,7 @@ MODULES = {
     'apps/export': ('frames',),
     'codecs': (
         'numpy_decoding',
+        'setting_checks',
         'cluster_tag/grouping',
         'cluster_tag/matching',
         'cluster_tag/numpy_maps',

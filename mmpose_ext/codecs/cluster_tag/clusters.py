@@ -6,6 +6,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+from mmpose_ext.codecs.setting_checks import check_whole
+
 #: Partitions of COCO's 17 keypoints along the body. Each cluster's mirror image is a cluster too.
 #: A keypoint's place in its cluster is d_k of Eq. 4. A person's tags cannot reveal a shift of all
 #: places, unless keypoints at the first and at the last place of some cluster are both present.
@@ -113,9 +115,9 @@ def _index(keypoint: str | int, names: list[str]) -> int:
                 f'clusters: the data set has no keypoint {keypoint!r}. It has: {", ".join(names)}.'
             )
         return names.index(keypoint)
-    if not 0 <= keypoint < len(names):
+    if check_whole('ClusterTag', 'a keypoint index in clusters', keypoint, least=0) >= len(names):
         raise ValueError(
             f'clusters: keypoint index {keypoint} is not in 0 to {len(names) - 1}, the data '
             "set's keypoints."
         )
-    return keypoint
+    return int(keypoint)

@@ -131,8 +131,8 @@ class ClusterTag(BaseTorchCodec):
         super().__init__(input_size, draw_on_device)
         names = keypoint_names(load_metainfo(dict(from_file=metainfo)))
         self.clusters = make_clusters(clusters, names)
-        size: Any = tuple(heatmap_size)
         members = tuple(map(tuple, self.clusters))
+        size: Any = heatmap_size
         self.settings = ClusterTagSettings(self.input_size, size, members, **settings)
         self.heatmap_size = self.settings.heatmap_size
         self.sigma = self.settings.sigma

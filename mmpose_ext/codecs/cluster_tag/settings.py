@@ -6,13 +6,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from ..setting_checks import check_fields, check_size, check_whole
+
 
 @dataclass(frozen=True)
 class ClusterTagSettings:
     """Settings of :class:`ClusterTag`. To add one, add a field here and use it.
 
-    The module needs only the standard library and is shipped with exported models, which hold
-    these fields as JSON.
+    Exported models hold these fields as JSON, and contain this module. It needs no packages.
 
     Args:
         input_size (tuple[int, int]): Size of the network's input in pixels, [w, h].
@@ -42,7 +43,8 @@ class ClusterTagSettings:
             None: any numbers.
 
     Raises:
-        ValueError: If a setting is out of range.
+        ValueError: If a setting is no finite number, whole number or switch where it should be, or
+            is out of its range.
     """
 
     codec: ClassVar[str] = 'ClusterTag'
@@ -63,15 +65,19 @@ class ClusterTagSettings:
     reference_step: float | None = None
 
     def __post_init__(self) -> None:
-        order = range(len(self.clusters)) if self.order is None else self.order
         clusters = tuple(tuple(int(k) for k in cluster) for cluster in self.clusters)
         object.__setattr__(self, 'clusters', clusters)
+        order = range(len(clusters)) if self.order is None else self.order
+        order = tuple(check_whole(self.codec, 'a cluster in order', c, least=0) for c in order)
+        object.__setattr__(self, 'order', order)
         if self.nms_kernel is None:
             single = all(len(cluster) == 1 for cluster in clusters)
             object.__setattr__(self, 'nms_kernel', 7 if single else 3)
-        object.__setattr__(self, 'order', tuple(int(c) for c in order))
         for name in ('input_size', 'heatmap_size'):
-            object.__setattr__(self, name, tuple(int(n) for n in getattr(self, name)))
+            size = check_size(self.codec, name, getattr(self, name), least=2)
+            object.__setattr__(self, name, size)
+        positive = ('sigma', 'delta', 'tag_threshold', 'reference_step')
+        check_fields(self, above_0=positive, least_0=('offset_tolerance',))
         self._check()
 
     @property
@@ -81,16 +87,7 @@ class ClusterTagSettings:
 
     def _check(self) -> None:
         assert self.order is not None and self.nms_kernel is not None  # __post_init__ has set them
-        for name in ('input_size', 'heatmap_size'):
-            if len(getattr(self, name)) != 2 or min(getattr(self, name)) < 2:
-                raise ValueError(
-                    f'ClusterTag: {name} must be two numbers [w, h] of at least 2, got '
-                    f'{getattr(self, name)}.'
-                )
-        for name in ('sigma', 'delta', 'max_people', 'tag_threshold'):
-            if not getattr(self, name) > 0:
-                raise ValueError(f'ClusterTag: {name} must be above 0, got {getattr(self, name)}.')
-        if self.nms_kernel < 1 or self.nms_kernel % 2 == 0:
+        if self.nms_kernel % 2 == 0:
             raise ValueError(f'ClusterTag: nms_kernel must be odd, got {self.nms_kernel}.')
         if sorted(self.order) != list(range(len(self.clusters))):
             raise ValueError(

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from mmpose_ext.codecs.base import BaseTorchCodec, flip_channels
 from mmpose_ext.codecs.sample_checks import refuse_non_finite
+from mmpose_ext.codecs.setting_checks import check_size
 from mmpose_ext.utils.maps import Maps
 from mmpose_ext.utils.sequences import zip_equal
 
@@ -132,12 +133,8 @@ class DiskOffset(BaseTorchCodec):
         **settings: Any,
     ) -> None:
         super().__init__(input_size, draw_on_device)
-        size: Any = self.input_size if map_size is None else tuple(int(n) for n in map_size)
-        self.map_size: tuple[int, int] = size
-        if len(self.map_size) != 2 or min(self.map_size) < 1:
-            raise ValueError(
-                f'DiskOffset: map_size must be [w, h] of 1 or more, got {self.map_size}.'
-            )
+        size = self.input_size if map_size is None else map_size
+        self.map_size = check_size('DiskOffset', 'map_size', size)
         self.settings = DiskOffsetSettings(self.input_size, **settings)
         self.radius = self.settings.radius
         self.edges = self.settings.edges

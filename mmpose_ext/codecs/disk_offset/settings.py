@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from ..setting_checks import check_choice, check_fields, check_number, check_size, check_whole
 from .kinematic_graph import COCO_EDGES, Edge, check_tree
 
 #: COCO's 17 precisions sigma_k; OKS uses 2 sigma_k times the person's size.
@@ -17,6 +18,11 @@ COCO_SIGMAS = (
 KEYPOINT_SCORES = ('expected_oks', 'heatmap')
 #: Kinds of suppression of duplicate people.
 NMS_KINDS = ('none', 'claimed', 'hard_oks', 'soft_oks')
+#: Settings that must be above 0, and those that may also be 0.
+ABOVE_0 = (
+    'radius', 'vote_threshold', 'vote_spacing', 'vote_step', 'peak_threshold', 'nms_threshold',
+)  # fmt: skip
+LEAST_0 = ('snap_radius', 'seed_radius', 'join_radius', 'body_threshold', 'nms_radius')
 
 #: Empty cells around each map of votes, so that the neighbors of any cell exist.
 PAD = 4
@@ -37,8 +43,7 @@ BODY_REACH = 4.0
 class DiskOffsetSettings:
     """Settings of :class:`DiskOffset`. To add one, add a field here and use it.
 
-    The module needs only the standard library. Exported models contain it, and hold these fields as
-    JSON.
+    Exported models hold these fields as JSON, and contain this module. It needs no packages.
 
     Args:
         input_size (tuple[int, int]): Size of the network's input in pixels, [w, h].
@@ -79,7 +84,8 @@ class DiskOffsetSettings:
         score_threshold (float): People with this score or less are dropped. Defaults to 0.
 
     Raises:
-        ValueError: If a setting is out of its range.
+        ValueError: If a setting is no finite number, whole number or switch where it should be, or
+            is out of its range.
     """
 
     codec: ClassVar[str] = 'DiskOffset'
@@ -106,30 +112,26 @@ class DiskOffsetSettings:
     score_threshold: float = 0.0
 
     def __post_init__(self) -> None:
+        size = check_size(self.codec, 'input_size', self.input_size)
+        edges = tuple((self._keypoint(start), self._keypoint(end)) for start, end in self.edges)
+        check_tree(edges)
         sigmas = COCO_SIGMAS if self.sigmas is None else self.sigmas
-        object.__setattr__(self, 'input_size', tuple(int(n) for n in self.input_size))
-        object.__setattr__(self, 'edges', tuple((int(a), int(b)) for a, b in self.edges))
-        object.__setattr__(self, 'sigmas', tuple(float(sigma) for sigma in sigmas))
-        self._check()
+        sigmas = tuple(check_number(self.codec, 'a number in sigmas', s, above=0) for s in sigmas)
+        if len(sigmas) != len(edges) + 1:
+            raise ValueError(
+                f'DiskOffset: {len(sigmas)} sigmas for {len(edges) + 1} keypoints. Give those of '
+                "the data set's metainfo."
+            )
+        for name, value in (('input_size', size), ('edges', edges), ('sigmas', sigmas)):
+            object.__setattr__(self, name, value)
+        check_fields(self, ABOVE_0, LEAST_0)
+        check_choice(self.codec, 'keypoint_score', self.keypoint_score, KEYPOINT_SCORES)
+        check_choice(self.codec, 'nms', self.nms, NMS_KINDS)
 
     @property
     def num_keypoints(self) -> int:
         """The number of keypoints K."""
         return len(self.edges) + 1
 
-    def _check(self) -> None:
-        assert self.sigmas is not None  # __post_init__ has set it
-        check_tree(self.edges)
-        for name, allowed in (('keypoint_score', KEYPOINT_SCORES), ('nms', NMS_KINDS)):
-            if getattr(self, name) not in allowed:
-                raise ValueError(
-                    f'DiskOffset: {name} must be one of {allowed}, got {getattr(self, name)!r}.'
-                )
-        if len(self.sigmas) != self.num_keypoints:
-            raise ValueError(
-                f'DiskOffset: {len(self.sigmas)} sigmas for {self.num_keypoints} keypoints. Give '
-                "those of the data set's metainfo."
-            )
-        for name in ('radius', 'vote_threshold', 'vote_spacing', 'vote_step', 'peak_threshold'):
-            if not getattr(self, name) > 0:
-                raise ValueError(f'DiskOffset: {name} must be above 0, got {getattr(self, name)}.')
+    def _keypoint(self, index: int) -> int:
+        return check_whole(self.codec, 'a keypoint in edges', index, least=0)

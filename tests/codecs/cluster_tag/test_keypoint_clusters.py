@@ -52,7 +52,7 @@ def test_names_and_indices_keep_their_order():
         ([['a', 'b', 'c'], []], 'cluster 1 is empty'),
         ([['a', 'b', 'tail']], "no keypoint 'tail'. It has: a, b, c"),
         ([[0, 1, 3]], 'index 3 is not in 0 to 2'),
-        ([[0, 1, -1]], 'index -1 is not in 0 to 2'),
+        ([[0, 1, -1]], 'index in clusters must be a whole number of 0 or more, got -1'),
         (5, 'no such partition of these 3 keypoints'),
         (0, 'no such partition'),
     ],

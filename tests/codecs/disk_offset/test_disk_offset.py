@@ -286,13 +286,13 @@ def test_tiny_inputs(size):
     ('settings', 'match'),
     [
         (dict(map_size=(0, 5)), 'map_size'),
-        (dict(radius=0), 'radius'),
         (dict(edges=((0, 1), (2, 3))), 'tree'),
         (dict(edges=((0, 1), (0, 2), (1, 2))), 'tree'),
         (dict(keypoint_score='oks'), 'keypoint_score'),
         (dict(nms='hard'), 'nms'),
-        (dict(sigmas=[0.1]), 'sigmas'),
-        (dict(vote_step=0), 'vote_step'),
+        (dict(edges=((0, 0.5),)), 'a keypoint in edges must be a whole number'),
+        (dict(sigmas=[0.1]), '1 sigmas for 17 keypoints'),
+        (dict(sigmas=[0.1] * 16 + [np.nan]), 'a number in sigmas must be a finite number above 0'),
     ],
 )
 def test_bad_settings_are_refused(settings, match):
