@@ -11,7 +11,7 @@ from xml.sax.saxutils import escape
 
 IMAGES = Path(__file__).resolve().parent / 'images'
 WIDTH, HEIGHT, GAP_X, GAP_Y = 116, 42, 26, 26
-COLOURS = dict(data='#eeeeee', known='#cfe0f5', new='#ffd9a8', maps='#cdebc8')
+COLORS = dict(data='#eeeeee', known='#cfe0f5', new='#ffd9a8', maps='#cdebc8')
 
 # name: (title, nodes {id: (column, row, kind, text, second line)}, arrows 'from to')
 NETWORKS = {
@@ -138,11 +138,11 @@ def draw(title: str, nodes: dict, arrows: str) -> str:
     for arrow in arrows.split(','):
         parts.append(_arrow(*(corners[name] for name in arrow.split())))
     for name, (_, _, kind, text, size) in nodes.items():
-        parts.append(_box(*corners[name], COLOURS[kind], text, size))
+        parts.append(_box(*corners[name], COLORS[kind], text, size))
     return '\n'.join([*parts, '</svg>', ''])
 
 
-def _box(x: float, y: float, colour: str, text: str, size: str) -> str:
+def _box(x: float, y: float, color: str, text: str, size: str) -> str:
     middle = x + WIDTH / 2
     first = y + (HEIGHT / 2 + 4 if not size else HEIGHT / 2 - 4)
     lines = f'<text x="{middle:g}" y="{first:g}" text-anchor="middle">{escape(text)}</text>'
@@ -152,7 +152,7 @@ def _box(x: float, y: float, colour: str, text: str, size: str) -> str:
             f'fill="#444444">{escape(size)}</text>'
         )
     return (
-        f'<rect x="{x:g}" y="{y:g}" width="{WIDTH}" height="{HEIGHT}" rx="4" fill="{colour}" '
+        f'<rect x="{x:g}" y="{y:g}" width="{WIDTH}" height="{HEIGHT}" rx="4" fill="{color}" '
         f'stroke="#555555"/>{lines}'
     )
 

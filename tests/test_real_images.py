@@ -68,8 +68,8 @@ def test_learns_twenty_real_people_and_tests_on_detections(root, shared_data, tm
     cfg = overfit_config(root, folder / 'images', tmp_path)
     runner = Runner.from_cfg(cfg)
     runner.train()
-    learnt = runner.message_hub.get_scalar('val/coco/AP').current()
-    assert learnt >= 0.9
+    learned = runner.message_hub.get_scalar('val/coco/AP').current()
+    assert learned >= 0.9
 
     cfg.load_from = str(tmp_path / 'work' / 'epoch_140.pth')
     cfg.experiment_name = 'detections'

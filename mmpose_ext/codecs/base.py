@@ -80,7 +80,7 @@ class BaseTorchCodec(BaseKeypointCodec):
 
         Args:
             keypoints (Tensor): (B, N, K, 2) float32 in input pixels, finite throughout.
-            weights (Tensor): (B, N, K) float32; 0 for an unlabelled keypoint and for the rows
+            weights (Tensor): (B, N, K) float32; 0 for an unlabeled keypoint and for the rows
                 that pad an image with fewer than N people.
             **auxiliary (Tensor): Those of ``auxiliary_encode_keys`` that the samples have:
                 (B, N, ...) for per-person arrays, (B, C, h, w) for images (C = 1 where the sample's
@@ -164,7 +164,7 @@ class BaseTorchCodec(BaseKeypointCodec):
 
         Args:
             keypoints (np.ndarray): (N, K, D) in input pixels; only x and y are used.
-            keypoints_visible (np.ndarray, optional): (N, K), above 0 where labelled, else 0.
+            keypoints_visible (np.ndarray, optional): (N, K), above 0 where labeled, else 0.
                 Defaults to all ones.
             **auxiliary (np.ndarray, optional): (N, ...) for per-person arrays, (h, w) or (C, h, w)
                 for images, see :meth:`draw`. None means that the input is missing.
@@ -175,7 +175,7 @@ class BaseTorchCodec(BaseKeypointCodec):
             and the auxiliary arrays, with images as (C, h, w).
 
         Raises:
-            ValueError: If the shapes do not match, a labelled keypoint is not finite, or a
+            ValueError: If the shapes do not match, a labeled keypoint is not finite, or a
                 visibility is negative or not finite.
         """
         name = type(self).__name__

@@ -159,15 +159,15 @@ class FullResolutionHeatmap(BaseTorchCodec):
         """
         fixed = self.constants(heatmaps.device)
         reach = self.reach
-        centres = cells.clamp(fixed['first'] + reach, fixed['last'] - reach)
-        index = centres[..., 1] * self.input_size[0] + centres[..., 0]
+        centers = cells.clamp(fixed['first'] + reach, fixed['last'] - reach)
+        index = centers[..., 1] * self.input_size[0] + centers[..., 0]
         window = heatmaps.flatten(2).gather(2, index[..., None] + fixed['cells'])
         floor = scores.clamp(min=torch.finfo(scores.dtype).tiny) * 1e-3
         logs = window.clamp_(min=floor[..., None]).log_()
         gx, gy, hxx, hxy, hyy = (logs @ fixed['solver']).unbind(-1)
         determinant = hxx * hyy - hxy * hxy
         shift = torch.stack([hxy * gy - hyy * gx, hxy * gx - hxx * gy], -1)
-        fitted = centres + shift / determinant[..., None]
+        fitted = centers + shift / determinant[..., None]
         is_peak = (scores > 0) & (hxx < 0) & (determinant > 0)
         is_near = ((fitted - cells).abs() <= reach).all(-1)
         fitted = fitted.clamp(fixed['first'] - 0.5, fixed['last'] + 0.5)

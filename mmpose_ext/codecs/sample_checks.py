@@ -13,18 +13,18 @@ from torch import Tensor
 def clean_keypoints(
     codec: str, keypoints: np.ndarray, keypoints_visible: np.ndarray | None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Check a sample and copy it to float32, with unlabelled keypoints at 0, 0.
+    """Check a sample and copy it to float32, with unlabeled keypoints at 0, 0.
 
     Args:
         codec (str): The codec's name, for the message.
         keypoints (np.ndarray): (N, K, D) in input pixels, D at least 2.
-        keypoints_visible (np.ndarray, optional): (N, K), 0 where unlabelled; all ones if None.
+        keypoints_visible (np.ndarray, optional): (N, K), 0 where unlabeled; all ones if None.
 
     Returns:
         tuple[np.ndarray, np.ndarray]: (N, K, 2) and (N, K), float32, finite throughout.
 
     Raises:
-        ValueError: If the shapes do not match, a labelled keypoint is not finite, or a visibility
+        ValueError: If the shapes do not match, a labeled keypoint is not finite, or a visibility
             is negative or not finite.
     """
     if keypoints.ndim != 3 or keypoints.shape[2] < 2:
@@ -41,13 +41,13 @@ def clean_keypoints(
     if not fine.all():
         raise ValueError(
             f'{codec}: keypoints_visible must be 0 or more and finite, got {weights[~fine][0]}. '
-            'Correct the annotation: 0 is unlabelled.'
+            'Correct the annotation: 0 is unlabeled.'
         )
     points = np.zeros((*weights.shape, 2), dtype=np.float32)
     np.copyto(points, keypoints[..., :2], where=(weights > 0)[..., None], casting='same_kind')
     if not np.isfinite(points).all():
         raise ValueError(
-            f'{codec}: a labelled keypoint is NaN or infinite. Correct the annotation, or set '
+            f'{codec}: a labeled keypoint is NaN or infinite. Correct the annotation, or set '
             'its visibility to 0.'
         )
     return points, weights

@@ -41,7 +41,7 @@ def annotation_problems(
     Args:
         content (object): The parsed file.
         num_keypoints (int): K of the data set's metainfo.
-        needs_people (bool): Whether the file must have at least one labelled keypoint.
+        needs_people (bool): Whether the file must have at least one labeled keypoint.
         keypoint_names (Sequence[str]): The metainfo's K names, to compare with the file's. Defaults
             to no comparison.
     """

@@ -55,7 +55,7 @@ class FastPoseDataPreprocessor(PoseDataPreprocessor):
             inputs = inputs.warp(self.device, self._non_blocking)
         if not isinstance(inputs, Tensor):
             return super().forward(dict(data, data_samples=samples), training)
-        images = self._normalised(inputs)
+        images = self._normalized(inputs)
         shape = tuple(images.shape[-2:])
         for sample in samples:
             sample.set_field(shape, 'batch_input_shape', field_type='metainfo')
@@ -64,7 +64,7 @@ class FastPoseDataPreprocessor(PoseDataPreprocessor):
             images, samples = augment(images, samples)
         return dict(inputs=images, data_samples=samples)
 
-    def _normalised(self, images: Tensor) -> Tensor:
+    def _normalized(self, images: Tensor) -> Tensor:
         images = images.to(self.device, non_blocking=self._non_blocking)
         if self._channel_conversion:
             images = images.flip(1)

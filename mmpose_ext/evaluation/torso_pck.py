@@ -23,7 +23,7 @@ GROUPS = {
     'Knee': ('left_knee', 'right_knee'),
     'Ank.': ('left_ankle', 'right_ankle'),
 }
-#: A person's torso is the first of these pairs with both ends labelled.
+#: A person's torso is the first of these pairs with both ends labeled.
 TORSOS = (
     ('left_shoulder', 'right_hip'),
     ('right_shoulder', 'left_hip'),
@@ -38,19 +38,19 @@ class TorsoPCK(PCKAccuracy):
 
     A keypoint is correct within ``thr`` of its person's torso, the distance from left shoulder to
     right hip (the convention for LSP, as in the evaluation code of Wei et al. and Pishchulin et
-    al.). If one of these is unlabelled, as in LSPET, the torso is the other diagonal, or else the
+    al.). If one of these is unlabeled, as in LSPET, the torso is the other diagonal, or else the
     distance from shoulder to hip on one side (12 % shorter in the median, so stricter). A person
     with none of these has no scale and does not count; the log gives their number. mmpose's
     PCKAccuracy and JhmdbPCKAccuracy use JHMDB's joints 4 and 5 for every data set.
 
-    Only labelled keypoints count. Each column is the mean of its two keypoints' percentages, and
+    Only labeled keypoints count. Each column is the mean of its two keypoints' percentages, and
     ``PCK`` is the mean over all keypoints (in LSP the mean of the columns, as in Table 4).
 
     Args:
         thr (float): Fraction of the torso. Defaults to 0.2.
         out_file (str, optional): JSON file, written completely or not at all. For each person with
             a torso it holds the ``id`` (position in the data set) and how many keypoints are
-            ``correct`` and ``labelled``.
+            ``correct`` and ``labeled``.
         collect_device, prefix (str): See mmengine's BaseMetric. The default prefix is ``'lsp'``.
     """
 
@@ -89,7 +89,7 @@ class TorsoPCK(PCKAccuracy):
         left_out = int((torso == 0).sum())
         if left_out:
             MMLogger.get_current_instance().info(
-                f'TorsoPCK: {left_out} of {len(torso)} people have no labelled torso and do not '
+                f'TorsoPCK: {left_out} of {len(torso)} people have no labeled torso and do not '
                 'count.'
             )
         if self.out_file:
@@ -114,8 +114,8 @@ class TorsoPCK(PCKAccuracy):
         distance = np.linalg.norm(predicted[..., :2] - truth[..., :2], axis=-1)
         correct = (distance < self.thr * torso[:, None]) & mask
         people = [
-            dict(id=index, correct=int(right.sum()), labelled=int(labelled.sum()))
-            for index, (right, labelled) in enumerate(zip(correct, mask))
+            dict(id=index, correct=int(right.sum()), labeled=int(labeled.sum()))
+            for index, (right, labeled) in enumerate(zip(correct, mask))
             if torso[index] > 0
         ]
         write_atomically(path, json.dumps(people).encode())
@@ -132,13 +132,13 @@ class TorsoPCK(PCKAccuracy):
 
 
 def torso_size(keypoints: np.ndarray, mask: np.ndarray, ends: Sequence[int]) -> np.ndarray:
-    """Return the distance (N,) of two of the keypoints (N, K, 2); 0 unless both are labelled."""
+    """Return the distance (N,) of two of the keypoints (N, K, 2); 0 unless both are labeled."""
     first, second = ends
     size = np.linalg.norm(keypoints[:, first, :2] - keypoints[:, second, :2], axis=-1)
     return np.where(mask[:, first] & mask[:, second], size, 0.0)
 
 
 def _mean(percent: np.ndarray) -> float:
-    """Return the mean over the keypoints that are labelled anywhere; NaN without any."""
+    """Return the mean over the keypoints that are labeled anywhere; NaN without any."""
     known = percent[~np.isnan(percent)]
     return float(known.mean()) if len(known) else float('nan')

@@ -71,14 +71,14 @@ def paint_attention(scene: Scene, attention: list[Attention]) -> list[Tile]:
     tiles = []
     for layer in attention:
         canvas = scene.canvas()
-        frame = Frame.of_centres(scene.input_size, layer.maps.shape[:0:-1])
+        frame = Frame.of_centers(scene.input_size, layer.maps.shape[:0:-1])
         low, high = (f(layer.maps, (1, 2), keepdims=True) for f in (np.min, np.max))
-        colours = palette(len(layer.cells)) if len(layer.cells) else WARM
+        colors = palette(len(layer.cells)) if len(layer.cells) else WARM
         levels = (layer.maps - low) / np.maximum(high - low, 1e-12)
-        canvas.blend(levels, frame, colours, smooth=False)
-        for cell, colour in zip(layer.cells, colours):
+        canvas.blend(levels, frame, colors, smooth=False)
+        for cell, color in zip(layer.cells, colors):
             canvas.dots(frame.pixels(cell)[None], (255, 255, 255), 3.5)
-            canvas.dots(frame.pixels(cell)[None], colour, 2.5)
+            canvas.dots(frame.pixels(cell)[None], color, 2.5)
         h, w = layer.maps.shape[1:]
         name = re.sub(r'^backbone\.', '', layer.layer)
         values = f'{low.min():.2g} to {high.max():.2g}'

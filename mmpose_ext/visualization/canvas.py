@@ -21,7 +21,7 @@ class Frame(NamedTuple):
     shift: tuple[float, float] = (0.0, 0.0)
 
     @classmethod
-    def of_centres(cls, input_size: Sequence[int], map_size: Sequence[int]) -> Frame:
+    def of_centers(cls, input_size: Sequence[int], map_size: Sequence[int]) -> Frame:
         """Return the frame of cells that divide the input evenly; sizes are [w, h]."""
         x, y = (n / m for n, m in zip_equal(input_size, map_size))
         return cls((x, y), (0.5 * (x - 1), 0.5 * (y - 1)))
@@ -60,7 +60,7 @@ class Canvas:
         self,
         maps: np.ndarray,
         frame: Frame,
-        colours: np.ndarray,
+        colors: np.ndarray,
         smooth: bool = True,
         opacity: float = 0.8,
     ) -> None:
@@ -69,7 +69,7 @@ class Canvas:
         Args:
             maps (np.ndarray): (C, h, w), clipped to between 0 and 1.
             frame (Frame): The cells' positions.
-            colours (np.ndarray): (C, 3) BGR.
+            colors (np.ndarray): (C, 3) BGR.
             smooth (bool): Whether to interpolate. If False, each cell is a block. Defaults to True.
             opacity (float): Opacity of a cell of value 1. Defaults to 0.8.
         """
@@ -77,7 +77,7 @@ class Canvas:
         alpha = maps.max(0)
         total = maps.sum(0).clip(min=1e-6)
         # colors are multiplied by alpha first, so interpolation leaves no dark seams
-        tint = np.einsum('chw,cd->hwd', maps, np.asarray(colours, np.float32))
+        tint = np.einsum('chw,cd->hwd', maps, np.asarray(colors, np.float32))
         layers = np.dstack([tint * (alpha / total)[..., None], alpha]) * opacity
         layers = self._to_picture(layers.astype(np.float32), frame, smooth)
         picture = self.picture * (1 - layers[..., 3:]) + layers[..., :3]
@@ -94,36 +94,36 @@ class Canvas:
         return cv2.warpAffine(layers, matrix, size, flags=flags | cv2.WARP_INVERSE_MAP)
 
     def lines(
-        self, starts: np.ndarray, ends: np.ndarray, colour: Sequence[float], width: int = 1
+        self, starts: np.ndarray, ends: np.ndarray, color: Sequence[float], width: int = 1
     ) -> None:
         """Draw lines between (M, 2) starts and ends."""
         if len(starts):
             lines = np.stack([self._fixed(starts), self._fixed(ends)], 1)
-            self._polylines(lines, colour, width)
+            self._polylines(lines, color, width)
 
     def arrows(
-        self, starts: np.ndarray, ends: np.ndarray, colour: Sequence[float], head: float = 4.0
+        self, starts: np.ndarray, ends: np.ndarray, color: Sequence[float], head: float = 4.0
     ) -> None:
         """Draw arrows from (M, 2) starts to ends; ``head`` is in picture pixels."""
         if not len(starts):
             return
-        self.lines(starts, ends, colour)
+        self.lines(starts, ends, color)
         starts, ends = np.asarray(starts, float), np.asarray(ends, float)
         back = starts - ends
         length = np.linalg.norm(back, axis=-1, keepdims=True).clip(min=1e-6)
         back = back / length * np.minimum(head / self.zoom, 0.5 * length)
         side = back[:, ::-1] * (0.6, -0.6)
         heads = np.stack([self._fixed(p) for p in (ends + back + side, ends, ends + back - side)])
-        self._polylines(heads.swapaxes(0, 1), colour, 1)
+        self._polylines(heads.swapaxes(0, 1), color, 1)
 
     def dots(
-        self, points: np.ndarray, colour: Sequence[float], radius: float = 3.0, filled: bool = True
+        self, points: np.ndarray, color: Sequence[float], radius: float = 3.0, filled: bool = True
     ) -> None:
         """Draw dots at (M, 2) points; ``radius`` is in picture pixels."""
         for x, y in self._fixed(points) if len(points) else ():
             at, size = (int(x), int(y)), round(radius * (1 << _SHIFT))
             cv2.circle(
-                self.picture, at, size, _bgr(colour), -1 if filled else 1, cv2.LINE_AA, _SHIFT
+                self.picture, at, size, _bgr(color), -1 if filled else 1, cv2.LINE_AA, _SHIFT
             )
 
     def _fixed(self, points: np.ndarray) -> np.ndarray:
@@ -131,10 +131,10 @@ class Canvas:
         points = (np.asarray(points, float) + 0.5) * self.zoom - 0.5
         return np.round(points.clip(-1e5, 1e5) * (1 << _SHIFT)).astype(np.int32)
 
-    def _polylines(self, lines: np.ndarray, colour: Sequence[float], width: int) -> None:
+    def _polylines(self, lines: np.ndarray, color: Sequence[float], width: int) -> None:
         lines = np.ascontiguousarray(lines)
         cv2.polylines(
-            self.picture, list(lines), False, _bgr(colour), width, cv2.LINE_AA, shift=_SHIFT
+            self.picture, list(lines), False, _bgr(color), width, cv2.LINE_AA, shift=_SHIFT
         )
 
 
@@ -146,5 +146,5 @@ def palette(number: int) -> np.ndarray:
     return cv2.cvtColor(hsv, cv2.COLOR_HSV2BGR)[0].astype(float) if number else np.zeros((0, 3))
 
 
-def _bgr(colour: Sequence[float]) -> tuple[float, ...]:
-    return tuple(float(c) for c in colour)
+def _bgr(color: Sequence[float]) -> tuple[float, ...]:
+    return tuple(float(c) for c in color)

@@ -46,11 +46,11 @@ def _paint_trained(scene: Scene, heatmaps: np.ndarray) -> Tile:
     width = heatmaps.shape[2]
     points = _frame(scene, heatmaps).pixels(np.stack([indices % width, indices // width], -1))
     people = np.nonzero(seen.any(1))[0]
-    for n, colour in zip_equal(people, palette(len(people))):
+    for n, color in zip_equal(people, palette(len(people))):
         for cluster in scene.codec.clusters:
             chain = points[n, [k for k in cluster if seen[n, k]]]
-            canvas.lines(chain[:-1], chain[1:], colour)
-        canvas.dots(points[n, seen[n]], colour, 3)
+            canvas.lines(chain[:-1], chain[1:], color)
+        canvas.dots(points[n, seen[n]], color, 3)
     return Tile(f'tags trained, {len(people)} people', canvas.picture)
 
 
@@ -65,11 +65,11 @@ def _paint_tags(scene: Scene, heatmaps: np.ndarray, tags: np.ndarray) -> Tile:
     low, high = float(tag[shown].min()), float(tag[shown].max())
     level = ((tag - low) / max(high - low, 1e-6) * 255).clip(0, 255).astype(np.uint8)
     levels = np.unique(level[shown])
-    colours = cv2.applyColorMap(levels[None], cv2.COLORMAP_TURBO)[0].astype(float)
+    colors = cv2.applyColorMap(levels[None], cv2.COLORMAP_TURBO)[0].astype(float)
     masks = (level == levels[:, None, None]) & shown
-    canvas.blend(masks, _frame(scene, tags), colours, smooth=False, opacity=0.9)
+    canvas.blend(masks, _frame(scene, tags), colors, smooth=False, opacity=0.9)
     return Tile(f'tags, {low:.2f} (blue) to {high:.2f} (red)', canvas.picture)
 
 
 def _frame(scene: Scene, maps: np.ndarray) -> Frame:
-    return Frame.of_centres(scene.input_size, maps.shape[:0:-1])
+    return Frame.of_centers(scene.input_size, maps.shape[:0:-1])

@@ -39,8 +39,8 @@ def _paint_disks(scene: Scene, heatmaps: np.ndarray) -> list[Tile]:
 def _paint_short(scene: Scene, offsets: np.ndarray) -> list[Tile]:
     canvas = scene.canvas()
     inside = scene.maps['heatmaps'] > 0.5
-    for k, colour in enumerate(palette(len(inside))):
-        canvas.arrows(*_arrows(scene, offsets, k, inside[k], 'short_offsets'), colour)
+    for k, color in enumerate(palette(len(inside))):
+        canvas.arrows(*_arrows(scene, offsets, k, inside[k], 'short_offsets'), color)
     return [Tile('short offsets', canvas.picture)]
 
 
@@ -49,14 +49,14 @@ def _paint_mid(scene: Scene, offsets: np.ndarray) -> list[Tile]:
     inside = scene.maps['heatmaps'] > 0.5
     weights = scene.maps.get('mid_weights')
     edges = scene.codec.edges  # parent to child only; the reverse ones look alike
-    for e, colour in enumerate(palette(len(edges))):
+    for e, color in enumerate(palette(len(edges))):
         where = inside[edges[e][0]] if weights is None else weights[e] > 0
-        canvas.arrows(*_arrows(scene, offsets, e, where, 'mid_offsets'), colour)
+        canvas.arrows(*_arrows(scene, offsets, e, where, 'mid_offsets'), color)
     return [Tile('mid offsets, parent to child', canvas.picture)]
 
 
 def _paint_long(scene: Scene, offsets: np.ndarray) -> list[Tile]:
-    """Draw one keypoint's long offsets: those of the keypoint labelled in most body pixels."""
+    """Draw one keypoint's long offsets: those of the keypoint labeled in most body pixels."""
     canvas = scene.canvas()
     weights = scene.maps.get('long_weights')
     keypoint = 0

@@ -12,9 +12,9 @@ from .painters import Scene, paints, relative
 def paint(scene: Scene) -> list[Tile]:
     """Draw the heatmaps, one cell per pixel, and the keypoints that the codec finds in them."""
     heatmaps = scene.maps['heatmaps']
-    colours = palette(len(heatmaps))
+    colors = palette(len(heatmaps))
     canvas = scene.canvas()
-    canvas.blend(relative(heatmaps), Frame((1.0, 1.0)), colours)
+    canvas.blend(relative(heatmaps), Frame((1.0, 1.0)), colors)
     keypoints, scores = scene.codec.decode(dict(heatmaps=heatmaps))
     canvas.dots(keypoints[0][scores[0] > 0], (255, 255, 255), 1.5)
     size = f'{heatmaps.shape[2]}x{heatmaps.shape[1]}'

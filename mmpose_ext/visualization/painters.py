@@ -90,7 +90,7 @@ def paint_fields(scene: Scene, frame: Frame | None = None) -> list[Tile]:
         if maps.ndim != 3 or min(maps.shape) < 1:
             continue
         canvas = scene.canvas()
-        where = frame or Frame.of_centres(scene.input_size, maps.shape[:0:-1])
+        where = frame or Frame.of_centers(scene.input_size, maps.shape[:0:-1])
         canvas.blend(relative(maps), where, palette(len(maps)), smooth=True)
         tiles.append(Tile(f'{name}, {maps.shape[2]}x{maps.shape[1]} cells', canvas.picture))
     return tiles

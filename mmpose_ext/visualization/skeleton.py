@@ -10,7 +10,7 @@ import numpy as np
 
 from .canvas import Canvas
 
-COLOURS = {'left': (80, 220, 60), 'right': (250, 130, 40), 'middle': (60, 200, 250)}  # BGR
+COLORS = {'left': (80, 220, 60), 'right': (250, 130, 40), 'middle': (60, 200, 250)}  # BGR
 
 
 @dataclass(frozen=True)
@@ -47,18 +47,18 @@ class Skeleton:
             seen (np.ndarray): (K,) bool, True for the keypoints to draw.
             width (int): Width of the lines in picture pixels. Defaults to 2.
         """
-        for colour, links in self._links_by_colour():
+        for color, links in self._links_by_color():
             shown = np.array([link for link in links if seen[list(link)].all()], int).reshape(-1, 2)
-            canvas.lines(keypoints[shown[:, 0]], keypoints[shown[:, 1]], colour, width)
+            canvas.lines(keypoints[shown[:, 0]], keypoints[shown[:, 1]], color, width)
         sides = np.array([_side(name) for name in self.names])
-        for side, colour in COLOURS.items():
-            canvas.dots(keypoints[(sides == side) & seen], colour, width + 1)
+        for side, color in COLORS.items():
+            canvas.dots(keypoints[(sides == side) & seen], color, width + 1)
 
-    def _links_by_colour(self) -> list[tuple[Sequence[int], list]]:
-        groups: dict[str, list] = {side: [] for side in COLOURS}
+    def _links_by_color(self) -> list[tuple[Sequence[int], list]]:
+        groups: dict[str, list] = {side: [] for side in COLORS}
         for a, b in self.links:
             groups[_side(self.names[a], self.names[b])].append((a, b))
-        return [(COLOURS[side], links) for side, links in groups.items()]
+        return [(COLORS[side], links) for side, links in groups.items()]
 
 
 def _side(*names: str) -> str:

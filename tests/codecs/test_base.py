@@ -237,7 +237,7 @@ def test_multilevel_encoders():
         assert targets['keypoint_weights'].shape == (2, 1, 5)
 
 
-def test_encode_cleans_unlabelled_keypoints():
+def test_encode_cleans_unlabeled_keypoints():
     keypoints = np.full((1, 3, 2), 5.0)
     keypoints[0, 1] = np.nan
     visible = np.array([[1.0, 0.0, 1.0]])
@@ -251,7 +251,7 @@ def test_encode_cleans_unlabelled_keypoints():
 
 def test_encode_refuses_bad_input():
     area = np.ones(1, np.float32)
-    with pytest.raises(ValueError, match='labelled keypoint is NaN or infinite'):
+    with pytest.raises(ValueError, match='labeled keypoint is NaN or infinite'):
         toy().encode(np.full((1, 3, 2), np.nan), np.ones((1, 3)), area=area)
     with pytest.raises(ValueError, match=r'must be \(N, K, 2\)'):
         toy().encode(np.zeros((3, 2)), None, area=area)

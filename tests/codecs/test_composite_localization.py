@@ -63,7 +63,7 @@ def plain_decode(heatmaps, offsets, stride, tau=0.6, peak=False):
 @pytest.mark.parametrize('stride', STRIDES)
 def test_draw_equals_the_plain_reference(stride, norm):
     rng = np.random.default_rng(0)
-    # inside, outside, on the corners of the image's area, unlabelled
+    # inside, outside, on the corners of the image's area, unlabeled
     keypoints = np.concatenate(
         [
             rng.uniform(0, 95, (6, 2)),
@@ -142,7 +142,7 @@ def test_only_the_cells_that_fire_count():
     assert np.abs(decoded - keypoints).max() <= 0.01
 
 
-def test_unlabelled_and_outside_keypoints_decode_to_score_0():
+def test_unlabeled_and_outside_keypoints_decode_to_score_0():
     both_ways = codec()
     keypoints = np.array([[[np.nan, np.inf], [200.0, 5.0], [30.0, 40.0]]])
     encoded = both_ways.encode(keypoints, np.array([[0.0, 1.0, 1.0]]))

@@ -185,10 +185,10 @@ def test_no_usable_person(build, content):
     assert 'people.json' in message and 'positive size' in message
 
 
-def test_all_keypoints_unlabelled(build, content):
+def test_all_keypoints_unlabeled(build, content):
     for annotation in content['annotations']:
         annotation['keypoints'][2::3] = [0] * NUM_KEYPOINTS
-    assert 'all keypoints of its 3 people are unlabelled' in refusal(build)
+    assert 'all keypoints of its 3 people are unlabeled' in refusal(build)
     content['annotations'][0]['keypoints'][2] = 1
     assert len(build()) == 3
 

@@ -40,15 +40,15 @@ def test_lspet(raw):
         f'im0000{i}.jpg' for i in (1, 2, 3)
     ]
     assert content['images'][0]['width'] == WIDTH and content['images'][0]['height'] == HEIGHT
-    # the second person has no labelled joint
+    # the second person has no labeled joint
     assert [ann['image_id'] for ann in content['annotations']] == [1, 3]
     keypoints = np.array(content['annotations'][1]['keypoints']).reshape(14, 3)
-    labelled = joints[2, :, 2] == 1
-    np.testing.assert_allclose(keypoints[labelled, :2], joints[2, labelled, :2] - 1)
-    assert (keypoints[labelled, 2] == 2).all() and (keypoints[~labelled] == 0).all()
-    assert content['annotations'][1]['num_keypoints'] == labelled.sum()
+    labeled = joints[2, :, 2] == 1
+    np.testing.assert_allclose(keypoints[labeled, :2], joints[2, labeled, :2] - 1)
+    assert (keypoints[labeled, 2] == 2).all() and (keypoints[~labeled] == 0).all()
+    assert content['annotations'][1]['num_keypoints'] == labeled.sum()
     x, y, w, h = content['annotations'][1]['bbox']
-    low, high = keypoints[labelled, :2].min(0), keypoints[labelled, :2].max(0)
+    low, high = keypoints[labeled, :2].min(0), keypoints[labeled, :2].max(0)
     margin = 0.15 * (high - low) + 5
     np.testing.assert_allclose([x, y], np.maximum(low - margin, 0))
     np.testing.assert_allclose([x + w, y + h], np.minimum(high + margin, [WIDTH - 1, HEIGHT - 1]))

@@ -16,7 +16,7 @@ from mmpose_ext.datasets.fast import collate_samples, speed_up_dataset
 from mmpose_ext.engine import FastPoseDataPreprocessor
 from mmpose_ext.engine.fast_batches import batch_in_one_piece
 
-NORMALISED = dict(mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375])
+NORMALIZED = dict(mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375])
 
 
 def make_items(sizes=((20, 12), (20, 12))):
@@ -34,8 +34,8 @@ def make_items(sizes=((20, 12), (20, 12))):
 @pytest.mark.parametrize(
     'settings',
     [
-        dict(**NORMALISED, bgr_to_rgb=True),
-        dict(**NORMALISED, rgb_to_bgr=True, pad_size_divisor=8, pad_value=3),
+        dict(**NORMALIZED, bgr_to_rgb=True),
+        dict(**NORMALIZED, rgb_to_bgr=True, pad_size_divisor=8, pad_value=3),
         dict(),
         dict(bgr_to_rgb=True),
     ],
@@ -52,7 +52,7 @@ def test_is_mmposes(settings, sizes):
 
 
 def test_other_batches_are_mmposes():
-    settings = dict(**NORMALISED, bgr_to_rgb=True)
+    settings = dict(**NORMALIZED, bgr_to_rgb=True)
     batch = pseudo_collate(make_items())
     expected = PoseDataPreprocessor(**settings)(deepcopy(batch))
     assert torch.equal(FastPoseDataPreprocessor(**settings)(batch)['inputs'], expected['inputs'])

@@ -125,7 +125,7 @@ def browse(place):
 
 
 def label_small_people(place):
-    files = [place.ann, place.images, place.folder / 'labelled.json']
+    files = [place.ann, place.images, place.folder / 'labeled.json']
     script = place.root / 'tools' / 'label_small_people.py'
     tool(script, place.bare_config, place.checkpoint, *files)
 
@@ -176,5 +176,5 @@ def test_a_malicious_checkpoint_is_refused(enter, kind, place, mmengines_own_loa
     assert not target.exists()
     if enter not in MMPOSES:  # mmpose's tools run in processes of their own
         assert dict(CheckpointLoader._schemes) == mmengines_own_loaders
-    for name in ('model.onnx', 'found.json', 'labelled.json'):
+    for name in ('model.onnx', 'found.json', 'labeled.json'):
         assert not (place.folder / name).exists()

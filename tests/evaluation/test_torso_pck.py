@@ -86,7 +86,7 @@ def test_people_without_a_torso_do_not_count():
     assert evaluate(predicted, truth, visible)['lsp/PCK'] == 100
 
 
-def test_keypoints_never_labelled_do_not_count():
+def test_keypoints_never_labeled_do_not_count():
     predicted, truth, visible = people(4)
     visible[:] = 1
     visible[:, [IDS['neck'], IDS['head_top']]] = 0
@@ -111,12 +111,12 @@ def test_people_are_written(tmp_path):
     written = json.loads(file.read_text())
     assert 3 not in [person['id'] for person in written]
     correct = sum(person['correct'] for person in written)
-    labelled = sum(person['labelled'] for person in written)
-    assert 100 * correct / labelled == pytest.approx(percent, abs=1.0)  # a mean over keypoints
+    labeled = sum(person['labeled'] for person in written)
+    assert 100 * correct / labeled == pytest.approx(percent, abs=1.0)  # a mean over keypoints
     only = written[0]
     index = only['id']
     one = evaluate(
         predicted[index : index + 1], truth[index : index + 1], visible[index : index + 1]
     )
-    assert only['labelled'] == visible[index].sum()
-    assert one['lsp/PCK'] == pytest.approx(100 * only['correct'] / only['labelled'])
+    assert only['labeled'] == visible[index].sum()
+    assert one['lsp/PCK'] == pytest.approx(100 * only['correct'] / only['labeled'])

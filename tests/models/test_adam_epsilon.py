@@ -42,8 +42,8 @@ def make_batch(cfg, rng):
         keypoints = rng.uniform(0.1, 0.9, (people, num_keypoints, 2)) * [width, height]
         image = rng.integers(0, 90, (height, width, 3), dtype=np.uint8)
         for index, (x, y) in enumerate(keypoints.reshape(-1, 2).astype(int)):
-            colour = [index % num_keypoints * step % 255 for step in (37, 91, 151)]
-            image[max(0, y - 4) : y + 5, max(0, x - 4) : x + 5] = colour
+            color = [index % num_keypoints * step % 255 for step in (37, 91, 151)]
+            image[max(0, y - 4) : y + 5, max(0, x - 4) : x + 5] = color
         results = dict(
             img=image,
             transformed_keypoints=keypoints,

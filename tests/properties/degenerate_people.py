@@ -30,7 +30,7 @@ class People(NamedTuple):
     visible: np.ndarray
 
     def inside(self, size, margin=0.5):
-        """Return which keypoints are labelled and at most ``margin`` pixels outside the image."""
+        """Return which keypoints are labeled and at most ``margin`` pixels outside the image."""
         last = np.array(size) - 1 + margin
         return ((self.points >= -margin) & (self.points <= last)).all(-1) & (self.visible > 0)
 

@@ -88,8 +88,8 @@ def test_one_person_is_drawn(case):
     assert ((weights == given) | (weights == 0)).all()
     inside = np.stack([one.inside(codec.input_size, 0.499) for one in batch])
     assert (weights > 0)[inside].all()
-    unlabelled = torch.from_numpy(given[:, 0] <= 0)
-    assert not heatmaps[unlabelled].any()
+    unlabeled = torch.from_numpy(given[:, 0] <= 0)
+    assert not heatmaps[unlabeled].any()
     assert_found_is_sound(codec, codec.batch_decode(as_maps(codec, by_worker)))
 
 
@@ -138,8 +138,8 @@ def test_disks_and_offsets_are_drawn(case):
         assert by_worker[name].abs().max() <= max(codec.input_size)
     weights = by_worker['keypoint_weights']
     for b, one in enumerate(batch):
-        labelled = (weights[b, : len(one.points)] > 0).numpy()
-        assert (labelled == one.inside(codec.input_size)).all()
+        labeled = (weights[b, : len(one.points)] > 0).numpy()
+        assert (labeled == one.inside(codec.input_size)).all()
     found = codec.batch_decode(as_maps(codec, by_worker))
     assert_found_is_sound(codec, found)
     for b in range(len(batch)):
@@ -196,17 +196,17 @@ def test_cluster_tag_round_trip(one):
     codec = build_codec(dict(CLUSTER[3], fill_missing=False))
     maps = dict(heatmaps=targets['heatmaps'], tags=tags_of(codec, targets, 1))
     keypoints, scores, person_scores = codec.batch_decode(maps)
-    labelled = targets['keypoint_weights'][0, 0].numpy() > 0
-    assert labelled.any() <= len(keypoints[0]) <= 1  # a Gaussian may reach in from outside
-    if labelled.any():
-        assert (scores[0][0][labelled] > 0.1).all()
-        assert np.abs(keypoints[0][0] - one.points[0])[labelled].max() <= 2.0
+    labeled = targets['keypoint_weights'][0, 0].numpy() > 0
+    assert labeled.any() <= len(keypoints[0]) <= 1  # a Gaussian may reach in from outside
+    if labeled.any():
+        assert (scores[0][0][labeled] > 0.1).all()
+        assert np.abs(keypoints[0][0] - one.points[0])[labeled].max() <= 2.0
 
 
-def offsets_that_lead_nowhere(codec, points, labelled):
-    """Return whether a labelled keypoint is within LEAST_OFFSET of another's nearest cell."""
+def offsets_that_lead_nowhere(codec, points, labeled):
+    """Return whether a labeled keypoint is within LEAST_OFFSET of another's nearest cell."""
     pitch = (np.array(codec.input_size) - 1) / (np.array(codec.map_size) - 1)
-    points = points[labelled]
+    points = points[labeled]
     cells = np.round(points / pitch) * pitch
     distance = np.linalg.norm(cells[:, None] - points, axis=-1)
     np.fill_diagonal(distance, np.inf)
@@ -226,15 +226,15 @@ def test_disk_offset_round_trip(case):
         whole = np.ones(codec.map_size[::-1], np.int16)
         encoded = codec.encode(*one, instance_map=whole)
         keypoints, scores, _ = codec.decode(encoded)
-        labelled = encoded['keypoint_weights'][0] > 0
-        if offsets_that_lead_nowhere(codec, one.points[0], labelled):
+        labeled = encoded['keypoint_weights'][0] > 0
+        if offsets_that_lead_nowhere(codec, one.points[0], labeled):
             people = np.isclose(keypoints, one.points[0], atol=0.02).all(-1) & (scores > 0)
-            assert people.any(0)[labelled].all()
+            assert people.any(0)[labeled].all()
             continue
-        assert len(keypoints) == labelled.any()
+        assert len(keypoints) == labeled.any()
         if len(keypoints):
-            assert np.abs(keypoints[0] - one.points[0])[labelled].max() <= 0.02
-            assert (scores[0][labelled] > 0).all() and not scores[0][~labelled].any()
+            assert np.abs(keypoints[0] - one.points[0])[labeled].max() <= 0.02
+            assert (scores[0][labeled] > 0).all() and not scores[0][~labeled].any()
 
 
 # -- any maps --------------------------------------------------------------------------------------
@@ -294,14 +294,14 @@ def test_maps_with_one_bad_cell_are_refused(case, bad, place, which):
     where=st.tuples(st.integers(0, 3), st.integers(0, 1)),
     on_device=st.booleans(),
 )
-def test_labelled_keypoints_that_are_no_numbers_are_refused(case, bad, where, on_device):
-    """Unlabelled keypoints may have any value, and change nothing."""
+def test_labeled_keypoints_that_are_no_numbers_are_refused(case, bad, where, on_device):
+    """Unlabeled keypoints may have any value, and change nothing."""
     config, ((points, visible), *_) = case
     codec = build_codec(dict(config, draw_on_device=on_device))
     points, visible = points.copy(), visible.copy()
     points[0, where[0], where[1]] = bad
     visible[0, where[0]] = 1
-    with pytest.raises(ValueError, match='a labelled keypoint is NaN or infinite'):
+    with pytest.raises(ValueError, match='a labeled keypoint is NaN or infinite'):
         codec.encode(points, visible)
     visible[0, where[0]] = 0
     encoded = codec.encode(points, visible)

@@ -98,7 +98,7 @@ def test_cluster_tag_loss(case):
     loss = MODELS.build(config)
     losses = loss(maps, targets, codec.cluster_of, codec.place_in_cluster, codec.delta)
     assert_learns(losses, maps)
-    # tags count at labelled keypoints only
+    # tags count at labeled keypoints only
     if not targets['keypoint_weights'].any():
         assert losses['loss_pull'] == losses['loss_push'] == 0
         assert not maps['tags'].grad.any()

@@ -29,11 +29,11 @@ def images(draw):
     """Draw an image of at least one pixel: noise, one color, black or white."""
     h, w = draw(st.tuples(st.integers(1, 40), st.integers(1, 40)))
     rng = np.random.default_rng(draw(SEED))
-    kind = draw(st.sampled_from(('noise', 'colour', 'black', 'white')))
+    kind = draw(st.sampled_from(('noise', 'color', 'black', 'white')))
     if kind == 'noise':
         return rng.integers(0, 256, (h, w, 3)).astype(np.uint8)
-    colour = {'black': 0, 'white': 255}.get(kind, rng.integers(0, 256, 3))
-    return np.full((h, w, 3), colour, np.uint8)
+    color = {'black': 0, 'white': 255}.get(kind, rng.integers(0, 256, 3))
+    return np.full((h, w, 3), color, np.uint8)
 
 
 @holds_for(long=700, image=images(), strengths=st.tuples(STRENGTH, STRENGTH, STRENGTH), seed=SEED)
@@ -212,8 +212,8 @@ def boxed_people(draw):
     """Draw a top-down sample: one person in a box of any size above 0, anywhere."""
     points, visible = draw(people((W, H), K, numbers=(1,)))
     side = st.sampled_from((1e-2, 1.0, 20.0, 1e3, 1e5))
-    centre = st.sampled_from((-1e5, -3.0, 0.0, 25.0, 59.0, 1e5))
-    x, y, w, h = draw(st.tuples(centre, centre, side, side))
+    center = st.sampled_from((-1e5, -3.0, 0.0, 25.0, 59.0, 1e5))
+    x, y, w, h = draw(st.tuples(center, center, side, side))
     box = np.array([[x - w / 2, y - h / 2, x + w / 2, y + h / 2]], np.float32)
     return dict(
         img=np.random.default_rng(draw(SEED)).integers(0, 256, (H, W, 3)).astype(np.uint8),

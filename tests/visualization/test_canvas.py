@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from mmpose_ext.visualization.canvas import Canvas, Frame, palette
-from mmpose_ext.visualization.skeleton import COLOURS, Skeleton
+from mmpose_ext.visualization.skeleton import COLORS, Skeleton
 
 RED = (0, 0, 255)
 
@@ -12,7 +12,7 @@ def blank(width=40, height=30):
     return np.zeros((height, width, 3), np.uint8)
 
 
-def centre_of(picture, zoom):
+def center_of(picture, zoom):
     """Return the center of gravity of what is drawn on black, in image pixels."""
     y, x = np.nonzero(picture.any(-1))
     return (np.array([x.mean(), y.mean()]) + 0.5) / zoom - 0.5
@@ -23,7 +23,7 @@ def centre_of(picture, zoom):
     'frame, expected',
     [
         # (40, 30) input, (10, 15) cells; cell (3, 7)
-        (Frame.of_centres((40, 30), (10, 15)), (3 * 4 + 1.5, 7 * 2 + 0.5)),
+        (Frame.of_centers((40, 30), (10, 15)), (3 * 4 + 1.5, 7 * 2 + 0.5)),
         (Frame.of_corners((40, 30), (10, 15)), (3 * 39 / 9, 7 * 29 / 14)),
         (Frame((4.0, 2.0)), (12, 14)),
     ],
@@ -33,7 +33,7 @@ def test_a_cell_is_drawn_where_it_lies(frame, expected, zoom):
     maps[1, 7, 3] = 1
     canvas = Canvas(blank(), zoom)
     canvas.blend(maps, frame, np.array([[255, 0, 0], RED]), smooth=False)
-    assert np.abs(centre_of(canvas.picture, zoom) - expected).max() <= 0.5 + 1e-6
+    assert np.abs(center_of(canvas.picture, zoom) - expected).max() <= 0.5 + 1e-6
     assert not canvas.picture[..., :2].any()  # the second channel's color alone
     assert np.allclose(frame.pixels([3, 7]), expected)
 
@@ -49,7 +49,7 @@ def test_blend_leaves_the_image_where_the_map_is_zero():
     assert (canvas.picture[10:20, 10:20] == RED).all()
 
 
-def test_broken_values_are_no_colour():
+def test_broken_values_are_no_color():
     canvas = Canvas(blank())
     maps = np.full((1, 30, 40), np.nan)
     canvas.blend(maps, Frame((1.0, 1.0)), np.array([RED]))
@@ -83,16 +83,16 @@ def test_nothing_to_draw():
     assert not canvas.picture.any()
 
 
-def test_palette_has_different_colours():
-    assert len({tuple(colour) for colour in palette(17)}) == 17
+def test_palette_has_different_colors():
+    assert len({tuple(color) for color in palette(17)}) == 17
     assert palette(0).shape == (0, 3)
 
 
-def test_skeleton_draws_the_seen_keypoints_in_their_sides_colours():
+def test_skeleton_draws_the_seen_keypoints_in_their_sides_colors():
     category = dict(keypoints=['nose', 'left_eye', 'right_eye'], skeleton=[[1, 2], [1, 3]])
     canvas = Canvas(blank())
     keypoints = np.array([[5.0, 5.0], [15.0, 5.0], [5.0, 20.0]])
     Skeleton.from_category(category).draw(canvas, keypoints, np.array([True, True, False]))
-    assert tuple(canvas.picture[5, 15]) == COLOURS['left']
-    assert tuple(canvas.picture[5, 5]) == COLOURS['middle']
+    assert tuple(canvas.picture[5, 15]) == COLORS['left']
+    assert tuple(canvas.picture[5, 5]) == COLORS['middle']
     assert not canvas.picture[12:].any()  # neither the invisible eye nor the line to it is drawn

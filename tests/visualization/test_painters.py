@@ -28,7 +28,7 @@ def encode(cfg, keypoints, **auxiliary):
 
 
 def people(number, num_keypoints=17, at=((30.0, 40.0), (100.0, 60.0))):
-    """Return people whose keypoints lie in a row, with only the first 6 labelled."""
+    """Return people whose keypoints lie in a row, with only the first 6 labeled."""
     keypoints = np.full((number, num_keypoints, 2), np.nan)
     for n in range(number):
         keypoints[n, :6] = np.asarray(at[n]) + np.stack([np.arange(6) * 3.0, np.zeros(6)], -1)
@@ -40,7 +40,7 @@ def drawn(tile):
 
 
 def distances(shape, keypoints):
-    """Return each pixel's distance (h, w) to the nearest labelled keypoint."""
+    """Return each pixel's distance (h, w) to the nearest labeled keypoint."""
     y, x = np.mgrid[: shape[0], : shape[1]]
     points = keypoints[np.isfinite(keypoints).all(-1)]
     return np.hypot(x[..., None] - points[:, 0], y[..., None] - points[:, 1]).min(-1)
@@ -88,8 +88,8 @@ def test_cells_are_drawn_in_the_codecs_own_frame(cfg, size, point):
     keypoints[0, 4] = point
     picture = paint(encode(dict(cfg, input_size=size), keypoints))[0].picture.sum(-1)
     y, x = np.mgrid[: size[1], : size[0]]
-    centre = np.array([(picture * x).sum(), (picture * y).sum()]) / picture.sum()
-    assert np.abs(centre - point).max() < 0.8  # at stride 4 another frame is off by up to 1.5
+    center = np.array([(picture * x).sum(), (picture * y).sum()]) / picture.sum()
+    assert np.abs(center - point).max() < 0.8  # at stride 4 another frame is off by up to 1.5
 
 
 @pytest.mark.parametrize('name', CASES)
@@ -131,7 +131,7 @@ def test_disks_mark_what_the_loss_leaves_out():
     assert (right[..., 2] > right[..., 0]).all() and not body.picture[:, :20].any()
 
 
-def test_trained_tags_are_at_the_keypoints_in_each_persons_colour():
+def test_trained_tags_are_at_the_keypoints_in_each_persons_color():
     keypoints = people(2)
     cfg = dict(type='ClusterTag', input_size=(128, 96), heatmap_size=(64, 48), clusters=5)
     picture = paint(encode(cfg, keypoints))[1].picture

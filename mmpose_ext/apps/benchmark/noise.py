@@ -193,14 +193,14 @@ def _peer_source(codec: AssociativeEmbedding) -> Source:
 
 
 def _drawn(codec: Any, scene: Scene) -> Maps:
-    encoded = codec.encode(scene.points, scene.labelled)
+    encoded = codec.encode(scene.points, scene.labeled)
     return {name: torch.from_numpy(encoded[name])[None] for name in codec.decoded_names}
 
 
 def _tagged(
     codec: Any, clusters: Sequence[Sequence[int]], delta: float = 0.0, step: float = TAG_STEP
 ) -> Callable[[Scene], Maps]:
-    """Return drawn heatmaps, and in each cell the tag of the cluster's nearest labelled keypoint.
+    """Return drawn heatmaps, and in each cell the tag of the cluster's nearest labeled keypoint.
 
     People's references are ``step`` apart, in random order. A keypoint's tag is the reference plus
     ``delta`` times its place in the cluster.
@@ -208,18 +208,18 @@ def _tagged(
     w, h = codec.heatmap_size
     stride = np.array(codec.input_size) / (w, h)
     y, x = np.mgrid[:h, :w]
-    centres = (np.stack([x, y], -1) + 0.5) * stride - 0.5
+    centers = (np.stack([x, y], -1) + 0.5) * stride - 0.5
 
     def draw(scene: Scene) -> Maps:
-        heatmaps = codec.encode(scene.points, scene.labelled)['heatmaps']
+        heatmaps = codec.encode(scene.points, scene.labeled)['heatmaps']
         tags = np.zeros((len(clusters), h, w), np.float32)
         people = len(scene.points)
         references = step * np.random.default_rng(people).permutation(people)
         for channel, cluster in enumerate(clusters):
-            person, place = np.nonzero(scene.labelled[:, cluster])
+            person, place = np.nonzero(scene.labeled[:, cluster])
             if len(person):
                 points = scene.points[person, np.array(cluster)[place]]
-                distance = np.square(points[:, None, None] - centres).sum(-1)
+                distance = np.square(points[:, None, None] - centers).sum(-1)
                 tags[channel] = (references[person] + delta * place)[distance.argmin(0)]
         maps = dict(heatmaps=heatmaps, tags=tags)
         return {name: torch.from_numpy(value)[None] for name, value in maps.items()}

@@ -20,7 +20,7 @@ class Scene(NamedTuple):
     """The N people of an image, in a network's input."""
 
     points: np.ndarray  #: (N, K, 2) float32 in input pixels
-    labelled: np.ndarray  #: (N, K) float32, 0 where a keypoint is not annotated, else 1
+    labeled: np.ndarray  #: (N, K) float32, 0 where a keypoint is not annotated, else 1
     areas: np.ndarray  #: (N,) in square input pixels
 
 
@@ -41,8 +41,8 @@ def made_up_scenes(
         for _ in range(images):
             points = standing_people(size, number, rng)
             sides = points.max(1) - points.min(1)
-            labelled = np.ones((number, len(STANDING)), np.float32)
-            scenes.append(Scene(points, labelled, AREA_OF_BOX * sides.prod(1)))
+            labeled = np.ones((number, len(STANDING)), np.float32)
+            scenes.append(Scene(points, labeled, AREA_OF_BOX * sides.prod(1)))
     return scenes
 
 

@@ -43,9 +43,9 @@ def score_people(scenes: Sequence[Scene], found: Sequence[Found]) -> Scores:
     truth: list[dict] = []
     results: list[dict] = []
     for image, (scene, people) in enumerate(zip(scenes, found), 1):
-        for points, labelled, area in zip(*scene):
-            low, high = (f(points[labelled > 0], axis=0) for f in (np.min, np.max))
-            keypoints = np.concatenate([points, 2 * labelled[:, None]], 1) * labelled[:, None]
+        for points, labeled, area in zip(*scene):
+            low, high = (f(points[labeled > 0], axis=0) for f in (np.min, np.max))
+            keypoints = np.concatenate([points, 2 * labeled[:, None]], 1) * labeled[:, None]
             truth.append(
                 dict(
                     id=len(truth) + 1,
@@ -54,7 +54,7 @@ def score_people(scenes: Sequence[Scene], found: Sequence[Found]) -> Scores:
                     iscrowd=0,
                     area=float(area),
                     bbox=[*low.tolist(), *(high - low).tolist()],
-                    num_keypoints=int(labelled.sum()),
+                    num_keypoints=int(labeled.sum()),
                     keypoints=keypoints.ravel().tolist(),
                 )
             )

@@ -79,7 +79,7 @@ def draw_plot(path: str | os.PathLike, rows: Sequence[Row], title: str) -> None:
     """
     measures = list(dict.fromkeys((row.measure, row.unit) for row in rows))
     names = list(dict.fromkeys(row.contestant for row in rows))
-    colours = dict(zip(names, matplotlib.colormaps['tab10'].colors * 3))
+    colors = dict(zip(names, matplotlib.colormaps['tab10'].colors * 3))
     columns = min(3, len(measures))
     lines = math.ceil(len(measures) / columns)
     figure = Figure(figsize=(4.4 * columns, 2.9 * lines + 0.8), dpi=100, layout='constrained')
@@ -87,14 +87,14 @@ def draw_plot(path: str | os.PathLike, rows: Sequence[Row], title: str) -> None:
     for axis, (measure, unit) in zip(axes, measures):
         of_measure = [row for row in rows if (row.measure, row.unit) == (measure, unit)]
         draw = _draw_lines if of_measure[-1].case.split(' ')[-1] in AXES else _draw_bars
-        draw(axis, of_measure, colours)
+        draw(axis, of_measure, colors)
         axis.set_title(measure, fontsize=10)
         axis.set_ylabel(unit, fontsize=8)
         axis.tick_params(labelsize=8)
         axis.grid(alpha=0.3, axis='y')
     for axis in axes[len(measures) :]:
         axis.set_axis_off()
-    handles = [matplotlib.patches.Patch(color=colours[name], label=name) for name in names]
+    handles = [matplotlib.patches.Patch(color=colors[name], label=name) for name in names]
     figure.legend(handles=handles, loc='outside lower center', fontsize=8, ncols=min(3, len(names)))
     figure.suptitle(title, fontsize=9)
     data = io.BytesIO()
@@ -102,7 +102,7 @@ def draw_plot(path: str | os.PathLike, rows: Sequence[Row], title: str) -> None:
     write_atomically(Path(path), data.getvalue())
 
 
-def _draw_bars(axis: Axes, rows: Sequence[Row], colours: dict) -> None:
+def _draw_bars(axis: Axes, rows: Sequence[Row], colors: dict) -> None:
     """Draw one group of bars per case."""
     cases = list(dict.fromkeys(row.case for row in rows))
     names = list(dict.fromkeys(row.contestant for row in rows))
@@ -110,18 +110,18 @@ def _draw_bars(axis: Axes, rows: Sequence[Row], colours: dict) -> None:
     for row in rows:
         x = cases.index(row.case) + (names.index(row.contestant) - (len(names) - 1) / 2) * width
         whiskers = [[row.median - row.low], [row.high - row.median]]
-        axis.bar(x, row.median, width, yerr=whiskers, color=colours[row.contestant], capsize=2)
+        axis.bar(x, row.median, width, yerr=whiskers, color=colors[row.contestant], capsize=2)
     axis.set_xticks(range(len(cases)), cases)
 
 
-def _draw_lines(axis: Axes, rows: Sequence[Row], colours: dict) -> None:
+def _draw_lines(axis: Axes, rows: Sequence[Row], colors: dict) -> None:
     """Draw one line per contestant over the numeric cases."""
     for name in dict.fromkeys(row.contestant for row in rows):
         own = [row for row in rows if row.contestant == name]
         places = [float(row.case.split()[0]) for row in own]
-        axis.plot(places, [row.median for row in own], color=colours[name], marker='o', ms=3)
+        axis.plot(places, [row.median for row in own], color=colors[name], marker='o', ms=3)
         low, high = [row.low for row in own], [row.high for row in own]
-        axis.fill_between(places, low, high, color=colours[name], alpha=0.2)
+        axis.fill_between(places, low, high, color=colors[name], alpha=0.2)
     axis.set_xlabel(AXES[rows[-1].case.split(' ')[-1]], fontsize=8)
     axis.set_ylim(bottom=0)
 

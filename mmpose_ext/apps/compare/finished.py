@@ -8,6 +8,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -29,7 +30,7 @@ class Finished:
         memory_mib (float): Peak memory of the training process.
         environment (str): Processor and versions.
         correct (tuple[int, ...]): Correct keypoints of each person of the test set, in its order.
-        labelled (tuple[int, ...]): Labelled keypoints of each person; 0 for a person who does not
+        labeled (tuple[int, ...]): Labeled keypoints of each person; 0 for a person who does not
             count.
     """
 
@@ -41,25 +42,30 @@ class Finished:
     memory_mib: float
     environment: str
     correct: tuple[int, ...]
-    labelled: tuple[int, ...]
+    labeled: tuple[int, ...]
 
     @property
     def percent(self) -> float:
         """Percentage of correct keypoints."""
-        return 100 * sum(self.correct) / sum(self.labelled)
+        return 100 * sum(self.correct) / sum(self.labeled)
 
 
 def counts_of_people(people: Sequence[dict]) -> dict[str, tuple[int, ...]]:
-    """Return ``correct`` and ``labelled`` of the people that a metric has written.
+    """Return ``correct`` and ``labeled`` of the people that a metric has written.
 
     Args:
-        people (Sequence[dict]): ``id`` (position in the test set), ``correct`` and ``labelled`` of
+        people (Sequence[dict]): ``id`` (position in the test set), ``correct`` and ``labeled`` of
             each person, in any order. A person without an entry does not count.
     """
     table = np.zeros((2, 1 + max((person['id'] for person in people), default=-1)), int)
     for person in people:
-        table[:, person['id']] = person['correct'], person['labelled']
-    return dict(correct=tuple(table[0].tolist()), labelled=tuple(table[1].tolist()))
+        table[:, person['id']] = person['correct'], person['labeled']
+    return dict(correct=tuple(table[0].tolist()), labeled=tuple(table[1].tolist()))
+
+
+def parse(text: str) -> Any:
+    """Parse JSON of runs or of people, also in the spelling of older files."""
+    return json.loads(text.replace('"labelled"', '"labeled"'))
 
 
 def read_finished(path: str | os.PathLike) -> list[Finished]:
@@ -78,8 +84,8 @@ def read_finished(path: str | os.PathLike) -> list[Finished]:
     found = []
     for number, line in enumerate(text.splitlines(), 1):
         try:
-            content = json.loads(line)
-            counts = {key: tuple(content[key]) for key in ('correct', 'labelled')}
+            content = parse(line)
+            counts = {key: tuple(content[key]) for key in ('correct', 'labeled')}
             found.append(Finished(**{**content, **counts}))
         except (ValueError, KeyError, TypeError):
             raise DataError(f'line {number} of {path} is not a finished run') from None

@@ -86,7 +86,7 @@ def draw_plot(path: str | os.PathLike, rows: Sequence[Comparison], baseline: str
     )
     axes.set_yticks(places, [row.name for row in rows])
     axes.invert_yaxis()
-    axes.axvline(0, color='grey', linewidth=0.8)
+    axes.axvline(0, color='gray', linewidth=0.8)
     axes.set_xlabel(f'percentage points above {baseline}, 95 % interval over people')
     picture = io.BytesIO()
     figure.savefig(picture, format='png', dpi=120)

@@ -67,11 +67,11 @@ def compare(
         by_name.setdefault(run.name, []).append(run)
     if baseline not in by_name:
         raise ValueError(f'the baseline {baseline!r} has no finished run')
-    labelled = by_name[baseline][0].labelled
+    labeled = by_name[baseline][0].labeled
     for run in runs:
-        if run.labelled != labelled:
+        if run.labeled != labeled:
             raise ValueError(f'{run.name} was tested on other people than {baseline}')
-    total = np.array(labelled)
+    total = np.array(labeled)
     counted = total > 0
     draws = np.random.default_rng(0).integers(0, counted.sum(), (resamplings, counted.sum()))
 

@@ -20,7 +20,7 @@ from mmpose_ext.apps.shared.arguments import parse_options
 from mmpose_ext.apps.shared.configs import read_config, with_options
 from mmpose_ext.utils.atomic_files import write_atomically
 
-from .finished import Finished, counts_of_people
+from .finished import Finished, counts_of_people, parse
 
 TOOLS = Path(mmpose.__file__).parent / '.mim' / 'tools'
 THREADS = 1  # of each process
@@ -73,7 +73,7 @@ class Run:
     def finished(self) -> Finished:
         """Return the results of the finished run."""
         costs = json.loads(self.costs.read_text())
-        costs.update(counts_of_people(json.loads(self.people.read_text())))
+        costs.update(counts_of_people(parse(self.people.read_text())))
         return Finished(name=self.name, seed=self.seed, **costs)
 
 

@@ -29,8 +29,8 @@ def convert_lsp(
 
     The array's shape identifies the data set. LSP's ``joints`` is (3, 14, N); its third row marks
     occluded joints, which all have a position (written with COCO's visibility 1). LSPET's is (14,
-    3, N); its third column marks labelled joints (the others are written as 0, 0, 0). MATLAB counts
-    pixels from 1, so 1 is subtracted. The box is that of the labelled joints, extended on each side
+    3, N); its third column marks labeled joints (the others are written as 0, 0, 0). MATLAB counts
+    pixels from 1, so 1 is subtracted. The box is that of the labeled joints, extended on each side
     by 15 % of its size and 5 px, and clipped to the image. LSP's training images are 1 to 1000 and
     its test images 1001 to 2000; all of LSPET is for training. The file is written completely or
     not at all.
@@ -78,8 +78,8 @@ def _image_info(image_dir: Path, number: int, digits: int) -> dict:
 
 
 def _annotation(joints: np.ndarray, image: dict) -> dict:
-    labelled = joints[joints[:, 2] > 0, :2]
-    low, high = labelled.min(0), labelled.max(0)
+    labeled = joints[joints[:, 2] > 0, :2]
+    low, high = labeled.min(0), labeled.max(0)
     margin = (high - low) * MARGIN + MARGIN_PX
     low = np.maximum(low - margin, 0)
     high = np.minimum(high + margin, [image['width'] - 1, image['height'] - 1])
@@ -92,5 +92,5 @@ def _annotation(joints: np.ndarray, image: dict) -> dict:
         bbox=[*low.tolist(), *size.tolist()],
         area=float(size.prod()),
         keypoints=joints.ravel().tolist(),
-        num_keypoints=len(labelled),
+        num_keypoints=len(labeled),
     )

@@ -20,12 +20,12 @@ class Frame(NamedTuple):
 
     matrix: np.ndarray  #: (2, 3) for cv2.warpAffine(image, matrix, size)
     size: tuple[int, int]  #: the input's [w, h]
-    centre: np.ndarray  #: (2,) the region's center, in image pixels
+    center: np.ndarray  #: (2,) the region's center, in image pixels
     extent: np.ndarray  #: (2,) the region's [w, h], in image pixels
 
     def to_image(self, keypoints: np.ndarray) -> np.ndarray:
         """Convert keypoints (..., 2) from input pixels to image pixels."""
-        return keypoints / np.array(self.size) * self.extent + self.centre - self.extent / 2
+        return keypoints / np.array(self.size) * self.extent + self.center - self.extent / 2
 
 
 def person_frame(box: np.ndarray, metadata: dict) -> Frame:
@@ -38,10 +38,10 @@ def person_frame(box: np.ndarray, metadata: dict) -> Frame:
     box = np.asarray(box, np.float32)
     w, h = metadata['input']['size']
     crop = metadata['crop']
-    centre = (box[:2] + box[2:4]) / 2
+    center = (box[:2] + box[2:4]) / 2
     width, height = (box[2:4] - box[:2]) * np.float32(crop.get('padding', 1.25))
     extent = np.array([max(width, height * w / h), max(height, width * h / w)], np.float32)
-    return Frame(_matrix(centre, extent, (w, h), crop.get('use_udp')), (w, h), centre, extent)
+    return Frame(_matrix(center, extent, (w, h), crop.get('use_udp')), (w, h), center, extent)
 
 
 def image_frame(width: int, height: int, metadata: dict) -> Frame:
@@ -65,14 +65,14 @@ def image_frame(width: int, height: int, metadata: dict) -> Frame:
         padded = wanted
     size = (int(padded[0]), int(padded[1]))
     if crop.get('use_udp'):
-        centre, extent = ((image - 1) / 2).astype(np.float32), image.astype(np.float32)
-        return Frame(_matrix(centre, extent, actual, True), size, centre, extent)
-    centre, extent = (image / 2).astype(np.float32), (image * padded / actual).astype(np.float32)
-    return Frame(_matrix(centre, extent, size, False), size, centre, extent)
+        center, extent = ((image - 1) / 2).astype(np.float32), image.astype(np.float32)
+        return Frame(_matrix(center, extent, actual, True), size, center, extent)
+    center, extent = (image / 2).astype(np.float32), (image * padded / actual).astype(np.float32)
+    return Frame(_matrix(center, extent, size, False), size, center, extent)
 
 
 def _matrix(
-    centre: np.ndarray, extent: np.ndarray, size: Sequence[float], use_udp: bool | None
+    center: np.ndarray, extent: np.ndarray, size: Sequence[float], use_udp: bool | None
 ) -> np.ndarray:
     """Return the matrix from the image to an input of size [w, h]; UDP measures pixel to pixel."""
     sides = np.asarray(size, np.float64)
@@ -80,4 +80,4 @@ def _matrix(
         scale, middle = (sides - 1) / extent, (sides - 1) / 2
     else:
         scale, middle = np.full(2, sides[0] / extent[0]), sides / 2
-    return np.column_stack([np.diag(scale), middle - scale * centre]).astype(np.float32)
+    return np.column_stack([np.diag(scale), middle - scale * center]).astype(np.float32)

@@ -99,11 +99,11 @@ def _refine_dark(maps: Tensor, cells: Tensor) -> Tensor:
     read = _reader(maps.clamp(min=1e-10).log(), cells)
     x, y = cells.unbind(-1)
     inside = (x > 1) & (x < w - 2) & (y > 1) & (y < h - 2)
-    centre = read(0, 0)
+    center = read(0, 0)
     dx = 0.5 * (read(1, 0) - read(-1, 0))
     dy = 0.5 * (read(0, 1) - read(0, -1))
-    dxx = 0.25 * (read(2, 0) - 2 * centre + read(-2, 0))
-    dyy = 0.25 * (read(0, 2) - 2 * centre + read(0, -2))
+    dxx = 0.25 * (read(2, 0) - 2 * center + read(-2, 0))
+    dyy = 0.25 * (read(0, 2) - 2 * center + read(0, -2))
     dxy = 0.25 * (read(1, 1) - read(1, -1) - read(-1, 1) + read(-1, -1))
     determinant = dxx * dyy - dxy * dxy
     usable = inside & (determinant != 0)
@@ -114,13 +114,13 @@ def _refine_dark(maps: Tensor, cells: Tensor) -> Tensor:
 def _refine_dark_udp(maps: Tensor, cells: Tensor) -> Tensor:
     """Apply DARK's Newton step with UDP's differences (mmpose's ``refine_keypoints_dark_udp``)."""
     read = _reader(maps.clamp(1e-3, 50.0).log(), cells)
-    centre, right, left = read(0, 0), read(1, 0), read(-1, 0)
+    center, right, left = read(0, 0), read(1, 0), read(-1, 0)
     below, above = read(0, 1), read(0, -1)
     dx, dy = 0.5 * (right - left), 0.5 * (below - above)
     tiny = torch.finfo(torch.float32).eps
-    dxx = right - 2 * centre + left + tiny
-    dyy = below - 2 * centre + above + tiny
-    dxy = 0.5 * (read(1, 1) - right - below + centre + centre - left - above + read(-1, -1))
+    dxx = right - 2 * center + left + tiny
+    dyy = below - 2 * center + above + tiny
+    dxy = 0.5 * (read(1, 1) - right - below + center + center - left - above + read(-1, -1))
     return _newton_step(dx, dy, dxx, dyy, dxy, dxx * dyy - dxy * dxy)
 
 

@@ -56,7 +56,7 @@ def browse(
 ) -> list[Path]:
     """Draw samples as the network gets them in training, one PNG file per sample.
 
-    A picture's first row shows the input with its labelled keypoints, and the targets. With a
+    A picture's first row shows the input with its labeled keypoints, and the targets. With a
     checkpoint, a second row shows the prediction for that input (without flip test), and a third
     row the attention of the layers that have one.
 
@@ -170,13 +170,13 @@ def draw_sample(
     image = item['inputs'].numpy().transpose(1, 2, 0)
     sample = item['data_samples']
     zoom = zoom or max(1, -(-SHORT_SIDE // min(image.shape[:2])))
-    keypoints, seen = labelled_keypoints(sample)
+    keypoints, seen = labeled_keypoints(sample)
     canvas = Canvas(image, zoom)
     for person, shown in zip_equal(keypoints, seen):
         skeleton.draw(canvas, person, shown)
     scene = Scene(image, codec, {}, {}, skeleton.names, zoom)
     scene.maps, scene.labels = target_maps(sample, codec)
-    rows = [[Tile('input, labelled keypoints', canvas.picture), *paint(scene)]]
+    rows = [[Tile('input, labeled keypoints', canvas.picture), *paint(scene)]]
     if model is not None:
         maps, people, attention = predict_maps(model, item, keypoints[seen])
         canvas = Canvas(image, zoom)
@@ -191,8 +191,8 @@ def draw_sample(
     return join_rows(rows)
 
 
-def labelled_keypoints(sample: PoseDataSample) -> tuple[np.ndarray, np.ndarray]:
-    """Return a sample's keypoints (N, K, 2) in input pixels and the labelled ones, (N, K) bool."""
+def labeled_keypoints(sample: PoseDataSample) -> tuple[np.ndarray, np.ndarray]:
+    """Return a sample's keypoints (N, K, 2) in input pixels and the labeled ones, (N, K) bool."""
     people = sample.gt_instances
     name = 'transformed_keypoints' if 'transformed_keypoints' in people else 'keypoints'
     visible = np.asarray(people.keypoints_visible)

@@ -104,15 +104,13 @@ def draw_curves(
     rows = math.ceil(len(names) / columns)
     figure = Figure(figsize=(4.2 * columns, 2.9 * rows), dpi=100, layout='constrained')
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
-    colours = matplotlib.colormaps['tab10'].colors
+    colors = matplotlib.colormaps['tab10'].colors
     for axis, name in zip(axes, names):
         for number, (work_dir, (curves, _)) in enumerate(trainings.items()):
             if name in curves:
                 marker = 'o' if len(curves[name]) < 30 else None
-                colour = colours[number % len(colours)]
-                axis.plot(
-                    *curves[name].T, color=colour, marker=marker, ms=3, label=labels[work_dir]
-                )
+                color = colors[number % len(colors)]
+                axis.plot(*curves[name].T, color=color, marker=marker, ms=3, label=labels[work_dir])
         axis.set_title(name, fontsize=10)
         axis.set_xlabel(units.copy().pop(), fontsize=8)
         axis.tick_params(labelsize=8, which='both')
@@ -123,7 +121,7 @@ def draw_curves(
         axis.set_axis_off()
     if len(trainings) > 1:
         handles = [
-            matplotlib.lines.Line2D([], [], color=colours[n % len(colours)], label=label)
+            matplotlib.lines.Line2D([], [], color=colors[n % len(colors)], label=label)
             for n, label in enumerate(labels.values())
         ]
         figure.legend(handles=handles, loc='outside lower center', fontsize=8, ncols=1)

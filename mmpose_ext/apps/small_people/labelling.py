@@ -51,7 +51,7 @@ def label_small_people(
     "We crop around the ground truth box annotations of these small-person instances to define the
     missing keypoint annotations, and then execute the single-person pose estimator."
 
-    The function selects people with a box and without a labelled keypoint that are not crowds.
+    The function selects people with a box and without a labeled keypoint that are not crowds.
     Their keypoints get visibility 2 if the score reaches ``keypoint_thr``, and are 0, 0, 0
     otherwise; ``num_keypoints`` is set, and ``keypoints_by`` marks these people. Nothing else
     changes. The file is written completely or not at all.

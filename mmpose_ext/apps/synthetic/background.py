@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from .canvas import Canvas
-from .clothing import colour, skin_colour
+from .clothing import color, skin_color
 
 OBJECT_LABEL = -1
 # kind, (P, 2) points or ends, radius, color
@@ -37,7 +37,7 @@ def _cloud(
 
 
 def _muted(rng: np.random.Generator) -> np.ndarray:
-    return colour(rng, saturation=(0.02, 0.5), value=(0.3, 0.95))
+    return color(rng, saturation=(0.02, 0.5), value=(0.3, 0.95))
 
 
 def paint_background(rng: np.random.Generator, size: tuple[int, int]) -> np.ndarray:
@@ -87,12 +87,12 @@ def _stripes(rng: np.random.Generator, region: np.ndarray) -> None:
 def _shape(rng: np.random.Generator, canvas: Canvas, unit: int) -> None:
     """Draw a picture frame, a bush, a box or a splinter."""
     height, width = canvas.labels.shape
-    centre = rng.uniform(0, 1, 2) * (width, height)
+    center = rng.uniform(0, 1, 2) * (width, height)
     radius = unit * rng.uniform(0.05, 0.28)
     tint = _muted(rng)
     if rng.random() < 0.3:
         canvas.ellipse(
-            centre,
+            center,
             (radius, radius * rng.uniform(0.4, 1)),
             rng.uniform(0, 3),
             tint,
@@ -104,7 +104,7 @@ def _shape(rng: np.random.Generator, canvas: Canvas, unit: int) -> None:
     turn = np.linspace(0, 2 * np.pi, corners, endpoint=False) + rng.uniform(0, 6)
     if corners == 4 or rng.random() < 0.5:
         turn = np.deg2rad((45, 135, 225, 315)) + rng.normal(0, 0.05)
-    shape = centre + np.stack((np.cos(turn), np.sin(turn)), -1) * radius * rng.uniform(0.5, 1.5, 2)
+    shape = center + np.stack((np.cos(turn), np.sin(turn)), -1) * radius * rng.uniform(0.5, 1.5, 2)
     canvas.polygons([shape.astype(np.float32)], tint, None, soft=radius * rng.uniform(0, 0.3))
 
 
@@ -114,7 +114,7 @@ def _decoy(rng: np.random.Generator, canvas: Canvas, unit: int) -> None:
     start = rng.uniform(0, 1, 2) * (width, height)
     angle, length = rng.uniform(0, 2 * np.pi), unit * rng.uniform(0.06, 0.4)
     end = start + length * np.array((np.cos(angle), np.sin(angle)))
-    tint = skin_colour(rng) if rng.random() < 0.25 else colour(rng)
+    tint = skin_color(rng) if rng.random() < 0.25 else color(rng)
     radii = unit * rng.uniform(0.008, 0.03, 2)
     canvas.capsule(start, end, radii, tint, None, 0.4)
     if rng.random() < 0.25:
@@ -127,7 +127,7 @@ def sample_object(rng: np.random.Generator, size: tuple[int, int]) -> Thing:
     unit = min(width, height)
     x = rng.uniform(0.05, 0.95) * width
     kind = ('post', 'box', 'bush', 'rail')[rng.integers(4)]
-    tint = colour(rng, saturation=(0.05, 0.7), value=(0.2, 0.9))
+    tint = color(rng, saturation=(0.05, 0.7), value=(0.2, 0.9))
     if kind == 'post':
         slant = rng.normal(0, 0.04) * unit
         points = np.array([(x, height * 1.05), (x + slant, height * rng.uniform(-0.1, 0.5))])

@@ -46,12 +46,12 @@ class Canvas:
         self,
         window: tuple[slice, slice],
         alpha: np.ndarray,
-        colour: np.ndarray,
+        color: np.ndarray,
         label: int | None,
     ) -> None:
         """Paint colors over a window with alpha (h, w), 0 to 1; label None keeps the labels."""
         region = self.image[window]
-        region += alpha[..., None] * (colour - region)
+        region += alpha[..., None] * (color - region)
         if label is not None:
             self.labels[window][alpha > 0.5] = label
 
@@ -89,14 +89,14 @@ class Canvas:
             shade = np.ones_like(alpha)
         if callable(paint):
             across = (dy * axis[0] - dx * axis[1]) / (np.sqrt(length) * radius)
-            colour = paint(along, across)
+            color = paint(along, across)
         else:
-            colour = paint
-        self.blend(window, alpha, np.clip(shade[..., None] * colour, 0, 255), label)
+            color = paint
+        self.blend(window, alpha, np.clip(shade[..., None] * color, 0, 255), label)
 
     def ellipse(
         self,
-        centre: Point,
+        center: Point,
         axes: Point,
         angle: float,
         paint: Paint,
@@ -107,21 +107,21 @@ class Canvas:
 
         ``paint`` is a color, or a function of (u, v), the position in half-axes from -1 to 1.
         """
-        centre = np.asarray(centre, np.float32)
-        window = self.window(centre[None], max(axes) + 1)
+        center = np.asarray(center, np.float32)
+        window = self.window(center[None], max(axes) + 1)
         if window is None:
             return
-        dx, dy = self._x[:, window[1]] - centre[0], self._y[window[0]] - centre[1]
+        dx, dy = self._x[:, window[1]] - center[0], self._y[window[0]] - center[1]
         cos, sin = np.float32(np.cos(angle)), np.float32(np.sin(angle))
         u, v = (dx * cos + dy * sin) / axes[0], (dy * cos - dx * sin) / axes[1]
         norm = np.sqrt(u * u + v * v)
         alpha = np.clip((1 - norm) * min(axes) + 0.5, 0, 1)
-        colour = paint(u, v) if callable(paint) else paint
+        color = paint(u, v) if callable(paint) else paint
         if shading:
             lit = (dx * self.light[0] + dy * self.light[1]) / max(axes)
             shade = 1.03 - shading * norm * norm + 0.12 * lit
-            colour = np.clip(shade[..., None] * colour, 0, 255)
-        self.blend(window, alpha, colour, label)
+            color = np.clip(shade[..., None] * color, 0, 255)
+        self.blend(window, alpha, color, label)
 
     def polygons(
         self,
@@ -153,12 +153,12 @@ class Canvas:
             dx, dy = self._x[:, window[1]] - start[0], self._y[window[0]] - start[1]
             u = (dx * u_axis[0] + dy * u_axis[1]) / (u_axis @ u_axis)
             v = (dx * v_axis[0] + dy * v_axis[1]) / (v_axis @ v_axis)
-            colour = paint(u, v)
+            color = paint(u, v)
         else:
-            colour = paint
+            color = paint
         if soft >= 1:
             size = 2 * int(soft) + 1
             inside = cv2.blur(alpha, (size, size), borderType=cv2.BORDER_REPLICATE)
             shade = 1.03 - shading * 2 * np.clip(1 - inside, 0, 0.5)
-            colour = np.clip(shade[..., None] * colour, 0, 255)
-        self.blend(window, alpha, colour, label)
+            color = np.clip(shade[..., None] * color, 0, 255)
+        self.blend(window, alpha, color, label)

@@ -52,7 +52,7 @@ class Look:
     hair: np.ndarray
     hair_style: str
     hat: str
-    hat_colour: np.ndarray
+    hat_color: np.ndarray
     glasses: bool
     beard: bool
     shirt: np.ndarray
@@ -62,15 +62,15 @@ class Look:
     sleeve: float
     neckline: str
     bottom: str
-    bottom_colour: np.ndarray
+    bottom_color: np.ndarray
     bottom_length: float
     shoes: np.ndarray
     socks: np.ndarray
     backpack: bool
-    backpack_colour: np.ndarray
+    backpack_color: np.ndarray
 
 
-def colour(
+def color(
     rng: np.random.Generator,
     saturation: tuple[float, float] = (0.15, 0.85),
     value: tuple[float, float] = (0.3, 1.0),
@@ -80,7 +80,7 @@ def colour(
     return np.array(colorsys.hsv_to_rgb(hue, sat, val)[::-1], np.float32) * 255
 
 
-def skin_colour(rng: np.random.Generator) -> np.ndarray:
+def skin_color(rng: np.random.Generator) -> np.ndarray:
     """Return a skin tone between two neighbors on the scale, (3,) float32."""
     place = rng.uniform(0, len(_SKINS) - 1)
     low = min(int(place), len(_SKINS) - 2)
@@ -97,7 +97,7 @@ def _unlike(
     """Return a color at a distance of at least ``least`` from others, if one is found."""
     best, best_gap = None, -1.0
     for _ in range(8):
-        new = colour(rng, **limits)
+        new = color(rng, **limits)
         gap = min(np.abs(new - other).mean() for other in others)
         if gap > best_gap:
             best, best_gap = new, gap
@@ -113,13 +113,13 @@ def _pick(rng: np.random.Generator, options: dict[str, float]) -> str:
 
 def sample_look(rng: np.random.Generator) -> Look:
     """Return a random look, in which skin, shirt and trousers differ visibly."""
-    skin = skin_colour(rng)
+    skin = skin_color(rng)
     hair = _HAIRS[rng.integers(len(_HAIRS))][::-1] * np.float32(rng.uniform(0.85, 1.15))
     if np.abs(hair - skin).mean() < 35:
         hair = hair * 0.4
     shirt = _unlike(rng, [skin], 35)
     bottom = _pick(rng, {'trousers': 0.55, 'shorts': 0.25, 'skirt': 0.12, 'dress': 0.08})
-    bottom_colour = (
+    bottom_color = (
         shirt
         if bottom == 'dress'
         else _unlike(rng, [skin, shirt], 35, saturation=(0.05, 0.7), value=(0.12, 0.9))
@@ -129,7 +129,7 @@ def sample_look(rng: np.random.Generator) -> Look:
         hair=hair,
         hair_style=_pick(rng, {'short': 0.5, 'long': 0.22, 'bun': 0.1, 'tail': 0.1, 'bald': 0.08}),
         hat=_pick(rng, {'none': 0.8, 'cap': 0.12, 'beanie': 0.08}),
-        hat_colour=colour(rng),
+        hat_color=color(rng),
         glasses=rng.random() < 0.15,
         beard=rng.random() < 0.12,
         shirt=shirt,
@@ -139,17 +139,17 @@ def sample_look(rng: np.random.Generator) -> Look:
         sleeve=(2.0, 0.6, 0.55, 1.3, 0.08)[rng.integers(5)],
         neckline=_pick(rng, {'round': 0.4, 'v': 0.25, 'open': 0.2, 'collar': 0.15}),
         bottom=bottom,
-        bottom_colour=bottom_colour,
+        bottom_color=bottom_color,
         bottom_length={
             'trousers': 1.92,
             'shorts': rng.uniform(0.45, 0.95),
             'skirt': rng.uniform(0.5, 1.0),
             'dress': rng.uniform(0.5, 1.0),
         }[bottom],
-        shoes=_unlike(rng, [bottom_colour, skin], 30, saturation=(0, 0.8), value=(0.08, 0.95)),
-        socks=colour(rng, saturation=(0, 0.5), value=(0.2, 1)),
+        shoes=_unlike(rng, [bottom_color, skin], 30, saturation=(0, 0.8), value=(0.08, 0.95)),
+        socks=color(rng, saturation=(0, 0.5), value=(0.2, 1)),
         backpack=rng.random() < 0.12,
-        backpack_colour=colour(rng),
+        backpack_color=color(rng),
     )
 
 

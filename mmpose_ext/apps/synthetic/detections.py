@@ -24,9 +24,9 @@ def _clip(box: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 def _jitter(rng: np.random.Generator, box: np.ndarray, amount: float) -> np.ndarray:
     """Return a box whose center and sides are off by about ``amount`` of its sides."""
-    centre = box[:2] + box[2:] / 2 + rng.normal(0, amount, 2) * box[2:]
+    center = box[:2] + box[2:] / 2 + rng.normal(0, amount, 2) * box[2:]
     sides = box[2:] * np.exp(rng.normal(0.2 * amount, 1.3 * amount, 2))
-    return np.concatenate((centre - sides / 2, sides))
+    return np.concatenate((center - sides / 2, sides))
 
 
 def _score(rng: np.random.Generator, quality: float) -> float:

@@ -25,16 +25,16 @@ def paint_head(canvas: Canvas, person: Person, label: int, hair_label: int) -> N
     """
     look, rotation = person.look, person.figure.head
     radius = person.body.head * person.scale
-    centre = person.project(person.figure.points['head'])
+    center = person.project(person.figure.points['head'])
 
     def spot(x: float, y: float, z: float) -> np.ndarray:
-        return centre + (rotation @ np.array((x, y, z)))[:2] * (radius, -radius)
+        return center + (rotation @ np.array((x, y, z)))[:2] * (radius, -radius)
 
     def near(x: float, y: float, z: float) -> float:
         return (rotation @ np.array((x, y, z)))[2]
 
     _ears(canvas, look, spot, near, radius, label)
-    _skull(canvas, look, rotation, centre, radius, label)
+    _skull(canvas, look, rotation, center, radius, label)
     _face(canvas, look, spot, near, radius, label)
     _hair_on_top(canvas, look, spot, near, radius, label, hair_label)
     _hat(canvas, look, spot, rotation, radius, label)
@@ -43,9 +43,9 @@ def paint_head(canvas: Canvas, person: Person, label: int, hair_label: int) -> N
 def paint_hanging_hair(canvas: Canvas, person: Person, label: int) -> None:
     """Paint long hair that hangs behind the head; seen from the front, it is behind the trunk."""
     rotation, radius = person.figure.head, person.body.head * person.scale
-    centre = person.project(person.figure.points['head'])
+    center = person.project(person.figure.points['head'])
     top, tip = (
-        centre + (rotation @ end)[:2] * (radius, -radius)
+        center + (rotation @ end)[:2] * (radius, -radius)
         for end in ((0, 0.15, -0.28), (0, -1.5, -0.45))
     )
     canvas.capsule(top, tip, (radius * 0.97, radius * 0.74), person.look.hair * 0.92, label)
@@ -67,7 +67,7 @@ def _skull(
     canvas: Canvas,
     look: Look,
     rotation: np.ndarray,
-    centre: np.ndarray,
+    center: np.ndarray,
     radius: float,
     label: int,
 ) -> None:
@@ -85,11 +85,11 @@ def _skull(
             # Behind the ears, or above the brow.
             hair = np.clip(np.maximum((0.06 - z + 0.25 * y) * 7, (y - 0.52) * 8), 0, 1)
             hair = hair * np.clip((y + 0.85) * 8, 0, 1)
-        colour = look.skin + hair[..., None] * (look.hair - look.skin)
+        color = look.skin + hair[..., None] * (look.hair - look.skin)
         if look.beard:
             chin = np.clip((-0.38 - y) * 8, 0, 1) * np.clip((z - 0.1) * 6, 0, 1)
-            colour = colour + chin[..., None] * (look.hair * 0.9 - colour)
-        return colour
+            color = color + chin[..., None] * (look.hair * 0.9 - color)
+        return color
 
     up = rotation[:2, 1] * (1, -1)
     angle = np.arctan2(up[1], up[0]) + np.pi / 2 if np.hypot(*up) > 0.3 else 0.0
@@ -97,7 +97,7 @@ def _skull(
     # The ellipse's axes turn with the head, but the paint needs the image's axes.
     cos, sin = np.float32(np.cos(angle)), np.float32(np.sin(angle))
     canvas.ellipse(
-        centre,
+        center,
         (radius * 0.93, radius * stretch),
         angle,
         lambda u, v: paint(u * cos - v * sin, u * sin + v * cos),
@@ -107,7 +107,7 @@ def _skull(
     # A near ear lies on the side of the skull.
     for sign in (1, -1):
         if (rotation @ (sign, 0, -0.1))[2] >= 0.5:
-            ear = centre + (rotation @ (0.84 * sign, -0.03, -0.05))[:2] * (radius, -radius)
+            ear = center + (rotation @ (0.84 * sign, -0.03, -0.05))[:2] * (radius, -radius)
             canvas.ellipse(ear, (radius * 0.2, radius * 0.27), angle, look.skin * 0.85, label, 0.5)
 
 
@@ -145,11 +145,11 @@ def _face(canvas: Canvas, look: Look, spot: Spot, near: Near, radius: float, lab
         )
 
 
-def _rim(canvas: Canvas, centre: np.ndarray, radius: float, colour: np.ndarray, label: int) -> None:
+def _rim(canvas: Canvas, center: np.ndarray, radius: float, color: np.ndarray, label: int) -> None:
     turn = np.linspace(0, 2 * np.pi, 9)
-    rim = centre + np.stack((np.cos(turn), np.sin(turn)), -1) * radius
+    rim = center + np.stack((np.cos(turn), np.sin(turn)), -1) * radius
     for start, end in zip(rim[:-1], rim[1:]):
-        canvas.capsule(start, end, (max(0.5, radius * 0.12),) * 2, colour, label, 0)
+        canvas.capsule(start, end, (max(0.5, radius * 0.12),) * 2, color, label, 0)
 
 
 def _hair_on_top(
@@ -189,7 +189,7 @@ def _hat(
         for a in np.linspace(0, 2 * np.pi, 8, endpoint=False)
     ]
     hull = cv2.convexHull(np.array(crown + top, np.float32))[:, 0]
-    canvas.polygons([hull], look.hat_colour, label, soft=radius * 0.5)
+    canvas.polygons([hull], look.hat_color, label, soft=radius * 0.5)
     if look.hat == 'cap':
         brim = np.array(
             [
@@ -200,4 +200,4 @@ def _hat(
         )
         brim = cv2.convexHull(brim)[:, 0]
         if rotation[2, 2] > -0.2:
-            canvas.polygons([brim], look.hat_colour * 0.75, label)
+            canvas.polygons([brim], look.hat_color * 0.75, label)

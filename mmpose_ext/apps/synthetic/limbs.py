@@ -82,7 +82,7 @@ def draw_thigh(canvas: Canvas, person: Person, side: str) -> None:
     """Draw the thigh of one side, with its trouser leg."""
     look, girth = person.look, person.body.girth
     bare = look.bottom in ('skirt', 'dress')
-    paint = look.skin if bare else _cut(look.bottom_length, look.bottom_colour, look.skin)
+    paint = look.skin if bare else _cut(look.bottom_length, look.bottom_color, look.skin)
     _limb(
         canvas,
         person,
@@ -98,7 +98,7 @@ def draw_shank(canvas: Canvas, person: Person, side: str) -> None:
     """Draw the lower leg of one side, with the trouser leg if it reaches that far."""
     look, girth = person.look, person.body.girth
     if look.bottom == 'trousers':
-        paint = _cut(look.bottom_length - 1, look.bottom_colour, look.socks)
+        paint = _cut(look.bottom_length - 1, look.bottom_color, look.socks)
     else:
         paint = _cut(0.78, look.skin, look.socks)
     _limb(

@@ -26,7 +26,7 @@ class Person:
     """One person in an image.
 
     Attributes:
-        centre (np.ndarray): (2,) position of the pelvis, [x, y] in pixels.
+        center (np.ndarray): (2,) position of the pelvis, [x, y] in pixels.
         scale (float): Pixels per standing height.
         number (int): 1 for the first person of the image, and so on.
     """
@@ -35,12 +35,12 @@ class Person:
     figure: Figure
     look: Look
     scale: float
-    centre: np.ndarray
+    center: np.ndarray
     number: int = 1
 
     def project(self, points: np.ndarray) -> np.ndarray:
         """Project points (..., 3) in camera axes and standing heights to pixels (..., 2)."""
-        return self.centre + np.asarray(points)[..., :2] * (self.scale, -self.scale)
+        return self.center + np.asarray(points)[..., :2] * (self.scale, -self.scale)
 
     @property
     def keypoints(self) -> np.ndarray:
@@ -84,7 +84,7 @@ def visible_parts(person: Person) -> list[frozenset[int]]:
 
 
 def unseen_face(person: Person) -> np.ndarray:
-    """Return (17,) bool, True for face keypoints on the far side, which are unlabelled (v = 0)."""
+    """Return (17,) bool, True for face keypoints on the far side, which are unlabeled (v = 0)."""
     return np.array(
         [name in _FACE and not parts for name, parts in zip(KEYPOINT_NAMES, visible_parts(person))]
     )

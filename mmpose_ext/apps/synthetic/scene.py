@@ -36,7 +36,7 @@ class Annotation:
 
     Attributes:
         keypoints (np.ndarray): (17, 3) float64: x, y in pixels (0 is the center of the first pixel)
-            and visibility: 2 visible, 1 hidden but in the image, 0 not labelled (then x = y = 0).
+            and visibility: 2 visible, 1 hidden but in the image, 0 not labeled (then x = y = 0).
         bbox (np.ndarray): (4,) x, y, w, h of the visible pixels.
         area (int): Number of visible pixels.
         segmentation (list[list[float]]): Outlines of the visible pixels, each [x1, y1, x2, y2,
@@ -135,23 +135,23 @@ def _place_people(
         for attempt in range(40):
             # A crowded image gets smaller people instead of hidden ones.
             person.scale = scale * 0.96 ** max(0, attempt - 8)
-            person.centre = _sample_centre(rng, person, size, inside)
+            person.center = _sample_center(rng, person, size, inside)
             seen, within = _count_free(person.keypoints, covered)
             score = min(seen, free) + min(within, inside)
-            tried.append((score, person.scale, person.centre))
+            tried.append((score, person.scale, person.center))
             if score == free + inside or (score >= inside + 9 and attempt > 25):
                 break
-        _, person.scale, person.centre = max(tried, key=lambda each: each[0])
+        _, person.scale, person.center = max(tried, key=lambda each: each[0])
         _cover(covered, person)
         persons.append(person)
     return persons
 
 
-def _sample_centre(
+def _sample_center(
     rng: np.random.Generator, person: Person, size: tuple[int, int], inside: int
 ) -> np.ndarray:
     """Sample a position of the pelvis so that the figure is in the image, or partly outside it."""
-    shape = person.project(np.array(list(person.figure.points.values()))) - person.centre
+    shape = person.project(np.array(list(person.figure.points.values()))) - person.center
     low, high = shape.min(axis=0), shape.max(axis=0)
     margin = person.scale * 0.03
     if inside < 17:
@@ -211,8 +211,8 @@ def annotate(person: Person, labels: np.ndarray) -> Annotation:
             for label, parts in zip(top.tolist(), visible_parts(person))
         ]
     )
-    labelled = within & ~unseen_face(person)
-    visibility = np.where(labelled, np.where(seen, 2, 1), 0)
+    labeled = within & ~unseen_face(person)
+    visibility = np.where(labeled, np.where(seen, 2, 1), 0)
     keypoints = np.concatenate((np.round(points, 2), visibility[:, None]), axis=1)
     keypoints[visibility == 0] = 0
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))

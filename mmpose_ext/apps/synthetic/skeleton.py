@@ -178,12 +178,12 @@ def pose_body(body: Proportions, pose: Pose) -> Figure:
     points['waist'] = pelvis @ (0, 0.33 * body.spine, 0)
     points['chest'] = points['waist'] + chest @ (0, 0.67 * body.spine, 0)
     points['neck'] = points['chest'] + chest @ (0, body.neck * 0.5, 0.0)
-    centre = points['neck'] + head @ (0, body.neck * 0.5 + body.head * 0.85, 0.12 * body.head)
-    points['head'] = centre
-    points['nose'] = centre + head @ (0, -0.12 * body.head, 0.98 * body.head)
+    center = points['neck'] + head @ (0, body.neck * 0.5 + body.head * 0.85, 0.12 * body.head)
+    points['head'] = center
+    points['nose'] = center + head @ (0, -0.12 * body.head, 0.98 * body.head)
     for name, sign in zip(SIDES, (1, -1)):
-        points[f'{name}_eye'] = centre + head @ np.multiply(body.head, (0.36 * sign, 0.14, 0.86))
-        points[f'{name}_ear'] = centre + head @ np.multiply(body.head, (0.84 * sign, 0.0, -0.05))
+        points[f'{name}_eye'] = center + head @ np.multiply(body.head, (0.36 * sign, 0.14, 0.86))
+        points[f'{name}_ear'] = center + head @ np.multiply(body.head, (0.84 * sign, 0.0, -0.05))
         _add_arm(points, body, chest, getattr(pose, f'{name}_arm'), name, sign)
         _add_leg(points, body, pelvis, getattr(pose, f'{name}_leg'), name, sign)
     keypoints = np.array([points[name] for name in KEYPOINT_NAMES])

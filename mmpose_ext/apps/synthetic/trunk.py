@@ -24,11 +24,11 @@ def draw_neck(canvas: Canvas, person: Person) -> None:
     )
 
 
-def _rounded_hull(centres: np.ndarray, radii: np.ndarray) -> np.ndarray:
+def _rounded_hull(centers: np.ndarray, radii: np.ndarray) -> np.ndarray:
     """Return the convex hull (P, 2) of circles with centers (C, 2) and radii (C,)."""
     turn = np.linspace(0, 2 * np.pi, 12, endpoint=False)
     rim = np.stack((np.cos(turn), np.sin(turn)), -1)
-    points = (centres[:, None] + rim * radii[:, None, None]).reshape(-1, 2)
+    points = (centers[:, None] + rim * radii[:, None, None]).reshape(-1, 2)
     return cv2.convexHull(points.astype(np.float32))[:, 0]
 
 
@@ -63,7 +63,7 @@ def draw_trunk(canvas: Canvas, person: Person) -> None:
     # pattern, so its length has a minimum.
     left = np.array((-up[1], up[0])) * (1 if chest[2, 2] >= 0 else -1) / np.hypot(*up)
     left = left * scale * max(abs(chest[2, 2]), 0.45)
-    shirt, below = pattern(look), look.bottom_colour
+    shirt, below = pattern(look), look.bottom_color
 
     def paint(u: np.ndarray, v: np.ndarray) -> np.ndarray:
         mix = np.clip((v - 0.055) * scale * 0.5, 0, 1)[..., None]
@@ -86,12 +86,12 @@ def _draw_neckline(canvas: Canvas, person: Person, label: int) -> None:
     thick = person.scale * 0.006
     if look.neckline in ('open', 'collar'):
         bottom = points['waist'] + person.figure.pelvis @ (0, -0.04, 0.06)
-        colour = look.shirt_second if look.neckline == 'open' else dark
+        color = look.shirt_second if look.neckline == 'open' else dark
         canvas.capsule(
             at(0, 0),
             person.project(bottom),
             (thick * (4 if look.neckline == 'open' else 1),) * 2,
-            colour,
+            color,
             label,
             0.1,
         )
@@ -115,7 +115,7 @@ def draw_skirt(canvas: Canvas, person: Person) -> None:
     hull = _rounded_hull(
         person.project(hips + hems), person.scale * girth * np.array([0.063, 0.063, 0.062, 0.062])
     )
-    canvas.polygons([hull], look.bottom_colour, person.label(SKIRT), soft=person.scale * 0.045)
+    canvas.polygons([hull], look.bottom_color, person.label(SKIRT), soft=person.scale * 0.045)
 
 
 def draw_backpack(canvas: Canvas, person: Person) -> None:
@@ -130,5 +130,5 @@ def draw_backpack(canvas: Canvas, person: Person) -> None:
     ]
     hull = _rounded_hull(person.project(corners), np.full(8, 0.022 * person.scale))
     canvas.polygons(
-        [hull], person.look.backpack_colour, person.label(BACKPACK), soft=person.scale * 0.035
+        [hull], person.look.backpack_color, person.label(BACKPACK), soft=person.scale * 0.035
     )

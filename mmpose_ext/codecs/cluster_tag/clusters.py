@@ -11,7 +11,7 @@ from mmpose_ext.codecs.setting_checks import check_whole
 #: Partitions of COCO's 17 keypoints along the body. Each cluster's mirror image is a cluster too.
 #: A keypoint's place in its cluster is d_k of Eq. 4. A person's tags cannot reveal a shift of all
 #: places, unless keypoints at the first and at the last place of some cluster are both present.
-#: So the places at the ends go to keypoints that are labelled often, and the left and right
+#: So the places at the ends go to keypoints that are labeled often, and the left and right
 #: clusters run in opposite directions.
 PRESETS = {
     1: (

@@ -167,7 +167,7 @@ class ClusterTag(BaseTorchCodec):
 
         Args:
             keypoints (Tensor): (B, N, K, 2) float32 in input pixels.
-            weights (Tensor): (B, N, K) float32, 0 where unlabelled.
+            weights (Tensor): (B, N, K) float32, 0 where unlabeled.
             loss_mask (Tensor, optional): (B, 1, H, W), 0 where the detection loss is left out.
 
         Returns:

@@ -20,7 +20,7 @@ def find_references(
     the one that brings all the person's peaks, of all clusters, nearest to the offsets of Eq. 4,
     with no two peaks of a cluster at one place. If a shift of all places explains the peaks equally
     well, the reference with the outermost places wins, because the presets put the joints there
-    that are labelled most often.
+    that are labeled most often.
 
     Args:
         tags (np.ndarray): (N, K), ascending among the peaks of a cluster.

@@ -44,7 +44,7 @@ class PosePlotter:
        keypoint, and grows along the links.
     3. Body check. A person is dropped if the mean of the body heatmap at the person's candidates is
        below ``body_threshold``.
-    4. Body rescue. The graph tears if a joint in between is hidden or unlabelled. A candidate votes
+    4. Body rescue. The graph tears if a joint in between is hidden or unlabeled. A candidate votes
        on joining its part with another if its own long offset leads back to itself within
        ``join_radius``, because the body there is then this person's, not that of somebody in front.
        For each candidate of the other part, it votes in favor if its long offset leads within

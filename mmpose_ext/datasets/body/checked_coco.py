@@ -34,7 +34,7 @@ class CheckedCocoDataset(CocoDataset):
     """mmpose's ``CocoDataset`` with one clear error for unusable data.
 
     The samples are those of ``CocoDataset`` in every mode: top-down, bottom-up, with ``bbox_file``.
-    As in ``CocoDataset``, people without labelled keypoints and crowds are skipped (bottom-up keeps
+    As in ``CocoDataset``, people without labeled keypoints and crowds are skipped (bottom-up keeps
     them), and images without people are skipped except in bottom-up testing. Keypoints outside the
     image stay: the codecs give weight 0 to those outside the network's input.
 

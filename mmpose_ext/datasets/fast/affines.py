@@ -71,11 +71,11 @@ class FastBottomupRandomAffine(BottomupRandomAffine):
         """Draw the matrix (2, 3) from pixels of an image with this [w, h] to those of the input."""
         offset, scale, rotation, _ = self._get_transform_params()
         udp, (w, h) = self.transform_mode == 'affine_udp', self.input_size
-        centre, scale = (size - udp) / 2 + offset * size, scale * size
+        center, scale = (size - udp) / 2 + offset * size, scale * size
         scale = self._fix_aspect_ratio(scale, aspect_ratio=w / h)
         if udp:
-            return get_udp_warp_matrix(centre, scale, rotation, output_size=(w, h))
-        return warp_matrix(centre.tolist(), float(scale[0]), float(rotation), (w, h))
+            return get_udp_warp_matrix(center, scale, rotation, output_size=(w, h))
+        return warp_matrix(center.tolist(), float(scale[0]), float(rotation), (w, h))
 
     @property
     def _transform(self) -> Callable:
@@ -125,9 +125,9 @@ class FastTopdownAffine(TopdownAffine):
         if not isinstance(image, DeferredImage) or len(results['bbox_center']) != 1:
             return super().transform(results)
         w, h = self.input_size
-        centre = results['bbox_center'][0]
+        center = results['bbox_center'][0]
         rotation = float(results['bbox_rotation'][0]) if 'bbox_rotation' in results else 0.0
-        matrix, scale = self.fit(centre, results['bbox_scale'][0], rotation)
+        matrix, scale = self.fit(center, results['bbox_scale'][0], rotation)
         results['bbox_scale'] = scale[None]
         results['img'] = image.warp(matrix, (w, h))
         points = results.get('keypoints')
@@ -139,16 +139,16 @@ class FastTopdownAffine(TopdownAffine):
             moved = (points if known is None else known).copy()
             moved[..., :2] = points[..., :2] @ matrix[:, :2].T + matrix[:, 2]
             results['transformed_keypoints'] = moved
-        results.update(input_size=(w, h), input_center=centre, input_scale=scale)
+        results.update(input_size=(w, h), input_center=center, input_scale=scale)
         return results
 
     def fit(
-        self, centre: np.ndarray, scale: np.ndarray, rotation: float
+        self, center: np.ndarray, scale: np.ndarray, rotation: float
     ) -> tuple[np.ndarray, np.ndarray]:
         """Fit the input to a box.
 
         Args:
-            centre (np.ndarray): (2,), x and y of the box in image pixels.
+            center (np.ndarray): (2,), x and y of the box in image pixels.
             scale (np.ndarray): (2,), width and height of the box.
             rotation (float): Of the box, in degrees.
 
@@ -161,17 +161,17 @@ class FastTopdownAffine(TopdownAffine):
         width, height = max(width, height * w / h), max(height, width * h / w)
         fitted = np.array([width, height], scale.dtype)
         if self.use_udp:
-            return get_udp_warp_matrix(centre, fitted, rotation, output_size=(w, h)), fitted
-        return warp_matrix(centre.tolist(), width, rotation, (w, h)), fitted
+            return get_udp_warp_matrix(center, fitted, rotation, output_size=(w, h)), fitted
+        return warp_matrix(center.tolist(), width, rotation, (w, h)), fitted
 
 
 def warp_matrix(
-    centre: Sequence[float], width: float, rotation: float, size: tuple[int, int]
+    center: Sequence[float], width: float, rotation: float, size: tuple[int, int]
 ) -> np.ndarray:
     """Compute mmpose's ``get_warp_matrix`` in closed form.
 
     Args:
-        centre (Sequence[float]): x, y of a box in image pixels.
+        center (Sequence[float]): x, y of a box in image pixels.
         width (float): Width of the box, which has the input's aspect ratio.
         rotation (float): Rotation in degrees.
         size (tuple[int, int]): [w, h] of the input.
@@ -181,7 +181,7 @@ def warp_matrix(
     """
     scale = size[0] / width
     cos, sin = math.cos(math.radians(rotation)) * scale, math.sin(math.radians(rotation)) * scale
-    x, y = centre
+    x, y = center
     return np.array(
         [
             [cos, sin, size[0] / 2 - cos * x - sin * y],

@@ -148,7 +148,7 @@ class BatchedPipeline:
         rotations = people.rotation.tolist()
         for index, (image, out) in enumerate(zip(people.images, inputs.numpy())):
             matrices[index], people.scale[index] = self.affine.fit(
-                people.centre[index], people.scale[index], rotations[index]
+                people.center[index], people.scale[index], rotations[index]
             )
             image.warp(matrices[index], (w, h), out)
         moved = people.keypoints @ matrices[:, :, :2].transpose(0, 2, 1) + matrices[:, None, :, 2]
@@ -180,7 +180,7 @@ class BatchedPipeline:
         meta = dict(
             ori_shape=sizes,
             img_shape=sizes,
-            input_center=people.centre,
+            input_center=people.center,
             input_scale=people.scale,
             sample_idx=batch['indices'],
         )

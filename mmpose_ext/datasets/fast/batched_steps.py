@@ -35,7 +35,7 @@ class People:
         flip_indices (list[int]): K.
         halves (tuple[list[int], list[int]]): Keypoints of the upper and of the lower body.
         rotation (np.ndarray): (B,) in degrees.
-        centre (np.ndarray, optional): (B, 2), of the boxes.
+        center (np.ndarray, optional): (B, 2), of the boxes.
         scale (np.ndarray, optional): (B, 2), [w, h] of the boxes.
         flipped (np.ndarray, optional): (B,) bool, if flips are drawn.
         shears (list[float]): Tangents of the inputs' shears; empty if none are drawn.
@@ -48,7 +48,7 @@ class People:
     flip_indices: list[int]
     halves: tuple[list[int], list[int]]
     rotation: np.ndarray
-    centre: np.ndarray | None = None
+    center: np.ndarray | None = None
     scale: np.ndarray | None = None
     flipped: np.ndarray | None = None
     shears: list[float] = field(default_factory=list)
@@ -86,7 +86,7 @@ class BatchedBoxes(BatchedStep):
 
     def apply(self, people: People, drawn: list[Any]) -> None:
         """Set centers and scales."""
-        people.centre, people.scale = bbox_xyxy2cs(people.bbox, self.step.padding)
+        people.center, people.scale = bbox_xyxy2cs(people.bbox, self.step.padding)
 
 
 class BatchedFlip(BatchedStep):
@@ -109,8 +109,8 @@ class BatchedFlip(BatchedStep):
         people.visible[chosen] = people.visible[chosen][:, people.flip_indices]
         box = people.bbox[chosen]
         people.bbox[chosen, ::2] = width - box[:, 2::-2] - 1
-        if people.centre is not None:
-            people.centre[chosen, 0] = width[:, 0] - people.centre[chosen, 0] - 1
+        if people.center is not None:
+            people.center[chosen, 0] = width[:, 0] - people.center[chosen, 0] - 1
 
 
 class BatchedHalfBody(BatchedStep):
@@ -122,7 +122,7 @@ class BatchedHalfBody(BatchedStep):
 
     def apply(self, people: People, drawn: list[list[int] | None]) -> None:
         """Replace boxes by those of half a body."""
-        center, scale = people.centre, people.scale
+        center, scale = people.center, people.scale
         assert center is not None and scale is not None  # mmpose needs them here too
         for index, ids in enumerate(drawn):
             if ids is not None:
@@ -140,7 +140,7 @@ class BatchedBoxTransform(BatchedStep):
     def apply(self, people: People, drawn: list[np.ndarray]) -> None:
         """Move, scale and rotate the boxes."""
         offset, scale, rotation = self.step.parameters(np.stack(drawn))
-        people.centre = people.centre + offset * people.scale
+        people.center = people.center + offset * people.scale
         people.scale = people.scale * scale
         people.rotation = rotation
 

@@ -36,7 +36,7 @@ class DeferredImage(ABC):
         self.direction: str | None = None
         self.jitters: list[np.ndarray] = []
 
-    def recolour(self, factors: np.ndarray) -> None:
+    def recolor(self, factors: np.ndarray) -> None:
         """Record a :func:`.jitter` for :meth:`warp`, which then decodes the whole image.
 
         Args:
@@ -131,7 +131,7 @@ def warp_pixels(
         np.ndarray: (h, w, 3) uint8, BGR.
     """
     if len(jitters):
-        pixels = _recoloured(pixels, jitters)
+        pixels = _recolored(pixels, jitters)
     matrix, width, height = np.array(rows), int(size[0]), int(size[1])
     if pixels.shape[2] == 3:
         return cv2.warpAffine(pixels, matrix, (width, height), dst=out)
@@ -140,7 +140,7 @@ def warp_pixels(
     return cv2.cvtColor(warped, cv2.COLOR_BGRA2BGR, dst=out)
 
 
-def _recoloured(pixels: np.ndarray, jitters: Sequence[np.ndarray]) -> np.ndarray:
+def _recolored(pixels: np.ndarray, jitters: Sequence[np.ndarray]) -> np.ndarray:
     """Change colors; return four channels, because these are warped faster."""
     height, width = pixels.shape[:2]
     if pixels.shape[2] == 4:
@@ -148,5 +148,5 @@ def _recoloured(pixels: np.ndarray, jitters: Sequence[np.ndarray]) -> np.ndarray
         pixels = cv2.cvtColor(pixels, cv2.COLOR_BGRA2BGR, dst=plain)
     for factors in jitters:
         pixels = jitter(pixels, factors)
-    wide = scratch('recoloured', (height, width, 4))
+    wide = scratch('recolored', (height, width, 4))
     return cv2.cvtColor(pixels, cv2.COLOR_BGR2BGRA, dst=wide)

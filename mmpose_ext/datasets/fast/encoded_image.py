@@ -92,8 +92,8 @@ class EncodedImage(DeferredImage):
         self._jpeg = content.startswith(b'\xff\xd8')
         if self._jpeg and simplejpeg is not None and not has_exif(content):
             try:
-                height, width, colours, _ = simplejpeg.decode_jpeg_header(content)
-                self._plain = colours in ('YCbCr', 'Gray', 'RGB')
+                height, width, colors, _ = simplejpeg.decode_jpeg_header(content)
+                self._plain = colors in ('YCbCr', 'Gray', 'RGB')
                 return width, height
             except ValueError:
                 self._jpeg = False

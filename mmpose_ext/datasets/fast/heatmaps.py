@@ -73,15 +73,15 @@ def gaussians(
     radius = codec.sigma * 3
     cells = points if whole else np.trunc(points + np.float32(0.5))
     inside = ((cells < (w + radius, h + radius)) & (cells >= -radius - 1)).all(-1)
-    labelled = weights >= 0.5
-    weights[labelled & ~inside] = 0
+    labeled = weights >= 0.5
+    weights[labeled & ~inside] = 0
     distance = (cells if rounded else points)[..., axis] - grid
     rows = np.exp(np.square(distance) * np.float32(-0.5 / codec.sigma**2))
     if whole:
         rows[rows < SMALLEST] = 0
     else:
         rows *= np.abs(distance if rounded else cells[..., axis] - grid) <= radius
-    rows *= (labelled & inside)[..., None]
+    rows *= (labeled & inside)[..., None]
     return rows, weights
 
 

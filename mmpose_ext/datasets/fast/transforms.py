@@ -134,14 +134,14 @@ class FastRandomHalfBody(RandomHalfBody):
             upper_body_ids=results['upper_body_ids'],
             lower_body_ids=results['lower_body_ids'],
         )
-        centres, scales = results['bbox_center'], results['bbox_scale']
+        centers, scales = results['bbox_center'], results['bbox_scale']
         for number, ids in enumerate(chosen):
             if ids is not None:
-                centre, scale = self._get_half_body_bbox(results['keypoints'][number], ids)
-                if centres is results['bbox_center']:
-                    centres, scales = centres.copy(), scales.copy()
-                centres[number], scales[number] = centre, scale
-        results.update(bbox_center=centres, bbox_scale=scales)
+                center, scale = self._get_half_body_bbox(results['keypoints'][number], ids)
+                if centers is results['bbox_center']:
+                    centers, scales = centers.copy(), scales.copy()
+                centers[number], scales[number] = center, scale
+        results.update(bbox_center=centers, bbox_scale=scales)
         return results
 
 

@@ -99,10 +99,10 @@ def surroundings(info: Mapping[str, Any], reach: Reach) -> tuple[int, int, int, 
         tuple[int, int, int, int]: x1, y1, x2, y2 in pixels, the last two excluded.
     """
     low, high = np.full(2, np.inf), np.full(2, -np.inf)
-    for centre, scale in _boxes(info, reach):
+    for center, scale in _boxes(info, reach):
         for ratio in {reach.narrowest, reach.widest}:
             half = _half_sides(scale * reach.scale, ratio, reach.rotation) + reach.shift * scale
-            low, high = np.minimum(low, centre - half), np.maximum(high, centre + half)
+            low, high = np.minimum(low, center - half), np.maximum(high, center + half)
     x1, y1 = np.floor(low).astype(int) - MARGIN
     x2, y2 = np.ceil(high).astype(int) + MARGIN + 1
     return int(x1), int(y1), int(x2), int(y2)

@@ -49,8 +49,8 @@ class ColorJitter(BaseTransform):
     def transform(self, results: dict) -> dict:
         """Change ``img``, or let a :class:`.DeferredImage` change it when it is decoded."""
         image, factors = results['img'], self._factors()
-        if hasattr(image, 'recolour'):
-            image.recolour(factors)
+        if hasattr(image, 'recolor'):
+            image.recolor(factors)
         else:
             results['img'] = jitter(image, factors)
         return results

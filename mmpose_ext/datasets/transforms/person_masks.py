@@ -37,8 +37,8 @@ class PersonMasks(BaseTransform):
 
     A person's segment is the COCO segmentation (polygons or RLE). **If a person has keypoints but
     no segmentation, the hull of its limbs replaces it**: the trunk's quadrilateral and a capsule
-    around each of the 16 edges whose ends are labelled, with a radius of 0.05 of the diagonal of
-    the labelled keypoints' box, at least ``least_radius``. The trunk and the 16 edges are COCO's;
+    around each of the 16 edges whose ends are labeled, with a radius of 0.05 of the diagonal of
+    the labeled keypoints' box, at least ``least_radius``. The trunk and the 16 edges are COCO's;
     for other keypoints the limbs are ``limbs``, or the skeleton of the data set's metainfo
     (``skeleton_links``), without a trunk. For a crowd, or a person without keypoints, that has no
     segmentation, the whole box is excluded, and nobody is drawn in it.
@@ -105,9 +105,9 @@ class PersonMasks(BaseTransform):
         people = results.get('raw_ann_info') or []
         num_keypoints = len(results.get('flip_indices', range(len(LIMBS) + 1)))
         keypoints = np.asarray(results.get('keypoints', np.zeros((0, num_keypoints, 2))))
-        labelled = np.asarray(results.get('keypoints_visible', np.zeros(keypoints.shape[:2]))) > 0
-        if labelled.ndim == 3:
-            labelled = labelled[..., 0]
+        labeled = np.asarray(results.get('keypoints_visible', np.zeros(keypoints.shape[:2]))) > 0
+        if labeled.ndim == 3:
+            labeled = labeled[..., 0]
         if len(people) != len(keypoints):
             raise ValueError(
                 f'PersonMasks: {len(people)} annotations but keypoints of {len(keypoints)} people. '
@@ -115,8 +115,8 @@ class PersonMasks(BaseTransform):
             )
         limbs, trunk = self._limbs(results, keypoints.shape[1]) if self.instance_map else ((), ())
         matrix = self._image_to_input(results, width)
-        self._check_matrix(matrix, people, keypoints, labelled, results)
-        order, known = _by_size(people), labelled.any(1).tolist()
+        self._check_matrix(matrix, people, keypoints, labeled, results)
+        order, known = _by_size(people), labeled.any(1).tolist()
         cells = tuple(_cell_pixels(self.map_size[i], (width, height)[i]) for i in (1, 0))
         if self.instance_map:
             instances = np.zeros((height, width), np.int16)
@@ -126,7 +126,7 @@ class PersonMasks(BaseTransform):
                     continue
                 outline = person.get('segmentation')
                 if not _draw_segmentation(instances, number + 1, outline, matrix) and known[number]:
-                    one = keypoints[number], labelled[number]
+                    one = keypoints[number], labeled[number]
                     _draw_limbs(instances, number + 1, *one, self.least_radius, limbs, trunk)
             results['instance_map'] = _at(instances, *cells)
         unknown = [people[n] for n in order if people[n].get('iscrowd', 0) or not known[n]]
@@ -189,11 +189,11 @@ class PersonMasks(BaseTransform):
         matrix: np.ndarray,
         people: list[dict],
         keypoints: np.ndarray,
-        labelled: np.ndarray,
+        labeled: np.ndarray,
         results: dict,
     ) -> None:
         """Check that the annotations, moved by the matrix, are the sample's keypoints."""
-        if not labelled.any():
+        if not labeled.any():
             return
         original = np.array([person['keypoints'] for person in people], np.float64)
         original = original.reshape(len(people), -1, 3)
@@ -202,9 +202,9 @@ class PersonMasks(BaseTransform):
         original = original[..., :2]
         if results.get('flip', False):
             original = original[:, results['flip_indices']]
-        moved = _transform(original[labelled], matrix)
+        moved = _transform(original[labeled], matrix)
         rounding = 1e-5 * np.abs(moved)  # the precision of float32 far outside the image
-        error = (np.abs(moved - keypoints[labelled]) - rounding).max()
+        error = (np.abs(moved - keypoints[labeled]) - rounding).max()
         if error > 0.5:
             raise ValueError(
                 f'PersonMasks: the keypoints are up to {error:.1f} px away from where warp_mat and '
@@ -290,29 +290,29 @@ def _draw_limbs(
     canvas: np.ndarray,
     value: int,
     keypoints: np.ndarray,
-    labelled: np.ndarray,
+    labeled: np.ndarray,
     least: float,
     limbs: Sequence[Sequence[int]],
     trunk: Sequence[int],
 ) -> None:
-    """Draw the hull of a person's limbs; keypoints (K, 2) in input pixels, labelled (K,)."""
-    points = keypoints[labelled]
+    """Draw the hull of a person's limbs; keypoints (K, 2) in input pixels, labeled (K,)."""
+    points = keypoints[labeled]
     diagonal = math.hypot(*(points.max(0) - points.min(0)).tolist())
     radius = min(max(least, 0.05 * diagonal), _MOST_RADIUS)
-    trunk = [corner for corner in trunk if labelled[corner]]
+    trunk = [corner for corner in trunk if labeled[corner]]
     if len(trunk) > 2:
         _fill(canvas, value, keypoints[trunk])
     fixed, known = (
-        _fixed_point(np.where(labelled[:, None], keypoints, 0)).tolist(),
-        labelled.tolist(),
+        _fixed_point(np.where(labeled[:, None], keypoints, 0)).tolist(),
+        labeled.tolist(),
     )
     thickness = max(1, round(2 * radius))
     for start, end in limbs:
         if known[start] and known[end]:
             cv2.line(canvas, fixed[start], fixed[end], value, thickness, shift=_SHIFT)
-    for centre, is_known in zip(fixed, known):
+    for center, is_known in zip(fixed, known):
         if is_known:
-            cv2.circle(canvas, centre, round(radius * 2**_SHIFT), value, -1, shift=_SHIFT)
+            cv2.circle(canvas, center, round(radius * 2**_SHIFT), value, -1, shift=_SHIFT)
 
 
 def _fill(canvas: np.ndarray, value: int, points: np.ndarray) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from .categories import person_categories
 from .kinds import Finding
 from .structure import Entries, check_categories, check_structure
-from .units import check_areas, is_labelled
+from .units import check_areas, is_labeled
 from .values import is_crowd_mark, is_row, shorten
 
 
@@ -64,7 +64,7 @@ def check_for_evaluation(
 def _check_presence(entries: Entries, needs_labels: bool) -> list[Finding]:
     """Check that COCO's evaluation counts a person, since AP is -1 otherwise.
 
-    It ignores crowds and people without labelled keypoints.
+    It ignores crowds and people without labeled keypoints.
     """
     people = [one for one in entries.annotations if one.get('iscrowd') in (0, None)]
     if not entries.annotations:
@@ -72,12 +72,12 @@ def _check_presence(entries: Entries, needs_labels: bool) -> list[Finding]:
     elif not people:
         reason = f'iscrowd of all its {len(entries.annotations)} annotations is 1: write 0 for one '
         reason += 'person'
-    elif needs_labels and not any(map(is_labelled, people)):
+    elif needs_labels and not any(map(is_labeled, people)):
         reason = f'no keypoint of its {len(people)} people has a visibility of 1 or 2'
     else:
         return []
     text = (
-        f'{reason}; AP would be -1. Give a file of labelled people, or set format_only=True and '
+        f'{reason}; AP would be -1. Give a file of labeled people, or set format_only=True and '
         'outfile_prefix for CocoMetric, which then writes the results only'
     )
     return [Finding('nothing-to-evaluate', detail=text)]

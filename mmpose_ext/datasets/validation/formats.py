@@ -74,7 +74,7 @@ def lsp_to_coco(joints: np.ndarray, digits: int) -> dict:
     """
     numbers = range(1, len(joints) + 1)
     annotations = [
-        dict(id=n, image_id=n, category_id=1, bbox=_labelled_box(person), keypoints=flat)
+        dict(id=n, image_id=n, category_id=1, bbox=_labeled_box(person), keypoints=flat)
         for n, person, flat in zip_equal(numbers, joints, joints.reshape(len(joints), -1).tolist())
     ]
     return dict(
@@ -84,12 +84,12 @@ def lsp_to_coco(joints: np.ndarray, digits: int) -> dict:
     )
 
 
-def _labelled_box(person: np.ndarray) -> list[float]:
+def _labeled_box(person: np.ndarray) -> list[float]:
     """Return the converter's box before its margins, at least 1 px large."""
-    labelled = person[(person[:, 2] > 0) & np.isfinite(person).all(1), :2]
-    if not len(labelled):
+    labeled = person[(person[:, 2] > 0) & np.isfinite(person).all(1), :2]
+    if not len(labeled):
         return [0.0, 0.0, 1.0, 1.0]
-    low, high = labelled.min(0), labelled.max(0)
+    low, high = labeled.min(0), labeled.max(0)
     return [*low.tolist(), *np.maximum(high - low, 1).tolist()]
 
 

@@ -15,7 +15,7 @@ from .formats import LSP_KEYPOINTS
 
 
 def read_joints(joints_file: str | os.PathLike) -> tuple[np.ndarray, int]:
-    """Read ``joints.mat``, and count joints that are not finite as unlabelled.
+    """Read ``joints.mat``, and count joints that are not finite as unlabeled.
 
     Returns:
         tuple: Joints (N, 14, 3) in pixels from 0 with COCO's visibility, float64, and the number of

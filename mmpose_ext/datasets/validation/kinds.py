@@ -69,7 +69,7 @@ _TABLE = (
         'no annotation has both a bbox and keypoints: give a file of keypoints, such as '
         'person_keypoints_*.json of COCO',
     ),
-    ('all-unlabelled', FATAL, '{first}'),
+    ('all-unlabeled', FATAL, '{first}'),
     ('no-usable-person', FATAL, '{first}'),
     ('categories', ERROR, '{first}'),
     ('person-categories', WARNING, '{first}'),
@@ -163,7 +163,7 @@ _TABLE = (
         'models skip. Write [x, y, width, height], in pixels of this image',
     ),
     (
-        'normalised',
+        'normalized',
         FATAL,
         'all boxes are smaller than a pixel, the first {first}: they are fractions of the image; '
         'multiply boxes and keypoints by width and height',
@@ -199,9 +199,9 @@ _TABLE = (
         'keypoints without a label',
     ),
     (
-        'keypoints-normalised',
+        'keypoints-normalized',
         FATAL,
-        'all labelled keypoints lie within the first pixel ({first}): they are fractions of the '
+        'all labeled keypoints lie within the first pixel ({first}): they are fractions of the '
         'image; multiply them by width and height',
     ),
     (
@@ -220,7 +220,7 @@ _TABLE = (
     (
         'keypoints-at-origin',
         WARNING,
-        '{count} annotation(s) with keypoints labelled at 0, 0: {ids}',
+        '{count} annotation(s) with keypoints labeled at 0, 0: {ids}',
     ),
     (
         'num-keypoints',
@@ -231,7 +231,7 @@ _TABLE = (
     (
         'num-keypoints-differs',
         WARNING,
-        '{count} annotation(s) whose num_keypoints is not that of the labelled ones: {ids}',
+        '{count} annotation(s) whose num_keypoints is not that of the labeled ones: {ids}',
     ),
     # the rest of an annotation
     (
@@ -250,7 +250,7 @@ _TABLE = (
     (
         'area-empty',
         ERROR,
-        '{count} annotation(s) with labelled keypoints but an area of 0 or less: {ids}, of which '
+        '{count} annotation(s) with labeled keypoints but an area of 0 or less: {ids}, of which '
         'AP would be wrong. Write it (of the segment or the box), or set use_area=False for '
         'CocoMetric',
     ),

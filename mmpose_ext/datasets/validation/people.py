@@ -39,9 +39,9 @@ def check_boxes(entries: Entries) -> list[Finding]:
             detail = shorten(boxes[index])
             findings.append(entries.finding('bbox-malformed', index, detail=detail))
     values, indices = values[good], np.flatnonzero(fine)
-    if _is_normalised(values, entries):
+    if _is_normalized(values, entries):
         findings.append(
-            entries.finding('normalised', indices[0], detail=shorten(boxes[indices[0]]))
+            entries.finding('normalized', indices[0], detail=shorten(boxes[indices[0]]))
         )
     empty, outside, partly = box_faults(values, entries.annotation_sizes()[indices])
     sizes = entries.annotation_sizes()
@@ -56,7 +56,7 @@ def check_boxes(entries: Entries) -> list[Finding]:
     return findings
 
 
-def _is_normalised(boxes: np.ndarray, entries: Entries) -> bool:
+def _is_normalized(boxes: np.ndarray, entries: Entries) -> bool:
     """Return whether boxes (N, 4) are fractions of images: all values between 0 and 1 pixel."""
     positive = boxes[(boxes[:, 2:] > 0).all(1)]
     small = len(positive) > 0 and (positive <= 1).all()
@@ -132,7 +132,7 @@ def check_keypoint_values(entries: Entries, keypoints: tuple) -> list[Finding]:
 
 
 def check_labels(entries: Entries, keypoints: tuple) -> list[Finding]:
-    """Check visibilities, positions of the labelled keypoints and num_keypoints.
+    """Check visibilities, positions of the labeled keypoints and num_keypoints.
 
     A keypoint (x, y) is outside an image of size (w, h) beyond [-0.5, w - 0.5] x [-0.5, h - 0.5].
     mmpose skips people whose num_keypoints is 0, regardless of their keypoints.
@@ -145,11 +145,11 @@ def check_labels(entries: Entries, keypoints: tuple) -> list[Finding]:
     indices, values = keypoints[0][finite], keypoints[1][finite]
     position, visible = values[..., :2], values[..., 2]
     sizes = entries.annotation_sizes()[indices]
-    labelled = visible > 0
+    labeled = visible > 0
     masks = (
         ('visibility', ~np.isin(visible, (0, 1, 2)) & (visible > 0)),
-        ('keypoints-at-origin', labelled & (position == 0).all(-1)),
-        ('keypoints-outside', labelled & is_outside(position, sizes[:, None])),
+        ('keypoints-at-origin', labeled & (position == 0).all(-1)),
+        ('keypoints-outside', labeled & is_outside(position, sizes[:, None])),
     )
     findings = []
     for kind, mask in masks:
@@ -160,7 +160,7 @@ def check_labels(entries: Entries, keypoints: tuple) -> list[Finding]:
                 f'keypoint {_list(numbers)}; the first: {first.tolist()}{_in_image(sizes[row])}'
             )
             findings.append(entries.finding(kind, indices[row], detail=detail))
-    return findings + _check_num_keypoints(entries, indices, labelled.sum(1))
+    return findings + _check_num_keypoints(entries, indices, labeled.sum(1))
 
 
 def is_outside(positions: np.ndarray, sizes: np.ndarray) -> np.ndarray:
@@ -190,29 +190,29 @@ def check_areas_and_crowds(entries: Entries, needs_area: bool = True) -> list[Fi
 
 
 def check_emptiness(entries: Entries, keypoints: tuple) -> list[Finding]:
-    """Check that there is a person with a box and keypoints, and a labelled keypoint."""
+    """Check that there is a person with a box and keypoints, and a labeled keypoint."""
     people = [a for a in entries.annotations if 'bbox' in a and 'keypoints' in a]
     if not people:
         return [Finding('no-people')]
     indices, values, _ = keypoints
     boxed = np.array(['bbox' in entries.annotations[index] for index in indices], bool)
     if len(indices) and not (values[boxed][..., 2] > 0).any():
-        text = f'all keypoints of its {len(people)} people are unlabelled (visibility 0)'
-        return [Finding('all-unlabelled', detail=text)]
+        text = f'all keypoints of its {len(people)} people are unlabeled (visibility 0)'
+        return [Finding('all-unlabeled', detail=text)]
     return []
 
 
 def _check_num_keypoints(
-    entries: Entries, indices: np.ndarray, labelled: np.ndarray
+    entries: Entries, indices: np.ndarray, labeled: np.ndarray
 ) -> list[Finding]:
     findings = []
-    for index, count in zip_equal(indices.tolist(), labelled.tolist()):
+    for index, count in zip_equal(indices.tolist(), labeled.tolist()):
         told = entries.annotations[index].get('num_keypoints', count)
         if told == count and is_number(told):
             continue
         misleads = not is_number(told) or told < 0 or told == 0 or count == 0
         kind = 'num-keypoints' if misleads else 'num-keypoints-differs'
-        detail = f'num_keypoints {shorten(told)}, {count} labelled'
+        detail = f'num_keypoints {shorten(told)}, {count} labeled'
         findings.append(entries.finding(kind, index, detail=detail))
     return findings
 

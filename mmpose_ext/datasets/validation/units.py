@@ -19,22 +19,22 @@ _FAR = 0.25
 
 
 def check_keypoint_units(entries: Entries, keypoints: tuple) -> list[Finding]:
-    """Check that the labelled keypoints are not all within [0, 1]: fractions of the image.
+    """Check that the labeled keypoints are not all within [0, 1]: fractions of the image.
 
     Args:
         entries (Entries): The annotations.
         keypoints (tuple): Their :func:`keypoint_rows`.
     """
     indices, values, odd = keypoints
-    labelled = (values[..., 2] > 0) & ~odd[:, None]
-    points = values[labelled][:, :2]
+    labeled = (values[..., 2] > 0) & ~odd[:, None]
+    points = values[labeled][:, :2]
     if not points.any() or not ((points >= 0) & (points <= 1)).all():
         return []
     if (entries.sizes < SMALLEST_IMAGE).any():
         return []
-    row = np.flatnonzero(labelled.any(1))[0]
+    row = np.flatnonzero(labeled.any(1))[0]
     return [
-        entries.finding('keypoints-normalised', indices[row], detail=shorten(points[0].tolist()))
+        entries.finding('keypoints-normalized', indices[row], detail=shorten(points[0].tolist()))
     ]
 
 
@@ -43,8 +43,8 @@ def check_boxes_of_people(entries: Entries, keypoints: tuple) -> list[Finding]:
 
     Boxes count as two corners if there are at least three, at least half of them reach over their
     image's edge, and all of them, read as corners, lie within it. If fewer reach over the edge but
-    the labelled keypoints lie between the corners, the finding is a warning. People count as
-    outside their boxes if less than half of all labelled keypoints lie in their own box (or within
+    the labeled keypoints lie between the corners, the finding is a warning. People count as
+    outside their boxes if less than half of all labeled keypoints lie in their own box (or within
     a tenth of its size around it). This happens with boxes [center, w, h], and with boxes or
     keypoints in pixels of a crop or of a resized image.
 
@@ -67,24 +67,24 @@ def check_boxes_of_people(entries: Entries, keypoints: tuple) -> list[Finding]:
             'all are two corners within it: write [x, y, width, height]'
         )
         return [Finding('bbox-corners', detail=text)]
-    labelled, positions = values[..., 2] > 0, values[..., :2]
-    likely = _likely_corners(boxes, are_corners, positions, labelled)
+    labeled, positions = values[..., 2] > 0, values[..., :2]
+    likely = _likely_corners(boxes, are_corners, positions, labeled)
     if len(likely):
         first = likely[0]
         text = (
             f'its boxes may be two corners, the one of annotation '
-            f'{entries.annotation_ids[indices[first]]} {boxes[first].tolist()}: the labelled '
+            f'{entries.annotation_ids[indices[first]]} {boxes[first].tolist()}: the labeled '
             'keypoints lie between them. If so, write [x, y, width, height]'
         )
         return [Finding('bbox-corners-likely', detail=text)]
     margin = _MARGIN * extent + EDGE
     inside = ((positions >= low - margin) & (positions <= low + extent + margin)).all(-1)
-    count, total = int((inside & labelled).sum()), int(labelled.sum())
+    count, total = int((inside & labeled).sum()), int(labeled.sum())
     if 2 * count >= total:
         return []
-    first, number = np.argwhere(labelled & ~inside)[0]
+    first, number = np.argwhere(labeled & ~inside)[0]
     text = (
-        f'only {count} of {total} labelled keypoints lie in their own bbox; keypoint {number} of '
+        f'only {count} of {total} labeled keypoints lie in their own bbox; keypoint {number} of '
         f'annotation {entries.annotation_ids[indices[first]]} is at '
         f'{positions[first, number].tolist()}, its bbox {boxes[first].tolist()}: write '
         '[x, y, width, height] from the top left corner, and both in pixels of the image'
@@ -93,7 +93,7 @@ def check_boxes_of_people(entries: Entries, keypoints: tuple) -> list[Finding]:
 
 
 def _likely_corners(
-    boxes: np.ndarray, are_corners: np.ndarray, positions: np.ndarray, labelled: np.ndarray
+    boxes: np.ndarray, are_corners: np.ndarray, positions: np.ndarray, labeled: np.ndarray
 ) -> np.ndarray:
     """Find boxes which show that all are two corners, although few reach over an edge.
 
@@ -104,7 +104,7 @@ def _likely_corners(
         boxes (np.ndarray): (P, 4) as in the file.
         are_corners (np.ndarray): (P,) bool, whether they are two corners within the image.
         positions (np.ndarray): (P, K, 2) keypoints in pixels.
-        labelled (np.ndarray): (P, K) bool.
+        labeled (np.ndarray): (P, K) bool.
 
     Returns:
         np.ndarray: Positions of the boxes that show it; none if more than a tenth of all boxes are
@@ -112,14 +112,14 @@ def _likely_corners(
     """
     low, high = boxes[:, None, :2], boxes[:, None, 2:]
     margin = _MARGIN * (high - low) + EDGE
-    between = ((positions >= low - margin) & (positions <= high + margin)).all(-1) | ~labelled
+    between = ((positions >= low - margin) & (positions <= high + margin)).all(-1) | ~labeled
     tells = (boxes[:, :2] > _FAR * boxes[:, 2:]).any(1)
     fit = are_corners & between.all(1)
     return np.flatnonzero(tells & fit) if fit.mean() >= _MOST else np.zeros(0, np.int64)
 
 
 def check_areas(entries: Entries) -> list[Finding]:
-    """Check that people with labelled keypoints do not have areas that would make AP wrong.
+    """Check that people with labeled keypoints do not have areas that would make AP wrong.
 
     An area of 0 or less is wrong, and areas that are all below 1 % of their box are in other units.
     """
@@ -130,7 +130,7 @@ def check_areas(entries: Entries) -> list[Finding]:
         box, area = annotation.get('bbox'), annotation.get('area')
         if not is_number(area) or (is_plausible and area > 0):
             continue
-        if annotation.get('iscrowd') or not is_labelled(annotation):
+        if annotation.get('iscrowd') or not is_labeled(annotation):
             continue
         if not is_row(box, 4) or not all(map(is_number, box)) or min(box[2:]) <= 0:
             continue  # another check finds it
@@ -153,14 +153,14 @@ def check_areas(entries: Entries) -> list[Finding]:
     return findings
 
 
-def is_labelled(annotation: dict) -> bool:
+def is_labeled(annotation: dict) -> bool:
     """Return whether an annotation has a keypoint of a visibility above 0."""
     keypoints = annotation.get('keypoints')
     return is_row(keypoints) and any(is_number(v) and v > 0 for v in keypoints[2::3])
 
 
 def _boxed_people(entries: Entries, keypoints: tuple) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Select people with a box larger than a pixel and a labelled keypoint, but no crowds.
+    """Select people with a box larger than a pixel and a labeled keypoint, but no crowds.
 
     Returns:
         tuple: Positions (P,), boxes (P, 4) and keypoints (P, K, 3).

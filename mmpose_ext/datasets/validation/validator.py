@@ -38,7 +38,7 @@ from .values import is_number, is_row, to_matrix
 FORMATS = ('auto', 'coco', 'mpii', 'lsp')
 _KEYPOINTS = dict(mpii=MPII_KEYPOINTS, lsp=LSP_KEYPOINTS)
 NO_USABLE_PERSON = (
-    'no person in it has a bbox of positive size, at least one labelled keypoint and iscrowd 0'
+    'no person in it has a bbox of positive size, at least one labeled keypoint and iscrowd 0'
 )
 
 
@@ -134,7 +134,7 @@ def check_for_training(
     Args:
         content (object): The parsed file.
         num_keypoints (int): K of the data set's metainfo.
-        needs_people (bool): Whether the file must have at least one labelled keypoint. Defaults to
+        needs_people (bool): Whether the file must have at least one labeled keypoint. Defaults to
             True.
         keypoint_names (Sequence[str]): The metainfo's K names, to compare with the file's. Defaults
             to no comparison.
@@ -231,7 +231,7 @@ def _keypoints_of(content: object) -> int:
 
 def _is_empty(findings: list[Finding]) -> bool:
     kinds = {finding.kind for finding in findings}
-    return bool(kinds & {'format', 'no-images', 'no-people', 'all-unlabelled'})
+    return bool(kinds & {'format', 'no-images', 'no-people', 'all-unlabeled'})
 
 
 def _with_annotations(entries: Entries, findings: list[Finding]) -> list[Finding]:

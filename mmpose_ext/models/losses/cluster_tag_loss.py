@@ -113,7 +113,7 @@ class ClusterTagLoss(nn.Module):
             maps (dict[str, Tensor]): The model's ``heatmaps`` and ``tags``, (B, C, h, w) each.
             targets (dict[str, Tensor]): As drawn by :class:`mmpose_ext.codecs.ClusterTag`:
                 ``heatmaps`` (B, C, h, w), ``keypoint_indices`` (B, N, K) int64, cells of the
-                keypoint's own map, ``keypoint_weights`` (B, N, K), above 0 where labelled, and
+                keypoint's own map, ``keypoint_weights`` (B, N, K), above 0 where labeled, and
                 optionally ``heatmap_weights`` (B, 1, h, w), 0 where Eq. 1 does not apply.
             cluster_of (Tensor): (K,) int64, each keypoint's cluster.
             place_in_cluster (Tensor): (K,) int64, d_k, counted from 0.
@@ -160,13 +160,13 @@ class ClusterTagLoss(nn.Module):
             offsets (Tensor): (K,), d_k * delta.
         """
         if self.reading == 'offset':
-            normalised = tags - offsets
-            reference = _mean(normalised, visible)
+            normalized = tags - offsets
+            reference = _mean(normalized, visible)
         else:
-            normalised = cluster_means(tags, visible, cluster_of) + offsets
+            normalized = cluster_means(tags, visible, cluster_of) + offsets
             reference = _mean(tags, visible)
         person = visible.amax(-1)
-        pull = _mean((normalised - reference[..., None]).square(), visible)
+        pull = _mean((normalized - reference[..., None]).square(), visible)
         others = person[:, :, None] * person[:, None]
         others = others * (1 - torch.eye(person.shape[1], device=tags.device))
         difference = reference[:, :, None] - reference[:, None]

@@ -21,8 +21,8 @@ class DiskOffsetLoss(nn.Module):
     - ``loss_short``: "averaged and back-propagated only at the positions in D_R": the mean of
       ``|error| / R`` over the cells of the disks and over x and y. The other offset losses are
       means of ``|error| / R`` too.
-    - ``loss_mid``: in the disk of the edge's start, if the edge's end is labelled.
-    - ``loss_long``: on the person's segment, for the labelled keypoints.
+    - ``loss_mid``: in the disk of the edge's start, if the edge's end is labeled.
+    - ``loss_long``: on the person's segment, for the labeled keypoints.
 
     Supports are counted over the batch, and the loss of an empty support is 0. The paper gives no
     weights: the defaults are those of the authors' code (a comment there gives 0.25 and 0.125 for

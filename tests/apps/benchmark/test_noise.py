@@ -34,9 +34,9 @@ def test_errors_have_unit_strength_and_no_mean(kind):
     assert errors.shape == (1, 200, 41, 49)
     assert rms(errors) == pytest.approx(1, abs=0.03)
     assert errors.mean().item() == pytest.approx(0, abs=0.02)
-    neighbours = (errors[..., 1:] * errors[..., :-1]).mean().item()
+    neighbors = (errors[..., 1:] * errors[..., :-1]).mean().item()
     # half a standard deviation apart: exp(-0.25 * 0.5^2)
-    assert neighbours == pytest.approx(0.94 if kind == 'smooth' else 0.0, abs=0.03)
+    assert neighbors == pytest.approx(0.94 if kind == 'smooth' else 0.0, abs=0.03)
 
 
 def test_smooth_errors_are_the_same_on_maps_of_any_size():
@@ -113,7 +113,7 @@ def test_people_of_a_file_fit_into_the_input(tmp_path):
         ],
     )
     (scene,) = annotated_scenes(file, (401, 401))
-    assert scene.points.shape == (2, 17, 2) and scene.labelled.sum() == 10
+    assert scene.points.shape == (2, 17, 2) and scene.labeled.sum() == 10
     np.testing.assert_allclose(scene.points[1, :5], [[20 * k + 200, 40] for k in range(5)])
     np.testing.assert_allclose(scene.areas, 1600)
     with pytest.raises(ValueError, match='17 keypoints'):

@@ -28,7 +28,7 @@ def fake_tools(calls, fail_first=False):
                 raise RuntimeError('killed')
         else:
             out = next(a for a in arguments if a.startswith('test_evaluator.out_file='))
-            people = [dict(id=0, correct=2, labelled=4)]
+            people = [dict(id=0, correct=2, labeled=4)]
             open(out.split('=', 1)[1], 'w').write(json.dumps(people))
         return dict(seconds=3.0, cpu_seconds=2.0, memory_mib=1.0)
 

@@ -20,10 +20,9 @@ from mmpose_ext.apps.compare.report import draw_plot, to_markdown, write_csv
 from mmpose_ext.apps.complexity import Complexity
 
 
-def finished(name, seed, correct, labelled=10, cpu_seconds=60.0, digest='d'):
+def finished(name, seed, correct, labeled=10, cpu_seconds=60.0, digest='d'):
     people = [
-        dict(id=index, correct=int(number), labelled=labelled)
-        for index, number in enumerate(correct)
+        dict(id=index, correct=int(number), labeled=labeled) for index, number in enumerate(correct)
     ]
     counts = counts_of_people(people[::-1])  # their order does not matter
     return Finished(name, seed, digest, 90.0, cpu_seconds, 500.0, 'a CPU', **counts)
@@ -58,12 +57,10 @@ def test_means_and_paired_intervals(some_runs):
 
 def test_people_who_do_not_count(some_runs):
     """A person without a torso has no line; neither mean nor interval depends on it."""
-    without = counts_of_people(
-        [dict(id=0, correct=1, labelled=4), dict(id=2, correct=3, labelled=4)]
-    )
-    assert without == dict(correct=(1, 0, 3), labelled=(4, 0, 4))
+    without = counts_of_people([dict(id=0, correct=1, labeled=4), dict(id=2, correct=3, labeled=4)])
+    assert without == dict(correct=(1, 0, 3), labeled=(4, 0, 4))
     padded = [
-        replace(run, correct=(0, *run.correct, 0), labelled=(0, *run.labelled, 0))
+        replace(run, correct=(0, *run.correct, 0), labeled=(0, *run.labeled, 0))
         for run in some_runs
     ]
     assert compare(padded, 'base') == compare(some_runs, 'base')
@@ -73,7 +70,7 @@ def test_different_people_are_refused(some_runs):
     with pytest.raises(ValueError, match='other was tested on other people than base'):
         compare([*some_runs, finished('other', 0, [1, 2, 3])], 'base')
     with pytest.raises(ValueError, match='other was tested on other people than base'):
-        compare([*some_runs, finished('other', 0, [1] * 400, labelled=9)], 'base')
+        compare([*some_runs, finished('other', 0, [1] * 400, labeled=9)], 'base')
     with pytest.raises(ValueError, match="the baseline 'none' has no finished run"):
         compare(some_runs, 'none')
 
@@ -109,6 +106,15 @@ def test_finished_runs_are_kept_in_one_file(some_runs, tmp_path):
         add_finished(two, run)
     assert one.read_bytes() == two.read_bytes()
     assert read_finished(one) == some_runs[:4]
+
+
+def test_runs_in_the_older_spelling_are_read(some_runs, tmp_path):
+    file = tmp_path / 'runs.jsonl'
+    add_finished(file, some_runs[0])
+    text = file.read_text()
+    assert '"labeled":' in text
+    file.write_text(text.replace('"labeled":', '"labelled":'))
+    assert read_finished(file) == [some_runs[0]]
 
 
 def test_training_goes_on_and_a_finished_run_is_left_alone(tmp_path, monkeypatch):

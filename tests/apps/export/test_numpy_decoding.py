@@ -110,7 +110,7 @@ def test_person_frame_is_mmposes(box, use_udp, decoder):
     data = TopdownAffine(input_size=(48, 64), use_udp=use_udp)(data)
     crop = dict(padding=1.25, use_udp=use_udp)
     frame = decoder.person_frame(box, dict(input=dict(size=[48, 64]), crop=crop))
-    np.testing.assert_allclose(frame.centre, data['input_center'], atol=1e-4)
+    np.testing.assert_allclose(frame.center, data['input_center'], atol=1e-4)
     np.testing.assert_allclose(frame.extent, data['input_scale'], atol=1e-3)
     warped = cv2.warpAffine(image, frame.matrix, frame.size)
     assert np.abs(warped.astype(int) - data['img']).max() <= 1
@@ -128,7 +128,7 @@ def test_image_frame_is_mmposes(width, height, mode, use_udp, decoder):
         width, height, dict(input=dict(size=[64, 96], dynamic_size=True), crop=crop)
     )
     assert frame.size == tuple(data['input_size'])
-    np.testing.assert_allclose(frame.centre, data['input_center'], atol=1e-4)
+    np.testing.assert_allclose(frame.center, data['input_center'], atol=1e-4)
     np.testing.assert_allclose(frame.extent, data['input_scale'], atol=1e-3)
     resized = cv2.warpAffine(image, frame.matrix, frame.size)
     assert np.abs(resized.astype(int) - data['img']).max() <= 1

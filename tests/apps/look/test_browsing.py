@@ -79,7 +79,7 @@ def test_targets_are_drawn_at_the_people(config, tmp_path, codec):
     inside = (x > 2) & (y > 2) & (x < width - 3) & (y < height - 3)
     x, y = x[inside], y[inside]
     assert len(x) > 5
-    assert changed(first, image)[y, x].mean() > 0.9  # the labelled keypoints
+    assert changed(first, image)[y, x].mean() > 0.9  # the labeled keypoints
     targets = changed(second, image, dim=0.45)
     assert targets[y, x].mean() > 0.9
     far = np.ones((height, width), bool)

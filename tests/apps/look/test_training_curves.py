@@ -58,10 +58,10 @@ def test_picture_has_a_panel_a_scalar_and_a_line_a_training(tmp_path):
                  '--out', str(tmp_path / 'two.png'), '--log']) == 0  # fmt: skip
     two = cv2.imread(str(tmp_path / 'two.png'))
     blue, orange = np.array([180, 119, 31]), np.array([14, 127, 255])  # tab10, BGR
-    for colour, pictures in ((blue, [one, two]), (orange, [two])):
+    for color, pictures in ((blue, [one, two]), (orange, [two])):
         for picture in pictures:
             thirds = np.array_split(picture, 3, axis=1)  # loss, lr, AP
-            assert all((part == colour).all(-1).any() for part in thirds)
+            assert all((part == color).all(-1).any() for part in thirds)
     assert not (one == orange).all(-1).any()
 
 

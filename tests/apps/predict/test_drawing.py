@@ -50,7 +50,7 @@ def test_boxes_where_there_are_some(visualizer, box, reach):
     assert (np.abs(where - [40, 30]).max() > 6) == (reach == 6)
 
 
-def test_colours_stay_bgr(visualizer):
+def test_colors_stay_bgr(visualizer):
     picture = draw_people(visualizer, PIXELS, [make_person(20, 30)])
     assert tuple(picture[0, 79]) == (10, 20, 30)
 

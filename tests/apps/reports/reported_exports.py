@@ -41,7 +41,7 @@ def box_and_keypoints_apart(content):  # coco-annotator #390
     person.update(bbox=[0, 0, 0, 0], area=0, segmentation=[])
 
 
-def nobody_labelled(content):  # mmpose #1524
+def nobody_labeled(content):  # mmpose #1524
     for one in content['annotations']:
         points = np.reshape(one['keypoints'], (-1, 3)) * (1, 1, 0)
         one.update(keypoints=points.ravel().tolist(), num_keypoints=0)
@@ -85,7 +85,7 @@ def image_id_0(content):  # Label Studio #4475
 
 
 _no_people = r'no annotation has both a bbox and keypoints: give'
-_nothing = r'{}.*AP would be -1.*Give a file of labelled people'
+_nothing = r'{}.*AP would be -1.*Give a file of labeled people'
 _no_people_but_in_label = {c: text for c, text in stops(_no_people).items() if c != 'label'}
 _no_list = _nothing.format(r"people\.json.*has no 'annotations'")
 
@@ -122,10 +122,10 @@ EXPORT_KINDS = {
             'validate': r'no person in it has .* iscrowd 0',
         },
     ),
-    'nobody labelled': (
-        nobody_labelled,
+    'nobody labeled': (
+        nobody_labeled,
         {
-            **stops(r'all keypoints of its 3 people are unlabelled', *LOAD, 'validate', 'worst'),
+            **stops(r'all keypoints of its 3 people are unlabeled', *LOAD, 'validate', 'worst'),
             BOTTOM_UP[1]: _nothing.format(r'people\.json.*no keypoint of its 3 people'),
         },
     ),
@@ -138,6 +138,6 @@ EXPORT_KINDS = {
         },
     ),
     'size of the image as stored': (turned_size, {}),
-    'own skeleton, masks and outlines, unlabelled keypoints with positions': (harmless, {}),
+    'own skeleton, masks and outlines, unlabeled keypoints with positions': (harmless, {}),
     'image id 0': (image_id_0, {}),
 }  # fmt: skip

@@ -110,7 +110,7 @@ def annotation_id_0(content):
         annotation['id'] = number
 
 
-def normalised(content):
+def normalized(content):
     for annotation in content['annotations']:
         x, y, w, h = annotation['bbox']
         annotation['bbox'] = [x / W, y / H, w / W, h / H]
@@ -199,7 +199,7 @@ KINDS = {
     'float annotation ids': (float_annotation_ids, {}),
     'file names as ids': (names_as_ids, stops(r'2 image.*64-bit integer')),
     'annotation id 0': (annotation_id_0, {}),
-    'fractions of the image': (normalised, stops(r'smaller than a pixel.*multiply')),
+    'fractions of the image': (normalized, stops(r'smaller than a pixel.*multiply')),
     'keypoints in another order': (
         keypoint_order,
         stops(r"keypoint 1 is 'right_eye', the metainfo's 'left_eye'", *LOAD, 'validate'),

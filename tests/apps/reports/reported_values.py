@@ -77,7 +77,7 @@ def small_areas(content):
         one['area'] /= W * H
 
 
-def unlabelled_without_area(content):
+def unlabeled_without_area(content):
     one = dict(content['annotations'][2], id=14, bbox=[60, 4, 30, 40], num_keypoints=0)
     one['keypoints'] = [0] * 51
     del one['area']
@@ -161,7 +161,7 @@ VALUE_KINDS = {
     ),
     'boxes of another image size': (
         boxes_by(lambda x, y, w, h: [x / 4, y / 4, w / 4, h / 4]),
-        stops(r'labelled keypoints lie in their own bbox; keypoint .*in pixels', 'validate'),
+        stops(r'labeled keypoints lie in their own bbox; keypoint .*in pixels', 'validate'),
     ),
     'box outside the image': (
         second(bbox=[200, 4, 40, 72]),
@@ -179,8 +179,8 @@ VALUE_KINDS = {
     'areas in fractions': (
         small_areas, stops(r'less than 1 % of the box.*11.*use_area', *RUNS, 'validate', 'worst')
     ),
-    'unlabelled person without area': (
-        unlabelled_without_area, stops(r'without area.*: 14', *RUNS, 'validate')
+    'unlabeled person without area': (
+        unlabeled_without_area, stops(r'without area.*: 14', *RUNS, 'validate')
     ),
     'annotation id twice': (second(id=11), stops(r'repeated annotation id.*11.*Renumber')),
     'image id twice': (

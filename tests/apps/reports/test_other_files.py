@@ -100,10 +100,10 @@ def test_images_of_label_small_people(fault, tmp_path, topdown):
     assert not (tmp_path / 'out.json').exists()
 
 
-def test_labelled_people_keep_their_keypoints(tmp_path, topdown):
+def test_labeled_people_keep_their_keypoints(tmp_path, topdown):
     file = write_kind('sound', tmp_path)
     content = json.loads(file.read_text())
-    content['annotations'][1]['num_keypoints'] = 0  # in fact, 17 are labelled
+    content['annotations'][1]['num_keypoints'] = 0  # in fact, 17 are labeled
     file.write_text(json.dumps(content))
     images, out = str(tmp_path / 'images'), tmp_path / 'out.json'
     arguments = (str(topdown.config), str(topdown.checkpoint), str(file), images, str(out))

@@ -34,13 +34,13 @@ def person(number, box, image=1, **changes):
 @pytest.fixture
 def paths(root, tmp_path):
     """Write two images, six annotations (three of small people) and weights with clear peaks."""
-    labelled = np.tile([20.5, 30.5, 2.0], K).tolist()
+    labeled = np.tile([20.5, 30.5, 2.0], K).tolist()
     content = dict(
         info=dict(note='kept'),
         images=[dict(id=i, file_name=f'{i}.png', width=120, height=90) for i in (1, 2)],
         annotations=[
             person(1, [10.0, 10.0, 30.0, 40.0]),
-            person(2, [10.0, 10.0, 30.0, 40.0], keypoints=labelled, num_keypoints=K),
+            person(2, [10.0, 10.0, 30.0, 40.0], keypoints=labeled, num_keypoints=K),
             person(3, [0.0, 0.0, 120.0, 90.0], iscrowd=1),
             person(4, [60.0, 20.0, 20.0, 20.0], image=2),
             person(5, [60.0, 20.0, 0.0, 20.0], image=2),
@@ -92,7 +92,7 @@ def test_people_without_keypoints_get_some_and_all_else_stays(paths):
     assert after['info'] == before['info'] and after['images'] == before['images']
 
 
-def test_keypoints_below_the_threshold_stay_unlabelled(paths):
+def test_keypoints_below_the_threshold_stay_unlabeled(paths):
     assert label_small_people(**paths, keypoint_thr=99.0) == (0, 3)
     assert read(paths['out_file']) == read(paths['ann_file'])
     assert label_small_people(**paths, keypoint_thr=-9, least_keypoints=K + 1) == (0, 3)
@@ -131,7 +131,7 @@ def test_command_line(paths, root, monkeypatch, capsys):
     tool = str(root / 'tools' / 'label_small_people.py')
     monkeypatch.setattr(sys, 'argv', [tool, *paths.values(), '--keypoint-thr=-9'])
     runpy.run_path(tool, run_name='__main__')
-    assert '3 of 3 people without keypoints are now labelled' in capsys.readouterr().out
+    assert '3 of 3 people without keypoints are now labeled' in capsys.readouterr().out
     monkeypatch.setattr(sys, 'argv', [tool, *dict(paths, image_dir='nowhere').values()])
     with pytest.raises(SystemExit, match='error: .*nowhere'):
         runpy.run_path(tool, run_name='__main__')

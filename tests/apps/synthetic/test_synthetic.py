@@ -56,8 +56,8 @@ def test_annotations_agree_with_each_other(val):
         assert set(keypoints[:, 2]) <= {0, 1, 2} and person['iscrowd'] == 0
         assert person['num_keypoints'] == (keypoints[:, 2] > 0).sum()
         assert not keypoints[keypoints[:, 2] == 0].any()
-        labelled = keypoints[keypoints[:, 2] > 0, :2]
-        assert (labelled >= -0.5).all() and (labelled <= (319.5, 239.5)).all()
+        labeled = keypoints[keypoints[:, 2] > 0, :2]
+        assert (labeled >= -0.5).all() and (labeled <= (319.5, 239.5)).all()
         seen = keypoints[keypoints[:, 2] == 2, :2]
         assert len(seen) >= 5
         # A pixel extends half a pixel around its center, and the box surrounds whole pixels.
@@ -144,9 +144,9 @@ def keypoint_ap(coco: COCO, people: list[dict], points: np.ndarray) -> float:
 
 def test_the_mean_pose_scores_below_a_tenth(dataset, val):
     _, keypoints, boxes = people_of(COCO(str(dataset / 'annotations/person_keypoints_train.json')))
-    labelled = keypoints[..., 2:] > 0
-    normalised = (keypoints[..., :2] - boxes[:, None, :2]) / boxes[:, None, 2:]
-    mean = (normalised * labelled).sum(axis=0) / labelled.sum(axis=0)
+    labeled = keypoints[..., 2:] > 0
+    normalized = (keypoints[..., :2] - boxes[:, None, :2]) / boxes[:, None, 2:]
+    mean = (normalized * labeled).sum(axis=0) / labeled.sum(axis=0)
     people, truth, boxes = people_of(val)
     assert len(people) >= 120
     assert keypoint_ap(val, people, boxes[:, None, :2] + mean * boxes[:, None, 2:]) < 0.1

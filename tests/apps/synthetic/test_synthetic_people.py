@@ -27,11 +27,11 @@ INDEX = {name: i for i, name in enumerate(KEYPOINT_NAMES)}
 # Visibility.
 
 
-def place(pose: Pose, number: int = 1, centre=(100, 110)) -> Person:
+def place(pose: Pose, number: int = 1, center=(100, 110)) -> Person:
     look = sample_look(np.random.default_rng(1))
     look.bottom, look.backpack, look.hair_style = 'trousers', False, 'short'
     body = Proportions()
-    return Person(body, pose_body(body, pose), look, 180.0, np.array(centre, float), number)
+    return Person(body, pose_body(body, pose), look, 180.0, np.array(center, float), number)
 
 
 def drawn(*people: Person) -> Canvas:
@@ -97,7 +97,7 @@ def test_the_trunk_hides_the_far_shoulder_of_a_turned_body(yaw, expected):
 
 
 def test_other_people_and_objects_hide_keypoints():
-    behind, before = place(Pose()), place(Pose(), number=2, centre=(112, 112))
+    behind, before = place(Pose()), place(Pose(), number=2, center=(112, 112))
     canvas = drawn(behind, before)
     alone, hidden = visibility(behind, drawn(behind)), visibility(behind, canvas)
     assert set(visibility(before, canvas).values()) == {2}
@@ -114,8 +114,8 @@ def test_other_people_and_objects_hide_keypoints():
     assert covered.pop('left_ankle') == 1 and set(covered.values()) == {2}
 
 
-def test_keypoints_outside_the_image_are_not_labelled():
-    person = place(Pose(), centre=(100, 200))  # the legs are below the image
+def test_keypoints_outside_the_image_are_not_labeled():
+    person = place(Pose(), center=(100, 200))  # the legs are below the image
     seen = visibility(person, drawn(person))
     assert all(
         seen[f'{side}_{name}'] == 0 for side in ('left', 'right') for name in ('knee', 'ankle')

@@ -74,7 +74,7 @@ def test_single_clusters_are_the_udp_heatmaps_of_mmpose():
 
 
 def test_degenerate_people():
-    """People are far outside (even beyond int64), unlabelled, or the same person twice."""
+    """People are far outside (even beyond int64), unlabeled, or the same person twice."""
     codec = make()
     people, visible = random_people(4)
     people[0] = 1e30

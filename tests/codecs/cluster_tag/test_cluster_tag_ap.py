@@ -103,7 +103,7 @@ def check(data, setting, step, least):
     assert average_precision(data, decode_all(data, codec)) >= least
 
 
-# With references of any value, people without a labelled keypoint at a first or last place of a
+# With references of any value, people without a labeled keypoint at a first or last place of a
 # cluster fall short, because all their places may be shifted (20 %, 8 % and 5 % of the people with
 # 1, 3 and 5 clusters). In all settings, keypoints of one cluster may share a cell.
 @pytest.mark.long

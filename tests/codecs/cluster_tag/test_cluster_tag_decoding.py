@@ -99,16 +99,16 @@ def test_a_missing_joint_is_not_filled_in_with_anothers(name):
     """Without a cell with the person's tag, a joint gets no score and the person's center."""
     codec = make(CLUSTERS[name])
     people = scattered_people(3)
-    unlabelled = codec.clusters[codec.cluster_of[9]]
-    people[0, unlabelled, 2] = 0
+    unlabeled = codec.clusters[codec.cluster_of[9]]
+    people[0, unlabeled, 2] = 0
     keypoints, scores, _ = codec.batch_decode(perfect_maps(codec, [people]))
     found = people[0, :, 2] > 0
     distance = np.abs(keypoints[0][:, found] - people[0, found, :2]).max((1, 2))
     person = distance.argmin()
     assert distance[person] < 0.1
-    assert (scores[0][person, unlabelled] == 0).all() and (scores[0][person, found] > 0.5).all()
+    assert (scores[0][person, unlabeled] == 0).all() and (scores[0][person, found] > 0.5).all()
     middle = keypoints[0][person, found].mean(0)
-    np.testing.assert_allclose(keypoints[0][person, unlabelled] - middle, 0, atol=1e-3)
+    np.testing.assert_allclose(keypoints[0][person, unlabeled] - middle, 0, atol=1e-3)
 
 
 def test_a_peak_with_a_wrong_offset_is_dropped():
@@ -200,7 +200,7 @@ person = st.lists(st.tuples(coordinate, coordinate, st.booleans()), min_size=17,
     name=st.sampled_from(sorted(CLUSTERS)),
 )
 def test_any_people(people, twice, name):
-    """The image has nobody, or unlabelled, partial, outside, border or repeated people."""
+    """The image has nobody, or unlabeled, partial, outside, border or repeated people."""
     codec = CODECS[name]
     people = np.array(people * (2 if twice else 1), dtype=np.float32).reshape(-1, 17, 3)
     drawn = codec.encode(people[..., :2], people[..., 2])

@@ -64,7 +64,7 @@ def test_errors_of_a_trained_model(kind):
 @pytest.mark.long
 @pytest.mark.parametrize('kind', ['independent', 'smooth'])
 @pytest.mark.parametrize('apart', [6.0, 8.0])
-def test_the_default_is_the_best_of_its_neighbours(shared_data, apart, kind):
+def test_the_default_is_the_best_of_its_neighbors(shared_data, apart, kind):
     """The default is best on COCO's people, with the errors of a trained model."""
     data = coco_people(shared_data)
     scores = decode_noisy(data, [4.0, 5.0, 6.0], apart, 0.8, kind)
@@ -103,10 +103,10 @@ def test_noisy_heatmaps_and_associative_embedding(root, kind):
 
 
 @pytest.mark.long
-def test_no_neighbour_of_a_default_is_better(root, shared_data):
+def test_no_neighbor_of_a_default_is_better(root, shared_data):
     """The people are COCO's, with errors of 0 to 5 px; a tie is within half a percent."""
-    neighbours = dict(nms_kernel=(5, 9), score_threshold=(0.1, 0.3), tag_threshold=(4.0, 6.0))
-    vary = tuple(f'{name}={value}' for name, both in neighbours.items() for value in both)
+    neighbors = dict(nms_kernel=(5, 9), score_threshold=(0.1, 0.3), tag_threshold=(4.0, 6.0))
+    vary = tuple(f'{name}={value}' for name, both in neighbors.items() for value in both)
     file = str(shared_data / 'coco-real' / 'val.json')
     settings = Settings(strengths=(0.0, 1.0, 3.0, 5.0), annotations=file, vary=vary)
     rows, _ = run_benchmark(root / 'configs' / CONFIG, settings, 'noise')

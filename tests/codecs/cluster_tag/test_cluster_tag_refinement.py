@@ -64,7 +64,7 @@ def test_the_fit_is_weighted_least_squares():
     np.testing.assert_allclose(fit(values, usable), expected, atol=2e-3)
 
 
-def test_a_neighbour_in_the_same_map_hardly_matters_to_a_small_window():
+def test_a_neighbor_in_the_same_map_hardly_matters_to_a_small_window():
     """The network's tags need not tell their cells apart."""
     tops = some_tops(reach=0.5)
     errors = []
@@ -129,8 +129,8 @@ def test_other_keypoints_gaussians_are_left_out(passes):
     In the second pass, the first two people have the same tags.
     """
     x = torch.arange(12.0)
-    centres = [(5.3, 4.2), (6.7, 4.2), (-0.3, 8.0)]
-    drawn = [torch.exp(-((x - a) ** 2 + (x[:, None] - b) ** 2) / 8) for a, b in centres]
+    centers = [(5.3, 4.2), (6.7, 4.2), (-0.3, 8.0)]
+    drawn = [torch.exp(-((x - a) ** 2 + (x[:, None] - b) ** 2) / 8) for a, b in centers]
     heatmaps, owner = torch.stack(drawn).max(0)
     tags = torch.stack([owner, owner * (owner > 1)]).float()[:passes] * 2**0.5
     cells = np.array([4 * 12 + 5, 4 * 12 + 7, 8 * 12])
@@ -139,4 +139,4 @@ def test_other_keypoints_gaussians_are_left_out(passes):
     for reader in (DeviceMaps(*maps), NumpyMaps(*(value.numpy() for value in maps))):
         tops = finder.tops(reader, np.zeros(3, np.int64), cells, np.full(3, 0.5, np.float32))
         found = np.stack([cells % 12, cells // 12], -1) + tops
-        np.testing.assert_allclose(found, centres, atol=1e-3)
+        np.testing.assert_allclose(found, centers, atol=1e-3)

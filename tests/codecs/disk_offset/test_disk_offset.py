@@ -19,8 +19,8 @@ SMALL = ((0, 1), (0, 2), (2, 3))
 
 def people(number, seed=0, size=SIZE, spread=8.0, kinds=17):
     rng = np.random.default_rng(seed)
-    centres = rng.uniform(0, 1, (number, 1, 2)) * size
-    points = centres + rng.normal(0, spread, (number, kinds, 2))
+    centers = rng.uniform(0, 1, (number, 1, 2)) * size
+    points = centers + rng.normal(0, spread, (number, kinds, 2))
     visible = (rng.uniform(size=(number, kinds)) > 0.25).astype(np.float32)
     return points.astype(np.float32), visible
 
@@ -49,7 +49,7 @@ def plain_drawing(codec, points, visible, instance_map, loss_mask):
         loss_weights=np.zeros((1, h, w)),
     )
     inside = (points >= -0.5) & (points <= np.array([width, height]) - 0.5)
-    labelled = (visible > 0) & inside.all(-1)
+    labeled = (visible > 0) & inside.all(-1)
     for y in range(h):
         for x in range(w):
             here = np.array([x * (width - 1) / (w - 1), y * (height - 1) / (h - 1)], np.float32)
@@ -58,20 +58,20 @@ def plain_drawing(codec, points, visible, instance_map, loss_mask):
             owner = instance_map[y, x] - 1
             drawn['body_heatmaps'][0, y, x] = owner >= 0
             for kind in range(k):
-                if owner >= 0 and counts and labelled[owner, kind]:
+                if owner >= 0 and counts and labeled[owner, kind]:
                     drawn['long_weights'][kind, y, x] = 1
                     drawn['long_offsets'][2 * kind : 2 * kind + 2, y, x] = (
                         points[owner, kind] - here
                     )
                 distance = np.square(points[:, kind] - here).sum(-1)
-                distance[~labelled[:, kind]] = np.inf
+                distance[~labeled[:, kind]] = np.inf
                 if not len(points) or distance.min() > codec.radius**2:
                     continue
                 nearest = distance.argmin()
                 drawn['heatmaps'][kind, y, x] = 1
                 drawn['short_offsets'][2 * kind : 2 * kind + 2, y, x] = points[nearest, kind] - here
                 for edge, (start, end) in enumerate(edges):
-                    if start == kind and labelled[nearest, end] and counts:
+                    if start == kind and labeled[nearest, end] and counts:
                         drawn['mid_weights'][edge, y, x] = 1
                         drawn['mid_offsets'][2 * edge : 2 * edge + 2, y, x] = (
                             points[nearest, end] - here
@@ -337,9 +337,9 @@ def test_degenerate_people(number, values, seen):
     lengths = np.hypot(drawn['short_offsets'][0::2], drawn['short_offsets'][1::2])
     assert (lengths <= codec.radius + 1e-4).all()
     assert (drawn['mid_weights'] <= drawn['heatmaps'].max()).all()
-    labelled = drawn['keypoint_weights'] > 0
+    labeled = drawn['keypoint_weights'] > 0
     keypoints, scores, people_scores = codec.decode(drawn)
     assert keypoints.shape[1:] == (4, 2) and np.isfinite(keypoints).all()
     assert ((scores >= 0) & (scores <= 1)).all() and (people_scores > 0).all()
-    if not labelled.any():
+    if not labeled.any():
         assert len(keypoints) == 0

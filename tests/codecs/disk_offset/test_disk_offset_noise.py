@@ -61,8 +61,8 @@ def test_parts_whose_long_offsets_err_are_one_person():
     maps['long_offsets'][:, 0::2] += 10.0 * (maps['long_offsets'][:, 0::2] != 0)
     (found,) = codec.batch_decode(maps)[0]
     assert len(found) == 1
-    labelled = visible[0] > 0
-    np.testing.assert_allclose(found[0, labelled], points[0, labelled], atol=0.1)
+    labeled = visible[0] > 0
+    np.testing.assert_allclose(found[0, labeled], points[0, labeled], atol=0.1)
 
 
 @pytest.mark.parametrize(
@@ -107,13 +107,13 @@ def merit(codec, scenes, maps):
 
 
 @pytest.mark.long
-def test_no_neighbour_of_a_default_is_better(shared_data):
+def test_no_neighbor_of_a_default_is_better(shared_data):
     """This measures the tables of docs/strongpose.md; a tie is within half a percent."""
     scenes = annotated_scenes(shared_data / 'coco-real' / 'val.json', SIZE)
     default = DiskOffset(SIZE, CELLS)
     perfect = []
     for scene in scenes:
-        encoded = default.encode(scene.points, scene.labelled)
+        encoded = default.encode(scene.points, scene.labeled)
         perfect.append({n: torch.from_numpy(encoded[n])[None] for n in default.decoded_names})
     maps = []
     for kind, strengths in (('smooth', (0.0, 3.0, 5.0)), ('independent', (3.0, 5.0))):

@@ -114,7 +114,7 @@ def test_a_whole_disk_votes_for_one_point(spacing):
     np.testing.assert_allclose(peaks.position, [[30, 28.5]], atol=1e-4)
 
 
-def test_equal_neighbours_count_once():
+def test_equal_neighbors_count_once():
     heatmaps, offsets = torch.zeros(1, 1, 29, 37), torch.zeros(1, 2, 29, 37)
     heatmaps[..., 10:12, 20:22] = 1
     votes = cast_votes(heatmaps, offsets, torch.ones(2), RADIUS, 0.1, 1.0)

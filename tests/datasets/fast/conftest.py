@@ -23,8 +23,8 @@ def make_picture(seed: int, size=SIZE) -> np.ndarray:
     picture = np.clip(128 + 60 * smooth / smooth.std(), 0, 255).astype(np.uint8)
     for _ in range(5):
         x, y = rng.integers(0, size[0]), rng.integers(0, size[1])
-        colour = tuple(int(c) for c in rng.integers(0, 255, 3))
-        cv2.circle(picture, (int(x), int(y)), 25, colour, -1, cv2.LINE_AA)
+        color = tuple(int(c) for c in rng.integers(0, 255, 3))
+        cv2.circle(picture, (int(x), int(y)), 25, color, -1, cv2.LINE_AA)
     return picture
 
 

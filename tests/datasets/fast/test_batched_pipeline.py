@@ -103,7 +103,7 @@ def test_pipelines(people, change):
 
 
 def test_half_bodies_of_invisible_keypoints(people):
-    """Half bodies depend on which keypoints are labelled; here, some are not."""
+    """Half bodies depend on which keypoints are labeled; here, some are not."""
     dataset = build_fast(people, pipeline_of())
     batched = BatchedPipeline(dataset)
     visible = batched.table.arrays['keypoints_visible']

@@ -88,7 +88,7 @@ def make_sources(kinds, jitters, seed=0):
         size = (40 + 7 * number, 64 - 5 * number)
         image = EncodedImage(encode(make_picture(number, size), kind))
         for _ in range(jitters):
-            image.recolour(rng.uniform(0.6, 1.4, 3).astype(np.float32))
+            image.recolor(rng.uniform(0.6, 1.4, 3).astype(np.float32))
         turn = rng.uniform(-0.5, 0.5)
         matrix = rng.uniform(0.8, 1.6) * np.array(
             [[np.cos(turn), np.sin(turn), -8.0], [-np.sin(turn), np.cos(turn), 5.0]]
@@ -112,7 +112,7 @@ def bilinear(image, matrix, size):
     return result
 
 
-def recoloured(image, factors):
+def recolored(image, factors):
     """Change brightness, contrast and saturation one after the other, in float64."""
     gray = np.array([0.114, 0.587, 0.299])
     image = image * factors[0]
@@ -131,7 +131,7 @@ def test_device_is_the_slow_reference(jitters):
     images = [image.numpy()[..., :3].astype(float) for image in sources._images(sources.memory)]
     for image, factors, matrix, found in zip(images, sources.factors, sources.matrices, result):
         for one in factors:
-            image = recoloured(image, one.astype(float))
+            image = recolored(image, one.astype(float))
         expected = bilinear(image, matrix, (48, 36))
         # one level where a sum is rounded, twice with each jitter
         assert np.abs(found - expected).max() < 0.51 + 1.1 * jitters
@@ -157,7 +157,7 @@ def test_memory_is_for_the_pixels_that_are_decoded(kind, monkeypatch):
         lambda size: sizes.append(size) or torch.empty(size, dtype=torch.uint8),
     )
     image = EncodedImage(encode(make_picture(0, (67, 90)), kind))
-    image.recolour(np.ones(3, np.float32))
+    image.recolor(np.ones(3, np.float32))
     for scale in (1.0, 0.5, 0.3, 0.25, 0.1):
         warp = DeferredWarp(image, np.array([[scale, 0, 3], [0, scale, 2]]), (16, 12))
         sources = decode_all([warp, warp.flip('horizontal')])

@@ -90,11 +90,11 @@ def test_reduced_image_stays_in_place(kind, by):
     content = encode(picture, kind)
     image, matrix = EncodedImage(content), np.array([[0.99 / by, 0, 5], [0, 0.99 / by, 5]])
     result = image.warp(matrix, (340, 340))
-    expected = matrix @ (*centre_of(mmcv.imfrombytes(content)), 1)
-    np.testing.assert_allclose(centre_of(result), expected, atol=0.1)
+    expected = matrix @ (*center_of(mmcv.imfrombytes(content)), 1)
+    np.testing.assert_allclose(center_of(result), expected, atol=0.1)
 
 
-def centre_of(image):
+def center_of(image):
     """Return x, y of the mean bright pixel."""
     bright = image[..., 1].astype(float)
     y, x = np.mgrid[: len(bright), : bright.shape[1]]

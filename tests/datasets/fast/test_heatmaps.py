@@ -20,7 +20,7 @@ KINDS = [
 
 @pytest.mark.parametrize('plain, fast, settings', KINDS)
 def test_is_mmposes(plain, fast, settings):
-    """Heatmaps agree for keypoints on and between cells, at the border, outside and unlabelled."""
+    """Heatmaps agree for keypoints on and between cells, at the border, outside and unlabeled."""
     settings = dict(input_size=(96, 128), heatmap_size=(24, 32), **settings)
     plain, fast = plain(**settings), fast(**settings)
     rng = np.random.default_rng(0)

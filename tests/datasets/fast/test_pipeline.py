@@ -266,7 +266,7 @@ def test_matrix_is_mmposes(rotation):
 
     from mmpose_ext.datasets.fast.affines import warp_matrix
 
-    centre, scale, size = np.array([301.5, 77.25]), np.array([150.0, 200.0]), (192, 256)
-    expected = get_warp_matrix(centre, scale, rotation, output_size=size)
-    matrix = warp_matrix(centre.tolist(), scale[0], rotation, size)
+    center, scale, size = np.array([301.5, 77.25]), np.array([150.0, 200.0]), (192, 256)
+    expected = get_warp_matrix(center, scale, rotation, output_size=size)
+    matrix = warp_matrix(center.tolist(), scale[0], rotation, size)
     np.testing.assert_allclose(matrix, expected, rtol=1e-5, atol=1e-3)

@@ -61,7 +61,7 @@ def test_no_image_fails_as_ever(tmp_path):
 
 
 @installed
-def test_grey_is_refused():
+def test_gray_is_refused():
     with pytest.raises(ValueError, match='color_type'):
         LoadTurboJpegImage(color_type='grayscale')
 

@@ -94,7 +94,7 @@ def test_mpii_images(look, mpii, images):
 @pytest.mark.parametrize('extended', [False, True])
 def test_lsp(tmp_path, images, extended):
     joints = np.full((3, 14, 3), 30.0)  # N, joints, x y mark
-    joints[..., 2] = extended  # LSP marks occluded joints, LSPET labelled ones
+    joints[..., 2] = extended  # LSP marks occluded joints, LSPET labeled ones
     joints[1, 4, 0] = 500
     joints[2, 5, 1] = np.nan
     for number in (1, 2, 3):

@@ -91,7 +91,7 @@ def test_tag_scale_multiplies_the_tags_but_not_what_is_passed_on():
                 torch.testing.assert_close(other[name]['tags'], 4 * maps['tags'])
 
 
-def test_another_normalisation_is_used_throughout():
+def test_another_normalization_is_used_throughout():
     """With group normalization, an image's maps do not depend on the rest of the batch."""
     norm_cfg = dict(type='GN', num_groups=2)
     model = BranchedHourglass((5, 17), (1, 3), norm_cfg=norm_cfg, **SMALL)
@@ -129,7 +129,7 @@ def test_hourglass_of_associative_embeddings_code():
     assert sum(p.numel() for m in own for p in m.parameters()) == 34_511_872
 
 
-def test_without_normalisation_the_initialisation_is_pytorchs():
+def test_without_normalization_the_initialization_is_pytorchs():
     torch.manual_seed(0)
     model = BranchedHourglass((17, 17), (1, 1), block='conv', norm_cfg=None, **SMALL)
     before = {name: value.clone() for name, value in model.state_dict().items()}

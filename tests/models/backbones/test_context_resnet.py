@@ -9,7 +9,7 @@ from mmpose_ext.utils.sequences import zip_equal
 STAGES = (0, 1, 2, 3)
 
 
-def randomise(model):
+def randomize(model):
     torch.manual_seed(0)
     for name, parameter in model.named_parameters():
         if 'global_context' in name:
@@ -19,8 +19,8 @@ def randomise(model):
 
 
 def test_is_the_plugin_resnet_and_gives_the_attention_too():
-    ours = randomise(ContextResNet(18, out_indices=STAGES))
-    plugin = randomise(
+    ours = randomize(ContextResNet(18, out_indices=STAGES))
+    plugin = randomize(
         PluginResNet(18, plugins=[dict(cfg=dict(type='GlobalContextBlock'))], out_indices=STAGES)
     )
     plugin.load_state_dict(ours.state_dict())
@@ -33,7 +33,7 @@ def test_is_the_plugin_resnet_and_gives_the_attention_too():
 
 def test_attention_is_that_of_each_stage():
     context = dict(type='GlobalContextBlock', hand_out='weights')
-    model = randomise(ContextResNet(18, context=context, out_indices=(0, 2)))
+    model = randomize(ContextResNet(18, context=context, out_indices=(0, 2)))
     seen = {}
     for stage in (1, 3):
         getattr(model, f'layer{stage}').register_forward_hook(

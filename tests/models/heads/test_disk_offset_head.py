@@ -23,7 +23,7 @@ def build_head(**settings):
 
 
 def people(count=2):
-    """Return people of about 70 px, side by side, with all keypoints labelled."""
+    """Return people of about 70 px, side by side, with all keypoints labeled."""
     shape = np.array(
         [
             [0, 0], [2, -2], [-2, -2], [5, -1], [-5, -1], [9, 10], [-9, 10], [13, 20], [-13, 21],

@@ -33,7 +33,7 @@ def resize_slowly(maps, size):
     return out
 
 
-def normalise(x, norm):
+def normalize(x, norm):
     scale = norm.weight / (norm.running_var + norm.eps).sqrt()
     shift = norm.bias - norm.running_mean * scale
     return (x * scale[:, None, None] + shift[:, None, None]).clamp(min=0)
@@ -56,21 +56,21 @@ def block(**kwargs):
 def test_equals_the_slow_one(lateral_size):
     layer = block(lateral_channels=3, context=dict(type='GlobalContextBlock'))
     x, lateral = torch.randn(2, 5, 3, 4), torch.randn(2, 3, *lateral_size)
-    expected = normalise(deconvolve_slowly(x, layer.deconv.weight), layer.norm)
+    expected = normalize(deconvolve_slowly(x, layer.deconv.weight), layer.norm)
     expected = torch.cat([expected, resize_slowly(lateral, (6, 8))], 1)
     expected = conv2d(expected, layer.fuse.conv.weight, padding=1)
-    expected = layer.context(normalise(expected, layer.fuse.bn))
+    expected = layer.context(normalize(expected, layer.fuse.bn))
     torch.testing.assert_close(layer(x, lateral), expected, atol=1e-4, rtol=1e-4)
 
 
 def test_plain():
     layer, x = block(), torch.randn(2, 5, 3, 4)
-    expected = normalise(deconvolve_slowly(x, layer.deconv.weight), layer.norm)
+    expected = normalize(deconvolve_slowly(x, layer.deconv.weight), layer.norm)
     torch.testing.assert_close(layer(x), expected, atol=1e-5, rtol=1e-5)
     assert layer.fuse is None and layer.context is None
 
 
-def test_normalises_over_the_batch_in_training():
+def test_normalizes_over_the_batch_in_training():
     layer, x = block().train(), torch.randn(2, 5, 3, 4)
     raw = deconvolve_slowly(x, layer.deconv.weight)
     expected = batch_norm(raw, None, None, layer.norm.weight, layer.norm.bias, training=True)

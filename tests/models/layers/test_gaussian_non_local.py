@@ -68,7 +68,7 @@ def test_gradients_equal_mmcv(channels, sub_sample):
         torch.testing.assert_close(mine, other, rtol=1e-9, atol=1e-9)
 
 
-def test_sub_sample_can_be_initialised_again():
+def test_sub_sample_can_be_initialized_again():
     GaussianNonLocal2d(8, sub_sample=True).init_weights()
 
 

@@ -36,7 +36,7 @@ def test_covariance_is_torch_cov():
     torch.testing.assert_close(channel_covariance(x), expected)
 
 
-def test_uncentred_is_the_outer_product():
+def test_uncentered_is_the_outer_product():
     x = torch.randn(2, 5, 4, 6, dtype=torch.float64) + 1
     expected = torch.einsum('bcij,bdij->bcd', x, x) / 24
     torch.testing.assert_close(channel_covariance(x, center=False), expected)

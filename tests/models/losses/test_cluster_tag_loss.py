@@ -18,18 +18,18 @@ DELTA = 0.5
 def tags_around(maps, targets, b, n, k, window):
     """Return a keypoint's tags: its cell's, and those around it without another keypoint."""
     indices, weights = targets['keypoint_indices'][b], targets['keypoint_weights'][b]
-    centre = divmod(int(indices[n, k]), W)
+    center = divmod(int(indices[n, k]), W)
     others = {
         divmod(int(indices[m, j]), W)
         for m in range(len(indices))
         for j in range(K)
         if weights[m, j] > 0 and CLUSTER_OF[j] == CLUSTER_OF[k]
-    } - {centre}
+    } - {center}
     reach = window // 2
     cells = [
         (y, x)
-        for y in range(centre[0] - reach, centre[0] + reach + 1)
-        for x in range(centre[1] - reach, centre[1] + reach + 1)
+        for y in range(center[0] - reach, center[0] + reach + 1)
+        for x in range(center[1] - reach, center[1] + reach + 1)
     ]
     return [
         maps['tags'][b, CLUSTER_OF[k], y, x]
@@ -56,17 +56,17 @@ def reference(maps, targets, reading, margin=4.0, weights=(1.0, 1e-3), tag_windo
             if not tags:
                 continue
             if reading == 'offset':
-                normalised = means = [tag - int(PLACE[k]) * DELTA for k, tag in tags]
+                normalized = means = [tag - int(PLACE[k]) * DELTA for k, tag in tags]
             else:
                 means = []
                 for k, _ in tags:
                     same = [tag for m, tag in tags if CLUSTER_OF[m] == CLUSTER_OF[k]]
                     means.append(sum(same) / len(same))
-                normalised = [
+                normalized = [
                     mean + int(PLACE[k]) * DELTA for mean, (k, _) in zip_equal(means, tags)
                 ]
             references.append(sum(means) / len(means))
-            pulls.append(sum((value - references[-1]) ** 2 for value in normalised) / len(tags))
+            pulls.append(sum((value - references[-1]) ** 2 for value in normalized) / len(tags))
         people = len(references)
         if people:
             pull = pull + sum(pulls) / people / batch
@@ -84,7 +84,7 @@ def reference(maps, targets, reading, margin=4.0, weights=(1.0, 1e-3), tag_windo
 
 
 def sample(people, seed=0, mask=False):
-    """Make random maps and targets with people[b] people in image b, some keypoints unlabelled."""
+    """Make random maps and targets with people[b] people in image b, some keypoints unlabeled."""
     generator = torch.Generator().manual_seed(seed)
     batch, most = len(people), max(1, *people)
     maps = {
@@ -222,8 +222,8 @@ def test_sum_over_clusters_counts_each_map_once():
     assert total['loss_pull'] == mean['loss_pull'] and total['loss_push'] == mean['loss_push']
 
 
-def learnt_tags(reading):
-    """Return the tags of two fully labelled people after descent on the loss alone."""
+def learned_tags(reading):
+    """Return the tags of two fully labeled people after descent on the loss alone."""
     indices = torch.arange(2 * K).view(1, 2, K)
     targets = dict(
         heatmaps=torch.zeros(1, C, H, W),
@@ -242,7 +242,7 @@ def learnt_tags(reading):
 
 
 def test_offset_reading_teaches_place_and_person():
-    tags = learnt_tags('offset')
+    tags = learned_tags('offset')
     first = tags - PLACE * DELTA
     assert (first - first.mean(1, keepdim=True)).abs().max() < 0.05
     assert (first[0].mean() - first[1].mean()).abs() > 4
@@ -254,7 +254,7 @@ def test_printed_reading_teaches_neither():
     start = torch.randn(1, C, H, W)
     start = losses.cluster_tag_loss.read_tags(start, torch.arange(2 * K).view(1, 2, K), CLUSTER_OF)
     torch.manual_seed(0)
-    tags = learnt_tags('printed')
+    tags = learned_tags('printed')
     moved = (tags - start[0])[:, CLUSTER_OF == 1]
     assert (moved - moved.mean(1, keepdim=True)).abs().max() < 0.05
 

@@ -135,8 +135,8 @@ def test_an_empty_region_still_teaches_the_offsets(kind):
     sum(losses.values()).backward()
     assert all(loss.isfinite() and loss > 0 for loss in losses.values())
     taught = maps['offsets'].grad.unflatten(1, (2, K)).abs().sum(1) > 0
-    labelled = targets['keypoint_weights'][:, 0] > 0
-    assert (taught.flatten(2).any(-1) == labelled).all()
+    labeled = targets['keypoint_weights'][:, 0] > 0
+    assert (taught.flatten(2).any(-1) == labeled).all()
     # only where the keypoint is
     assert not taught[targets['heatmaps'] < TAU].any()
     assert maps['heatmaps'].grad.isfinite().all()
@@ -154,7 +154,7 @@ def test_the_predicted_region_is_where_decoding_asks():
 
 
 @pytest.mark.parametrize('kind', TYPES)
-def test_without_labelled_keypoints_the_loss_is_0(kind):
+def test_without_labeled_keypoints_the_loss_is_0(kind):
     maps, targets = batch()
     targets['keypoint_weights'] = torch.zeros(B, 1, K)
     losses = MODELS.build(dict(type=kind))(maps, targets, TAU)
