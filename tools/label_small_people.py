@@ -11,6 +11,7 @@ annotations have the config's name under "keypoints_by"; all others are unchange
 
 import argparse
 
+from mmpose_ext.apps.shared.arguments import add_setting
 from mmpose_ext.apps.small_people.labelling import label_small_people
 from mmpose_ext.datasets import DataError
 from mmpose_ext.engine import CheckpointError
@@ -25,20 +26,13 @@ def main() -> None:
     parser.add_argument('ann_file', help='COCO keypoint file')
     parser.add_argument('image_dir', help='folder of its images')
     parser.add_argument('out_file', help='JSON file to write')
-    parser.add_argument('--device', default='cpu', help='torch device (cpu)')
-    parser.add_argument('--batch-size', type=int, default=32, help='people per batch (32)')
-    parser.add_argument(
-        '--keypoint-thr',
-        type=float,
-        default=0.2,
-        help='smallest score of a keypoint; others stay unlabelled (0.2)',
-    )
-    parser.add_argument(
-        '--least-keypoints',
-        type=int,
-        default=1,
-        help='smallest number of such keypoints; people with fewer stay unchanged (1)',
-    )
+    label = label_small_people
+    add_setting(parser, '--device', label, 'torch device')
+    add_setting(parser, '--batch-size', label, 'people per batch')
+    text = 'smallest score of a keypoint; others stay unlabelled'
+    add_setting(parser, '--keypoint-thr', label, text)
+    text = 'smallest number of such keypoints; people with fewer stay unchanged'
+    add_setting(parser, '--least-keypoints', label, text)
     parser.add_argument('--max-area', type=float, help='largest area of a person; default: any')
     args = parser.parse_args()
     try:

@@ -9,6 +9,7 @@ Usage: python tools/lsp2coco.py lsp/joints.mat lsp/images lsp/train.json --last 
 import argparse
 
 from mmpose_ext.apps.convert_lsp import convert_lsp
+from mmpose_ext.apps.shared.arguments import add_setting
 from mmpose_ext.datasets import DataError
 
 
@@ -19,7 +20,7 @@ def main() -> None:
     parser.add_argument('joints_file', help='joints.mat')
     parser.add_argument('image_dir', help='folder of the images')
     parser.add_argument('out_file', help='JSON file to write')
-    parser.add_argument('--first', type=int, default=1, help='number of the first image, from 1')
+    add_setting(parser, '--first', convert_lsp, 'number of the first image')
     parser.add_argument('--last', type=int, help='number of the last image; default: all')
     args = parser.parse_args()
     try:

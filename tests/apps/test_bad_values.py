@@ -96,7 +96,7 @@ VALUES = {
         '--zoom 0': AT_LEAST_1,
         '--device nowhere': DEVICE,
     },
-    'curves': {'--names AP': '{flag}: no training logs AP; there are: loss'},
+    'curves': {'--names AP': '{flag}: no training logs AP; '},
     'worst': {
         '--number 0': AT_LEAST_1,
         '--match-thr 2': '{flag} must be 0 to 1, not 2.0',

@@ -14,6 +14,7 @@ from torch.utils.data import Subset
 from mmpose_ext.datasets.transforms import LoadTurboJpegImage
 from mmpose_ext.datasets.transforms.turbojpeg_image import has_turbojpeg
 from mmpose_ext.engine import fast_training_hook
+from mmpose_ext.engine.fast_data_hook import FastData
 from mmpose_ext.engine.fast_training_hook import FastTraining, speed_up, use_turbojpeg
 from mmpose_ext.utils.compat import compile_in_place
 
@@ -151,6 +152,14 @@ def test_turbojpeg_in_wrappers(make_config, monkeypatch, wrap):
     monkeypatch.setattr(fast_training_hook, 'LoadTurboJpegImage', lambda **settings: settings)
     use_turbojpeg(wrap(part))
     assert part.pipeline.transforms[0]['ignore_empty'] is False  # mmpose's LoadImage is replaced
+
+
+def test_config_shows_the_defaults(root):
+    cfg = Config.fromfile(root / 'configs' / '_base_' / 'fast.py')
+    assert FastTraining(**cfg.fast_training) == FastTraining()
+    assert FastData(**cfg.fast_data) == FastData()
+    base = Config.fromfile(root / 'configs' / '_base_' / 'fast_data.py')
+    assert base.fast_data == cfg.fast_data
 
 
 def test_config_to_inherit(root):

@@ -23,12 +23,14 @@ from mmpose_ext.apps.benchmark.contestants import MEASURES
 from mmpose_ext.apps.benchmark.environment import describe_environment
 from mmpose_ext.apps.benchmark.fast_steps import VARIANTS
 from mmpose_ext.apps.benchmark.networks import DTYPES
-from mmpose_ext.apps.benchmark.noise_errors import ERRORS, STRENGTHS
+from mmpose_ext.apps.benchmark.noise_errors import ERRORS
 from mmpose_ext.apps.benchmark.timing import CLOCKS
 from mmpose_ext.apps.shared.arguments import (
     add_config_options,
+    add_setting,
     command_line_message,
     command_line_text,
+    default_of,
 )
 from mmpose_ext.utils.atomic_files import write_atomically
 from mmpose_ext.utils.ranges import require_least
@@ -49,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--part',
         choices=PARTS,
-        default='config',
+        default=default_of(run_benchmark, 'part'),
         help="'config': measures of --what (default); 'attention-block' and 'step-memory': time "
         "and memory, each in its own process; 'people': bottom-up codecs by number of people; "
         "'noise': people found, AP and AR of bottom-up codecs on maps with errors; "
@@ -57,7 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         'transform, plain, read faster and from crops',
     )
     parser.add_argument(
-        '--what', nargs='+', choices=MEASURES, default=MEASURES, metavar='MEASURE',
+        '--what', nargs='+', choices=MEASURES, default=Settings.measures, metavar='MEASURE',
         help=f'measures: {", ".join(MEASURES)} (all)',
     )  # fmt: skip
     _add_conditions(parser)
@@ -68,66 +70,49 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_conditions(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument('--runs', type=int, default=15, help='runs of each contestant (15)')
-    parser.add_argument('--batch', type=int, default=4, help='samples per batch (4)')
-    parser.add_argument('--device', default='cpu', help='cpu (default), cuda:0, ...')
+    add_setting(parser, '--runs', Settings, 'runs of each contestant')
+    add_setting(parser, '--batch', Settings, 'samples per batch')
+    add_setting(parser, '--device', Settings, 'cpu, cuda:0, ...')
     parser.add_argument('--threads', type=int, help="torch's threads on the CPU (torch's default)")
-    parser.add_argument(
-        '--dtype', choices=DTYPES, default='float32', help='autocast of the network (float32)'
-    )
+    add_setting(parser, '--dtype', Settings, 'autocast of the network', choices=DTYPES)
+    few, many = (' '.join(map(str, numbers)) for numbers in (Settings.people, CROWDS))
     parser.add_argument(
         '--people', type=int, nargs='+', metavar='N',
-        help="people per image of a bottom-up config (5; parts 'people', 'noise': 1 5 10 20 30)",
+        help=f"people per image of a bottom-up config ({few}; parts 'people', 'noise': {many})",
     )  # fmt: skip
-    parser.add_argument(
-        '--noise', type=float, default=1.0,
-        help='noise on the maps to decode: input pixels on offsets, a hundredth on heatmaps (1)',
-    )  # fmt: skip
-    parser.add_argument(
-        '--clock', choices=CLOCKS, default='wall',
-        help="clock for codecs on the CPU; 'thread' excludes other processes' time (wall)",
-    )  # fmt: skip
+    text = 'noise on the maps to decode: input pixels on offsets, a hundredth on heatmaps'
+    add_setting(parser, '--noise', Settings, text)
+    text = "clock for codecs on the CPU; 'thread' excludes other processes' time"
+    add_setting(parser, '--clock', Settings, text, choices=CLOCKS)
 
 
 def _add_loading(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        '--workers', type=int, nargs='+', default=(1, 2), help='workers of the loaders (1 2)'
-    )
-    parser.add_argument(
-        '--batches', type=int, default=10, help='batches of a loader to time per run (10)'
-    )
-    parser.add_argument(
-        '--images', type=int, default=96, help='synthetic images for the loaders (96)'
-    )
-    parser.add_argument(
-        '--rate', type=int, nargs='+', default=(1000, 3000), metavar='N',
-        help="for the part 'loading': images per second, to compute the cores needed (1000 3000)",
-    )  # fmt: skip
-    parser.add_argument(
-        '--size', type=int, default=384,
-        help="for the part 'loading': longest side of a crop in pixels (384)",
-    )  # fmt: skip
+    add_setting(parser, '--workers', Settings, 'workers of the loaders', nargs='+')
+    add_setting(parser, '--batches', Settings, 'batches of a loader to time per run')
+    add_setting(parser, '--images', Settings, 'synthetic images for the loaders')
+    text = "for the part 'loading': images per second, to compute the cores needed"
+    add_setting(parser, '--rate', Settings, text, 'rates', nargs='+', metavar='N')
+    text = "for the part 'loading': longest side of a crop in pixels"
+    add_setting(parser, '--size', Settings, text)
     parser.add_argument('--data-root', help="root of the config's own data set, for the loaders")
 
 
 def _add_parts(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        '--variants', nargs='+', choices=VARIANTS, default=(), metavar='SETTING',
+        '--variants', nargs='+', choices=VARIANTS, default=Settings.variants, metavar='SETTING',
         help=f"for the part 'fast-training': {', '.join(VARIANTS)} (all)",
     )  # fmt: skip
     parser.add_argument(
-        '--errors', nargs='+', choices=ERRORS, default=ERRORS, metavar='KIND',
+        '--errors', nargs='+', choices=ERRORS, default=Settings.errors, metavar='KIND',
         help=f"for the part 'noise': {', '.join(ERRORS)} (both)",
     )  # fmt: skip
-    parser.add_argument(
-        '--rms', type=float, nargs='+', default=STRENGTHS, metavar='PX',
-        help='strengths of these errors in input pixels (0 1 2 3 4 5)',
-    )  # fmt: skip
+    text = 'strengths of these errors in input pixels'
+    add_setting(parser, '--rms', Settings, text, 'strengths', nargs='+', metavar='PX')
     parser.add_argument(
         '--annotations', metavar='FILE', help="people for the part 'noise', in COCO format"
     )
     parser.add_argument(
-        '--vary', nargs='+', default=(), metavar='SETTING=VALUE',
+        '--vary', nargs='+', default=Settings.vary, metavar='SETTING=VALUE',
         help="for the part 'noise': also the codec with each of these settings",
     )  # fmt: skip
 

@@ -28,7 +28,7 @@ from .peers import ORDER
 from .people import people_in_squares, standing_people
 from .rows import Row, make_rows
 from .samples import build_worker_codec, person_masks
-from .timing import CLOCKS, take_turns, timed
+from .timing import CLOCKS, WALL, take_turns, timed
 
 Calls = Dict[str, Callable[[], Any]]
 THEIRS = 'AssociativeEmbedding'
@@ -42,7 +42,7 @@ def measure_crowds(
     runs: int,
     images: int,
     noise: float,
-    clock: str = 'wall',
+    clock: str = WALL,
 ) -> list[Row]:
     """Measure encoding and decoding on the CPU for different numbers of people.
 

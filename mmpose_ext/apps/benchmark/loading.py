@@ -24,7 +24,7 @@ from mmpose_ext.utils.errors import ArgumentError
 
 from .contestants import Contestant
 
-IMAGES = 96
+IMAGES = 96  # by default
 IMAGE_SIZE = (640, 480)
 
 

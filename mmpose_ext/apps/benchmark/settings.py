@@ -6,13 +6,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from mmpose_ext.apps.pack.writer import SIZE
 from mmpose_ext.utils.errors import ArgumentError
 from mmpose_ext.utils.ranges import require_least, require_one_of
 
 from .contestants import MEASURES
+from .loading import IMAGES
 from .networks import DTYPES
 from .noise_errors import ERRORS, STRENGTHS
-from .timing import CLOCKS
+from .timing import CLOCKS, WALL
 
 
 @dataclass(frozen=True)
@@ -56,12 +58,12 @@ class Settings:
     noise: float = 1.0
     workers: Sequence[int] = (1, 2)
     batches: int = 10
-    images: int = 96
+    images: int = IMAGES
     data_root: str | None = None
     variants: Sequence[str] = ()
     rates: Sequence[int] = (1000, 3000)
-    size: int = 384
-    clock: str = 'wall'
+    size: int = SIZE
+    clock: str = WALL
     errors: Sequence[str] = ERRORS
     strengths: Sequence[float] = STRENGTHS
     annotations: str | None = None

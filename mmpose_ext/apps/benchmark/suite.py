@@ -27,7 +27,7 @@ from .networks import (
 from .rows import Row, make_rows
 from .samples import make_people, make_samples
 from .settings import Settings
-from .timing import CLOCKS, synchronizer, take_turns, timed
+from .timing import CLOCKS, WALL, synchronizer, take_turns, timed
 
 Timings = Dict[str, List[float]]
 UNITS = {'encode': 'us per sample', 'loader': 'ms per sample'}
@@ -86,7 +86,7 @@ class ConfigBenchmark:
 
     def _calls(self, measure: str, entered: list[Contestant]) -> dict[str, Callable[[], float]]:
         make = self._network_call if measure in OF_NETWORK else self._codec_call
-        clock = CLOCKS['wall' if measure in OF_NETWORK else self.settings.clock]
+        clock = CLOCKS[WALL if measure in OF_NETWORK else self.settings.clock]
         synchronize = synchronizer(self.settings.device)
         calls = {}
         for contestant in entered:

@@ -19,7 +19,8 @@ Clock = Callable[[], float]
 
 #: 'wall' is elapsed time. 'thread' is the calling thread's CPU time, which excludes other processes
 #: on a busy machine; use it only for work of one thread on the CPU.
-CLOCKS: dict[str, Clock] = {'wall': time.perf_counter, 'thread': time.thread_time}
+WALL = 'wall'
+CLOCKS: dict[str, Clock] = {WALL: time.perf_counter, 'thread': time.thread_time}
 
 
 def take_turns(

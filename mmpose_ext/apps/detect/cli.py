@@ -5,7 +5,7 @@ import argparse
 import sys
 
 from mmpose_ext.apps.detect import detect
-from mmpose_ext.apps.shared.arguments import add_config_options, command_line_message
+from mmpose_ext.apps.shared.arguments import add_config_options, add_setting, command_line_message
 from mmpose_ext.apps.shared.failures import report_failures
 
 
@@ -18,12 +18,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument('--images', required=True, help='the folder of the images')
     parser.add_argument('--out', required=True, help='the detection file to write (.json)')
-    parser.add_argument('--category', default='person', help="the detector's class (person)")
-    parser.add_argument(
-        '--score-thr', type=float, default=0.0, help='keep boxes with a higher score (0)'
-    )
+    add_setting(parser, '--category', detect, "the detector's class")
+    add_setting(parser, '--score-thr', detect, 'keep boxes with a higher score')
     parser.add_argument('--max-per-image', type=int, help='keep the best boxes of each image (all)')
-    parser.add_argument('--batch-size', type=int, default=8, help='images at once (8)')
+    add_setting(parser, '--batch-size', detect, 'images at once')
     parser.add_argument('--device', help='cpu, cuda:0, ... (a GPU if there is one)')
     parser.add_argument('--quiet', action='store_true', help='no progress display')
     add_config_options(parser)

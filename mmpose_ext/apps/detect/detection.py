@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 from mmengine.config import Config
 
-from mmpose_ext.apps.shared.batches import chunks, progress_bar, write_results
+from mmpose_ext.apps.shared.batches import BATCH_SIZE, chunks, progress_bar, write_results
 from mmpose_ext.apps.shared.devices import check_device
 from mmpose_ext.apps.shared.image_ids import read_annotations
+from mmpose_ext.apps.shared.inferencers import PERSON
 from mmpose_ext.apps.shared.inputs import Failure, Source, read_frames
 from mmpose_ext.datasets.validation import person_category
 from mmpose_ext.utils.ranges import require_least, require_number
@@ -40,10 +41,10 @@ def detect(
     image_dir: str | os.PathLike,
     out_file: str | os.PathLike | None = None,
     *,
-    category: str = 'person',
+    category: str = PERSON,
     score_thr: float = 0.0,
     max_per_image: int | None = None,
-    batch_size: int = 8,
+    batch_size: int = BATCH_SIZE,
     device: str | None = None,
     progress: bool = False,
     options: dict | None = None,

@@ -16,7 +16,7 @@ from torch import nn
 
 from mmpose_ext.apps.shared.configs import building
 from mmpose_ext.apps.shared.devices import check_device
-from mmpose_ext.apps.shared.inferencers import PseudoCollateMixin
+from mmpose_ext.apps.shared.inferencers import PERSON, PseudoCollateMixin
 from mmpose_ext.apps.shared.model_checks import default_scope, load_config, require_checkpoint_of
 from mmpose_ext.engine.checkpoint_loading import safely_loading
 from mmpose_ext.utils.errors import ArgumentError
@@ -45,7 +45,7 @@ class PersonDetector(PseudoCollateMixin, DetInferencer):
         self,
         config: str | os.PathLike | Config,
         checkpoint: str | os.PathLike,
-        category: str = 'person',
+        category: str = PERSON,
         device: str | None = None,
         options: dict | None = None,
     ) -> None:

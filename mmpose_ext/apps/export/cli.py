@@ -9,7 +9,12 @@ import numpy as np
 
 from mmpose_ext.apps.export import export_onnx
 from mmpose_ext.apps.export.graph import INPUT_KINDS
-from mmpose_ext.apps.shared.arguments import add_config_options, command_line_message
+from mmpose_ext.apps.shared.arguments import (
+    add_config_options,
+    add_setting,
+    command_line_message,
+    default_of,
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -17,11 +22,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('config', help='an mmpose config')
     parser.add_argument('checkpoint', help='its checkpoint; only its weights are loaded')
     parser.add_argument('--out', required=True, help='the file to write (.onnx)')
-    parser.add_argument(
+    add_setting(
+        parser,
         '--input',
+        export_onnx,
+        'images (B, H, W, 3) BGR as uint8 or float32, or normalized (B, 3, H, W)',
+        'input_kind',
         choices=INPUT_KINDS,
-        default='uint8',
-        help='images (B, H, W, 3) BGR as uint8 or float32, or normalized (B, 3, H, W) (uint8)',
     )
     parser.add_argument(
         '--decode', action='store_true', help='top-down: output keypoints and scores, not maps'
@@ -30,13 +37,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--fixed-size', action='store_true', help="accept only images of the config's input size"
     )
     parser.add_argument(
-        '--images', nargs='+', default=(), metavar='FILE', help='more images to compare with'
+        '--images',
+        nargs='+',
+        default=default_of(export_onnx, 'images'),
+        metavar='FILE',
+        help='more images to compare with',
     )
-    parser.add_argument(
+    add_setting(
+        parser,
         '--tolerance',
-        type=float,
-        default=1e-3,
-        help="largest distance from PyTorch's keypoints, in input pixels (0.001)",
+        export_onnx,
+        "largest distance from PyTorch's keypoints, in input pixels",
     )
     add_config_options(parser)
 

@@ -48,7 +48,7 @@ def export_onnx(
     config: str | os.PathLike | Config,
     checkpoint: str | os.PathLike,
     out: str | os.PathLike,
-    input_kind: str = 'uint8',
+    input_kind: str = INPUT_KINDS[0],
     decode: bool = False,
     fixed_size: bool = False,
     images: Sequence[np.ndarray] = (),

@@ -17,7 +17,8 @@ from mmpose_ext.utils.ranges import require_one_of
 
 from .heatmap_decoding import decode_heatmaps
 
-#: Kinds of input: images as OpenCV reads them, (B, H, W, 3), or the network's own input.
+#: Kinds of input: images as OpenCV reads them, (B, H, W, 3), or the network's own input. The first
+#: is the default.
 INPUT_KINDS = ('uint8', 'float32', 'normalized')
 
 
@@ -36,7 +37,9 @@ class ExportGraph(nn.Module):
         ValueError: If the settings do not fit the model.
     """
 
-    def __init__(self, model: nn.Module, input_kind: str = 'uint8', decode: bool = False) -> None:
+    def __init__(
+        self, model: nn.Module, input_kind: str = INPUT_KINDS[0], decode: bool = False
+    ) -> None:
         super().__init__()
         require_one_of(INPUT_KINDS, input_kind=input_kind)
         self.model = model

@@ -5,28 +5,21 @@ import argparse
 import sys
 
 from mmpose_ext.apps.look.browsing import SPLITS, browse
-from mmpose_ext.apps.shared.arguments import add_config_options, command_line_message
+from mmpose_ext.apps.shared.arguments import add_config_options, add_setting, command_line_message
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options to a parser."""
     parser.add_argument('config', help='a config of mmpose or of this package')
     parser.add_argument('--out', required=True, help='folder for the pictures')
-    parser.add_argument('--number', type=int, default=8, metavar='N', help='samples to draw (8)')
-    parser.add_argument(
-        '--start', type=int, default=0, metavar='I', help='index of the first sample (0)'
-    )
-    parser.add_argument(
-        '--split',
-        choices=SPLITS,
-        default='train',
-        help='data set of the images and annotations (train)',
-    )
+    add_setting(parser, '--number', browse, 'samples to draw', metavar='N')
+    add_setting(parser, '--start', browse, 'index of the first sample', metavar='I')
+    add_setting(parser, '--split', browse, 'data set of the images and annotations', choices=SPLITS)
     parser.add_argument(
         '--checkpoint', help="also draw this checkpoint's predictions and its layers' attention"
     )
     parser.add_argument('--device', help='cpu, cuda:0, ... (a GPU if there is one)')
-    parser.add_argument('--seed', type=int, default=0, help='seed of the augmentation (0)')
+    add_setting(parser, '--seed', browse, 'seed of the augmentation')
     parser.add_argument(
         '--zoom', type=int, help='picture pixels per input pixel (depends on the input size)'
     )

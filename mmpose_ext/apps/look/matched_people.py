@@ -16,6 +16,9 @@ from mmpose_ext.utils.sequences import zip_equal
 
 MAX_PEOPLE = 1000  # per image; COCO's AP considers 20
 
+#: Smallest OKS of a match, by default.
+MATCH_THR = 0.1
+
 
 @dataclass(frozen=True)
 class Case:
@@ -39,7 +42,7 @@ class Case:
 
 
 def match_people(
-    truth: dict, results: Sequence[dict], sigmas: np.ndarray, match_thr: float = 0.1
+    truth: dict, results: Sequence[dict], sigmas: np.ndarray, match_thr: float = MATCH_THR
 ) -> list[Case]:
     """Match predicted people to annotated ones as COCO's evaluation does.
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from mmpose_ext.apps.look.matched_people import Case, match_people
+from mmpose_ext.apps.look.matched_people import MATCH_THR, Case, match_people
 from mmpose_ext.datasets.coco_checks import (
     DataError,
     annotation_problems,
@@ -62,7 +62,7 @@ def write_worst_cases(
     out_dir: str | os.PathLike,
     *,
     number: int = 12,
-    match_thr: float = 0.1,
+    match_thr: float = MATCH_THR,
     score_thr: float = 0.0,
     metainfo: str = COCO,
 ) -> WorstCases:

@@ -4,8 +4,8 @@
 import argparse
 import sys
 
-from mmpose_ext.apps.look.worst_cases import COCO, write_worst_cases
-from mmpose_ext.apps.shared.arguments import command_line_message
+from mmpose_ext.apps.look.worst_cases import write_worst_cases
+from mmpose_ext.apps.shared.arguments import add_setting, command_line_message, default_of
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -16,22 +16,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--images', required=True, metavar='DIR', help='folder that its file names are relative to'
     )
     parser.add_argument('--out', required=True, help='folder for pictures and cases.csv')
-    parser.add_argument(
-        '--number',
-        type=int,
-        default=12,
-        metavar='N',
-        help='number of people, and of false positives (12)',
-    )
-    parser.add_argument(
-        '--match-thr', type=float, default=0.1, help='smallest OKS of a match (0.1)'
-    )
-    parser.add_argument(
-        '--score-thr', type=float, default=0.0, help='draw predictions with a higher score (0)'
-    )
+    worst = write_worst_cases
+    add_setting(parser, '--number', worst, 'people, and false positives, to draw', metavar='N')
+    add_setting(parser, '--match-thr', worst, 'smallest OKS of a match')
+    add_setting(parser, '--score-thr', worst, 'draw predictions with a higher score')
     parser.add_argument(
         '--metainfo',
-        default=COCO,
+        default=default_of(worst, 'metainfo'),
         help="the data set's metainfo: a path in mmpose's configs or a file (COCO's)",
     )
 

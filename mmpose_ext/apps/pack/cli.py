@@ -16,6 +16,7 @@ import cv2
 
 from mmpose_ext.apps.pack import PackJob, check_pack, fill_pack, plan_packs, prepare_pack
 from mmpose_ext.apps.pack.crops import require_crops
+from mmpose_ext.apps.pack.writer import QUALITY, SIZE
 from mmpose_ext.apps.shared.arguments import add_config_options, command_line_message
 from mmpose_ext.apps.shared.batches import progress_bar
 from mmpose_ext.datasets.pack import Meta
@@ -29,10 +30,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='top-down configs of mmpose or of this package that will train from the pack',
     )  # fmt: skip
     parser.add_argument(
-        '--size', type=int, help="longest side of a crop (an existing pack's, otherwise 384)"
+        '--size',
+        type=int,
+        help=f"longest side of a crop (an existing pack's, otherwise {SIZE})",
     )
     parser.add_argument(
-        '--quality', type=int, help="quality of the JPEGs (an existing pack's, otherwise 95)"
+        '--quality',
+        type=int,
+        help=f"quality of the JPEGs (an existing pack's, otherwise {QUALITY})",
     )
     parser.add_argument(
         '--out', metavar='PACK', help='path of the pack (next to each annotation file)'

@@ -6,13 +6,12 @@ import sys
 from dataclasses import fields
 
 from mmpose_ext.apps.predict import BoxSource, Drawing, predict
-from mmpose_ext.apps.predict.settings import (
-    DETECTOR_BOX_NMS,
-    DETECTOR_BOX_THR,
-    DRAWING,
-    NO_BOXES,
+from mmpose_ext.apps.predict.settings import DETECTOR_BOX_NMS, DETECTOR_BOX_THR
+from mmpose_ext.apps.shared.arguments import (
+    add_config_options,
+    add_setting,
+    command_line_message,
 )
-from mmpose_ext.apps.shared.arguments import add_config_options, command_line_message
 from mmpose_ext.apps.shared.failures import report_failures
 
 
@@ -26,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--out', help='folder for results.json and pictures/')
     _add_boxes(parser)
     parser.add_argument('--ann', help='a COCO-format file that gives ids to the file names')
-    parser.add_argument('--batch-size', type=int, default=8, help='images or people at once (8)')
+    add_setting(parser, '--batch-size', predict, 'images or people at once')
     parser.add_argument('--device', help='cpu, cuda:0, ... (a GPU if there is one)')
     _add_drawing(parser)
     parser.add_argument(
@@ -44,11 +43,7 @@ def _add_boxes(parser: argparse.ArgumentParser) -> None:
     boxes.add_argument(
         '--whole-image', action='store_true', help='each image is one person, as large as the image'
     )
-    parser.add_argument(
-        '--det-category',
-        default=NO_BOXES.det_category,
-        help=f"the detector's class ({NO_BOXES.det_category})",
-    )
+    add_setting(parser, '--det-category', BoxSource, "the detector's class")
     parser.add_argument(
         '--box-thr',
         type=float,
@@ -63,18 +58,8 @@ def _add_boxes(parser: argparse.ArgumentParser) -> None:
 
 def _add_drawing(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--no-pictures', action='store_true', help='write only results.json')
-    parser.add_argument(
-        '--draw-thr',
-        type=float,
-        default=DRAWING.draw_thr,
-        help=f'draw people with a higher score ({DRAWING.draw_thr})',
-    )
-    parser.add_argument(
-        '--keypoint-thr',
-        type=float,
-        default=DRAWING.keypoint_thr,
-        help=f'draw keypoints with a higher score ({DRAWING.keypoint_thr})',
-    )
+    add_setting(parser, '--draw-thr', Drawing, 'draw people with a higher score')
+    add_setting(parser, '--keypoint-thr', Drawing, 'draw keypoints with a higher score')
     parser.add_argument('--draw-boxes', action='store_true', help='draw the boxes too')
     parser.add_argument('--show', action='store_true', help='show each picture; Escape or q stops')
 

@@ -17,6 +17,7 @@ from mmpose.structures import PoseDataSample
 from mmpose_ext.apps.shared.inputs import Frame, Source
 
 from .instance_scoring import Person
+from .settings import Drawing
 
 if TYPE_CHECKING:  # imports mmdet
     from mmpose.visualization import PoseLocalVisualizer
@@ -28,8 +29,8 @@ def draw_people(
     visualizer: PoseLocalVisualizer,
     pixels: np.ndarray,
     people: Sequence[Person],
-    keypoint_thr: float = 0.3,
-    draw_boxes: bool = False,
+    keypoint_thr: float = Drawing.keypoint_thr,
+    draw_boxes: bool = Drawing.draw_boxes,
 ) -> np.ndarray:
     """Draw skeletons with mmpose's visualizer.
 

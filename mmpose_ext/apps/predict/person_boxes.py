@@ -20,6 +20,8 @@ from mmpose_ext.datasets.validation.values import is_row
 from mmpose_ext.utils.errors import ArgumentError, DataError
 from mmpose_ext.utils.reading import read_json
 
+from .settings import DETECTOR_BOX_NMS, DETECTOR_BOX_THR, FILE_BOX_THR
+
 if TYPE_CHECKING:  # mmdet is only needed with a detector
     from mmpose_ext.apps.detect.person_detector import PersonDetector
 
@@ -51,8 +53,8 @@ class DetectorBoxes:
     """
 
     detector: PersonDetector
-    score_thr: float = 0.3
-    nms_thr: float | None = 0.3
+    score_thr: float = DETECTOR_BOX_THR
+    nms_thr: float | None = DETECTOR_BOX_NMS
 
     def __call__(self, frames: Sequence[Frame]) -> list[np.ndarray]:
         """Return (N, 5) per frame: x1, y1, x2, y2 in its pixels and the score."""
@@ -80,7 +82,7 @@ class FileBoxes:
         self,
         path: str | os.PathLike,
         image_ids: ImageIds,
-        score_thr: float = -1.0,
+        score_thr: float = FILE_BOX_THR,
         nms_thr: float | None = None,
     ) -> None:
         content = read_json(str(path), 'detection file')

@@ -14,6 +14,7 @@ from mmengine.dataset import Compose
 from mmpose.structures import PoseDataSample
 from torch import nn
 
+from mmpose_ext.apps.shared.batches import BATCH_SIZE
 from mmpose_ext.apps.shared.configs import building
 from mmpose_ext.apps.shared.data_sets import first_with_pipeline
 from mmpose_ext.apps.shared.devices import check_device
@@ -87,7 +88,7 @@ class PoseInferencer(PseudoCollateMixin, Pose2DInferencer):
         self,
         images: Sequence[np.ndarray],
         boxes: Sequence[np.ndarray] | None = None,
-        batch_size: int = 8,
+        batch_size: int = BATCH_SIZE,
     ) -> list[list[PoseDataSample]]:
         """Predict the people of some images.
 

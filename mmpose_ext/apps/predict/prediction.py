@@ -11,7 +11,7 @@ from pathlib import Path
 
 from mmengine.config import Config
 
-from mmpose_ext.apps.shared.batches import chunks, progress_bar, write_results
+from mmpose_ext.apps.shared.batches import BATCH_SIZE, chunks, progress_bar, write_results
 from mmpose_ext.apps.shared.devices import check_device
 from mmpose_ext.apps.shared.image_ids import ImageIds
 from mmpose_ext.apps.shared.inputs import (
@@ -35,6 +35,7 @@ from .settings import (
     DETECTOR_BOX_NMS,
     DETECTOR_BOX_THR,
     DRAWING,
+    FILE_BOX_THR,
     NO_BOXES,
     BoxSource,
     Drawing,
@@ -73,7 +74,7 @@ def predict(
     boxes: BoxSource = NO_BOXES,
     drawing: Drawing = DRAWING,
     ann_file: str | os.PathLike | None = None,
-    batch_size: int = 8,
+    batch_size: int = BATCH_SIZE,
     device: str | None = None,
     max_frames: int | None = None,
     progress: bool = False,
@@ -204,7 +205,7 @@ def coco_result(image_id: int | str | None, person: Person, category_id: int = 1
 def _boxes_of(source: BoxSource, image_ids: ImageIds, device: str | None) -> Callable | None:
     """Return the function that finds each frame's boxes, or None without a source of boxes."""
     if source.detections is not None:
-        thr = -1.0 if source.box_thr is None else source.box_thr
+        thr = FILE_BOX_THR if source.box_thr is None else source.box_thr
         return FileBoxes(source.detections, image_ids, thr, source.box_nms)
     if source.det_config is not None and source.det_checkpoint is not None:
         from mmpose_ext.apps.detect.person_detector import PersonDetector  # imports mmdet

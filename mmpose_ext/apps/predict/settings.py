@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from mmengine.config import Config
 
+from mmpose_ext.apps.shared.inferencers import PERSON
 from mmpose_ext.utils.errors import ArgumentError
 from mmpose_ext.utils.ranges import require_number, require_range
 
@@ -37,7 +38,7 @@ class BoxSource:
 
     det_config: str | os.PathLike | Config | None = None
     det_checkpoint: str | os.PathLike | None = None
-    det_category: str = 'person'
+    det_category: str = PERSON
     detections: str | os.PathLike | None = None
     whole_image: bool = False
     box_thr: float | None = None
@@ -82,5 +83,7 @@ class Drawing:
 
 #: A detector's ``box_thr`` and ``box_nms`` by default.
 DETECTOR_BOX_THR, DETECTOR_BOX_NMS = 0.3, 0.3
+#: A detection file's ``box_thr`` by default: all boxes, as in testing.
+FILE_BOX_THR = -1.0
 #: No boxes, and default drawing.
 NO_BOXES, DRAWING = BoxSource(), Drawing()

@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+import inspect
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from mmengine.config import DictAction
@@ -43,6 +44,37 @@ def command_line_message(error: BaseException) -> str:
 def command_line_text(text: str) -> str:
     """Return a text as a command prints it, with flags for arguments."""
     return text.naming(FLAGS) if isinstance(text, ArgumentText) else text
+
+
+def default_of(owner: Callable, name: str) -> Any:
+    """Return the default of a function's argument or a dataclass's field."""
+    return inspect.signature(owner).parameters[name].default
+
+
+def add_setting(
+    parser: argparse._ActionsContainer,
+    flag: str,
+    owner: Callable,
+    text: str,
+    name: str | None = None,
+    **settings: Any,
+) -> None:
+    """Declare a flag that has the type and the default of what it sets.
+
+    Args:
+        parser (argparse._ActionsContainer): The parser or a group of it.
+        flag (str): The flag.
+        owner (Callable): The function whose argument it sets, or the dataclass whose field.
+        text (str): The help, which the default follows in brackets.
+        name (str, optional): The argument or field. Defaults to that of the flag's name.
+        **settings: Further arguments of ``add_argument``.
+    """
+    default = default_of(owner, name or flag[2:].replace('-', '_'))
+    values = default if isinstance(default, (list, tuple)) else (default,)
+    shown = ' '.join(f'{v:g}' if isinstance(v, float) else str(v) for v in values)
+    parser.add_argument(
+        flag, default=default, type=type(values[0]), help=f'{text} ({shown})', **settings
+    )
 
 
 def parse_options(options: Sequence[str]) -> dict[str, Any]:

@@ -14,6 +14,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from mmpose_ext.utils.atomic_files import write_atomically
 
+#: Images or people per batch of a model, by default.
+BATCH_SIZE = 8
+
 
 def write_results(path: str | os.PathLike, results: Iterable[dict]) -> None:
     """Write a JSON list with one entry per line, completely or not at all."""

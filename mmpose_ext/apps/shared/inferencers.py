@@ -8,6 +8,9 @@ from collections.abc import Callable
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 
+#: The class of people in detectors, by default.
+PERSON = 'person'
+
 
 class PseudoCollateMixin:
     """Use mmengine's default collate function without a registry.

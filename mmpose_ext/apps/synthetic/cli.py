@@ -6,36 +6,25 @@ from __future__ import annotations
 import argparse
 import sys
 
-from ..shared.arguments import command_line_message
+from ..shared.arguments import add_setting, command_line_message
+from .folder import IMAGES, SPLITS
 from .writer import generate
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options to a parser."""
     parser.add_argument('--out', required=True, help='folder of the data set; created if missing')
-    parser.add_argument('--train', type=int, default=1000, help='training images (1000)')
-    parser.add_argument('--val', type=int, default=200, help='validation images (200)')
-    parser.add_argument('--test', type=int, default=0, help='test images (0)')
-    parser.add_argument(
-        '--people',
-        type=int,
-        nargs=2,
-        default=(1, 4),
-        metavar=('MIN', 'MAX'),
-        help='fewest and most people per image (1 4)',
-    )
-    parser.add_argument(
-        '--size',
-        type=int,
-        nargs=2,
-        default=(320, 240),
-        metavar=('WIDTH', 'HEIGHT'),
-        help='image size in pixels (320 240)',
-    )
-    parser.add_argument(
-        '--seed', type=int, default=0, help='the same seed gives the same bytes (0)'
-    )
-    parser.add_argument('--quality', type=int, default=92, help='JPEG quality, 1 to 100 (92)')
+    for split, text in zip(SPLITS, ('training', 'validation', 'test')):
+        images = IMAGES.get(split, 0)
+        parser.add_argument(
+            f'--{split}', type=int, default=images, help=f'{text} images ({images})'
+        )
+    text, ends = 'fewest and most people per image', ('MIN', 'MAX')
+    add_setting(parser, '--people', generate, text, nargs=2, metavar=ends)
+    text, sides = 'image size in pixels', ('WIDTH', 'HEIGHT')
+    add_setting(parser, '--size', generate, text, 'image_size', nargs=2, metavar=sides)
+    add_setting(parser, '--seed', generate, 'the same seed gives the same bytes')
+    add_setting(parser, '--quality', generate, 'JPEG quality, 1 to 100')
     parser.add_argument('--workers', type=int, help='processes (2, or 1 on one core)')
     parser.add_argument(
         '--overwrite', action='store_true', help='replace a data set that has other settings'
@@ -48,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         out = generate(
             args.out,
-            {'train': args.train, 'val': args.val, 'test': args.test},
+            {split: getattr(args, split) for split in SPLITS},
             seed=args.seed,
             people=tuple(args.people),
             image_size=tuple(args.size),

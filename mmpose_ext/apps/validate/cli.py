@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from mmpose_ext.apps.shared.arguments import command_line_message
+from mmpose_ext.apps.shared.arguments import command_line_message, default_of
 from mmpose_ext.datasets.validation import (
     DEPTHS,
     FORMATS,
@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--format',
         choices=FORMATS,
-        default='auto',
+        default=default_of(validate, 'format'),
         help='format of the file (default: by its content)',
     )
     parser.add_argument(
