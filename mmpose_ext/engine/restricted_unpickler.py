@@ -114,8 +114,8 @@ class Unpickler(_PythonUnpickler):
 
     Args:
         file (BinaryIO): The open file.
-        allowed (Mapping[str, object]): What is allowed in addition to torch's and the user's lists,
-            by ``'module.name'``. Defaults to nothing.
+        allowed (Mapping[str, object], optional): What is allowed in addition to torch's and the
+            user's lists, by ``'module.name'``. Defaults to nothing.
         **settings (object): As for :class:`pickle.Unpickler`.
 
     Raises:

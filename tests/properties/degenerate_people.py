@@ -17,7 +17,7 @@ import mmpose_ext  # noqa: F401
 PLACES = (
     'anywhere', 'one point', 'borders', 'corners', 'outside', 'far outside', 'huge', 'tiny',
 )  # fmt: skip
-#: Kinds of labelling.
+#: Kinds of labeling.
 SEEN = ('all', 'none', 'one', 'some', 'fractional')
 #: Numbers of people in an image.
 NUMBERS = (0, 1, 1, 1, 2, 2, 3, 3, 100)

@@ -48,7 +48,7 @@ def match_people(
 
     In each image, each predicted person, best score first, is matched to the unmatched annotated
     person with the largest OKS, if that is at least ``match_thr``. Crowds and people without
-    labelled keypoints do not count as missed, and predictions that match them are not false
+    labeled keypoints do not count as missed, and predictions that match them are not false
     positives.
 
     Args:

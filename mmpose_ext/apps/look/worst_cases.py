@@ -29,7 +29,7 @@ from mmpose_ext.visualization.skeleton import Skeleton
 
 COCO = 'configs/_base_/datasets/coco.py'
 COLUMNS = (
-    'kind', 'oks', 'score', 'image_id', 'file_name', 'annotation_id', 'labelled_keypoints',
+    'kind', 'oks', 'score', 'image_id', 'file_name', 'annotation_id', 'labeled_keypoints',
     'worst_keypoint', 'worst_distance', 'picture',
 )  # fmt: skip
 HEIGHT = 320  # height of a case's picture in pixels
@@ -198,10 +198,10 @@ def _window(image: np.ndarray, case: Case) -> tuple[int, int, int, int]:
 
 
 def _badness(case: Case) -> tuple:
-    """Sort by OKS, lowest first, then missed people by labelled keypoints and size."""
+    """Sort by OKS, lowest first, then missed people by labeled keypoints and size."""
     truth = case.truth or {}
-    labelled = sum(visible > 0 for visible in truth['keypoints'][2::3])
-    return case.oks, -labelled, -truth.get('area', 0)
+    labeled = sum(visible > 0 for visible in truth['keypoints'][2::3])
+    return case.oks, -labeled, -truth.get('area', 0)
 
 
 def _write_table(
@@ -217,7 +217,7 @@ def _write_table(
         if case.truth is not None:
             row.update(oks=f'{case.oks:.4f}', annotation_id=case.truth['id'])
             truth = np.reshape(case.truth['keypoints'], (-1, 3)).astype(float)
-            row['labelled_keypoints'] = int((truth[:, 2] > 0).sum())
+            row['labeled_keypoints'] = int((truth[:, 2] > 0).sum())
             if case.found is not None:
                 found = np.reshape(case.found['keypoints'], (-1, 3)).astype(float)
                 distance = np.linalg.norm((found - truth)[:, :2], axis=1) * (truth[:, 2] > 0)

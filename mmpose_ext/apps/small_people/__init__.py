@@ -1,4 +1,4 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-from .labelling import label_small_people
+from .labeling import label_small_people
 
 __all__ = ['label_small_people']

@@ -44,7 +44,7 @@ class DiskOffset(BaseTorchCodec):
     - ``body_heatmaps`` (B, 1, h, w): 1 on people, including those without keypoints.
     - ``long_offsets`` (B, 2K, h, w): on a person, they point to each of this person's keypoints.
     - ``mid_weights`` (B, D, h, w), ``long_weights`` (B, K, h, w): 1 where the offsets above are
-      defined (both keypoints are labelled) and ``loss_weights`` is 1. The heatmaps are the weights
+      defined (both keypoints are labeled) and ``loss_weights`` is 1. The heatmaps are the weights
       of the short offsets.
     - ``loss_weights`` (B, 1, h, w): 0 in crowd regions and in people without keypoints, else 1.
       The body heatmap's loss also counts where the body is 1.
@@ -238,7 +238,7 @@ class DiskOffset(BaseTorchCodec):
             for name, number in channels.items()
         }
 
-    def _draw_part(self, points: Tensor, labelled: Tensor, instances: Tensor, maps: Maps) -> None:
+    def _draw_part(self, points: Tensor, labeled: Tensor, instances: Tensor, maps: Maps) -> None:
         """Write all maps except ``loss_weights``, which this method reads, into blank maps."""
         fixed = self.constants(points.device)
         here, starts, ends = fixed['here'], fixed['edge_starts'], fixed['edge_ends']
@@ -247,7 +247,7 @@ class DiskOffset(BaseTorchCodec):
         if not points.shape[1]:
             return
         disks = draw_disks(
-            points, labelled, self.map_size, fixed['pitch'], self.radius, fixed['window']
+            points, labeled, self.map_size, fixed['pitch'], self.radius, fixed['window']
         )
         cell, own, position = disks
         put(maps['heatmaps'], cell, own.float())
@@ -255,14 +255,14 @@ class DiskOffset(BaseTorchCodec):
 
         counts = maps['loss_weights'].flatten(1) > 0
         known = own & counts.gather(1, cell.flatten(1)).view_as(cell)
-        known = known[:, :, starts] & labelled[:, :, ends, None]
+        known = known[:, :, starts] & labeled[:, :, ends, None]
         cell, position = cell[:, :, starts], position[:, :, starts]
         put(maps['mid_weights'], cell, known.float())
         put_offsets(maps['mid_offsets'], cell, known, points[:, :, ends], position)
 
         owner = (owner - 1).expand(-1, self.num_keypoints, -1)
         person = owner.clamp(min=0)
-        known = labelled.transpose(1, 2).gather(-1, person) & (owner >= 0) & counts[:, None]
+        known = labeled.transpose(1, 2).gather(-1, person) & (owner >= 0) & counts[:, None]
         maps['long_weights'].flatten(2).copy_(known)
         fill_offsets(maps['long_offsets'], known, points, person, here)
 

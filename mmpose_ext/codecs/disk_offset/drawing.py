@@ -37,20 +37,20 @@ class Disks(NamedTuple):
 
 def draw_disks(
     points: Tensor,
-    labelled: Tensor,
+    labeled: Tensor,
     size: tuple[int, int],
     pitch: Tensor,
     radius: float,
     window: Tensor,
 ) -> Disks:
-    """Find the cells within a radius of labelled keypoints, and each cell's nearest person.
+    """Find the cells within a radius of labeled keypoints, and each cell's nearest person.
 
     Only the cells in a square around each keypoint are looked at. Of two people of equal distance
     the first one has the cell.
 
     Args:
         points (Tensor): (B, N, K, 2) float32 in input pixels; N is at least 1.
-        labelled (Tensor): (B, N, K) bool.
+        labeled (Tensor): (B, N, K) bool.
         size (tuple[int, int]): Of the maps in cells, [w, h].
         pitch (Tensor): (2,) float32, input pixels from cell to cell along x and y.
         radius (float): In input pixels.
@@ -61,14 +61,14 @@ def draw_disks(
         nobody's.
     """
     w, h = size
-    num_images, num_people, num_keypoints = labelled.shape
+    num_images, num_people, num_keypoints = labeled.shape
     device = points.device
     first = ((points - radius) / pitch).ceil().long().clamp(min=0)
     cells = first[..., None, :] + window  # (B, N, K, S, 2)
     position = cells * pitch
     distance = (position - points[..., None, :]).square_().sum(-1)
     x, y = cells.unbind(-1)
-    inside = (distance <= radius**2) & (x < w) & (y < h) & labelled[..., None]
+    inside = (distance <= radius**2) & (x < w) & (y < h) & labeled[..., None]
     cell = y.clamp_(max=h - 1) * w + x.clamp_(max=w - 1)
 
     # Non-negative floats are ordered like their bits: the nearest wins, then the first.

@@ -13,7 +13,7 @@ from mmengine.registry import init_default_scope
 from mmpose.registry import MODELS
 from small_models import give_clear_peaks
 
-from mmpose_ext.apps.small_people.labelling import MARK, label_small_people
+from mmpose_ext.apps.small_people.labeling import MARK, label_small_people
 from mmpose_ext.datasets import DataError
 from mmpose_ext.engine import CheckpointMismatchError
 from mmpose_ext.utils.sequences import zip_equal
@@ -122,7 +122,7 @@ def test_what_does_not_fit_is_refused(paths, root, tmp_path):
     with pytest.raises(DataError, match='people.json cannot be used.* 1 annotation.* 17 keypoints'):
         label_small_people(**paths)
     (tmp_path / 'people.json').write_text('[]')
-    with pytest.raises(DataError, match='no COCO file'):
+    with pytest.raises(DataError, match='not a COCO file'):
         label_small_people(**paths)
     assert not (tmp_path / 'out.json').exists()
 
