@@ -25,6 +25,8 @@ REDUCTIONS = dict(
         (cv2.IMREAD_REDUCED_COLOR_2, cv2.IMREAD_REDUCED_COLOR_4, cv2.IMREAD_REDUCED_COLOR_8),
     )
 )
+#: Start of a JPEG's segment with XMP data.
+XMP = b'http://ns.adobe.com/xap/1.0/\0'
 #: Rows of the largest block (MCU) of usual JPEGs.
 BLOCK = 16
 
@@ -96,8 +98,8 @@ class EncodedImage(DeferredImage):
                 self._plain = colors in ('YCbCr', 'Gray', 'RGB')
                 return width, height
             except ValueError:
-                self._jpeg = False
-        elif self._jpeg:
+                pass
+        elif self._jpeg and not _hides_exif(content):
             try:
                 with Image.open(io.BytesIO(content)) as image:
                     exif = Image.Exif()  # not getexif(), which also looks into XMP data
@@ -106,7 +108,8 @@ class EncodedImage(DeferredImage):
                     width, height = image.size
                 return (height, width) if self._orientation in (5, 6, 7, 8) else (width, height)
             except (OSError, ValueError, SyntaxError, struct.error):
-                self._jpeg = False
+                pass
+        self._jpeg = False
         self._decoded = _opencv(content, cv2.IMREAD_COLOR)
         if self._decoded is None:
             raise ValueError(
@@ -199,6 +202,11 @@ def has_exif(content: bytes) -> bool:
             return True
         at += 2 + int.from_bytes(content[at + 2 : at + 4], 'big')
     return b'Exif\0' in content[:65536]
+
+
+def _hides_exif(content: bytes) -> bool:
+    """Return whether XMP data precede a JPEG's EXIF data, which OpenCV 4 then overlooks."""
+    return 0 <= content.find(XMP, 0, 65536) < content.find(b'Exif\0\0', 0, 2 * 65536)
 
 
 def height_at(content: bytes) -> int | None:

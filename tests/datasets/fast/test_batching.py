@@ -144,7 +144,8 @@ def test_copies_give_the_same_batches(dataset, change):
     other = pickle.loads(other) if isinstance(other, bytes) else other
     assert type(other) is type(dataset) and own_class(other) is own_class(dataset)
     batches = []
-    for one in (dataset, Subset(other, range(5))):
+    part = Subset(other, range(5))
+    for one in (dataset, part if hasattr(part, '__getitems__') else other):  # torch 2.0 has none
         np.random.seed(0)
         batches.append(one.__getitems__([1, 4, 2]))
         assert isinstance(batches[-1], dict)

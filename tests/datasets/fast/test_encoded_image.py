@@ -121,6 +121,9 @@ def test_orientation_in_other_data_does_not_count(kind):
     image = EncodedImage(content)
     assert image.size == mmcv.imfrombytes(content).shape[1::-1]
     assert image.pixels()[0].shape[1::-1] == image.size
+    pixels, grid = image.pixels(0.3)
+    assert image.largest(0.3 * np.eye(3)[:2]) == pixels.shape[1::-1]
+    assert grid is not None or pixels.shape[1::-1] == image.size
 
 
 def test_reduces_only_where_a_pixel_is_left():
