@@ -44,7 +44,7 @@ def allowed_globals(allowed: Iterable[Callable]) -> Iterator[None]:
     """
     _install()
     before = getattr(_thread, 'pickle_module', None)
-    _thread.pickle_module = restricted_pickle(allowed)
+    _thread.pickle_module = restricted_pickle((*allowed, _rebuild_sparse_tensor))
     try:
         yield
     finally:
@@ -99,7 +99,8 @@ def _load_zip(
     original: Callable, ours: object, zip_file: Any, location: object, _: object, **kwargs: Any
 ) -> object:
     reader = zip_file if _COMPARES_SIZES else _CheckedReader(zip_file)
-    return original(reader, location, ours, **kwargs)
+    with _checked_sparse_tensors():
+        return original(reader, location, ours, **kwargs)
 
 
 def _load_legacy(
@@ -107,7 +108,8 @@ def _load_legacy(
 ) -> object:
     if _is_tar(file):
         raise UnsupportedFormatError('a .tar file of torch before 0.2')
-    return original(file, location, ours, **kwargs)
+    with _checked_sparse_tensors():
+        return original(file, location, ours, **kwargs)
 
 
 _REPLACEMENTS: dict[str, Callable] = {
@@ -126,6 +128,53 @@ def _is_tar(file: BinaryIO) -> bool:
         return False
     finally:
         file.seek(start)
+
+
+@contextmanager
+def _checked_sparse_tensors() -> Iterator[None]:
+    """Check the indices of the sparse tensors that a file holds, once their data are there.
+
+    torch 2.13 leaves this out, unless a switch for the whole process is set. Other indices would
+    let operations on the tensor write anywhere.
+    """
+    before = getattr(_thread, 'sparse_tensors', None)
+    found: list[torch.Tensor] = []
+    _thread.sparse_tensors = found
+    try:
+        yield
+    finally:
+        _thread.sparse_tensors = before
+    for tensor in found:
+        try:
+            _check_sparse_tensor(tensor)
+        except RuntimeError as error:
+            raise pickle.UnpicklingError(f'corrupt: a sparse tensor, {error}') from error
+
+
+def _rebuild_sparse_tensor(layout: torch.layout, data: tuple) -> torch.Tensor:
+    tensor = torch._utils._rebuild_sparse_tensor(layout, data)
+    _thread.sparse_tensors.append(tensor)
+    return tensor
+
+
+_rebuild_sparse_tensor.__module__ = 'torch._utils'  # the name in pickles
+
+
+def _check_sparse_tensor(tensor: torch.Tensor) -> None:
+    size = tensor.size()
+    if tensor.is_meta:
+        return
+    if tensor.layout is torch.sparse_coo:
+        indices, values = tensor._indices(), tensor._values()
+        torch.sparse_coo_tensor(indices, values, size, check_invariants=True)
+        return
+    if tensor.layout in (torch.sparse_csr, torch.sparse_bsr):
+        starts, places = tensor.crow_indices(), tensor.col_indices()
+    else:
+        starts, places = tensor.ccol_indices(), tensor.row_indices()
+    torch.sparse_compressed_tensor(
+        starts, places, tensor.values(), size, layout=tensor.layout, check_invariants=True
+    )
 
 
 class _CheckedReader:

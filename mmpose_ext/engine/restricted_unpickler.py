@@ -73,13 +73,13 @@ def _bytearray(*args: Any) -> bytearray:
 def _torchs_globals() -> dict[str, object]:
     """Return what newer torch allows by default: tensors, dtypes, devices, Python's containers.
 
-    The constructors of sparse tensors are left out: they do not check the indices, and no
-    checkpoint names them (``torch.save`` writes ``_rebuild_sparse_tensor``).
+    The constructors of sparse tensors and nested tensors are left out: they do not check indices,
+    and no checkpoint needs them (``torch.save`` writes ``_rebuild_sparse_tensor``).
     """
     dtypes = {str(value): value for value in vars(torch).values() if isinstance(value, torch.dtype)}
     own = torchs_own._get_allowed_globals()
     return {
-        **{name: value for name, value in own.items() if not _is_sparse_class(name)},
+        **{name: value for name, value in own.items() if not _is_unchecked(name)},
         **dtypes,
         'collections.Counter': Counter,
         'torch.device': torch.device,
@@ -90,8 +90,8 @@ def _torchs_globals() -> dict[str, object]:
     }
 
 
-def _is_sparse_class(name: str) -> bool:
-    return name.startswith('torch.') and '.sparse.' in name
+def _is_unchecked(name: str) -> bool:
+    return '.sparse.' in name or name == 'torch._utils._rebuild_nested_tensor'
 
 
 def _users_globals() -> dict[str, object]:

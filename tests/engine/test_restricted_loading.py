@@ -81,6 +81,32 @@ def test_a_storage_longer_than_its_data_is_refused(tmp_path):
     assert '\n' not in str(error.value)
 
 
+# tensors by layout, and their indices
+SPARSE = {
+    'coo': (torch.eye(2).to_sparse, torch.Tensor._indices),
+    'csr': (torch.eye(2).to_sparse_csr, torch.Tensor.col_indices),
+    'csc': (torch.eye(2).to_sparse_csc, torch.Tensor.row_indices),
+}
+
+
+@pytest.mark.parametrize('zipped', [True, False])
+@pytest.mark.parametrize('kind', SPARSE)
+def test_sparse_tensors_are_checked(kind, zipped, tmp_path):
+    make, indices = SPARSE[kind]
+    tensor = make()
+    path = tmp_path / 'file.pth'
+    torch.save(dict(weight=tensor), path, _use_new_zipfile_serialization=zipped)
+    assert load_checkpoint_safely(path)['weight'].to_dense().tolist() == [[1, 0], [0, 1]]
+    indices(tensor).view(-1)[-1] = 1_000_000  # beyond the end
+    torch.save(dict(weight=tensor), path, _use_new_zipfile_serialization=zipped)
+    # torch before 2.7 compares the indices itself
+    with pytest.raises(
+        (UnreadableCheckpointError, UnloadableCheckpointError),
+        match=r'file\.pth.*(1000000|indices)',
+    ):
+        load_checkpoint_safely(path)
+
+
 @pytest.mark.parametrize('kind', ['frozenset', 'set'])
 @pytest.mark.parametrize('write', [write_zip, write_legacy])
 def test_sets_of_long_ranges_are_refused(kind, write, tmp_path):

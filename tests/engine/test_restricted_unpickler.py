@@ -40,6 +40,7 @@ ATTACKS = {
     'getattr, python 3': b'cbuiltins\ngetattr\n(cmmengine.logging.history_buffer\nHistoryBuffer\n'
     b'X\x07\x00\x00\x00__new__tR.',
     'a constructor without checks': b'ctorch.sparse\nFloatTensor\n)R.',
+    'another one': b'ctorch._utils\n_rebuild_nested_tensor\n)R.',
     'memory of any size': b'c__builtin__\nbytearray\n(I10\ntR.',
     'eval': b'c__builtin__\neval\n(X\x04\x00\x00\x001 + tR.',
     'codec that is imported': b'c_codecs\nencode\n(X\x01\x00\x00\x00aX\x05\x00\x00\x00rot13tR.',
