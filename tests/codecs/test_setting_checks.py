@@ -21,7 +21,7 @@ NAN, INF = float('nan'), float('inf')
 #: What is no value of a type.
 WRONG = dict(
     float=(NAN, INF, -INF, '1', True, [1.0]),
-    int=(NAN, INF, 2.5, '3', True, 0, -1),
+    int=(NAN, INF, 2.5, '3', True, -1),
     bool=('no', 2, NAN),
 )
 #: Float settings that may be any finite number; all others have a range.
@@ -52,6 +52,8 @@ def faults():
             wrong = WRONG.get(type_, ())
             if type_ == 'float' and field.name not in ANY_NUMBER:
                 wrong += (-1.0,)
+            if type_ == 'int' and field.name not in LEAST_0:
+                wrong += (0,)
             if wrong and not optional:
                 wrong += (None,)
             for value in wrong:

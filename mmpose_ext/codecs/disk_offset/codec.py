@@ -17,11 +17,11 @@ from mmpose_ext.codecs.setting_checks import check_size
 from mmpose_ext.utils.maps import Maps
 from mmpose_ext.utils.sequences import zip_equal
 
+from .cells import cell_pitch, cell_positions
 from .decoding import DiskOffsetDecoder
-from .drawing import cell_positions, disk_window, draw_disks, fill_offsets, put, put_offsets
+from .drawing import disk_window, draw_disks, fill_offsets, put, put_offsets
 from .kinematic_graph import COCO_EDGES, directed_edges, mirrored_edges
 from .limb_hull import COCO_TRUNK, draw_limb_hulls
-from .sampling import cell_pitch
 from .settings import DiskOffsetSettings
 
 #: Number of cells handled at once while drawing. It bounds the memory (about 50 bytes each).
@@ -73,8 +73,9 @@ class DiskOffset(BaseTorchCodec):
        ``vote_step`` pixels, which is 4 px, with maxima in windows of 25 px (the authors' code: 2 px
        on maps of the input's size, 20 px).
     2. Sampling (:mod:`.sampling`), also on the device. It follows the mid and long offsets of each
-       candidate, refined twice by the short offsets of the keypoint that they point to, as in
-       training, and reads the candidate's body value. Only these values leave the device.
+       candidate, refined twice (``refine_steps``) by the short offsets of the keypoint that they
+       point to, as in training, and reads the candidate's body value. Only these values leave the
+       device.
     3. Pose plotting (:class:`PosePlotter`), image by image. People grow from candidates, without a
        second start within ``seed_radius``. The body heatmap and the long offsets check, join and
        complete them.

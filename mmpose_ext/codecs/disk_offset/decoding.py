@@ -9,9 +9,9 @@ import torch
 from mmpose_ext.utils.maps import Maps
 from mmpose_ext.utils.sequences import zip_equal
 
-from .kinematic_graph import directed_edges, edges_from
+from .cells import cell_pitch, nearest_cells, read
 from .plotting import Candidates, PosePlotter, Poses
-from .sampling import cell_pitch, nearest_cells, read, sample
+from .sampling import EdgeTable, sample
 from .scoring import keypoint_spreads, rank
 from .settings import DiskOffsetSettings
 from .voting import Peaks, Votes, accumulate, cast_votes, expected_oks, find_peaks
@@ -30,7 +30,7 @@ class DiskOffsetDecoder:
     def __init__(self, settings: DiskOffsetSettings) -> None:
         self.settings = settings
         self.plotter = PosePlotter(settings)
-        self._on_device: dict[torch.device, Maps] = {}
+        self._on_device: dict[torch.device, EdgeTable] = {}
 
     def __call__(self, maps: Maps) -> tuple[list[np.ndarray], list[np.ndarray], list[np.ndarray]]:
         """Decode maps of one size (B, C, h, w).
@@ -42,17 +42,9 @@ class DiskOffsetDecoder:
             FloatingPointError: If an offset that the decoder follows is NaN or infinite.
         """
         maps = {name: value.contiguous() for name, value in maps.items()}
-        num_images, _, h, w = maps['heatmaps'].shape
-        votes = cast_votes(
-            maps['heatmaps'],
-            maps['short_offsets'],
-            cell_pitch(self.settings.input_size, (w, h)),
-            self.settings.radius,
-            self.settings.vote_threshold,
-            self.settings.vote_spacing,
-        )
-        planes = num_images * self.settings.num_keypoints
-        counts = accumulate(votes, planes, self.settings.input_size, self.settings.vote_step)
+        num_images = len(maps['heatmaps'])
+        votes = cast_votes(maps, self.settings)
+        counts = accumulate(votes, num_images * self.settings.num_keypoints, self.settings)
         peaks = find_peaks(counts, self.settings.peak_threshold)
         images = self._candidates(self._sampled(maps, votes, peaks), num_images)
         poses = [self.plotter(candidates) for candidates in images]
@@ -68,21 +60,7 @@ class DiskOffsetDecoder:
             the edges: end scores, whether the end exists, whether the far end is known, the ends
             and the far ends, as x1, y1, x2, y2, ...
         """
-        fixed = self._constants(peaks.position.device)
-        h, w = maps['heatmaps'].shape[-2:]
-        k = self.settings.num_keypoints
-        keypoint = peaks.plane % k
-        image = peaks.plane.div(k, rounding_mode='floor')
-        samples = sample(
-            maps,
-            image,
-            keypoint,
-            peaks.position,
-            cell_pitch(self.settings.input_size, (w, h)).to(peaks.position.device),
-            fixed['edges_from'],
-            fixed['edge_ends'],
-            self.settings.vote_threshold,
-        )
+        samples = sample(maps, peaks, self._edges(peaks.position.device), self.settings)
         columns = [
             peaks.plane[:, None],
             peaks.position,
@@ -143,28 +121,14 @@ class DiskOffsetDecoder:
         cell, _ = nearest_cells(points, (w, h), pitch)
         scores = read(maps['heatmaps'].view(1, -1, h, w), torch.zeros_like(plane), plane, cell)
         if self.settings.keypoint_score == 'expected_oks':
-            scores = scores * expected_oks(
-                maps,
-                plane,
-                points,
-                spread,
-                cell_pitch(self.settings.input_size, (w, h)),
-                self.settings.radius,
-                self.settings.vote_threshold,
-                self.settings.vote_spacing,
-            )
+            scores = scores * expected_oks(maps, plane, points, spread, self.settings)
         scores = scores.cpu().numpy().reshape(-1, k)
         scores = np.where(np.concatenate([pose.placed for pose in poses]), scores, 0)
         return np.split(scores, np.cumsum(people)[:-1])
 
-    def _constants(self, device: torch.device) -> Maps:
-        """Return the directed edges' ends (D,) and each keypoint's edges (K, X), padded with -1."""
-        k = self.settings.num_keypoints
+    def _edges(self, device: torch.device) -> EdgeTable:
+        """Return the directed edges, copied to a device once."""
         if device not in self._on_device:
             with torch.inference_mode(False):
-                ends = torch.tensor([end for _, end in directed_edges(self.settings.edges)])
-                outgoing = torch.tensor(edges_from(self.settings.edges, k))
-            self._on_device[device] = dict(
-                edge_ends=ends.to(device), edges_from=outgoing.to(device)
-            )
+                self._on_device[device] = EdgeTable.of(self.settings, device)
         return self._on_device[device]

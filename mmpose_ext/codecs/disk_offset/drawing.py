@@ -114,12 +114,6 @@ def put_offsets(maps: Tensor, cell: Tensor, known: Tensor, ends: Tensor, positio
         put(maps, cell, torch.where(known, offsets, 0.0), axis, 2)
 
 
-def cell_positions(size: tuple[int, int], pitch: Tensor) -> Tensor:
-    """Return the positions (2, h * w) of all cells in input pixels, x before y, on the CPU."""
-    x, y = (torch.arange(n) * step for n, step in zip_equal(size, pitch.tolist()))
-    return torch.stack([x.expand(len(y), -1), y[:, None].expand(-1, len(x))]).flatten(1)
-
-
 def fill_offsets(maps: Tensor, known: Tensor, points: Tensor, person: Tensor, here: Tensor) -> None:
     """Write the offsets from all cells to people's keypoints, and 0 for unknown ones.
 

@@ -15,7 +15,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from .kinematic_graph import directed_edges, edges_from
 from .plotting import Candidates, PosePlotter, Poses
 from .scoring import keypoint_spreads, rank
-from .settings import BODY_REACH, LEAST_OFFSET, PAD, REFINE_STEPS, DiskOffsetSettings
+from .settings import BODY_REACH, LEAST_OFFSET, PAD, DiskOffsetSettings
 
 #: Positions around a candidate at which the body heatmap is read, in input pixels.
 NEAR_BODY = BODY_REACH * np.array([[0, 0], [1, 0], [-1, 0], [0, 1], [0, -1]], np.float32)
@@ -144,7 +144,7 @@ class _Image:
         kinds = np.concatenate([self.edge_ends[edges], every], 1)
         ends = here[:, None] + np.concatenate([mid, far], 1)
         heatmaps = self.maps['heatmaps']
-        for _ in range(REFINE_STEPS):
+        for _ in range(self.settings.refine_steps):
             end_x, end_y, end = self._nearest(ends)
             strong = heatmaps[kinds, end_y, end_x] >= self.settings.vote_threshold
             moved = end + self._offsets('short_offsets', kinds, end_x, end_y)

@@ -10,7 +10,10 @@ from torch import Tensor
 
 from mmpose_ext.utils.maps import Maps
 
-from .settings import BODY_REACH, LEAST_OFFSET, REFINE_STEPS
+from .cells import cell_pitch, nearest_cells, read, read_offsets
+from .kinematic_graph import directed_edges, edges_from
+from .settings import BODY_REACH, LEAST_OFFSET, DiskOffsetSettings
+from .voting import Peaks
 
 
 class Samples(NamedTuple):
@@ -24,83 +27,63 @@ class Samples(NamedTuple):
     known: Tensor  #: (P, K) bool, whether the long offset leads anywhere
 
 
-def cell_pitch(input_size: tuple[int, int], size: tuple[int, int]) -> Tensor:
-    """Return the input pixels from cell to cell (2,) for maps of size [w, h], on the CPU."""
-    pixels, cells = torch.tensor(input_size), torch.tensor(size)
-    return (pixels - 1).clamp(min=1) / (cells - 1).clamp(min=1)
+class EdgeTable(NamedTuple):
+    """The directed edges of the kinematic graph, on the maps' device."""
+
+    outgoing: Tensor  #: (K, X) int64, the edges that start at each keypoint, padded with -1
+    ends: Tensor  #: (D,) int64, the keypoint at each edge's end
+
+    @classmethod
+    def of(cls, settings: DiskOffsetSettings, device: torch.device) -> EdgeTable:
+        """Build the table of the settings' graph."""
+        outgoing = edges_from(settings.edges, settings.num_keypoints)
+        ends = [end for _, end in directed_edges(settings.edges)]
+        return cls(torch.tensor(outgoing).to(device), torch.tensor(ends).to(device))
 
 
-def nearest_cells(points: Tensor, size: tuple[int, int], pitch: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the index y * w + x (...) of the nearest cell, and its position (..., 2)."""
-    last = torch.tensor(size, device=points.device) - 1
-    cells = (points / pitch).round().nan_to_num(0.0).clamp(min=0).minimum(last)
-    index = (cells[..., 1] * size[0] + cells[..., 0]).long()
-    return index, cells * pitch
-
-
-def read(maps: Tensor, image: Tensor, channel: Tensor, cell: Tensor) -> Tensor:
-    """Read contiguous maps (B, C, h, w) at images, channels and cells of any one shape."""
-    channels, h, w = maps.shape[1:]
-    return maps.view(-1)[(image * channels + channel) * (h * w) + cell]
-
-
-def read_offsets(maps: Tensor, image: Tensor, channel: Tensor, cell: Tensor) -> Tensor:
-    """Read offsets (..., 2) of maps (B, 2C, h, w)."""
-    pair = torch.stack([2 * channel, 2 * channel + 1], -1)
-    return read(maps, image[..., None], pair, cell[..., None])
-
-
-def sample(
-    maps: Maps,
-    image: Tensor,
-    keypoint: Tensor,
-    points: Tensor,
-    pitch: Tensor,
-    edges_from: Tensor,
-    edge_ends: Tensor,
-    threshold: float,
-) -> Samples:
+def sample(maps: Maps, peaks: Peaks, edges: EdgeTable, settings: DiskOffsetSettings) -> Samples:
     """Follow all offsets from candidates, refined by the short offsets where they end.
 
     Offsets are read at the nearest cell and start from that cell's position, so that maps of any
-    size are read without blending two people's offsets where their disks meet.
+    size are read without blending two people's offsets where their disks meet. An end moves by the
+    short offset there, ``refine_steps`` times as in training, if the heatmap there reaches
+    ``vote_threshold``.
 
     Args:
         maps (dict[str, Tensor]): (B, C, h, w) each, contiguous.
-        image (Tensor): (P,) int64.
-        keypoint (Tensor): (P,) int64.
-        points (Tensor): (P, 2) in input pixels.
-        pitch (Tensor): (2,) input pixels from cell to cell, on the maps' device.
-        edges_from (Tensor): (K, X), the directed edges from each keypoint, padded with -1.
-        edge_ends (Tensor): (D,), the keypoint at each directed edge's end.
-        threshold (float): An end moves by the short offset there if the heatmap reaches this.
+        peaks (Peaks): P candidates.
+        edges (EdgeTable): The directed edges.
+        settings (DiskOffsetSettings): The settings.
     """
     h, w = maps['heatmaps'].shape[-2:]
-    size = (w, h)
-    cell, here = nearest_cells(points, size, pitch)
-    edges = edges_from[keypoint]
-    exists = edges >= 0
-    edges = edges.clamp(min=0)
-    everyone = torch.arange(len(edges_from), device=points.device).expand(len(points), -1)
+    size, device = (w, h), peaks.position.device
+    pitch = cell_pitch(settings.input_size, size).to(device)
+    image = peaks.plane.div(settings.num_keypoints, rounding_mode='floor')
+    keypoint = peaks.plane - image * settings.num_keypoints
+    cell, here = nearest_cells(peaks.position, size, pitch)
+    slots = edges.outgoing[keypoint]
+    exists = slots >= 0
+    slots = slots.clamp(min=0)
+    everyone = torch.arange(settings.num_keypoints, device=device).expand(len(image), -1)
     cells, images = cell[:, None], image[:, None]
-    mid = read_offsets(maps['mid_offsets'], images, edges, cells)
+    mid = read_offsets(maps['mid_offsets'], images, slots, cells)
     far = read_offsets(maps['long_offsets'], images, everyone, cells)
     exists &= mid.square().sum(-1) >= LEAST_OFFSET**2
     known = far.square().sum(-1) >= LEAST_OFFSET**2
     known |= everyone == keypoint[:, None]
     # refine mid and long offsets alike, as in training
-    kinds = torch.cat([edge_ends[edges], everyone], 1)
+    kinds = torch.cat([edges.ends[slots], everyone], 1)
     ends = here[:, None] + torch.cat([mid, far], 1)
-    for _ in range(REFINE_STEPS):
+    for _ in range(settings.refine_steps):
         end_cell, position = nearest_cells(ends, size, pitch)
-        strong = read(maps['heatmaps'], images, kinds, end_cell) >= threshold
+        strong = read(maps['heatmaps'], images, kinds, end_cell) >= settings.vote_threshold
         moved = position + read_offsets(maps['short_offsets'], images, kinds, end_cell)
         ends = torch.where(strong[..., None], moved, ends)
-    slots = edges.shape[1]
-    ends, far = ends[:, :slots], ends[:, slots:]
+    number = slots.shape[1]
+    ends, far = ends[:, :number], ends[:, number:]
     end_cell, _ = nearest_cells(ends, size, pitch)
-    end_scores = read(maps['heatmaps'], images, kinds[:, :slots], end_cell) * exists
-    around = torch.tensor([[0, 0], [1, 0], [-1, 0], [0, 1], [0, -1]], device=points.device)
-    body_cell, _ = nearest_cells(points[:, None] + BODY_REACH * around, size, pitch)
+    end_scores = read(maps['heatmaps'], images, kinds[:, :number], end_cell) * exists
+    around = torch.tensor([[0, 0], [1, 0], [-1, 0], [0, 1], [0, -1]], device=device)
+    body_cell, _ = nearest_cells(peaks.position[:, None] + BODY_REACH * around, size, pitch)
     body = read(maps['body_heatmaps'], images, torch.zeros_like(body_cell), body_cell).amax(1)
     return Samples(ends, end_scores, far, body, exists, known)

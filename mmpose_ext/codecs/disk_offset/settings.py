@@ -22,15 +22,15 @@ NMS_KINDS = ('none', 'claimed', 'hard_oks', 'soft_oks')
 ABOVE_0 = (
     'radius', 'vote_threshold', 'vote_spacing', 'vote_step', 'peak_threshold', 'nms_threshold',
 )  # fmt: skip
-LEAST_0 = ('snap_radius', 'seed_radius', 'join_radius', 'body_threshold', 'nms_radius')
+LEAST_0 = (
+    'snap_radius', 'seed_radius', 'join_radius', 'refine_steps', 'body_threshold', 'nms_radius',
+)  # fmt: skip
 
 #: Empty cells around each map of votes, so that the neighbors of any cell exist.
 PAD = 4
 #: Shorter offsets to another keypoint, in input pixels, count as unknown, because unknown offsets
 #: are drawn as 0.
 LEAST_OFFSET = 0.5
-#: How many times the short offset at the end of a mid or long offset moves this end.
-REFINE_STEPS = 2
 #: The least standard deviation of a keypoint, in input pixels, because the box around a single
 #: found keypoint says nothing about the person's size.
 LEAST_SPREAD = 1.0
@@ -68,6 +68,9 @@ class DiskOffsetSettings:
         join_radius (float): Largest distance, in input pixels, from a keypoint to the end of a long
             offset that agrees with it. Defaults to 28, the best on maps with errors
             (docs/strongpose.md).
+        refine_steps (int): How many times the short offset at the end of a mid or long offset moves
+            this end, in decoding and in :class:`DiskOffsetHead`'s loss. Defaults to 2, as in the
+            authors' code.
         body_threshold (float): Least mean of the body heatmap at a person's candidates; 0 switches
             the check off. Defaults to 0.1.
         rescue (bool): Whether to join parts of people by long offsets. Defaults to True.
@@ -101,6 +104,7 @@ class DiskOffsetSettings:
     snap_radius: float = 32.0
     seed_radius: float = 10.0
     join_radius: float = 28.0
+    refine_steps: int = 2
     body_threshold: float = 0.1
     rescue: bool = True
     max_people: int = 200

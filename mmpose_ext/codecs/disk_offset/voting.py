@@ -11,7 +11,8 @@ from torch import Tensor
 
 from mmpose_ext.utils.maps import Maps
 
-from .settings import PAD
+from .cells import cell_pitch
+from .settings import PAD, DiskOffsetSettings
 
 
 class Votes(NamedTuple):
@@ -44,30 +45,24 @@ def voting_skips(pitch: Tensor, spacing: float) -> tuple[int, int]:
     return skip_x, skip_y
 
 
-def cast_votes(
-    heatmaps: Tensor,
-    short_offsets: Tensor,
-    pitch: Tensor,
-    radius: float,
-    threshold: float,
-    spacing: float,
-) -> Votes:
+def cast_votes(maps: Maps, settings: DiskOffsetSettings) -> Votes:
     """List the votes of all positions of a batch.
 
+    Positions below ``vote_threshold`` do not vote. In maps that are finer than ``vote_spacing``,
+    only every n-th row and column votes.
+
     Args:
-        heatmaps (Tensor): (B, K, h, w) in [0, 1].
-        short_offsets (Tensor): (B, 2K, h, w) in input pixels.
-        pitch (Tensor): (2,) on the CPU, input pixels from cell to cell.
-        radius (float): R in input pixels.
-        threshold (float): Positions below this value of the heatmap do not vote.
-        spacing (float): Distance of voting positions in input pixels. In finer maps, only every
-            n-th row and column votes.
+        maps (dict[str, Tensor]): ``heatmaps`` (B, K, h, w) in [0, 1] and ``short_offsets``
+            (B, 2K, h, w) in input pixels.
+        settings (DiskOffsetSettings): The settings.
     """
-    num_keypoints, h, w = heatmaps.shape[1:]
-    skip_x, skip_y = voting_skips(pitch, spacing)
+    heatmaps = maps['heatmaps']
+    h, w = heatmaps.shape[-2:]
+    pitch = cell_pitch(settings.input_size, (w, h))
+    skip_x, skip_y = voting_skips(pitch, settings.vote_spacing)
     sparse = heatmaps[..., ::skip_y, ::skip_x].contiguous()
     rows = sparse.shape[-2:]
-    index = (sparse.view(-1) >= threshold).nonzero().squeeze(1)
+    index = (sparse.view(-1) >= settings.vote_threshold).nonzero().squeeze(1)
     weight = sparse.view(-1)[index]
     plane = index.div(rows[0] * rows[1], rounding_mode='floor')
     cell = index - plane * (rows[0] * rows[1])
@@ -76,7 +71,7 @@ def cast_votes(
     y = y * skip_y
     # channel 2k of image b is plane 2 * (b * K + k)
     source = 2 * plane * (h * w) + y * w + x
-    offsets = short_offsets.contiguous().view(-1)
+    offsets = maps['short_offsets'].contiguous().view(-1)
     step_x, step_y = pitch.tolist()
     position = torch.stack(
         [
@@ -85,20 +80,20 @@ def cast_votes(
         ],
         -1,
     )
-    area = skip_x * skip_y * step_x * step_y / (math.pi * radius**2)
+    area = skip_x * skip_y * step_x * step_y / (math.pi * settings.radius**2)
     return Votes(plane, position, weight * area)
 
 
-def accumulate(votes: Votes, planes: int, size: tuple[int, int], step: float) -> VoteMaps:
+def accumulate(votes: Votes, planes: int, settings: DiskOffsetSettings) -> VoteMaps:
     """Distribute each vote bilinearly to four cells, and drop votes outside the image.
 
     Args:
         votes (Votes): M votes.
         planes (int): B * K.
-        size (tuple[int, int]): Size of the input in pixels, [w, h].
-        step (float): Input pixels from cell to cell.
+        settings (DiskOffsetSettings): The settings, with the input's size and ``vote_step``.
     """
-    w, h = (math.ceil((n - 1) / step) + 1 + 2 * PAD for n in size)
+    step = settings.vote_step
+    w, h = (math.ceil((n - 1) / step) + 1 + 2 * PAD for n in settings.input_size)
     device = votes.position.device
     maps = torch.zeros(planes * h * w, device=device)
     place = votes.position / step
@@ -180,14 +175,7 @@ def find_peaks(maps: VoteMaps, threshold: float) -> Peaks:
 
 
 def expected_oks(
-    maps: Maps,
-    plane: Tensor,
-    position: Tensor,
-    spread: Tensor,
-    pitch: Tensor,
-    radius: float,
-    threshold: float,
-    spacing: float,
+    maps: Maps, plane: Tensor, position: Tensor, spread: Tensor, settings: DiskOffsetSettings
 ) -> Tensor:
     """Return the mean of exp(-d^2 / (2 spread^2)) over the votes of disks (Section III-D).
 
@@ -201,17 +189,15 @@ def expected_oks(
         position (Tensor): (P, 2) in input pixels.
         spread (Tensor): (P,), the person's size times the keypoint's precision T_k, in input
             pixels.
-        pitch (Tensor): (2,) on the CPU, input pixels from cell to cell.
-        radius (float): R in input pixels.
-        threshold (float): Positions below this value of the heatmap do not vote.
-        spacing (float): See :func:`cast_votes`.
+        settings (DiskOffsetSettings): The settings of :func:`cast_votes`.
 
     Returns:
         Tensor: (P,) in [0, 1]; 0 without votes.
     """
     h, w = maps['heatmaps'].shape[-2:]
-    device = position.device
-    skips = voting_skips(pitch, spacing)
+    device, radius = position.device, settings.radius
+    pitch = cell_pitch(settings.input_size, (w, h))
+    skips = voting_skips(pitch, settings.vote_spacing)
     steps = [skip * step for skip, step in zip(skips, pitch.tolist())]
     window = [torch.arange(-math.ceil(radius / s), math.ceil(radius / s) + 1) for s in steps]
     window = torch.stack(torch.meshgrid(*window, indexing='ij'), -1).view(-1, 2).to(device)
@@ -224,7 +210,7 @@ def expected_oks(
     cell = torch.where(votes, y * w + x, 0)
     plane = plane[:, None]
     weight = maps['heatmaps'].view(-1)[plane * (h * w) + cell]
-    weight = torch.where(votes & (weight >= threshold), weight, 0.0)
+    weight = torch.where(votes & (weight >= settings.vote_threshold), weight, 0.0)
     # channel 2k of image b is plane 2 * (b * K + k)
     source = 2 * plane * (h * w) + cell
     offsets = maps['short_offsets'].view(-1)

@@ -43,13 +43,14 @@ class DiskOffsetHead(BaseHead):
         offset_unit (float): Offset in input pixels for an output of 1. Defaults to 1; larger units
             learn faster from scratch.
         heatmap_prior (float): Probability in all heatmaps at initialization. Defaults to 0.01.
-        refine_steps (int): See :func:`refine_offsets`. Defaults to 2.
+        refine_steps (int, optional): Not needed: the decoder's ``refine_steps`` counts in training
+            and in decoding. If it is given, it must be the same.
         loss (dict): Config of the loss. Defaults to dict(type='DiskOffsetLoss').
         decoder (dict, optional): Config of a :class:`mmpose_ext.codecs.DiskOffset`.
         init_cfg (dict, optional): Config of the initialization.
 
     Raises:
-        ValueError: If there is no decoder.
+        ValueError: If there is no decoder, or ``refine_steps`` is not the decoder's.
     """
 
     #: Frame of the maps: the input's corner pixels lie on the corner cells.
@@ -63,7 +64,7 @@ class DiskOffsetHead(BaseHead):
         intermediate_weight: float = 1.0,
         offset_unit: float = 1.0,
         heatmap_prior: float = 0.01,
-        refine_steps: int = 2,
+        refine_steps: int | None = None,
         loss: ConfigType = dict(type='DiskOffsetLoss'),
         decoder: OptConfigType = None,
         init_cfg: OptConfigType = None,
@@ -75,11 +76,17 @@ class DiskOffsetHead(BaseHead):
                 'knows the edges, draws the targets and decodes the maps.'
             )
         self.decoder = KEYPOINT_CODECS.build(decoder)
+        steps = self.decoder.settings.refine_steps
+        if refine_steps not in (None, steps):
+            raise ValueError(
+                f'DiskOffsetHead: refine_steps={refine_steps}, but the decoder refines {steps} '
+                f'times. Set refine_steps={refine_steps} in the codec instead; the head reads it '
+                'there.'
+            )
         self.loss_module = MODELS.build(loss)
         self.intermediate_weight = intermediate_weight
         self.offset_unit = offset_unit
         self.heatmap_prior = heatmap_prior
-        self.refine_steps = refine_steps
         num_keypoints = self.decoder.num_keypoints
         ends = [end for _, end in self.decoder.directed_edges]
         self.channels = (num_keypoints, 1, 2 * num_keypoints, 2 * len(ends), 2 * num_keypoints)
@@ -247,10 +254,9 @@ class DiskOffsetHead(BaseHead):
     def _refined(self, maps: Maps) -> Maps:
         """Refine the mid and long offsets by the short ones of the keypoint that they point to."""
         ends = dict(mid_offsets=self.edge_ends, long_offsets=self.keypoint_ends)
+        size, steps = self.decoder.input_size, self.decoder.settings.refine_steps
         return {
-            name: refine_offsets(
-                maps[name], maps['short_offsets'], end, self.decoder.input_size, self.refine_steps
-            )
+            name: refine_offsets(maps[name], maps['short_offsets'], end, size, steps)
             for name, end in ends.items()
         }
 

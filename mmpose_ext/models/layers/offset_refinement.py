@@ -15,7 +15,7 @@ def refine_offsets(
     short_offsets: Tensor,
     ends: Tensor | Sequence[int],
     input_size: Sequence[int],
-    steps: int = 2,
+    steps: int,
 ) -> Tensor:
     """Correct offset fields by the short offsets at the position that they point to.
 
@@ -33,7 +33,7 @@ def refine_offsets(
         ends (Tensor | Sequence[int]): (D,) keypoint that each offset points to; a tensor on the
             maps' device is not copied.
         input_size (Sequence[int]): [w, h] of the input in pixels.
-        steps (int): Number of corrections. Defaults to 2, as in the authors' code.
+        steps (int): Number of corrections; in a model the codec's ``refine_steps``.
 
     Returns:
         Tensor: (B, 2D, h, w).

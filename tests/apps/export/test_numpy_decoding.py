@@ -67,6 +67,7 @@ CASES = {
         dict(map_size=(17, 21), nms='hard_oks', rescue=False),
         _disk_offset_maps,
     ),
+    'refined once': (DiskOffset, dict(map_size=(17, 21), refine_steps=1), _disk_offset_maps),
     'clusters': (ClusterTag, dict(heatmap_size=(32, 40)), _cluster_tag_maps),
     'five clusters': (ClusterTag, dict(heatmap_size=(32, 40), clusters=5), _cluster_tag_maps),
     'not filled': (ClusterTag, dict(heatmap_size=(32, 40), fill_missing=False), _cluster_tag_maps),

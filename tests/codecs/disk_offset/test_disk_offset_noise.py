@@ -12,8 +12,8 @@ from mmpose_ext.apps.benchmark.noise_errors import NoisyMaps
 from mmpose_ext.apps.benchmark.noise_scenes import annotated_scenes, made_up_scenes
 from mmpose_ext.apps.benchmark.noise_scores import Found, score_people
 from mmpose_ext.codecs import DiskOffset
-from mmpose_ext.codecs.disk_offset.kinematic_graph import edges_from
-from mmpose_ext.codecs.disk_offset.sampling import cell_pitch, sample
+from mmpose_ext.codecs.disk_offset.sampling import EdgeTable, sample
+from mmpose_ext.codecs.disk_offset.voting import Peaks
 
 SIZE, CELLS, KINDS = (401, 401), (51, 51), 17
 
@@ -27,27 +27,27 @@ def people(number, seed=0):
     return made_up_scenes(SIZE, (number,), 1, seed)[0].points
 
 
-def test_long_offsets_are_followed_refined():
+@pytest.mark.parametrize('steps', [0, 1, 2])
+def test_long_offsets_are_followed_refined(steps):
     """Refinement removes an error that stays within the keypoint's disk, but not a larger one."""
-    codec = DiskOffset(SIZE, CELLS)
+    codec = DiskOffset(SIZE, CELLS, refine_steps=steps)
     points = people(1)
     maps = drawn(codec, points)
-    keypoint = torch.arange(KINDS)
-    at = dict(
-        image=torch.zeros(KINDS, dtype=torch.long),
-        keypoint=keypoint,
-        points=torch.from_numpy(points[0]),
-        pitch=cell_pitch(SIZE, CELLS),
-        threshold=0.1,
-        edges_from=torch.tensor(edges_from(codec.edges, KINDS)),
-        edge_ends=codec.constants('cpu')['edge_ends'],
-    )
+    peaks = Peaks(torch.arange(KINDS), torch.from_numpy(points[0]), torch.ones(KINDS))
+    edges = EdgeTable.of(codec.settings, 'cpu')
     true = torch.from_numpy(points[0]).expand(KINDS, -1, -1)
-    for error, exact in (((6.0, -5.0), True), ((60.0, 0.0), False)):
-        wrong = maps['long_offsets'].unflatten(1, (-1, 2)) + torch.tensor(error)[:, None, None]
-        found = sample(dict(maps, long_offsets=wrong.flatten(1, 2).contiguous()), **at)
+    for error, exact in (((6.0, -5.0), steps > 0), ((60.0, 0.0), False)):
+        wrong = (
+            drawn(codec, points)['long_offsets'].unflatten(1, (-1, 2))
+            + torch.tensor(error)[:, None, None]
+        )
+        maps['long_offsets'] = wrong.flatten(1, 2).contiguous()
+        found = sample(maps, peaks, edges, codec.settings)
         distance = (found.far - true).norm(dim=-1)
-        assert (distance < 1e-3).all() if exact else distance.median() == pytest.approx(60, abs=1)
+        length = np.hypot(*error)
+        assert (
+            (distance < 1e-3).all() if exact else distance.median() == pytest.approx(length, abs=1)
+        )
 
 
 def test_parts_whose_long_offsets_err_are_one_person():

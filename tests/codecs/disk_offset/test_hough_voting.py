@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from mmpose_ext.codecs.disk_offset.settings import DiskOffsetSettings
 from mmpose_ext.codecs.disk_offset.voting import (
     PAD,
     accumulate,
@@ -23,6 +24,25 @@ def noisy_maps(cells, batch=2, kinds=3):
     w, h = cells
     heatmaps = torch.rand(batch, kinds, h, w).square()
     return heatmaps, 5 * torch.randn(batch, 2 * kinds, h, w)
+
+
+def settings_of(size=SIZE, radius=RADIUS, step=1.0, spacing=1.0, kinds=3):
+    """Return settings of a chain of keypoints, of which every position of 0.1 or more votes."""
+    chain = [(k, k + 1) for k in range(kinds - 1)]
+    return DiskOffsetSettings(
+        size,
+        chain,
+        radius=radius,
+        sigmas=[0.1] * kinds,
+        vote_threshold=0.1,
+        vote_step=step,
+        vote_spacing=spacing,
+    )
+
+
+def vote(heatmaps, offsets, settings):
+    maps = dict(heatmaps=heatmaps, short_offsets=offsets)
+    return accumulate(cast_votes(maps, settings), heatmaps[..., 0, 0].numel(), settings)
 
 
 def pitch_of(cells):
@@ -57,8 +77,7 @@ def plain_votes(heatmaps, offsets, pitch, threshold, step):
 def test_votes_equal_plain_loops(cells, step):
     heatmaps, offsets = noisy_maps(cells)
     pitch = pitch_of(cells)
-    votes = cast_votes(heatmaps, offsets, pitch, RADIUS, 0.1, spacing=1.0)
-    maps = accumulate(votes, 6, SIZE, step)
+    maps = vote(heatmaps, offsets, settings_of(step=step))
     expected = plain_votes(heatmaps, offsets, pitch, 0.1, step)
     np.testing.assert_allclose(maps.raw, expected, atol=1e-5)
     rows = expected.reshape(-1, expected.shape[-1]).any(1).nonzero()[0]
@@ -90,8 +109,7 @@ def plain_peaks(raw, threshold, step):
 
 def test_peaks_equal_plain_loops():
     heatmaps, offsets = noisy_maps((10, 8))
-    votes = cast_votes(heatmaps, offsets, pitch_of((10, 8)), RADIUS, 0.1, spacing=1.0)
-    maps = accumulate(votes, 6, SIZE, 2.0)
+    maps = vote(heatmaps, offsets, settings_of(step=2.0))
     peaks = find_peaks(maps, 0.05)
     raw = maps.raw.double().numpy()
     expected = plain_peaks(raw, 0.05, 2.0)
@@ -107,8 +125,7 @@ def test_a_whole_disk_votes_for_one_point(spacing):
     y, x = torch.meshgrid(torch.arange(61.0), torch.arange(61.0), indexing='ij')
     offsets = torch.stack([30 - x, 28.5 - y])[None]
     heatmaps = (offsets.square().sum(1, keepdim=True) <= 16**2).float()
-    votes = cast_votes(heatmaps, offsets, torch.ones(2), 16.0, 0.1, spacing)
-    maps = accumulate(votes, 1, (61, 61), 2.0)
+    maps = vote(heatmaps, offsets, settings_of((61, 61), 16.0, 2.0, spacing, kinds=1))
     assert float(maps.raw.sum()) == pytest.approx(1, abs=0.05)
     peaks = find_peaks(maps, 0.1)
     np.testing.assert_allclose(peaks.position, [[30, 28.5]], atol=1e-4)
@@ -117,8 +134,8 @@ def test_a_whole_disk_votes_for_one_point(spacing):
 def test_equal_neighbors_count_once():
     heatmaps, offsets = torch.zeros(1, 1, 29, 37), torch.zeros(1, 2, 29, 37)
     heatmaps[..., 10:12, 20:22] = 1
-    votes = cast_votes(heatmaps, offsets, torch.ones(2), RADIUS, 0.1, 1.0)
-    assert len(find_peaks(accumulate(votes, 1, SIZE, 1.0), 0.001).plane) == 1
+    maps = vote(heatmaps, offsets, settings_of(kinds=1))
+    assert len(find_peaks(maps, 0.001).plane) == 1
 
 
 # every cell of a pixel votes; every second; cells of 4 px
@@ -131,7 +148,7 @@ def test_expected_oks_equals_plain_loops(cells, spacing):
     position = torch.rand(20, 2) * torch.tensor(SIZE)  # also at the border
     spread = torch.rand(20) * 8 + 0.5
     maps = dict(heatmaps=heatmaps, short_offsets=offsets)
-    got = expected_oks(maps, plane, position, spread, pitch, RADIUS, 0.1, spacing)
+    got = expected_oks(maps, plane, position, spread, settings_of(spacing=spacing))
     heatmaps = heatmaps.flatten(0, 1).numpy()
     offsets = offsets.view(6, 2, *offsets.shape[2:]).numpy()
     for i in range(20):
@@ -156,7 +173,6 @@ def test_expected_oks_does_not_depend_on_where_cells_lie():
         heatmaps = (offsets.square().sum(1, keepdim=True) <= 16**2).float()
         maps = dict(heatmaps=heatmaps, short_offsets=offsets)
         at = torch.tensor([point])
-        got = expected_oks(
-            maps, torch.zeros(1).long(), at, torch.ones(1), torch.ones(2), 16.0, 0.1, 4.0
-        )
+        settings = settings_of((61, 61), 16.0, spacing=4.0, kinds=1)
+        got = expected_oks(maps, torch.zeros(1).long(), at, torch.ones(1), settings)
         assert float(got) == pytest.approx(1, abs=1e-4)

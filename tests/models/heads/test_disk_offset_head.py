@@ -8,6 +8,7 @@ from mmpose.structures import PoseDataSample
 
 from mmpose_ext.codecs import DiskOffset
 from mmpose_ext.models.heads.disk_offset_head import NAMES, merge_scales
+from mmpose_ext.models.layers import refine_offsets
 from mmpose_ext.models.pose_estimators.multi_scale_bottomup import scale_input
 from mmpose_ext.utils.sequences import zip_equal
 
@@ -17,7 +18,8 @@ CODEC = dict(type='DiskOffset', input_size=(SIZE, SIZE), map_size=(33, 33), radi
 
 
 def build_head(**settings):
-    head = MODELS.build(dict(type='DiskOffsetHead', in_channels=8, decoder=CODEC, **settings))
+    cfg = dict(type='DiskOffsetHead', in_channels=8, decoder=CODEC)
+    head = MODELS.build(dict(cfg, **settings))
     head.init_weights()
     return head
 
@@ -76,6 +78,24 @@ def test_channels_and_start():
     assert shapes == dict(zip_equal(NAMES, (K, 1, 2 * K, 64, 2 * K)))
     torch.testing.assert_close(maps['heatmaps'].sigmoid(), torch.full_like(maps['heatmaps'], 0.02))
     assert not maps['mid_offsets'].any()
+
+
+@pytest.mark.parametrize('steps', [0, 1, 3])
+def test_training_refines_as_often_as_decoding(steps):
+    head = build_head(decoder=dict(CODEC, refine_steps=steps))
+    maps = head([torch.randn(2, 8, 9, 9)])
+    expected = maps['long_offsets']
+    for _ in range(steps):
+        expected = refine_offsets(expected, maps['short_offsets'], range(K), (SIZE, SIZE), 1)
+    torch.testing.assert_close(head._refined(maps)['long_offsets'], expected)
+    assert head.decoder.decoder.settings.refine_steps == steps
+
+
+def test_the_heads_own_refine_steps_must_be_the_decoders():
+    build_head(refine_steps=2)
+    build_head(refine_steps=3, decoder=dict(CODEC, refine_steps=3))
+    with pytest.raises(ValueError, match='refine_steps=3, but the decoder refines 2 times'):
+        build_head(refine_steps=3)
 
 
 @pytest.mark.parametrize('unit', [1.0, 12.0])

@@ -62,7 +62,7 @@ def test_perfect_short_offsets_correct_any_error_within_the_disk():
     x, y = torch.meshgrid(torch.arange(w), torch.arange(h), indexing='xy')
     exact = torch.stack([target[0] - x, target[1] - y])[None]
     wrong = exact + 5 * (2 * torch.rand(1, 2, h, w) - 1)
-    refined = refine_offsets(wrong, exact, [0], SIZE)
+    refined = refine_offsets(wrong, exact, [0], SIZE, 2)
     inside = ((wrong + torch.stack([x, y])) >= 0) & (
         (wrong + torch.stack([x, y])) <= torch.tensor([w - 1, h - 1]).view(2, 1, 1)
     )
@@ -75,13 +75,13 @@ def test_gradients():
     offsets, short = fields(4, 3, spread=2.0)
     offsets.requires_grad_(), short.requires_grad_()
     assert torch.autograd.gradcheck(
-        lambda *maps: refine_offsets(*maps, ENDS, SIZE), (offsets, short), atol=1e-4
+        lambda *maps: refine_offsets(*maps, ENDS, SIZE, 2), (offsets, short), atol=1e-4
     )
 
 
 def test_what_does_not_fit_is_refused():
     offsets, short = fields()
     with pytest.raises(ValueError, match='two channels per end'):
-        refine_offsets(offsets, short, ENDS[:3], SIZE)
+        refine_offsets(offsets, short, ENDS[:3], SIZE, 2)
     with pytest.raises(ValueError, match='maps of one size'):
-        refine_offsets(offsets, short[..., :-1], ENDS, SIZE)
+        refine_offsets(offsets, short[..., :-1], ENDS, SIZE, 2)
