@@ -13,8 +13,9 @@ from torch import Tensor
 
 from mmpose_ext.utils.maps import Maps
 
+from .map_checks import refuse_non_finite
 from .packed_samples import carried_by_all, pixel_fields, stack_people, stack_pixels
-from .sample_checks import clean_auxiliary, clean_keypoints, refuse_non_finite
+from .sample_checks import clean_auxiliary, clean_keypoints
 from .setting_checks import check_flag, check_size
 
 
@@ -223,7 +224,8 @@ class BaseTorchCodec(BaseKeypointCodec):
                 results = [_to_arrays(keypoints), _to_arrays(scores)]
             results += [_to_arrays(values) for values in people]
             if not torch.isfinite(total):
-                refuse_non_finite(type(self).__name__, maps)
+                arrays = {name: value.cpu().numpy() for name, value in maps.items()}
+                refuse_non_finite(type(self).__name__, arrays)
         return tuple(results)
 
     def decode(self, encoded: np.ndarray | dict) -> tuple[np.ndarray, ...]:

@@ -9,6 +9,7 @@ from .cluster_tag.numpy_maps import decode_cluster_tag
 from .cluster_tag.settings import ClusterTagSettings
 from .disk_offset.numpy_maps import decode_disk_offset
 from .disk_offset.settings import DiskOffsetSettings
+from .map_checks import check_whole_maps
 
 #: The settings class and the decoder, by codec name.
 BOTTOM_UP = {
@@ -30,13 +31,14 @@ def decode(outputs: list[np.ndarray], metadata: dict, size: tuple[int, int]) -> 
         scores of the people (N,), in descending order. N = 1 for a top-down model.
 
     Raises:
-        ValueError: If the file holds a top-down model without decoding, or the outputs do not match
-            the file.
+        ValueError: If the file holds a top-down model without decoding, the outputs do not match
+            the file, or an output is NaN or infinite.
     """
     if len(outputs) != len(metadata['outputs']):
         raise ValueError(f'{len(outputs)} outputs for the names {list(metadata["outputs"])}')
     named = dict(zip(metadata['outputs'], outputs))
     if 'keypoints' in named:
+        check_whole_maps('decode', named)
         pairs = zip(named['keypoints'], named['scores'])
         return [(points[None], scores[None], scores.mean()[None]) for points, scores in pairs]
     decoding = metadata.get('decoding')

@@ -1,13 +1,11 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
-"""Checks of codec inputs: a sample's keypoints and auxiliary inputs, and a model's maps."""
+"""Checks of a sample's keypoints and auxiliary inputs."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import torch
-from torch import Tensor
 
 
 def clean_keypoints(
@@ -77,19 +75,3 @@ def clean_auxiliary(
         if given[name].ndim == 2:
             given[name] = given[name][None]
     return given
-
-
-def refuse_non_finite(codec: str, maps: Mapping[str, Tensor]) -> None:
-    """Check a model's maps, of any shape.
-
-    Raises:
-        ValueError: If one holds NaN or infinite values.
-    """
-    for name, value in maps.items():
-        bad = int((~torch.isfinite(value)).sum())
-        if bad:
-            raise ValueError(
-                f'{codec}: {name} holds {bad} NaN or infinite values of {value.numel()}. The model '
-                'has diverged or its checkpoint is broken: lower the learning rate, or load '
-                'another checkpoint.'
-            )

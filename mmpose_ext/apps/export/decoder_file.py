@@ -18,6 +18,7 @@ DECODER_FOLDER = 'pose_decoding'
 MODULES = {
     'apps/export': ('frames',),
     'codecs': (
+        'map_checks',
         'numpy_decoding',
         'setting_checks',
         'cluster_tag/grouping',

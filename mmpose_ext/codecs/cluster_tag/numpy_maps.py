@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
+from ..map_checks import check_whole_maps
 from .people import PeopleFinder, rms
 from .settings import ClusterTagSettings
 
@@ -29,7 +30,11 @@ def decode_cluster_tag(
     Returns:
         list[tuple]: For each image keypoints (N, K, 2) in input pixels, scores (N, K), 0 where a
         keypoint was not found, and scores of the people (N,), in descending order.
+
+    Raises:
+        ValueError: If a map holds NaN or infinite values.
     """
+    check_whole_maps(settings.codec, maps)
     heatmaps, tags = maps['heatmaps'], maps['tags']
     number, kernel = settings.peaks_per_map, settings.nms_kernel
     assert kernel is not None

@@ -12,7 +12,7 @@ from mmpose.registry import KEYPOINT_CODECS
 from torch import Tensor
 
 from mmpose_ext.codecs.base import BaseTorchCodec, flip_channels
-from mmpose_ext.codecs.sample_checks import refuse_non_finite
+from mmpose_ext.codecs.map_checks import is_checked_whole, refuse_non_finite
 from mmpose_ext.codecs.setting_checks import check_size
 from mmpose_ext.utils.maps import Maps
 from mmpose_ext.utils.sequences import zip_equal
@@ -283,16 +283,15 @@ class DiskOffset(BaseTorchCodec):
         try:
             return self.decoder(maps)
         except FloatingPointError:
-            refuse_non_finite(type(self).__name__, maps)
+            refuse_non_finite(
+                type(self).__name__, {name: value.cpu().numpy() for name, value in maps.items()}
+            )
             raise
 
     def finite_sum(self, maps: Maps, scores: list) -> Tensor:
-        """Sum the maps except offsets above 256x256; the decoder checks those that it follows."""
-        return sum(
-            value.sum()
-            for name, value in maps.items()
-            if not name.endswith('offsets') or value.shape[-1] * value.shape[-2] <= 1 << 16
-        )
+        """Sum the maps except large offsets; the decoder checks those that it follows."""
+        whole = [value for name, value in maps.items() if is_checked_whole(name, value.shape)]
+        return sum(value.sum() for value in whole)
 
     def flip(self, maps: Maps, flip_indices: Sequence[int]) -> Maps:
         """Turn the maps of a mirrored input back: mirror, swap left and right, negate x-offsets.

@@ -12,6 +12,7 @@ import math
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
+from ..map_checks import check_whole_maps, refuse_non_finite
 from .kinematic_graph import directed_edges, edges_from
 from .plotting import Candidates, PosePlotter, Poses
 from .scoring import keypoint_spreads, rank
@@ -35,12 +36,21 @@ def decode_disk_offset(
     Returns:
         list[tuple]: For each image keypoints (N, K, 2) in input pixels, scores (N, K) and people's
         scores (N,), the highest first.
+
+    Raises:
+        ValueError: If a map holds NaN or infinite values. Large offsets are checked where decoding
+            follows them.
     """
+    check_whole_maps(settings.codec, maps)
     ratio = (np.array(settings.input_size) - 1) / (np.array(size) - 1)
     results = []
     for index in range(len(maps['heatmaps'])):
-        image = _Image({name: value[index] for name, value in maps.items()}, settings)
-        keypoints, scores, people = image.people()
+        try:
+            image = _Image({name: value[index] for name, value in maps.items()}, settings)
+            keypoints, scores, people = image.people()
+        except FloatingPointError:
+            refuse_non_finite(settings.codec, maps)
+            raise
         results.append(((keypoints / ratio).astype(np.float32), scores, people))
     return results
 
@@ -80,6 +90,7 @@ class _Image:
         position = np.stack([x, y], -1).astype(np.float32) * self.pitch
         for axis in (0, 1):
             position[:, axis] += self.maps['short_offsets'][2 * kind + axis, y, x]
+        _require_finite(position)
         step = s.vote_step
         w, h = (math.ceil((n - 1) / step) + 1 + 2 * PAD for n in s.input_size)
         place = position / np.float32(step)
@@ -121,7 +132,8 @@ class _Image:
 
     def _nearest(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return the nearest cells' columns and rows (...) and positions (..., 2)."""
-        cells = np.minimum(np.maximum(np.round(points / self.pitch), 0), self.cells - 1)
+        cells = np.nan_to_num(np.round(points / self.pitch))
+        cells = np.minimum(np.maximum(cells, 0), self.cells - 1)
         x, y = np.moveaxis(cells.astype(np.int64), -1, 0)
         return x, y, (cells * self.pitch).astype(np.float32)
 
@@ -153,6 +165,7 @@ class _Image:
         ends, far = ends[:, :slots], ends[:, slots:]
         end_x, end_y, _ = self._nearest(ends)
         end_scores = heatmaps[kinds[:, :slots], end_y, end_x] * exists
+        _require_finite(ends, far)
         ends[~exists] = far[~known] = np.nan
         body_x, body_y, _ = self._nearest(position[:, None] + NEAR_BODY)
         body = self.maps['body_heatmaps'][0][body_y, body_x].max(1)
@@ -192,3 +205,9 @@ class _Image:
         kernel = np.exp(-0.5 * distance / np.square(spread)[:, None])
         inside = np.where(weight > 0, weight * kernel, 0).sum(1)
         return inside / np.maximum(weight.sum(1), 1e-12)
+
+
+def _require_finite(*values: np.ndarray) -> None:
+    """Raise FloatingPointError if values that decoding follows are NaN or infinite."""
+    if not all(np.isfinite(value).all() for value in values):
+        raise FloatingPointError('an offset that decoding follows is NaN or infinite')

@@ -93,6 +93,60 @@ def test_people_are_the_codecs(case, number, noise, decoder):
     np.testing.assert_allclose(found[0][0][:likely], keypoints[0][:likely], atol=1e-3)
 
 
+def both_ways(codec, maps, decoder):
+    """Return the keypoints of an image by the codec and by the numpy decoder, or their errors."""
+    metadata = dict(outputs=dict.fromkeys(maps), decoding=decoding_settings(codec))
+    arrays = [value.numpy() for value in maps.values()]
+    found = []
+    for decode in (
+        codec.batch_decode,
+        lambda _: decoder.decode(arrays, metadata, codec.input_size),
+    ):
+        try:
+            found.append(decode(maps)[0][0])
+        except ValueError as error:
+            found.append(str(error))
+    return found
+
+
+@pytest.mark.parametrize('bad', [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize('share', [1.0, 1e-4])  # everywhere; in one cell or a few
+@pytest.mark.parametrize('case', ['disks', 'large maps', 'clusters', 'five clusters'])
+def test_non_finite_maps_are_refused_as_by_the_codecs(case, share, bad, decoder):
+    kind, settings, draw = CASES[case]
+    codec = kind(input_size=SIZE if kind is DiskOffset else (128, 160), **settings)
+    clean = draw(codec, _people(2), 0.0)
+    for name in clean:
+        maps = {key: value.clone() for key, value in clean.items()}
+        number = max(1, int(share * maps[name].numel()))
+        maps[name].view(-1)[torch.randperm(maps[name].numel())[:number]] = bad
+        ours, theirs = both_ways(codec, maps, decoder)
+        assert f'{name} holds {number} NaN or infinite values' in ours
+        assert ours == theirs
+
+
+@pytest.mark.parametrize('name', ['short_offsets', 'mid_offsets', 'long_offsets'])
+def test_large_offsets_are_checked_where_they_are_followed(name, decoder):
+    """As by the codec, NaN far from people is not seen, and near them it is refused."""
+    codec = DiskOffset((321, 257), radius=8)
+    people = (_people(1) * 0.5).clip(0, 90)
+    for seen, region in ((False, slice(200, None)), (True, slice(0, 150))):
+        maps = _disk_offset_maps(codec, people, 0.0)
+        maps[name][..., region, region] = np.nan
+        ours, theirs = both_ways(codec, maps, decoder)
+        if seen:
+            assert f'{name} holds' in ours and ours == theirs
+        else:
+            np.testing.assert_allclose(ours, theirs, atol=1e-3)
+
+
+def test_non_finite_keypoints_of_a_topdown_model_are_refused(decoder):
+    outputs = [np.zeros((1, 17, 2), np.float32), np.full((1, 17), np.nan, np.float32)]
+    metadata = dict(outputs=dict(keypoints='', scores=''))
+    with pytest.raises(ValueError, match='scores holds 17 NaN or infinite values'):
+        decoder.decode(outputs, metadata, SIZE)
+
+
 @pytest.mark.parametrize('codec', [DiskOffset(SIZE, (17, 21)), ClusterTag((128, 160), (32, 40))])
 def test_nobody(codec, decoder):
     channels = dict(body_heatmaps=1, short_offsets=34, mid_offsets=64, long_offsets=34)
