@@ -3,21 +3,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from .matching import match_rows
+from .settings import ClusterTagSettings
 
 
 def group_by_tags(
-    cluster: np.ndarray,
-    tags: np.ndarray,
-    scores: np.ndarray,
-    sizes: np.ndarray,
-    delta: float,
-    threshold: float,
-    order: Sequence[int],
+    cluster: np.ndarray, tags: np.ndarray, scores: np.ndarray, settings: ClusterTagSettings
 ) -> np.ndarray:
     """Assign each peak of an image to a person.
 
@@ -36,10 +29,8 @@ def group_by_tags(
         cluster (np.ndarray): (P,) int, the cluster of each peak.
         tags (np.ndarray): (P,) or (P, T).
         scores (np.ndarray): (P,), the heatmap value at each peak.
-        sizes (np.ndarray): (C,) int, joints per cluster.
-        delta (float): The tags' spacing within a cluster.
-        threshold (float): How far outside a person's interval a tag may lie.
-        order (Sequence[int]): C indices, the order in which clusters are matched.
+        settings (ClusterTagSettings): The clusters, their order, ``delta`` and ``tag_threshold``,
+            which is how far outside a person's interval a tag may lie.
 
     Returns:
         np.ndarray: (P,) int, the index of each peak's person, from 0. No peak is left out.
@@ -47,9 +38,9 @@ def group_by_tags(
     if not len(tags):
         return np.zeros(0, dtype=np.int64)
     if tags.ndim > 1 and tags.shape[1] > 1:
-        return match_by_tags(cluster, tags, scores, sizes, delta, threshold, order)
-    tags = tags.reshape(-1)
-    widest = (sizes.max() - 1) * delta
+        return match_by_tags(cluster, tags, scores, settings)
+    tags, sizes = tags.reshape(-1), np.array(settings.sizes)
+    threshold, widest = settings.tag_threshold, (sizes.max() - 1) * settings.delta
     by_tag = np.argsort(tags, kind='stable')
     sorted_tags = tags[by_tag]
     starts = np.flatnonzero(sorted_tags[1:] - sorted_tags[:-1] >= threshold + widest) + 1
@@ -65,19 +56,13 @@ def group_by_tags(
     open_peaks = np.flatnonzero(~is_person[person])
     person = (np.cumsum(is_person) - 1)[person]
     person[open_peaks] = is_person.sum() + match_by_tags(
-        cluster[open_peaks], tags[open_peaks], scores[open_peaks], sizes, delta, threshold, order
+        cluster[open_peaks], tags[open_peaks], scores[open_peaks], settings
     )
     return person
 
 
 def match_by_tags(
-    cluster: np.ndarray,
-    tags: np.ndarray,
-    scores: np.ndarray,
-    sizes: np.ndarray,
-    delta: float,
-    threshold: float,
-    order: Sequence[int],
+    cluster: np.ndarray, tags: np.ndarray, scores: np.ndarray, settings: ClusterTagSettings
 ) -> np.ndarray:
     """Group peaks into people cluster by cluster, by optimal matching.
 
@@ -93,24 +78,25 @@ def match_by_tags(
     person = np.full(len(tags), -1)
     low, high, clusters = np.zeros((3, len(tags)))  # sums of the bounds of each reference
     rest, peaks = np.zeros_like(rests), np.zeros((len(tags), 1))
-    number = 0
-    for c in order:
+    number, sizes = 0, settings.sizes
+    assert settings.order is not None
+    for c in settings.order:
         rows = np.flatnonzero(cluster == c)
         if not len(rows):
             continue
-        size, width = int(sizes[c]), (sizes[c] - 1) * delta
+        size, width = sizes[c], (sizes[c] - 1) * settings.delta
         if number:
             bounds = np.sort([low[:number], high[:number]], axis=0) / clusters[:number]
+            bounds[1] += width
             lateral = _apart(rests[rows], rest[:number] / peaks[:number])
-            person[rows] = _match(
-                tags[rows], scores[rows], bounds[0], bounds[1], lateral, size, width, threshold
-            )
+            cost = _costs(tags[rows], scores[rows], bounds, lateral, settings.tag_threshold)
+            person[rows] = match_rows(cost, size)
         free = rows[person[rows] < 0]
         if size == 1:
             person[free] = number + np.arange(len(free))
             number += len(free)
         else:
-            founded = _found(tags[free], rests[free], scores[free], size, width, threshold)
+            founded = _found(tags[free], rests[free], scores[free], size, settings)
             person[free] = number + founded
             number += founded.max(initial=-1) + 1
         owners, which = np.unique(person[rows], return_inverse=True)
@@ -143,27 +129,20 @@ def _apart(rests: np.ndarray, others: np.ndarray) -> np.ndarray:
     return np.square(rests[:, None] - others).mean(-1)
 
 
-def _match(
-    tags: np.ndarray,
-    scores: np.ndarray,
-    low: np.ndarray,
-    high: np.ndarray,
-    lateral: np.ndarray,
-    size: int,
-    width: float,
-    threshold: float,
+def _costs(
+    tags: np.ndarray, scores: np.ndarray, bounds: np.ndarray, lateral: np.ndarray, threshold: float
 ) -> np.ndarray:
-    """Match a cluster's peaks (P,) to people whose references lie in [low, high] (N,).
+    """Return the costs of a cluster's peaks (P,) for people (N,), inf where they are too far.
 
-    ``lateral`` (P, N) is the squared distance at right angles to the direction of the means.
+    The tags of the people lie in ``bounds`` (2, N). ``lateral`` (P, N) is the squared distance at
+    right angles to the direction of the means.
     """
     tags = tags[:, None]
-    distance = np.maximum(np.maximum(low - tags, tags - high - width), 0)
+    distance = np.maximum(np.maximum(bounds[0] - tags, tags - bounds[1]), 0)
     if lateral.ndim > 1:
         distance = np.sqrt(np.square(distance) + lateral)
-    near = distance < threshold
     cost = np.round(distance / threshold) * 100 + distance * 1e-3 - scores[:, None]
-    return match_rows(np.where(near, cost, np.inf), size)
+    return np.where(distance < threshold, cost, np.inf)
 
 
 def _found(
@@ -171,14 +150,15 @@ def _found(
     rests: np.ndarray,
     scores: np.ndarray,
     size: int,
-    width: float,
-    threshold: float,
+    settings: ClusterTagSettings,
 ) -> np.ndarray:
     """Assign a cluster's peaks (P,) to people, up to ``size`` peaks near each other per person.
 
     The best free peak starts a person and takes the peaks nearest to it. Among tags that round to
     the same distance, the better peaks come first.
     """
+    threshold = settings.tag_threshold
+    reach = (size - 1) * settings.delta + threshold
     person = np.full(len(tags), -1)
     number = 0
     for seed in np.argsort(-scores, kind='stable'):
@@ -187,7 +167,7 @@ def _found(
         distance = np.abs(tags - tags[seed])
         if rests.shape[1]:
             distance = np.sqrt(np.square(distance) + _apart(rests, rests[seed, None])[:, 0])
-        near = np.flatnonzero((person < 0) & (distance < width + threshold))
+        near = np.flatnonzero((person < 0) & (distance < reach))
         cost = np.round(distance[near] / threshold) * 100 - scores[near]
         taken = near[np.argsort(cost, kind='stable')]
         taken = np.r_[seed, taken[taken != seed]][:size]

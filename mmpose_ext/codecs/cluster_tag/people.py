@@ -60,7 +60,7 @@ class PeopleFinder:
         self.settings = settings
         clusters, delta, threshold = settings.clusters, settings.delta, settings.tag_threshold
         #: (C,), joints per cluster; and (K,), by slot: cluster after cluster, place after place.
-        self.sizes = np.array([len(cluster) for cluster in clusters])
+        self.sizes = np.array(settings.sizes)
         self.slot_cluster = np.repeat(np.arange(len(clusters)), self.sizes)
         self.slot_place = np.concatenate([np.arange(size) for size in self.sizes])
         #: (K,), the difference of tags that counts as one
@@ -103,14 +103,13 @@ class PeopleFinder:
             the references of the people (N, T).
         """
         s = self.settings
-        assert s.order is not None
         allowed = np.arange(scores.shape[1]) < s.max_people * self.sizes[:, None]
         good = (
             np.isfinite(tags).all(-1) & np.isfinite(scores) & (scores > s.score_threshold) & allowed
         )
         cluster, _ = np.nonzero(good)
         scores, tags, cells = scores[good], tags[good], cells[good].astype(np.int64)
-        person = group_by_tags(cluster, tags, scores, self.sizes, s.delta, s.tag_threshold, s.order)
+        person = group_by_tags(cluster, tags, scores, s)
         number = int(person.max(initial=-1)) + 1
         # one slot per peak: ordered by tag among the slots of its person and cluster
         by_tag = np.lexsort((tags.mean(1), cluster, person))

@@ -71,8 +71,7 @@ class ClusterTagSettings:
         order = tuple(check_whole(self.codec, 'a cluster in order', c, least=0) for c in order)
         object.__setattr__(self, 'order', order)
         if self.nms_kernel is None:
-            single = all(len(cluster) == 1 for cluster in clusters)
-            object.__setattr__(self, 'nms_kernel', 7 if single else 3)
+            object.__setattr__(self, 'nms_kernel', 7 if max(self.sizes) == 1 else 3)
         for name in ('input_size', 'heatmap_size'):
             size = check_size(self.codec, name, getattr(self, name), least=2)
             object.__setattr__(self, name, size)
@@ -81,9 +80,14 @@ class ClusterTagSettings:
         self._check()
 
     @property
+    def sizes(self) -> tuple[int, ...]:
+        """The number of joints in each cluster."""
+        return tuple(len(cluster) for cluster in self.clusters)
+
+    @property
     def peaks_per_map(self) -> int:
         """Maximum number of peaks per map: those of ``max_people`` in the largest cluster."""
-        return int(self.max_people * max(len(cluster) for cluster in self.clusters))
+        return self.max_people * max(self.sizes)
 
     def _check(self) -> None:
         assert self.order is not None and self.nms_kernel is not None  # __post_init__ has set them

@@ -144,9 +144,9 @@ def test_single_joints_group_as_mmpose(seed):
     groups = _group_keypoints_by_tags(scores, tags[..., None], places, list(range(17)), 0.1)
     expected = {frozenset(person[person[:, 2] > 0, 0].astype(int).tolist()) for person in groups}
     cluster, rank = np.nonzero(scores > 0.1)
-    arguments = cluster, tags[cluster, rank], scores[cluster, rank], np.ones(17, int)
+    single = make(17, tag_threshold=1.0).settings
     for group in (group_by_tags, match_by_tags):
-        person = group(*arguments, 0.03, 1.0, range(17))
+        person = group(cluster, tags[cluster, rank], scores[cluster, rank], single)
         numbers = cluster * most + rank
         found = {frozenset(numbers[person == n].tolist()) for n in range(person.max() + 1)}
         assert found == expected, group

@@ -19,6 +19,7 @@ from cluster_tag_maps import (
 
 from mmpose_ext.codecs.cluster_tag.grouping import match_by_tags
 from mmpose_ext.codecs.cluster_tag.numpy_maps import decode_cluster_tag
+from mmpose_ext.codecs.cluster_tag.settings import ClusterTagSettings
 
 
 def stacked(*maps):
@@ -145,7 +146,9 @@ def test_grouping_of_vectors_as_the_slow_reference(passes, seed):
     shown[:4] = True
     tags = (np.tile(references, (9, 1)) + rng.normal(0, 0.4, (36, passes)))[shown]
     scores, cluster = rng.uniform(0.3, 1, shown.sum()), cluster[shown]
-    found = match_by_tags(cluster, tags, scores, np.ones(9, int), 0.03, 3.0, range(9))
+    singles = tuple((k,) for k in range(9))
+    settings = ClusterTagSettings((64, 64), (16, 16), singles, tag_threshold=3.0)
+    found = match_by_tags(cluster, tags, scores, settings)
     assert found.tolist() == slow_matching(cluster, tags, scores, 3.0, range(9))
 
 
