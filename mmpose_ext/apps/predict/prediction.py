@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +17,6 @@ from mmpose_ext.apps.shared.image_ids import ImageIds
 from mmpose_ext.apps.shared.inputs import (
     Failure,
     Frame,
-    Source,
     count_frames,
     expand_inputs,
     read_frames,
@@ -124,8 +123,15 @@ def predict(
     inferencer = PoseInferencer(config, checkpoint, device, options)
     _check_mode(inferencer, boxes_of is not None)
     found = Predictions(failures=failures + unknown)
+    scoring = InstanceScoring.from_config(inferencer.cfg, inferencer.model.dataset_meta)
+
+    def people_of(batch: list[Frame]) -> list[list[Person]]:
+        boxes_in = None if boxes_of is None else boxes_of(batch)
+        predicted = inferencer.predict([frame.pixels for frame in batch], boxes_in, batch_size)
+        return [scoring(samples) for samples in predicted]
 
     def finish(frame: Frame, people: list[Person]) -> bool:
+        bar.advance(task)
         found.num_frames += 1
         found.results += [
             coco_result(image_ids.of(frame), person, image_ids.category_id) for person in people
@@ -144,48 +150,34 @@ def predict(
                 found.failures.append(Failure(str(writer.paths[frame.source]), str(error)))
         return not drawing.show_window or show(picture, 0 if frame.index is None else 1)
 
-    scoring = InstanceScoring.from_config(inferencer.cfg, inferencer.model.dataset_meta)
-    with closing(writer) if writer is not None else nullcontext():
-        _run(
-            inferencer, scoring, boxes_of, sources, found, finish, batch_size, max_frames, progress
-        )
+    # a webcam's frames are shown immediately
+    live = any(source.kind == 'webcam' for source in sources)
+    total = count_frames(sources, max_frames) if progress else None
+    frames = read_frames(sources, found.failures, max_frames)
+    written = nullcontext() if writer is None else closing(writer)
+    with written, closing(frames), progress_bar(progress) as bar:
+        task = bar.add_task('predict', total=total)
+        batches = chunks(frames, 1 if live else batch_size)
+        found.interrupted = not _run(batches, people_of, finish)
     if out_dir is not None:
         write_results(Path(out_dir) / RESULTS_NAME, found.results)
     return found
 
 
 def _run(
-    inferencer: PoseInferencer,
-    scoring: InstanceScoring,
-    boxes_of: Callable | None,
-    sources: list[Source],
-    found: Predictions,
+    batches: Iterable[list[Frame]],
+    people_of: Callable[[list[Frame]], list[list[Person]]],
     finish: Callable[[Frame, list[Person]], bool],
-    batch_size: int,
-    max_frames: int | None,
-    progress: bool,
-) -> None:
-    """Predict batch by batch until the end, Ctrl-C, or until ``finish`` returns False."""
-    # a webcam's frames are shown immediately
-    live = any(source.kind == 'webcam' for source in sources)
-    frames = read_frames(sources, found.failures, max_frames)
-    bar = progress_bar(progress)
-    task = bar.add_task('predict', total=count_frames(sources, max_frames) if progress else None)
+) -> bool:
+    """Predict batch by batch; return False after Ctrl-C or if ``finish`` returned False."""
     try:
-        with bar:
-            for batch in chunks(frames, 1 if live else batch_size):
-                images = [frame.pixels for frame in batch]
-                boxes = None if boxes_of is None else boxes_of(batch)
-                predicted = inferencer.predict(images, boxes, batch_size)
-                for frame, samples in zip_equal(batch, predicted):
-                    bar.advance(task)
-                    if not finish(frame, scoring(samples)):
-                        found.interrupted = True
-                        return
+        return all(
+            finish(frame, people)
+            for batch in batches
+            for frame, people in zip_equal(batch, people_of(batch))
+        )
     except KeyboardInterrupt:
-        found.interrupted = True
-    finally:
-        frames.close()
+        return False
 
 
 def coco_result(image_id: int | str | None, person: Person, category_id: int = 1) -> dict:
