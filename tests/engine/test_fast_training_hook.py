@@ -7,6 +7,7 @@ from mmengine.config import Config
 from mmengine.dataset import RepeatDataset
 from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
+from mmengine.utils import digit_version
 from mmpose.datasets.transforms import LoadImage
 from mmpose.registry import DATASETS
 from torch.utils.data import Subset
@@ -74,7 +75,18 @@ def test_what_the_model_calculates_in(train, settings, in_training, in_testing):
 
 
 @pytest.mark.parametrize(
-    'settings, bound', [(dict(channels_last=True), 1e-4), (dict(mixed_precision=True), 2e-2)]
+    'settings, bound',
+    [
+        pytest.param(
+            dict(channels_last=True),
+            1e-4,
+            marks=pytest.mark.skipif(
+                digit_version(torch.__version__) < digit_version('2.1'),
+                reason='torch 2.0 does not fill what a transposed convolution makes of one cell',
+            ),
+        ),
+        (dict(mixed_precision=True), 2e-2),
+    ],
 )
 def test_learns_the_same(train, settings, bound):
     """With plain gradient descent, the weights agree as closely as the gradients do."""
