@@ -7,12 +7,22 @@ import importlib
 import importlib.util
 import platform
 import re
+import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import metadata
 
 # module: the oldest version that works
 REQUIRED = {'torch': '2.0.0', 'mmengine': '0.8.0', 'mmcv': '2.0.1', 'mmpose': '1.3.0'}
+# numpy is torch's, and mmdet is needed for person detectors only: both are looked at if present
+OLDEST_IF_PRESENT = {'numpy': '1.23.0', 'mmdet': '3.1.0'}
+TOO_NEW_NUMPY = (2, 4)
+WORKS = (
+    'torch 2.0 to 2.6 with mmengine 0.10.7, mmcv 2.1.0, mmdet 3.3.0, numpy 1.26 on Python 3.8 to '
+    '3.12; newer ones with onedl-mmengine 0.10.12, onedl-mmcv 2.3.6, onedl-mmdetection 3.5.1, '
+    'numpy 2.3'
+)
 # module: the distributions that contain it
 DISTRIBUTIONS = {
     'torch': ('torch',),
@@ -30,6 +40,13 @@ PACKAGES = {
     'dateutil': 'python-dateutil',
     'pkg_resources': "'setuptools<81'",
 }
+
+
+_PYTHONS_MODULES = {
+    *('importlib', 'contextlib', 'ctypes', '__main__'),
+    *getattr(sys, 'stdlib_module_names', ()),  # from Python 3.10 on
+}
+_FAULTS = (ImportError, AttributeError, AssertionError, ValueError, RuntimeError, OSError)
 
 
 def parse_version(text: str) -> tuple[int, ...]:
@@ -59,46 +76,65 @@ def mending_command(module: str) -> str:
     """Return the command that installs a module and keeps all others working.
 
     mmcv is compiled for one version of torch, and mmdet accepts a range of mmcv versions. A command
-    that changes torch therefore recompiles mmcv, in a version that mmdet accepts.
+    that changes torch therefore recompiles mmcv, in a version that mmdet accepts. The mmcv 2.0 that
+    mmdet 3.1 accepts compiles with torch 2.0 only, and no official mmcv with Python 3.13 and newer.
     """
     found = installed()
     onedl = any(name.startswith('onedl-') for name in found)
     if module == 'mmpose':
         return 'pip install --no-deps mmpose==1.3.2'
+    if module == 'mmdet':
+        return f'pip install --no-deps {"onedl-mmdetection==3.5.1" if onedl else "mmdet==3.3.0"}'
     if module == 'mmengine':
         return "pip install 'onedl-mmengine>=0.10.12'" if onedl else 'pip install mmengine==0.10.7'
-    if onedl:
-        mmcv = 'onedl-mmcv==2.3.6'
-    else:
-        old = parse_version(found.get('mmdet', '3.3.0')) < (3, 2)
-        mmcv = 'mmcv==2.0.1' if old else 'mmcv==2.1.0'
-    compile_mmcv = (
+    first = []
+    if not onedl and sys.version_info >= (3, 13):
+        first, onedl = _change_to_onedl(found), True
+    old_mmdet = not onedl and parse_version(found.get('mmdet', '3.3.0')) < (3, 2)
+    old_torch = parse_version(found.get('torch', '2.0')) < (2, 1)
+    if old_mmdet and not old_torch:
+        first, old_mmdet = ['pip install --no-deps mmdet==3.3.0'], False
+    if 'mmcv-lite' in found:
+        first += ['pip uninstall -y mmcv-lite']
+    if module == 'torch':
+        newest = '' if onedl else ',<2.1' if old_mmdet else ',<2.7'  # official packages are old
+        first += [f"pip install 'torch>={REQUIRED['torch']}{newest}' torchvision"]
+    mmcv = 'onedl-mmcv==2.3.6' if onedl else 'mmcv==2.0.1' if old_mmdet else 'mmcv==2.1.0'
+    last = (
         'MMCV_WITH_OPS=1 pip install --no-deps --no-build-isolation --no-cache-dir '
         f'--force-reinstall {mmcv}'
     )
-    if 'mmcv-lite' in found:
-        compile_mmcv = f'pip uninstall -y mmcv-lite && {compile_mmcv}'
-    if module == 'torch':
-        newest = '' if onedl else ',<2.7'  # the official packages are old
-        return f"pip install 'torch>={REQUIRED['torch']}{newest}' torchvision && {compile_mmcv}"
-    return compile_mmcv
+    return ' && '.join([*first, last])
+
+
+def _change_to_onedl(found: dict[str, str]) -> list[str]:
+    """Return the commands that replace official packages other than mmcv by those of onedl."""
+    official = [name for name in ('mmengine', 'mmcv', 'mmdet') if name in found]
+    commands = [f'pip uninstall -y {" ".join(official)}'] if official else []
+    commands += ["pip install 'onedl-mmengine>=0.10.12'"]
+    if 'mmdet' in found:
+        commands += ['pip install --no-deps onedl-mmdetection==3.5.1']
+    return commands
 
 
 def check_requirements() -> None:
     """Check that every required module is installed, new enough and importable.
 
+    A numpy that is too new to draw with only gives a warning.
+
     Raises:
         ImportError: One line that names the module, what was found and the command that fixes it.
     """
+    _check_optional()
     for name, oldest in REQUIRED.items():
         if importlib.util.find_spec(name) is None:
             raise _problem(name, 'which is not installed', 'install')
         try:
             found = importlib.import_module(name).__version__
-        except (ImportError, AttributeError, AssertionError) as error:
-            missing = _missing_elsewhere(error)
-            if missing:
-                raise _missing(missing, name) from error
+        except _FAULTS as error:
+            elsewhere = _fault_elsewhere(error, name)
+            if elsewhere:
+                raise elsewhere from error
             raise _problem(name, f'whose import fails ({_line(error)})', 'reinstall') from error
         if parse_version(found) < parse_version(oldest):
             raise _problem(name, f'found {found}', 'upgrade')
@@ -107,9 +143,30 @@ def check_requirements() -> None:
         raise _problem('mmcv', problem, 'reinstall')
     try:
         importlib.import_module('mmcv._ext')
-    except ImportError as error:
+    except (ImportError, RuntimeError, OSError) as error:
         problem = f'compiled for this torch, its operations do not load ({_line(error)})'
         raise _problem('mmcv', problem, 'compile') from error
+
+
+def _check_optional() -> None:
+    found = installed()
+    for version in (found[name] for name in DISTRIBUTIONS['mmdet'] if name in found):
+        if parse_version(version) < parse_version(OLDEST_IF_PRESENT['mmdet']):
+            raise _problem('mmdet', f'found {version}', 'upgrade')
+    numpy = parse_version(found.get('numpy', ''))
+    if not numpy:
+        return
+    if numpy < parse_version(OLDEST_IF_PRESENT['numpy']):
+        raise ImportError(
+            f'mmpose_ext needs numpy >= {OLDEST_IF_PRESENT["numpy"]}, found {found["numpy"]}; '
+            f"upgrade it with: pip install 'numpy>=1.23,<2'  {_found_here()}"
+        )
+    if numpy >= TOO_NEW_NUMPY:
+        warnings.warn(
+            f'numpy {found["numpy"]}: mmpose 1.3 stops when it draws. Install numpy 2.3 with: '
+            "pip install 'numpy<2.4'",
+            stacklevel=3,
+        )
 
 
 @contextmanager
@@ -117,28 +174,59 @@ def explained_imports() -> Iterator[None]:
     """Explain a failed import of mmpose's modules, which import many others, in one line.
 
     Raises:
-        ImportError: If a package that mmpose imports is missing, or mmdet refuses the mmcv that is
-            installed.
+        ImportError: If a package that mmpose imports is missing or fails, or mmdet refuses the mmcv
+            that is installed.
     """
     try:
         yield
-    except ModuleNotFoundError as error:
-        missing = _missing_elsewhere(error)
-        if missing is None:
-            raise
-        raise _missing(missing, 'mmpose') from error
     except AssertionError as error:  # mmdet's and mmpose's check of mmcv's version
         if not str(error).startswith('MMCV'):
             raise
         problem = f'in a version that all packages accept ({_line(error)})'
         raise _problem('mmcv', problem, 'replace') from error
+    except _FAULTS as error:
+        elsewhere = _fault_elsewhere(error, 'mmpose')
+        if elsewhere is None:
+            raise
+        raise elsewhere from error
 
 
-def _missing_elsewhere(error: Exception) -> str | None:
-    """Return the missing package, if it is neither required here nor part of this one."""
-    name = error.name if isinstance(error, ModuleNotFoundError) else None
+def _fault_elsewhere(error: BaseException, importer: str) -> ImportError | None:
+    """Return what to say if the fault is in no package that is required here, and not in this."""
+    missing = isinstance(error, ModuleNotFoundError)
+    name = error.name if isinstance(error, ModuleNotFoundError) else _module_at_fault(error)
     top = name.split('.')[0] if name else None
-    return None if top in ('mmpose_ext', *REQUIRED) else top
+    if top is None or top in ('mmpose_ext', *REQUIRED):
+        return None
+    return _missing(top, importer) if missing else _fails(top, importer, error)
+
+
+def _module_at_fault(error: BaseException) -> str | None:
+    """Return the module in which an import failed, by the innermost frame outside Python's own."""
+    found, trace = None, error.__traceback__
+    while trace:
+        name = trace.tb_frame.f_globals.get('__name__', '')
+        if name and name.split('.')[0] not in _PYTHONS_MODULES:
+            found = name
+        trace = trace.tb_next
+    return found
+
+
+def _fails(module: str, importer: str, error: BaseException) -> ImportError:
+    package = PACKAGES.get(module, module)
+    if module == 'cv2':  # opencv-python needs the libraries of a desktop
+        command = 'pip uninstall -y opencv-python && pip install opencv-python-headless'
+    elif 'size changed' in str(error):  # compiled for another numpy
+        command = (
+            'pip install --no-deps --no-build-isolation --no-cache-dir --force-reinstall '
+            f'--no-binary {package} {package}'
+        )
+    else:
+        command = f'pip install --no-deps --force-reinstall {package}'
+    return ImportError(
+        f'mmpose_ext needs {module}, which {importer} imports and whose import fails '
+        f'({_line(error)}); replace it with: {command}  {_found_here()}'
+    )
 
 
 def _missing(module: str, importer: str) -> ImportError:
@@ -149,15 +237,16 @@ def _missing(module: str, importer: str) -> ImportError:
 
 
 def _problem(name: str, what: str, verb: str) -> ImportError:
+    oldest = {**REQUIRED, **OLDEST_IF_PRESENT}[name]
     return ImportError(
-        f'mmpose_ext needs {name} >= {REQUIRED[name]}, {what}; {verb} it with: '
+        f'mmpose_ext needs {name} >= {oldest}, {what}; {verb} it with: '
         f'{mending_command(name)}  {_found_here()}'
     )
 
 
 def _found_here() -> str:
-    return f'(found here: {describe_environment()}; combinations that work: docs/install.md)'
+    return f'(found here: {describe_environment()}; what works: {WORKS})'
 
 
-def _line(error: Exception) -> str:
+def _line(error: BaseException) -> str:
     return ' '.join(str(error).split())
