@@ -80,9 +80,11 @@ def test_mim_reads_every_model(root, monkeypatch):
     assert {path.stem for path in configs} == set(table.index)
 
 
-@pytest.mark.parametrize('name', ['attention', 'CLNet', 'FR-SBN', 'StrongPose', 'cluster-wise'])
+@pytest.mark.parametrize(
+    'name', ['attention', 'CLNet', 'FRSBN', 'StrongPose', 'cluster', 'SimpleBaseline']
+)
 def test_mim_finds_models_by_names_that_one_types(root, name):
-    """``mim search mmpose_ext --model NAME`` lists models by the names that people type."""
+    """``mim search mmpose_ext --model NAME`` takes the first word of the configs' names."""
     from mim.commands.search import convert2df, filter_by_models
     from modelindex.load_model_index import load
 
@@ -90,6 +92,8 @@ def test_mim_finds_models_by_names_that_one_types(root, name):
     assert not any(' ' in known for known in table['model'])
     found = filter_by_models(table, [name])
     assert set(found['model']) == {name.lower()} and len(found) > 1
+    named = [config for config in table.index if config.startswith(f'{name.lower()}_')]
+    assert named and set(named) <= set(found.index)
     others = filter_by_models(table, sorted(set(table['model']) - {name.lower()}))
     assert len(found) + len(others) == len(table)
 

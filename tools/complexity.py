@@ -17,6 +17,7 @@ from pathlib import Path
 
 import mmpose_ext  # noqa: F401  registers the components
 from mmpose_ext.apps.complexity.counting import complexity_of_config
+from mmpose_ext.apps.shared.piped_output import piped_output
 
 ROOT = Path(__file__).resolve().parent.parent
 PAPER_ROWS = ROOT / 'docs' / 'results'  # paper_*.csv, one per paper
@@ -83,4 +84,5 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    main()
+    with piped_output():
+        main()

@@ -18,6 +18,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from mmpose_ext.apps.shared.piped_output import piped_output
 from mmpose_ext.visualization.canvas import Canvas
 from mmpose_ext.visualization.contact_sheet import write_png
 from mmpose_ext.visualization.skeleton import Skeleton
@@ -70,4 +71,5 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    main()
+    with piped_output():
+        main()

@@ -18,6 +18,7 @@ from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
+from mmpose_ext.apps.shared.piped_output import piped_output
 from mmpose_ext.engine import SampleSeeds
 
 
@@ -74,4 +75,5 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    main()
+    with piped_output():
+        main()

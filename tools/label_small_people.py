@@ -12,6 +12,7 @@ annotations have the config's name under "keypoints_by"; all others are unchange
 import argparse
 
 from mmpose_ext.apps.shared.arguments import add_setting
+from mmpose_ext.apps.shared.piped_output import piped_output
 from mmpose_ext.apps.small_people.labeling import label_small_people
 from mmpose_ext.datasets import DataError
 from mmpose_ext.engine import CheckpointError
@@ -43,4 +44,5 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    main()
+    with piped_output():
+        main()

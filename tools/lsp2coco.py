@@ -10,6 +10,7 @@ import argparse
 
 from mmpose_ext.apps.convert_lsp import convert_lsp
 from mmpose_ext.apps.shared.arguments import add_setting
+from mmpose_ext.apps.shared.piped_output import piped_output
 from mmpose_ext.datasets import DataError
 
 
@@ -31,4 +32,5 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    main()
+    with piped_output():
+        main()

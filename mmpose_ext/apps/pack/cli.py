@@ -82,7 +82,7 @@ def _write(job: PackJob, args: argparse.Namespace) -> None:
     others = [fork.Process(target=_fill_quietly, args=(job, meta)) for _ in range(args.workers - 1)]
     for process in others:
         process.start()
-    with progress_bar(sys.stderr.isatty()) as bar:
+    with progress_bar(sys.stderr is not None and sys.stderr.isatty()) as bar:
         task = bar.add_task(f'packing {job.path}', total=None)
         people = fill_pack(
             job,

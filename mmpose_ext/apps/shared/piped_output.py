@@ -42,14 +42,17 @@ class _PipedStream:
 
 @contextmanager
 def piped_output() -> Iterator[None]:
-    """End the program with status 141 when the reader of its output or error stream is gone."""
+    """End the program with status 141 when the reader of its output or error stream is gone.
+
+    A stream that was closed when Python started is None, and stays so: ``print`` writes nothing.
+    """
     streams = sys.stdout, sys.stderr
-    sys.stdout, sys.stderr = map(_PipedStream, streams)
+    sys.stdout, sys.stderr = (stream and _PipedStream(stream) for stream in streams)
     try:
         yield
     finally:
         try:
-            sys.stdout.flush()
-            sys.stderr.flush()
+            for stream in filter(None, (sys.stdout, sys.stderr)):
+                stream.flush()
         finally:
             sys.stdout, sys.stderr = streams

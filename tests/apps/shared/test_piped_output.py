@@ -4,6 +4,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import runpy
 import subprocess
 import sys
 from contextlib import contextmanager, redirect_stdout
@@ -44,6 +45,32 @@ def test_commands_end_quietly(capfd, tmp_path, arguments):
         main(arguments)
     assert ended.value.code == READER_IS_GONE
     assert capfd.readouterr().err == ''
+
+
+def test_closed_streams_stay_closed(monkeypatch, tmp_path, capfd):
+    """``mmpose-ext validate FILE >&-`` starts without a standard output."""
+    monkeypatch.setattr(sys, 'stdout', None)
+    assert main(['validate', str(many_faults(tmp_path))]) == 1
+    monkeypatch.setattr(sys, 'stderr', None)
+    assert main(['validate', str(many_faults(tmp_path))]) == 1
+    assert sys.stdout is sys.stderr is None
+    assert capfd.readouterr().out == ''
+
+
+def test_scripts_end_quietly(monkeypatch, root, capfd):
+    config = root / 'configs' / 'demo' / 'attention_resnet18_128x96.py'
+    monkeypatch.setattr(sys, 'argv', ['complexity.py', str(config)])
+    with broken_output(), pytest.raises(SystemExit) as ended:
+        runpy.run_path(str(root / 'tools' / 'complexity.py'), run_name='__main__')
+    assert ended.value.code == READER_IS_GONE
+    assert 'Traceback' not in capfd.readouterr().err
+
+
+def test_every_script_that_prints_results_does_so(root):
+    scripts = [path.read_text() for path in (root / 'tools').glob('*.py')]
+    importing = [text for text in scripts if '\nfrom mmpose_ext' in text]
+    assert len(importing) >= 5
+    assert all('    with piped_output():\n        main()' in text for text in importing)
 
 
 def test_no_handler_takes_it_for_a_failed_file(capfd):
