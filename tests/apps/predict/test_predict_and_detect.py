@@ -1,6 +1,8 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 """The commands pass their arguments to the functions and return their exit status."""
 
+import functools
+
 import pytest
 
 from mmpose_ext.apps.detect import Detections
@@ -20,7 +22,8 @@ def calls(monkeypatch):
 
     made = Calls()
 
-    def fake(kind):
+    def fake(function, kind):
+        @functools.wraps(function)  # commands take their defaults from it
         def call(*args, **kwargs):
             made.append((args, kwargs))
             if isinstance(made.answer, BaseException):
@@ -29,8 +32,8 @@ def calls(monkeypatch):
 
         return call
 
-    monkeypatch.setattr(predict_command, 'predict', fake(Predictions))
-    monkeypatch.setattr(detect_command, 'detect', fake(Detections))
+    monkeypatch.setattr(predict_command, 'predict', fake(predict_command.predict, Predictions))
+    monkeypatch.setattr(detect_command, 'detect', fake(detect_command.detect, Detections))
     return made
 
 
