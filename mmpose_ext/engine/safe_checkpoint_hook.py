@@ -53,7 +53,7 @@ def _advise_resuming() -> Iterator[None]:
         yield
     except OSError as error:
         text = error.strerror or str(error)
-        advice = 'Files written earlier are complete: go on with --resume'  # of mim train
+        advice = 'Files written earlier are complete: continue with --resume'  # of mim train
         raise OSError(error.errno, f'{text}. {advice}') from error
 
 

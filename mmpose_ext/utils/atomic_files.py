@@ -82,7 +82,7 @@ def _write_error_text(path: Path, size: int, error: OSError) -> str:
     elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         advice = 'make the folder writable'
     elif error.errno == errno.EISDIR:
-        advice = 'give a path that is no folder'
+        advice = 'give a path that is not a folder'
     elif error.errno in (errno.EEXIST, errno.ENOTDIR):
         advice = 'a part of the path is a file, not a folder: give another path'
     return f'cannot write {path}: {error.strerror or error}; {advice}'

@@ -104,7 +104,7 @@ def test_a_full_disk(nursery, order, calm, tmp_path, assert_same_end, full_at):
     """At first, no file can grow beyond half a checkpoint; then there is space again."""
     limit = (calm[0] / f'epoch_{EPOCHS}.pth').stat().st_size // 2
     assert nursery.train(**order('full'), full_at=full_at, limit=limit) == 1
-    assert 'cannot write' in nursery.text() and 'go on with --resume' in nursery.text()
+    assert 'cannot write' in nursery.text() and 'continue with --resume' in nursery.text()
     work = tmp_path / 'full'
     assert_nothing_is_half(work)
     assert not list(work.glob(f'.*{TEMPORARY_SUFFIX}'))  # unfinished files do not fill the disk

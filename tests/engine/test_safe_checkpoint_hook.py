@@ -143,7 +143,7 @@ def test_full_disk(
     runner = Runner.from_cfg(config)
     with pytest.raises(
         OSError,
-        match=r'cannot write .*No space left.*; free at least .* complete: go on with --resume',
+        match=r'cannot write .*No space left.*; free at least .* complete: continue with --resume',
     ):
         runner.train()
     monkeypatch.undo()

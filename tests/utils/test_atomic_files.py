@@ -58,8 +58,8 @@ def test_disk_that_is_really_full(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     'path, message',
     [
-        ('folder', 'Is a directory; give a path that is no folder'),
-        ('.', 'Is a directory; give a path that is no folder'),
+        ('folder', 'Is a directory; give a path that is not a folder'),
+        ('.', 'Is a directory; give a path that is not a folder'),
         ('file/x', 'File exists; a part of the path is a file, not a folder: give another path'),
         ('file/x/y', 'Not a directory; a part of the path is a file'),
         ('n' * 300, 'File name too long; check the path and the disk'),
