@@ -9,6 +9,9 @@ from mmpose.datasets.datasets.utils import parse_pose_metainfo
 
 from .errors import DataError
 
+#: The metainfo of COCO's 17 keypoints, in mmpose's configs.
+COCO_METAINFO = 'configs/_base_/datasets/coco.py'
+
 
 def load_metainfo(metainfo: dict[str, Any], name: str = '') -> dict[str, Any]:
     """Parse a metainfo as mmpose does, and check it.

@@ -1,8 +1,10 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
+import ast
+
 import pytest
 
 from mmpose_ext.utils.errors import DataError
-from mmpose_ext.utils.metainfo import load_metainfo
+from mmpose_ext.utils.metainfo import COCO_METAINFO, load_metainfo
 
 POINT = "keypoint_info={0: dict(name='a', id=0, type='', swap='')}"
 
@@ -28,3 +30,14 @@ def test_no_file(tmp_path):
 
 def test_empty_metainfo():
     assert load_metainfo({}) == {}
+
+
+def test_cocos_file_is_named_once(root):
+    """Other modules take it from here."""
+    naming = [
+        path.relative_to(root / 'mmpose_ext').as_posix()
+        for path in (root / 'mmpose_ext').rglob('*.py')
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Constant) and node.value == COCO_METAINFO
+    ]
+    assert naming == ['utils/metainfo.py']

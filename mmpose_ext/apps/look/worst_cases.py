@@ -21,13 +21,12 @@ from mmpose_ext.datasets.coco_checks import (
     read_json,
 )
 from mmpose_ext.utils.atomic_files import write_atomically
-from mmpose_ext.utils.metainfo import load_metainfo
+from mmpose_ext.utils.metainfo import COCO_METAINFO, load_metainfo
 from mmpose_ext.utils.ranges import require_least, require_number, require_range
 from mmpose_ext.visualization.canvas import Canvas
 from mmpose_ext.visualization.contact_sheet import Tile, contact_sheet, join_rows, write_png
 from mmpose_ext.visualization.skeleton import Skeleton
 
-COCO = 'configs/_base_/datasets/coco.py'
 COLUMNS = (
     'kind', 'oks', 'score', 'image_id', 'file_name', 'annotation_id', 'labeled_keypoints',
     'worst_keypoint', 'worst_distance', 'picture',
@@ -64,7 +63,7 @@ def write_worst_cases(
     number: int = 12,
     match_thr: float = MATCH_THR,
     score_thr: float = 0.0,
-    metainfo: str = COCO,
+    metainfo: str = COCO_METAINFO,
 ) -> WorstCases:
     """Write pictures of the worst people and false positives, an overview and a table.
 

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 
 from mmpose_ext.codecs.setting_checks import check_whole
 
+#: The clusters of codec, head, backbone and neck by default: one for each of COCO's keypoints.
+DEFAULT_CLUSTERS = 17
 #: Partitions of COCO's 17 keypoints along the body. Each cluster's mirror image is a cluster too.
 #: A keypoint's place in its cluster is d_k of Eq. 4. A person's tags cannot reveal a shift of all
 #: places, unless keypoints at the first and at the last place of some cluster are both present.

@@ -15,14 +15,12 @@ from torch.nn.functional import interpolate
 
 from mmpose_ext.codecs.base import BaseTorchCodec
 from mmpose_ext.utils.maps import Maps
-from mmpose_ext.utils.metainfo import keypoint_names, load_metainfo
+from mmpose_ext.utils.metainfo import COCO_METAINFO, keypoint_names, load_metainfo
 from mmpose_ext.utils.sequences import zip_equal
 
-from .clusters import make_clusters, mirror_clusters
+from .clusters import DEFAULT_CLUSTERS, make_clusters, mirror_clusters
 from .decoding import ClusterTagDecoder
 from .settings import ClusterTagSettings
-
-COCO = 'configs/_base_/datasets/coco.py'
 
 
 @KEYPOINT_CODECS.register_module()
@@ -123,8 +121,8 @@ class ClusterTag(BaseTorchCodec):
         self,
         input_size: Sequence[int],
         heatmap_size: Sequence[int],
-        clusters: int | Sequence[Sequence[str | int]] = 17,
-        metainfo: str = COCO,
+        clusters: int | Sequence[Sequence[str | int]] = DEFAULT_CLUSTERS,
+        metainfo: str = COCO_METAINFO,
         draw_on_device: bool = False,
         **settings: Any,
     ) -> None:

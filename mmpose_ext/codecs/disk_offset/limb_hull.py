@@ -11,8 +11,8 @@ from torch import Tensor
 
 from .kinematic_graph import COCO_EDGES
 
-#: The trunk in COCO's keypoints, the only convex part that is not a limb.
-COCO_TRUNK = (5, 6, 11, 12)
+#: The trunk in COCO's keypoints, in order around it: the only convex part that is not a limb.
+COCO_TRUNK = (5, 6, 12, 11)
 #: Half of a limb's width, as a fraction of the diagonal of the labeled keypoints' box.
 HALF_WIDTH = 0.05
 #: Half of a limb's least width, in input pixels.
@@ -30,10 +30,10 @@ def draw_limb_hulls(
 
     The hull of a part covers its labeled keypoints, each as a disk with a radius of half a limb's
     width: ``HALF_WIDTH`` times the diagonal of the box around the person's labeled keypoints, at
-    least ``LEAST_HALF_WIDTH`` (both as in the transform :class:`PersonMasks`). A convex shape meets
-    a row of cells in one interval. Its ends are computed for all rows and people at once, and a
-    running sum fills the rows. If people overlap, the one with the smaller diagonal is in front,
-    because a larger person behind remains visible elsewhere.
+    least ``LEAST_HALF_WIDTH``, as in the transform :class:`PersonMasks`. A convex shape meets a row
+    of cells in one interval. Its ends are computed for all rows and people at once, and a running
+    sum fills the rows. If people overlap, the one with the smaller diagonal is in front, because a
+    larger person behind remains visible elsewhere.
 
     Args:
         points (Tensor): (B, N, K, 2) float32 in input pixels.

@@ -13,13 +13,9 @@ import pycocotools.mask as coco_mask
 from mmcv.transforms import BaseTransform
 from mmpose.registry import TRANSFORMS
 
-#: Limbs by COCO's keypoint order: StrongPose's 16 edges (Fig. 5).
-LIMBS = (
-    (0, 1), (0, 2), (0, 5), (0, 6), (1, 3), (2, 4), (5, 11), (6, 12),
-    (11, 13), (12, 14), (13, 15), (14, 16), (5, 7), (6, 8), (7, 9), (8, 10),
-)  # fmt: skip
-#: The trunk's corners in order around it.
-TRUNK = (5, 6, 12, 11)
+from mmpose_ext.codecs.disk_offset.kinematic_graph import COCO_EDGES
+from mmpose_ext.codecs.disk_offset.limb_hull import COCO_TRUNK, HALF_WIDTH, LEAST_HALF_WIDTH
+
 _SHIFT = 4  # fractional bits of the coordinates that OpenCV draws at
 #: Largest radius of a limb in input pixels: OpenCV's lines are at most 32767 wide.
 _MOST_RADIUS = 16_000.0
@@ -79,7 +75,7 @@ class PersonMasks(BaseTransform):
     def __init__(
         self,
         map_size: Sequence[int],
-        least_radius: float = 4.0,
+        least_radius: float = LEAST_HALF_WIDTH,
         limbs: Sequence[tuple[int, int]] | None = None,
         instance_map: bool = True,
     ) -> None:
@@ -103,7 +99,7 @@ class PersonMasks(BaseTransform):
         img = results['img']
         height, width = (img[0] if isinstance(img, list) else img).shape[:2]
         people = results.get('raw_ann_info') or []
-        num_keypoints = len(results.get('flip_indices', range(len(LIMBS) + 1)))
+        num_keypoints = len(results.get('flip_indices', range(len(COCO_EDGES) + 1)))
         keypoints = np.asarray(results.get('keypoints', np.zeros((0, num_keypoints, 2))))
         labeled = np.asarray(results.get('keypoints_visible', np.zeros(keypoints.shape[:2]))) > 0
         if labeled.ndim == 3:
@@ -141,8 +137,8 @@ class PersonMasks(BaseTransform):
         """Return the limbs and the trunk's corners of a sample's keypoints."""
         limbs = self.limbs
         is_coco = results.get('dataset_name', 'coco') == 'coco'
-        if limbs is None and is_coco and num_keypoints == len(LIMBS) + 1:
-            return LIMBS, TRUNK
+        if limbs is None and is_coco and num_keypoints == len(COCO_EDGES) + 1:
+            return COCO_EDGES, COCO_TRUNK
         if limbs is None and num_keypoints > 1 and _annotated_keypoints(results) == num_keypoints:
             limbs = results.get('skeleton_links')
         if any(max(limb) >= num_keypoints for limb in limbs or ()):
@@ -298,7 +294,7 @@ def _draw_limbs(
     """Draw the hull of a person's limbs; keypoints (K, 2) in input pixels, labeled (K,)."""
     points = keypoints[labeled]
     diagonal = math.hypot(*(points.max(0) - points.min(0)).tolist())
-    radius = min(max(least, 0.05 * diagonal), _MOST_RADIUS)
+    radius = min(max(least, HALF_WIDTH * diagonal), _MOST_RADIUS)
     trunk = [corner for corner in trunk if labeled[corner]]
     if len(trunk) > 2:
         _fill(canvas, value, keypoints[trunk])

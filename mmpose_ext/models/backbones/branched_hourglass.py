@@ -10,12 +10,12 @@ from mmpose.models.backbones.base_backbone import BaseBackbone
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 
-from mmpose_ext.codecs.cluster_tag.clusters import make_clusters
+from mmpose_ext.codecs.cluster_tag.clusters import DEFAULT_CLUSTERS, make_clusters
 from mmpose_ext.models.layers.cluster_branch import ClusterBranch
 from mmpose_ext.models.layers.conv_unit import BATCH_NORM, ConvUnit
 from mmpose_ext.models.layers.cross_branch_aggregation import CrossBranchAggregation
 from mmpose_ext.utils.maps import Maps
-from mmpose_ext.utils.metainfo import keypoint_names, load_metainfo
+from mmpose_ext.utils.metainfo import COCO_METAINFO, keypoint_names, load_metainfo
 from mmpose_ext.utils.sequences import zip_equal
 
 from .stacked_hourglass import BLOCKS, STEM_STRIDE, Hourglass, hourglass_stem
@@ -169,9 +169,9 @@ class BranchedHourglass(BaseBackbone):
 
     def __init__(
         self,
-        sparse_clusters: Sequence[Clusters] = (17, 17, 17, 17),
+        sparse_clusters: Sequence[Clusters] = (DEFAULT_CLUSTERS,) * 4,
         dense_clusters: Sequence[Clusters] | None = (1, 1, 1, 1),
-        metainfo: str = 'configs/_base_/datasets/coco.py',
+        metainfo: str = COCO_METAINFO,
         in_branch: bool = True,
         cross_branch: bool = True,
         depth: int = 4,

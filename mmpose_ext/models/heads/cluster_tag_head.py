@@ -14,6 +14,7 @@ from mmpose.utils.typing import ConfigType, InstanceList, OptConfigType, OptSamp
 from torch import Tensor, nn
 
 from mmpose_ext.codecs import ClusterTag
+from mmpose_ext.codecs.cluster_tag.clusters import DEFAULT_CLUSTERS
 from mmpose_ext.utils.maps import Maps
 from mmpose_ext.utils.sequences import zip_equal
 
@@ -87,7 +88,7 @@ class ClusterTagHead(BaseHead):
             )
         self.decoder = _build_codec(decoder, offset_span)
         self.loss_module = MODELS.build(loss)
-        clusters = decoder.get('clusters', 17)
+        clusters = decoder.get('clusters', DEFAULT_CLUSTERS)
         branches = dict(sparse=sparse_clusters or (clusters,) * 4)
         if dense_clusters is not None:
             branches['dense'] = dense_clusters

@@ -10,11 +10,11 @@ from mmengine.model import BaseModule
 from mmpose.registry import MODELS
 from torch import Tensor, nn
 
-from mmpose_ext.codecs.cluster_tag.clusters import make_clusters
+from mmpose_ext.codecs.cluster_tag.clusters import DEFAULT_CLUSTERS, make_clusters
 from mmpose_ext.models.backbones.branched_hourglass import Clusters
 from mmpose_ext.models.layers.cluster_branch import ClusterBranch
 from mmpose_ext.utils.maps import Maps
-from mmpose_ext.utils.metainfo import keypoint_names, load_metainfo
+from mmpose_ext.utils.metainfo import COCO_METAINFO, keypoint_names, load_metainfo
 
 
 @MODELS.register_module()
@@ -50,9 +50,9 @@ class ClusterBranches(BaseModule):
     def __init__(
         self,
         in_channels: int,
-        sparse_clusters: Clusters = 17,
+        sparse_clusters: Clusters = DEFAULT_CLUSTERS,
         dense_clusters: Clusters | None = None,
-        metainfo: str = 'configs/_base_/datasets/coco.py',
+        metainfo: str = COCO_METAINFO,
         channels: int = 256,
         deconv_out_channels: Sequence[int] = (),
         index: int = -1,

@@ -8,8 +8,9 @@ import pytest
 from mmpose.datasets.datasets.utils import parse_pose_metainfo
 
 from mmpose_ext.apps.look.matched_people import Case
-from mmpose_ext.apps.look.worst_cases import COCO, draw_case
+from mmpose_ext.apps.look.worst_cases import draw_case
 from mmpose_ext.apps.main import main
+from mmpose_ext.utils.metainfo import COCO_METAINFO
 from mmpose_ext.visualization.skeleton import Skeleton
 
 PLACES = np.random.default_rng(3).uniform(10, 60, (17, 2))
@@ -71,7 +72,7 @@ def halves(picture):
 
 
 def test_truth_is_left_and_prediction_right():
-    skeleton = Skeleton.from_metainfo(parse_pose_metainfo(dict(from_file=COCO)))
+    skeleton = Skeleton.from_metainfo(parse_pose_metainfo(dict(from_file=COCO_METAINFO)))
     image = np.zeros((200, 200, 3), np.uint8)
     truth, found = dict(keypoints=keypoints((40, 40))), dict(keypoints=keypoints((40, 70), 0.5))
     left, right = halves(
@@ -92,7 +93,7 @@ def test_truth_is_left_and_prediction_right():
 
 
 def test_the_other_people_are_pale():
-    skeleton = Skeleton.from_metainfo(parse_pose_metainfo(dict(from_file=COCO)))
+    skeleton = Skeleton.from_metainfo(parse_pose_metainfo(dict(from_file=COCO_METAINFO)))
     image = np.zeros((120, 120, 3), np.uint8)
     other = Case('found', 1, 1.0, 0.9, dict(keypoints=keypoints()), dict(keypoints=keypoints()))
     missed = Case('missed', 1, 0.0, None, dict(keypoints=keypoints((20, 20))), None)

@@ -9,6 +9,7 @@ from mmcv.transforms import Compose
 from mmengine.registry import init_default_scope
 from mmpose.registry import TRANSFORMS
 
+from mmpose_ext.apps.benchmark.people import STANDING
 from mmpose_ext.codecs import DiskOffset
 from mmpose_ext.datasets import CheckedCocoDataset, PersonMasks
 from mmpose_ext.models.losses import DiskOffsetLoss
@@ -138,6 +139,20 @@ def test_without_a_segmentation_the_limbs_are_drawn():
         (90, 60, False),
     ]:
         assert (drawn[round(y), x] == 1) == inside, (x, y)
+
+
+def test_limbs_are_those_of_the_codec():
+    """Cells of a person without a segmentation are those of the codec's hull, but for its border.
+
+    At the border, the transform's maps are the nearest pixels.
+    """
+    points = (STANDING[None] * 85 + (60, 6)).astype(np.float32)
+    annotation = person([10, 10, 80, 80], None, points[0])
+    drawn = PersonMasks(map_size=(W, H))(sample(annotation))['instance_map']
+    codec = DiskOffset((W, H), radius=4)
+    hull = codec.encode(points)['body_heatmaps'][0] > 0
+    assert hull.sum() > 1000
+    assert ((drawn > 0) != hull).sum() < 0.1 * hull.sum()
 
 
 def test_one_keypoint_is_a_disk_and_empty_segmentations_count_as_none():
