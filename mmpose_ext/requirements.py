@@ -81,6 +81,8 @@ def mending_command(module: str) -> str:
     """
     found = installed()
     onedl = any(name.startswith('onedl-') for name in found)
+    if module == 'numpy':
+        return "pip install 'numpy>=1.23,<2'"
     if module == 'mmpose':
         return 'pip install --no-deps mmpose==1.3.2'
     if module == 'mmdet':
@@ -157,10 +159,7 @@ def _check_optional() -> None:
     if not numpy:
         return
     if numpy < parse_version(OLDEST_IF_PRESENT['numpy']):
-        raise ImportError(
-            f'mmpose_ext needs numpy >= {OLDEST_IF_PRESENT["numpy"]}, found {found["numpy"]}; '
-            f"upgrade it with: pip install 'numpy>=1.23,<2'  {_found_here()}"
-        )
+        raise _problem('numpy', f'found {found["numpy"]}', 'upgrade')
     if numpy >= TOO_NEW_NUMPY:
         warnings.warn(
             f'numpy {found["numpy"]}: mmpose 1.3 stops when it draws. Install numpy 2.3 with: '

@@ -16,7 +16,7 @@ from mmengine.logging import print_log
 from mmengine.model import is_model_wrapper
 from mmpose.registry import HOOKS
 
-from mmpose_ext.datasets.fast import datasets_in, plain_metainfo, speed_up_dataset
+from mmpose_ext.datasets.fast import datasets_in, plain_metainfo, speed_up_dataset, transforms_of
 from mmpose_ext.datasets.pack import use_pack
 from mmpose_ext.datasets.pack.reader import COMMAND
 
@@ -86,10 +86,9 @@ class FastDataHook(Hook):
 
     def before_train(self, runner: Any) -> None:
         """Prepare the training data set and its loader."""
-        chosen = runner.cfg.get('fast_data')
-        if chosen is None and not self.settings:
+        if runner.cfg.get('fast_data') is None and not self.settings:
             return
-        settings = read_settings({**self.settings, **(chosen or {})})
+        settings = self._chosen(runner)
         done = self._prepare(runner, settings, settings.check_images)
         wait = settings.wait_for_device
         if not (not torch.cuda.is_available() if wait is None else wait):
@@ -101,12 +100,14 @@ class FastDataHook(Hook):
         """Prepare a pipeline or a loader that has replaced the one before."""
         if self._prepared in (None, _steps_of(runner)):
             return
-        settings = read_settings({**self.settings, **(runner.cfg.get('fast_data') or {})})
-        done = self._prepare(runner, settings, check_images=False)
+        done = self._prepare(runner, self._chosen(runner), check_images=False)
         print_log(
             f'Fast data, for a new pipeline: {", ".join(done) or "nothing to do"}.',
             logger='current',
         )
+
+    def _chosen(self, runner: Any) -> FastData:
+        return read_settings({**self.settings, **(runner.cfg.get('fast_data') or {})})
 
     def _prepare(self, runner: Any, settings: FastData, check_images: bool) -> list[str]:
         """Prepare the training data set and its loader; return what was done, for the log."""
@@ -194,8 +195,7 @@ def stop_waiting(runner: Any) -> list[str]:
 
 def _steps_of(runner: Any) -> list[list[Any]]:
     """Return the transforms of the training data set, and of those that it is made of."""
-    pipelines = [getattr(p, 'pipeline', None) for p in datasets_in(runner.train_dataloader.dataset)]
-    return [list(getattr(pipeline, 'transforms', ())) for pipeline in pipelines]
+    return [list(transforms_of(part)) for part in datasets_in(runner.train_dataloader.dataset)]
 
 
 def _unwrapped(model: Any) -> Any:

@@ -17,7 +17,7 @@ from mmpose.datasets.transforms import LoadImage
 from mmpose.registry import HOOKS
 from torch import nn
 
-from mmpose_ext.datasets.fast import datasets_in
+from mmpose_ext.datasets.fast import datasets_in, transforms_of
 from mmpose_ext.datasets.transforms.turbojpeg_image import LoadTurboJpegImage, has_turbojpeg
 from mmpose_ext.utils.compat import compile_in_place, has_own_bfloat16
 
@@ -164,7 +164,7 @@ def use_turbojpeg(dataset: Any) -> None:
         ImportError: If turbojpeg is not installed.
     """
     for part in datasets_in(dataset):
-        transforms = getattr(getattr(part, 'pipeline', None), 'transforms', [])
+        transforms = transforms_of(part)
         for i, transform in enumerate(transforms):
             if type(transform) is LoadImage and transform.color_type == 'color':
                 transforms[i] = LoadTurboJpegImage(

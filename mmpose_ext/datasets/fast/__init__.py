@@ -10,7 +10,7 @@ from .draws import truncated_normal
 from .encoded_image import EncodedImage
 from .heatmaps import FastMSRAHeatmap, FastUDPHeatmap
 from .pack_inputs import FastPackPoseInputs
-from .pipeline import datasets_in, parts_of, plain_metainfo, speed_up_dataset
+from .pipeline import datasets_in, parts_of, plain_metainfo, speed_up_dataset, transforms_of
 from .source_images import SourceImages
 from .transforms import (
     FastLoadImage,
@@ -41,5 +41,6 @@ __all__ = [
     'plain_metainfo',
     'prepare_in_batches',
     'speed_up_dataset',
+    'transforms_of',
     'truncated_normal',
 ]

@@ -28,7 +28,8 @@ from .encoded_image import EncodedImage
 from .heatmaps import gaussians, is_separable
 from .pack_inputs import FastPackPoseInputs
 from .packed_people import Gaussians, PackedPeople, as_tensors, stacked
-from .people_table import ARRAYS, PeopleTable
+from .people_table import ARRAYS, PeopleTable, path_of
+from .pipeline import transforms_of
 from .scratch import new_memory
 from .transforms import FastLoadImage
 
@@ -78,15 +79,14 @@ class BatchedPipeline:
             raise ValueError('GenerateTarget needs more than keypoints')
         if not type(encoder).__module__.startswith(('mmpose.', 'mmpose_ext.')):
             raise ValueError(f'{type(encoder).__name__} may draw random numbers or return lists')
-        self.table = PeopleTable(dataset, source and partial(source, self.metainfo))
+        self.table = PeopleTable(dataset, partial(source, self.metainfo) if source else path_of)
         self.keys = set(self.packing.meta_keys)
         self._check_packing()
 
     def serves(self, dataset: Any) -> bool:
         """Return whether a data set still has the transforms and annotations of this one."""
-        steps = getattr(getattr(dataset, 'pipeline', None), 'transforms', None)
         same = dataset.data_bytes is self.table.annotations and dataset._metainfo is self.metainfo
-        return steps == self._steps and same
+        return transforms_of(dataset) == self._steps and same
 
     def __call__(self, indices: list[int], dataset: Any = None) -> dict[str, Any]:
         """Prepare the samples with these numbers.

@@ -16,6 +16,7 @@ from .batching import check_class
 from .collate import SampleBatch
 from .deferred_warp import DeferredWarp, decode_all, warp_all
 from .pack_inputs import FastPackPoseInputs
+from .pipeline import transforms_of
 from .transforms import FastLoadImage, FastRandomFlip
 
 #: Methods that read no pixels of a warped image.
@@ -43,7 +44,7 @@ class BottomupBatches:
         #: What the log says.
         self.summary = f'images warped {"on the device" if on_device else "into their batch"}'
         check_class(dataset)
-        self._steps = list(_steps_of(dataset))
+        self._steps = list(transforms_of(dataset))
         kinds = [type(step) for step in self._steps]
         if not kinds or kinds[0] is not FastLoadImage or kinds[-1] is not FastPackPoseInputs:
             raise ValueError('not from FastLoadImage to FastPackPoseInputs')
@@ -70,7 +71,7 @@ class BottomupBatches:
 
     def serves(self, dataset: BaseDataset) -> bool:
         """Return whether a data set still has the transforms that this was made for."""
-        return _steps_of(dataset) == self._steps
+        return transforms_of(dataset) == self._steps
 
     def __call__(self, indices: list[int], dataset: BaseDataset) -> dict[str, Any] | list[dict]:
         """Prepare a batch of the samples with these numbers; see :func:`.collate_samples`.
@@ -97,7 +98,3 @@ class BottomupBatches:
             inputs=make([item['inputs'] for item in items]),
             data_samples=SampleBatch([item['data_samples'] for item in items]),
         )
-
-
-def _steps_of(dataset: BaseDataset) -> list[Any]:
-    return getattr(getattr(dataset, 'pipeline', None), 'transforms', None) or []

@@ -16,6 +16,17 @@ ARRAYS = ('bbox', 'bbox_score', 'keypoints', 'keypoints_visible', 'head_size')
 _OTHER_STARTS = ('bbox_center', 'bbox_scale', 'bbox_rotation', 'transformed_keypoints', 'img')
 
 
+def path_of(info: dict[str, Any]) -> bytes:
+    """Return the path of a person's image.
+
+    Raises:
+        ValueError: If it is not annotated.
+    """
+    if 'img_path' not in info:
+        raise ValueError('the people have no img_path')
+    return os.fsencode(info['img_path'])
+
+
 class PeopleTable:
     """The annotations of all samples.
 
@@ -23,7 +34,7 @@ class PeopleTable:
 
     Args:
         dataset (BaseDataset): A top-down data set of mmpose with serialized annotations.
-        source (Callable, optional): Returns what a person's image is loaded by. Defaults to
+        source (Callable): Returns what a person's image is loaded by. Defaults to
             :func:`path_of`.
 
     Raises:
@@ -38,7 +49,7 @@ class PeopleTable:
     """
 
     def __init__(
-        self, dataset: BaseDataset, source: Callable[[dict[str, Any]], bytes] | None = None
+        self, dataset: BaseDataset, source: Callable[[dict[str, Any]], bytes] = path_of
     ) -> None:
         infos = (BaseDataset.get_data_info(dataset, index) for index in range(len(dataset)))
         self.annotations, self._ends = dataset.data_bytes, dataset.data_address
@@ -57,9 +68,8 @@ class PeopleTable:
                 if value.shape != column.shape[1:] or value.dtype != column.dtype:
                     raise ValueError(f'{name} has several shapes')
                 column[index] = value
-            sources.append((source or path_of)(info))
-        # an array, because counting references to
-        # objects would copy their memory in each worker
+            sources.append(source(info))
+        # an array, because counting references to objects would copy their memory in each worker
         self.sources = np.array(sources)
 
     def take(self, indices: list[int]) -> dict[str, np.ndarray]:
@@ -70,17 +80,6 @@ class PeopleTable:
         """Return a person's whole annotation, pickled."""
         start = int(self._ends[index - 1]) if index else 0
         return memoryview(self.annotations[start : int(self._ends[index])])
-
-
-def path_of(info: dict[str, Any]) -> bytes:
-    """Return the path of a person's image.
-
-    Raises:
-        ValueError: If it is not annotated.
-    """
-    if 'img_path' not in info:
-        raise ValueError('the people have no img_path')
-    return os.fsencode(info['img_path'])
 
 
 def _columns(info: dict[str, Any], number: int) -> dict[str, np.ndarray]:

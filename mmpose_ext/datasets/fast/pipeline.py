@@ -90,6 +90,11 @@ def datasets_in(dataset: Any) -> Iterator[Any]:
         yield from datasets_in(part)
 
 
+def transforms_of(dataset: Any) -> list[Any]:
+    """Return the transforms of a data set's own pipeline, to be changed in place; [] without."""
+    return getattr(getattr(dataset, 'pipeline', None), 'transforms', None) or []
+
+
 def speed_up_dataset(dataset: Any) -> list[str]:
     """Replace transforms of a data set, and of those that it is made of, by faster ones.
 
@@ -107,10 +112,7 @@ def speed_up_dataset(dataset: Any) -> list[str]:
     replaced = []
     for part in datasets_in(dataset):
         _share_metainfo(part)
-        pipeline = getattr(part, 'pipeline', None)
-        steps = getattr(pipeline, 'transforms', None)
-        if not steps:
-            continue
+        steps = transforms_of(part)
         for i, step in enumerate(steps):
             if type(step) in FASTER:
                 replaced.append(type(step).__name__)

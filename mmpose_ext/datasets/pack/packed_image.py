@@ -150,4 +150,4 @@ class LoadPackedPerson(BaseTransform):
                 'current',
                 logging.WARNING,
             )
-        return EncodedImage(Path(path).read_bytes(), path)
+        return image

@@ -13,7 +13,7 @@ from typing import Any
 from mmengine.dataset import Compose
 
 from mmpose_ext.datasets.fast import FastLoadImage, speed_up_dataset
-from mmpose_ext.datasets.fast.pipeline import first_loader, parts_of, steps_that_look
+from mmpose_ext.datasets.fast.pipeline import first_loader, parts_of, steps_that_look, transforms_of
 
 from .errors import PackError
 from .packed_image import LoadPackedPerson
@@ -128,7 +128,7 @@ def packable(dataset: Any, after: Sequence[Any] = ()) -> Iterator[tuple[Any, lis
     Raises:
         ValueError: If one is not top-down.
     """
-    own = getattr(getattr(dataset, 'pipeline', None), 'transforms', [])
+    own = transforms_of(dataset)
     inner = parts_of(dataset)
     for part in inner:
         yield from packable(part, [*own, *after])

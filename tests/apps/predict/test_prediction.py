@@ -234,6 +234,12 @@ def test_a_picture_that_cannot_be_written_is_told(topdown, pictures, tmp_path):
     assert [failure.path for failure in found.failures] == [str(tmp_path / 'pictures' / '2.png')]
 
 
+def predict_with(model, pictures, **boxes):
+    """Predict the pictures with a source of boxes."""
+    source = BoxSource(**boxes)
+    return predict(model.config, model.checkpoint, pictures.images, device='cpu', boxes=source)
+
+
 @pytest.mark.parametrize(
     'kind, boxes, message',
     [
@@ -246,39 +252,21 @@ def test_a_picture_that_cannot_be_written_is_told(topdown, pictures, tmp_path):
 def test_boxes_that_do_not_fit_are_refused(kind, boxes, message, request, pictures):
     model = request.getfixturevalue(kind)
     with pytest.raises(ValueError, match=message):
-        predict(
-            model.config,
-            model.checkpoint,
-            pictures.images,
-            device='cpu',
-            boxes=BoxSource(**boxes),
-        )
+        predict_with(model, pictures, **boxes)
 
 
 def test_an_unknown_category_of_the_detector(topdown, detector, pictures):
     """The detector calls the argument otherwise."""
     files = dict(det_config=detector.config, det_checkpoint=detector.checkpoint)
     with pytest.raises(ValueError, match="^det_category is 'cat', but the detector has person"):
-        predict(
-            topdown.config,
-            topdown.checkpoint,
-            pictures.images,
-            device='cpu',
-            boxes=BoxSource(**files, det_category='cat'),
-        )
+        predict_with(topdown, pictures, **files, det_category='cat')
 
 
 def test_a_config_of_another_package(topdown, pictures):
     files = dict(det_config=topdown.config, det_checkpoint=topdown.checkpoint)
     message = '^the model or the pipeline of config .* cannot be built: KeyError: TopdownPoseEst'
     with pytest.raises(ValueError, match=message):
-        predict(
-            topdown.config,
-            topdown.checkpoint,
-            pictures.images,
-            device='cpu',
-            boxes=BoxSource(**files),
-        )
+        predict_with(topdown, pictures, **files)
 
 
 def test_no_batches_are_refused(topdown, pictures):
