@@ -11,7 +11,7 @@ FLAG = re.compile(r'(?<![\w-])--[a-z][\w-]*')
 #: Flags that are right wherever the message is read: they are part of a complete command.
 ALLOWED = {
     'requirements.py': {
-        '--force-reinstall', '--no-build-isolation', '--no-cache-dir', '--no-deps',
+        '--force-reinstall', '--no-binary', '--no-build-isolation', '--no-cache-dir', '--no-deps',
     },  # of pip
     'utils/mmdet_import.py': {'--no-deps'},  # of pip
     'engine/last_checkpoint.py': {'--resume'},  # of mim train
