@@ -4,8 +4,14 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib
+import signal
 import sys
+import threading
+from collections.abc import Iterator
+from types import FrameType
+from typing import NoReturn
 
 from mmpose_ext.apps.shared.piped_output import piped_output
 from mmpose_ext.engine.checkpoint_loading import safely_loading
@@ -34,11 +40,38 @@ def main(argv: list[str] | None = None) -> int:
         argv (list[str], optional): The arguments. Defaults to ``sys.argv[1:]``.
 
     Returns:
-        int: The exit status.
+        int: The exit status. 130 after Ctrl-C.
+
+    Raises:
+        SystemExit: With 143, if ``SIGTERM`` ends the command.
     """
     ignore_metainfo_note()
-    with piped_output():
-        return _run(argv)
+    with piped_output(), _left_by_sigterm():
+        try:
+            return _run(argv)
+        except KeyboardInterrupt:
+            print('stopped', file=sys.stderr)
+            return 130
+
+
+@contextlib.contextmanager
+def _left_by_sigterm() -> Iterator[None]:
+    """Let ``SIGTERM`` raise ``SystemExit``, so that the command's processes end with it.
+
+    The status is the one that a shell gives to a process that the signal ended.
+    """
+
+    def leave(number: int, frame: FrameType | None) -> NoReturn:
+        raise SystemExit(128 + number)
+
+    if threading.current_thread() is not threading.main_thread():  # others may set no handler
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _run(argv: list[str] | None) -> int:

@@ -66,7 +66,17 @@ def test_rows_of_a_table_start_alike():
         assert init == dict(type='Pretrained', checkpoint='torchvision://resnet50')
 
 
-@pytest.mark.parametrize('path', rows_of_table_4(), ids=lambda path: path.stem)
+def rows_with_a_start():
+    names = [
+        'simplebaseline_resnet34_256x192',
+        'clnet_resnet50_256x192',
+        'frsbn_resnet34_256x192',
+        *(f'ablation/frsbn_{row}_resnet34_256x192' for row in ('plain', 'gcb', 'gcb_skip')),
+    ]
+    return [*rows_of_table_4(), *(CONFIGS / f'{name}.py' for name in names)]
+
+
+@pytest.mark.parametrize('path', rows_with_a_start(), ids=lambda path: path.stem)
 def test_start_from_scratch_is_mmposes(path):
     """The options of docs/attention.md give the initial weights of mmpose's ResNet."""
     init_default_scope('mmpose')

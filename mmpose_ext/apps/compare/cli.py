@@ -24,6 +24,7 @@ from mmpose_ext.utils.errors import ArgumentError
 from mmpose_ext.utils.ranges import MOST_SEED, require_least, require_range
 
 from .finished import Finished, add_finished, read_finished
+from .processes import Processes, ending_with
 from .report import draw_plot, to_markdown, write_csv
 from .results import compare
 from .runs import THREADS, Run, digest_of_config, train_and_test
@@ -117,10 +118,11 @@ def _run_all(runs: list[Run], file: Path, jobs: int, threads: int) -> list[str]:
     """Run all in order and add them to the file; a failed run does not stop the others."""
     failed = []
     writing = Lock()
+    processes = Processes()
 
     def work(item: Run) -> None:
         try:
-            train_and_test(item, threads)
+            train_and_test(item, threads, processes)
         except RuntimeError as error:
             failed.append(str(error))
             print(error, file=sys.stderr)
@@ -130,5 +132,6 @@ def _run_all(runs: list[Run], file: Path, jobs: int, threads: int) -> list[str]:
         print(f'{item.name} seed {item.seed}: done', file=sys.stderr)
 
     with ThreadPoolExecutor(jobs) as pool:
-        list(pool.map(work, runs))
+        with ending_with(processes):
+            list(pool.map(work, runs))
     return failed

@@ -6,7 +6,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import subprocess
 import sys
 import time
 from collections.abc import Sequence
@@ -21,6 +20,7 @@ from mmpose_ext.apps.shared.configs import read_config, with_options
 from mmpose_ext.utils.atomic_files import write_atomically
 
 from .finished import Finished, counts_of_people, parse
+from .processes import Processes
 
 TOOLS = Path(mmpose.__file__).parent / '.mim' / 'tools'
 THREADS = 1  # of each process
@@ -105,7 +105,7 @@ def digest_of_config(path: str | os.PathLike, options: Sequence[str] = ()) -> st
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def train_and_test(run: Run, threads: int = THREADS) -> None:
+def train_and_test(run: Run, threads: int = THREADS, processes: Processes | None = None) -> None:
     """Train a run, or continue it, and test its last checkpoint, unless it is finished.
 
     The output of both goes to ``log.txt`` in the run's folder.
@@ -113,11 +113,13 @@ def train_and_test(run: Run, threads: int = THREADS) -> None:
     Args:
         run (Run): The run.
         threads (int): Threads of each process. Defaults to 1.
+        processes (Processes, optional): What runs and ends them. Defaults to one of its own.
 
     Raises:
         RuntimeError: If the training or the test fails (the message names the log), or if the run
             was begun with another config or other options.
     """
+    processes = processes or Processes()
     run.folder.mkdir(parents=True, exist_ok=True)
     costs = _begin(run, threads)
     if run.is_finished():
@@ -126,14 +128,15 @@ def train_and_test(run: Run, threads: int = THREADS) -> None:
     work_dir = ['--work-dir', str(run.folder / 'train')]
     pointer = run.folder / 'train' / 'last_checkpoint'
     resumed = pointer.is_file()
-    took = _call(run, threads, 'train.py', [*work_dir, '--resume', '--cfg-options', *settings])
+    training = [*work_dir, '--resume', '--cfg-options', *settings]
+    took = _call(run, threads, 'train.py', training, processes)
     if not resumed:  # otherwise, the costs of an earlier call are unknown
         write_atomically(run.costs, json.dumps({**costs, **took}).encode())
     last = Path(pointer.read_text().strip())
     partial = run.folder / 'people.partial.json'
     out = [*settings, f'test_evaluator.out_file={partial}']
     test_dir = ['--work-dir', str(run.folder / 'test')]
-    _call(run, threads, 'test.py', [str(last), *test_dir, '--cfg-options', *out])
+    _call(run, threads, 'test.py', [str(last), *test_dir, '--cfg-options', *out], processes)
     os.replace(partial, run.people)
 
 
@@ -156,18 +159,16 @@ def _begin(run: Run, threads: int) -> dict:
     return costs
 
 
-def _call(run: Run, threads: int, tool: str, arguments: list[str]) -> dict[str, float]:
+def _call(
+    run: Run, threads: int, tool: str, arguments: list[str], processes: Processes
+) -> dict[str, float]:
     """Run one of mmpose's tools; return its wall and processor seconds and its peak memory."""
     command = [sys.executable, str(TOOLS / tool), str(run.config), *arguments]
     environment = {**os.environ, 'OMP_NUM_THREADS': str(threads), 'MKL_NUM_THREADS': str(threads)}
     log = run.folder / 'log.txt'
     started = time.monotonic()
-    with open(log, 'ab') as file:
-        process = subprocess.Popen(command, env=environment, stdout=file, stderr=file)
-        _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = status  # os.wait4 has waited for it
-    if status:
-        code = os.WEXITSTATUS(status) if os.WIFEXITED(status) else -os.WTERMSIG(status)
+    code, cpu_seconds, memory = processes.run(command, environment, log)
+    if code:
         lines = log.read_text(errors='replace').strip().splitlines()
         said = f' ({lines[-1].strip()})' if lines else ''
         raise RuntimeError(
@@ -175,6 +176,6 @@ def _call(run: Run, threads: int, tool: str, arguments: list[str]) -> dict[str, 
         )
     return dict(
         seconds=time.monotonic() - started,
-        cpu_seconds=usage.ru_utime + usage.ru_stime,
-        memory_mib=usage.ru_maxrss / (2**20 if sys.platform == 'darwin' else 2**10),
+        cpu_seconds=cpu_seconds,
+        memory_mib=memory / (2**20 if sys.platform == 'darwin' else 2**10),
     )

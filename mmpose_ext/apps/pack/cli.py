@@ -79,7 +79,10 @@ def _check(job: PackJob) -> int:
 def _write(job: PackJob, args: argparse.Namespace) -> None:
     meta = prepare_pack(job, args.size, args.quality, args.anew)
     fork = multiprocessing.get_context('fork')
-    others = [fork.Process(target=_fill_quietly, args=(job, meta)) for _ in range(args.workers - 1)]
+    others = [
+        fork.Process(target=_fill_quietly, args=(job, meta), daemon=True)  # ends with the command
+        for _ in range(args.workers - 1)
+    ]
     for process in others:
         process.start()
     with progress_bar(sys.stderr is not None and sys.stderr.isatty()) as bar:

@@ -94,9 +94,6 @@ def run(args: argparse.Namespace) -> int:
     except (ValueError, OSError) as error:
         print(f'error: {command_line_message(error)}', file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print('stopped', file=sys.stderr)
-        return 130
     _show(report, args.limit)
     return 0 if report.is_ok(args.strict) else 1
 

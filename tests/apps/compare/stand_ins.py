@@ -19,7 +19,7 @@ def write_config(path, kind='A'):
 def fake_tools(calls, fail_first=False):
     """Fake mmpose's tools: the training leaves a checkpoint, the test leaves its results."""
 
-    def call(run, threads, tool, arguments):
+    def call(run, threads, tool, arguments, processes):
         calls.append((tool, arguments))
         if tool == 'train.py':
             (run.folder / 'train').mkdir(exist_ok=True)

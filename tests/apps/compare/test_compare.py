@@ -16,6 +16,7 @@ from mmpose_ext.apps.compare.finished import (
     counts_of_people,
     read_finished,
 )
+from mmpose_ext.apps.compare.processes import Processes
 from mmpose_ext.apps.compare.report import draw_plot, to_markdown, write_csv
 from mmpose_ext.apps.complexity import Complexity
 
@@ -151,8 +152,8 @@ def test_a_call_counts_time_and_memory_and_names_the_log(tmp_path, monkeypatch):
         'sys.exit(int(sys.argv[2]))\n'
     )
     run = Run(tmp_path / 'c.py', 0, tmp_path)
-    took = runs._call(run, 1, 'tool.py', ['0'])
+    took = runs._call(run, 1, 'tool.py', ['0'], Processes())
     assert 0.3 <= took['cpu_seconds'] < 5 and took['seconds'] > 0.2
     assert 64 < took['memory_mib'] < 4096
     with pytest.raises(RuntimeError, match='tool.py of c with seed 0 ended with 3: see .*log.txt'):
-        runs._call(run, 1, 'tool.py', ['3'])
+        runs._call(run, 1, 'tool.py', ['3'], Processes())
