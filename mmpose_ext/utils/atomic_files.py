@@ -49,6 +49,34 @@ def write_atomically(path: str | Path, data: bytes) -> None:
     _sync_folder(path.parent)
 
 
+def require_writable(*paths: str | os.PathLike | None) -> None:
+    """Refuse paths that :func:`write_atomically` cannot write to, before long work begins.
+
+    Args:
+        *paths (str | os.PathLike, optional): Files to be written; None is ignored.
+
+    Raises:
+        OSError: If a path is a folder, or its folder is not writable or is a file.
+    """
+    for path in (Path(path) for path in paths if path is not None):
+        number = _obstacle(path)
+        if number is not None:
+            error = OSError(number, os.strerror(number))
+            raise OSError(number, _write_error_text(path, 0, error))
+
+
+def _obstacle(path: Path) -> int | None:
+    """Return the number of the error that writing a file would raise, as far as that is known."""
+    if path.is_dir():
+        return errno.EISDIR
+    folder = path.parent
+    while not folder.exists():
+        folder = folder.parent
+    if not folder.is_dir():
+        return errno.ENOTDIR
+    return None if os.access(folder, os.W_OK | os.X_OK) else errno.EACCES
+
+
 def remove_leftovers(folder: str | Path) -> list[str]:
     """Remove the temporary files that a killed writer left in ``folder``; return their names."""
     removed = []

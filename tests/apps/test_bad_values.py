@@ -132,6 +132,20 @@ FILES = {
         'a.json --ann a.json --images . --out out': 'annotation file a.json cannot be used',
     },
 }
+#: Commands that work for long before they write.
+WRITES = (
+    'predict no.py c.pth a.json --out {}',
+    'detect no.py c.pth --ann a.json --images . --out {}',
+    'export no.py c.pth --out {}',
+    'validate no.json --json {}',
+    'benchmark no.py --csv {}',
+    'benchmark no.py --markdown {}',
+    'benchmark no.py --plot {}',
+    'compare no.py --work-dir {}',
+    'compare no.py --work-dir runs --finished {}',
+    'browse no.py --out {}',
+    'worst no.json --ann a.json --images . --out {}',
+)
 
 
 @pytest.fixture
@@ -171,6 +185,13 @@ def test_unusable_files_are_named(folder, capsys, command, arguments):
     if command == 'export':
         pytest.importorskip('onnxruntime')
     assert FILES[command][arguments] in error_of(capsys, command, arguments)
+
+
+@pytest.mark.parametrize('words', WRITES)
+def test_what_cannot_be_written_is_refused_first(folder, capsys, words):
+    """The other files do not exist, but the result's path is looked at before them."""
+    command, arguments = words.format('a.json/x').split(' ', 1)
+    assert 'cannot write a.json/x' in error_of(capsys, command, arguments)
 
 
 @pytest.mark.parametrize('command', COMMANDS)

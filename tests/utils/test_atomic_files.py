@@ -9,6 +9,7 @@ from mmpose_ext.utils.atomic_files import (
     TEMPORARY_SUFFIX,
     AtomicLocalBackend,
     remove_leftovers,
+    require_writable,
     write_atomically,
 )
 
@@ -72,6 +73,28 @@ def test_message_fits_the_fault(tmp_path, monkeypatch, path, message):
     with pytest.raises(OSError, match=f'cannot write {path}: {message}') as caught:
         write_atomically(path, b'new')
     assert '--' not in str(caught.value)  # callers have different flags
+
+
+@pytest.mark.parametrize(
+    'path, message',
+    [
+        ('folder', 'Is a directory; give a path that is not a folder'),
+        ('file/x', 'Not a directory; a part of the path is a file'),
+        ('file/x/y', 'Not a directory; a part of the path is a file'),
+        ('locked/x', 'Permission denied; make the folder writable'),
+        ('locked/new/x', 'Permission denied; make the folder writable'),
+    ],
+)
+def test_obstacles_are_found_before_the_work(tmp_path, monkeypatch, path, message):
+    monkeypatch.chdir(tmp_path)
+    os.mkdir('folder')
+    os.mkdir('locked')
+    open('file', 'w').close()
+    monkeypatch.setattr(os, 'access', lambda folder, mode: str(folder) != 'locked')
+    require_writable(None, 'file', 'new/folder/x', tmp_path / 'x')
+    with pytest.raises(OSError, match=f'cannot write {path}: {message}'):
+        require_writable('x', path)
+    assert sorted(os.listdir()) == ['file', 'folder', 'locked']  # nothing was made
 
 
 def test_message_of_a_read_only_folder(tmp_path, monkeypatch):

@@ -32,7 +32,7 @@ from mmpose_ext.apps.shared.arguments import (
     command_line_text,
     default_of,
 )
-from mmpose_ext.utils.atomic_files import write_atomically
+from mmpose_ext.utils.atomic_files import require_writable, write_atomically
 from mmpose_ext.utils.ranges import require_least
 
 #: People per image of the parts 'people' and 'noise', by default.
@@ -161,6 +161,7 @@ def _measure(args: argparse.Namespace) -> list[str]:
         vary=tuple(args.vary),
     )
     require_least(1, threads=args.threads)
+    require_writable(args.csv, args.markdown, args.plot)
     if args.threads:
         torch.set_num_threads(args.threads)
     rows, notes = run_benchmark(

@@ -19,7 +19,7 @@ from mmpose_ext.apps.shared.arguments import (
     command_line_message,
     parse_options,
 )
-from mmpose_ext.utils.atomic_files import write_atomically
+from mmpose_ext.utils.atomic_files import require_writable, write_atomically
 from mmpose_ext.utils.errors import ArgumentError
 from mmpose_ext.utils.ranges import MOST_SEED, require_least, require_range
 
@@ -66,6 +66,7 @@ def _run(args: argparse.Namespace) -> int:
     configs = list(dict.fromkeys(args.configs))
     if len({config.stem for config in configs}) < len(configs):
         raise ValueError('two configs have the same name: rename one')
+    require_writable(args.finished, args.work_dir / 'comparison.csv')
     options = tuple(args.option_words)
     # first of all, because they also find a config that cannot be read
     costs = {

@@ -16,6 +16,7 @@ from mmpose_ext.apps.shared.image_ids import read_annotations
 from mmpose_ext.apps.shared.inferencers import PERSON
 from mmpose_ext.apps.shared.inputs import Failure, Source, read_frames
 from mmpose_ext.datasets.validation import person_category
+from mmpose_ext.utils.atomic_files import require_writable
 from mmpose_ext.utils.ranges import require_least, require_number
 from mmpose_ext.utils.sequences import zip_equal
 
@@ -75,10 +76,12 @@ def detect(
             such category.
         FileNotFoundError: If the config or the checkpoint is missing.
         CheckpointError: If the checkpoint belongs to another model or holds more than weights.
+        OSError: If ``out_file`` cannot be written, which is checked first.
     """
     require_number(score_thr=score_thr)
     require_least(1, max_per_image=max_per_image, batch_size=batch_size)
     check_device(device)
+    require_writable(out_file)
     from .person_detector import PersonDetector  # imports mmdet
 
     content = read_annotations(ann_file)

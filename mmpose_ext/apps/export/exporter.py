@@ -20,7 +20,7 @@ from torch.onnx import symbolic_opset13
 from torch.onnx.symbolic_helper import parse_args
 
 from mmpose_ext.apps.predict.pose_inferencer import PoseInferencer
-from mmpose_ext.utils.atomic_files import write_atomically
+from mmpose_ext.utils.atomic_files import require_writable, write_atomically
 from mmpose_ext.utils.compat import TRACING_EXPORTER
 from mmpose_ext.utils.ranges import require_least, require_one_of
 
@@ -90,9 +90,11 @@ def export_onnx(
         ValueError: If the model's head or codec cannot be exported with these settings, or one is
             out of range.
         ImportError: If onnx or onnxruntime is not installed.
+        OSError: If ``out`` cannot be written, which is checked first.
     """
     require_one_of(INPUT_KINDS, input_kind=input_kind)
     require_least(0, tolerance=tolerance)
+    require_writable(out)
     onnx, runtime = require('onnx'), require('onnxruntime')
     loaded = PoseInferencer(config, checkpoint, 'cpu', options)
     model = loaded.model

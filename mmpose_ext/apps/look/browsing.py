@@ -27,6 +27,7 @@ from mmpose_ext.apps.shared.data_sets import (
 from mmpose_ext.apps.shared.devices import check_device
 from mmpose_ext.apps.shared.model_checks import default_scope, load_config
 from mmpose_ext.codecs.base import BaseTorchCodec
+from mmpose_ext.utils.atomic_files import require_writable
 from mmpose_ext.utils.errors import ArgumentError
 from mmpose_ext.utils.ranges import MOST_SEED, require_least, require_one_of, require_range
 from mmpose_ext.utils.sequences import zip_equal
@@ -82,12 +83,14 @@ def browse(
         ValueError: If a number is out of range, or the config has no such data set or no codec.
         FileNotFoundError: If the config, its data or the checkpoint is missing.
         CheckpointError: If the checkpoint belongs to another model or holds more than weights.
+        OSError: If ``out_dir`` cannot be written, which is checked first.
     """
     require_least(1, number=number, zoom=zoom)
     require_least(0, start=start)
     require_range(0, MOST_SEED, seed=seed)
     require_one_of(SPLITS, split=split)
     check_device(device)
+    require_writable(Path(out_dir) / 'picture.png')
     cfg = load_config(config, options)
     with default_scope('mmpose'):
         dataset_cfg = browsed_dataset(cfg, split)

@@ -20,7 +20,7 @@ from mmpose_ext.datasets.coco_checks import (
     area_problems,
     read_json,
 )
-from mmpose_ext.utils.atomic_files import write_atomically
+from mmpose_ext.utils.atomic_files import require_writable, write_atomically
 from mmpose_ext.utils.metainfo import COCO_METAINFO, load_metainfo
 from mmpose_ext.utils.ranges import require_least, require_number, require_range
 from mmpose_ext.visualization.canvas import Canvas
@@ -83,10 +83,12 @@ def write_worst_cases(
     Raises:
         ValueError: If a number is out of range, a file's content is wrong or the files do not
             belong together.
+        OSError: If ``out_dir`` cannot be written, which is checked first.
     """
     require_least(1, number=number)
     require_range(0, 1, match_thr=match_thr)
     require_number(score_thr=score_thr)
+    require_writable(Path(out_dir) / 'cases.csv')
     info = load_metainfo(dict(from_file=metainfo))
     skeleton = Skeleton.from_metainfo(info)
     truth = read_json(str(ann_file), 'annotation file')

@@ -21,6 +21,7 @@ from mmpose_ext.apps.shared.inputs import (
     expand_inputs,
     read_frames,
 )
+from mmpose_ext.utils.atomic_files import require_writable
 from mmpose_ext.utils.errors import ArgumentError
 from mmpose_ext.utils.ranges import require_least
 from mmpose_ext.utils.sequences import zip_equal
@@ -109,10 +110,13 @@ def predict(
             file's content is wrong.
         FileNotFoundError: If the config or a checkpoint is missing.
         CheckpointError: If a checkpoint belongs to another model or holds more than weights.
+        OSError: If ``out_dir`` cannot be written, which is checked first.
     """
     require_least(1, batch_size=batch_size)
     require_least(0, max_frames=max_frames)
     check_device(device)
+    if out_dir is not None:
+        require_writable(Path(out_dir) / RESULTS_NAME)
     image_ids = ImageIds(ann_file)
     sources, failures = expand_inputs(inputs)
     sources, unknown = image_ids.split(sources)

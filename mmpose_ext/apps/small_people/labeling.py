@@ -24,7 +24,7 @@ from mmpose_ext.datasets.validation import missing_files, some
 from mmpose_ext.engine.checkpoint_loading import safely_loading
 from mmpose_ext.engine.checkpoint_match_hook import match_checkpoint
 from mmpose_ext.engine.errors import CheckpointMismatchError
-from mmpose_ext.utils.atomic_files import write_atomically
+from mmpose_ext.utils.atomic_files import require_writable, write_atomically
 from mmpose_ext.utils.errors import DataError
 from mmpose_ext.utils.metainfo import load_metainfo
 from mmpose_ext.utils.reading import read_json
@@ -82,6 +82,7 @@ def label_small_people(
         raise ValueError(
             f'out_file {out_file} is ann_file: give another name, to keep the original'
         )
+    require_writable(out_file)
     content = _read_coco(ann_file)
     cfg = read_config(config)
     init_default_scope(cfg.get('default_scope', 'mmpose'))

@@ -21,6 +21,7 @@ from mmpose_ext.datasets.validation import (
     validate,
 )
 from mmpose_ext.datasets.validation.values import is_id
+from mmpose_ext.utils.atomic_files import require_writable
 from mmpose_ext.utils.metainfo import keypoint_names, load_metainfo
 from mmpose_ext.utils.ranges import require_least
 
@@ -75,6 +76,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         require_least(0, limit=args.limit)
         require_least(1, num_keypoints=args.num_keypoints, workers=args.workers)
+        require_writable(args.json)
         info = load_metainfo(dict(from_file=args.metainfo) if args.metainfo else {})
         names = keypoint_names(info) if info else None
         report = validate(

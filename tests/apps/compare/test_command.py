@@ -108,7 +108,7 @@ def test_what_counts_of_options(tmp_path, options, same):
         (['m.py', '--finished', 'c.py'], 'line 1 of c.py is not a finished run'),
         (['m.py', '--finished', 'list.json'], 'line 1 of list.json is not a finished run'),
         (['m.py', '--finished', 'image'], 'image holds no finished runs: it is not a text'),
-        (['m.py', '--work-dir', 'c.py'], 'c.py: File exists'),
+        (['m.py', '--work-dir', 'c.py'], 'cannot write c.py/comparison.csv: Not a directory'),
         (['m.py', '--report-only'], "the baseline 'm' has no finished run"),
     ],
 )
