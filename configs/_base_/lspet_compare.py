@@ -83,7 +83,8 @@ model = dict(
     ),
 )
 
-# the heads of the heatmap rows and of the full-resolution rows
+# The heads of the heatmap rows and of the full-resolution rows. The last decoder keeps the paper's 32
+# channels: fewer channels than keypoints cannot carry their heatmaps.
 heatmap_head = dict(
     type='HeatmapHead',
     in_channels=128,
@@ -98,7 +99,7 @@ full_resolution_head = dict(
     type='FullResolutionHead',
     in_channels=128,
     out_channels=14,
-    deconv_out_channels=(64, 64, 32, 8),
+    deconv_out_channels=(64, 64, 32, 32),
     loss=dict(type='KeypointMSELoss', use_target_weight=True, loss_weight=96 * 96),
     decoder=full_resolution_codec,
 )
