@@ -1,5 +1,5 @@
 # CLNet's codec and pipelines on COCO at 384x256.
-_base_ = ['./topdown_augmentation.py', './coco_topdown.py', './clnet.py']
+_base_ = ['./topdown_augmentation.py', './coco_topdown.py', './clnet.py', './shear.py']
 
 codec = dict(_base_.clnet_codec, input_size=(256, 384))
 crop = dict(type='TopdownAffine', input_size=codec['input_size'])

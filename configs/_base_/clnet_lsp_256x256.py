@@ -1,5 +1,5 @@
 # CLNet's codec and pipelines on LSP at 256x256.
-_base_ = ['./topdown_augmentation.py', './lsp.py', './clnet.py']
+_base_ = ['./topdown_augmentation.py', './lsp.py', './clnet.py', './shear.py']
 
 codec = dict(_base_.clnet_codec, input_size=(256, 256))
 crop = dict(type='TopdownAffine', input_size=codec['input_size'])

@@ -1,10 +1,11 @@
 # SimpleBaseline's quarter-resolution heatmaps on LSP at 256x256.
-_base_ = ['./topdown_augmentation.py', './lsp.py']
+_base_ = ['./topdown_augmentation.py', './lsp.py', './shear.py']
 
 codec = dict(type='MSRAHeatmap', input_size=(256, 256), heatmap_size=(64, 64), sigma=2)
 train_pipeline = [
     *_base_.augmentation,
     dict(type='TopdownAffine', input_size=codec['input_size']),
+    _base_.shear,
     dict(type='GenerateTarget', encoder=codec),
     dict(type='PackPoseInputs'),
 ]

@@ -32,7 +32,7 @@ full_resolution_head = dict(
     type='FullResolutionHead',
     in_channels=512,
     out_channels=14,
-    loss=dict(type='KeypointMSELoss', use_target_weight=True),
+    loss=dict(type='KeypointMSELoss', use_target_weight=True, loss_weight=64 * 64),
     decoder=full_resolution_codec,
 )
 full_resolution_test_cfg = dict(flip_test=True, shift_heatmap=False)

@@ -2,10 +2,12 @@
 _base_ = [
     '../_base_/schedule_newell.py',
     '../_base_/hourglass.py',
+    '../_base_/shear.py',
     '../_base_/mpii.py',
 ]
 
-train_pipeline = [*_base_.newell_augmentation, *_base_.crop_with_target]
+crop, *target = _base_.crop_with_target
+train_pipeline = [*_base_.newell_augmentation, crop, _base_.shear, *target]
 train_dataloader = dict(batch_size=6, dataset=dict(pipeline=train_pipeline))
 val_dataloader = dict(dataset=dict(pipeline=_base_.val_pipeline))
 test_dataloader = val_dataloader

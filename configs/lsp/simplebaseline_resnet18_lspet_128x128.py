@@ -14,7 +14,7 @@ model = dict(
         type='HeatmapHead',
         in_channels=512,
         out_channels=14,
-        loss=dict(type='KeypointMSELoss', use_target_weight=True),
+        loss=dict(type='KeypointMSELoss', use_target_weight=True, loss_weight=32 * 32),
         decoder=codec,
     ),
     test_cfg=dict(flip_test=True, flip_mode='heatmap', shift_heatmap=True),

@@ -35,14 +35,15 @@ def test_batch_and_augmentation(path):
     assert cfg.train_dataloader.batch_size == cfg.auto_scale_lr.base_batch_size
     assert cfg.train_dataloader.batch_size == (6 if hourglass else 128)
     drawn = dict(scale_std=0.3, rotate_std=40, rotate_prob=0.6)
+    if 'mpii' in path.stem:  # as SimpleBaseline's public code
+        drawn.update(scale_std=0.25, rotate_std=30)
     if hourglass:
         drawn = dict(scale_std=0.25, rotate_std=30, rotate_prob=0.4, log_scale=True)
     for (transform,) in steps(cfg, 'ClippedNormalBBoxTransform'):
         assert transform == dict(drawn, type='ClippedNormalBBoxTransform')
-    # only the composite-localization paper names shearing
-    assert [len(found) for found in steps(cfg, 'RandomShear')] == [
-        int(path.stem.startswith('clnet'))
-    ] * len(steps(cfg, 'RandomShear'))
+    # only the composite-localization paper names shearing; so its baselines have it too
+    sheared = path.stem.startswith('clnet') or path.stem.endswith(('lsp_256x256', 'mpii_256x256'))
+    assert {len(found) for found in steps(cfg, 'RandomShear')} == {int(sheared)}
 
 
 @pytest.mark.parametrize('path', FILES, ids=lambda path: path.stem)

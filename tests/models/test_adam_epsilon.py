@@ -16,7 +16,7 @@ from mmpose.datasets.transforms import GenerateTarget, PackPoseInputs
 from mmpose.registry import MODELS
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
-FOLDERS = ('.', 'ablation', 'compare')
+FOLDERS = ('.', 'ablation', 'compare', 'lsp')
 STEPS = 3
 #: Rows whose loss is a mean, as in Eq. 1, and whose hourglass has no normalization.
 PRINTED_MEAN = {

@@ -13,6 +13,7 @@ from mmpose.registry import KEYPOINT_CODECS, MODELS
 from mmpose.utils.typing import ConfigType, InstanceList, OptConfigType, OptSampleList
 from torch import Tensor, nn
 
+from mmpose_ext.codecs.base import BaseTorchCodec
 from mmpose_ext.codecs.full_resolution_heatmap import find_maximum
 from mmpose_ext.models.layers.decoder_block import DecoderBlock
 from mmpose_ext.utils.maps import Maps
@@ -44,8 +45,11 @@ class FullResolutionHead(BaseHead):
         context (dict, optional): Config of the context block after each of the first decoders.
         num_context (int): Number of decoders followed by a context block. Defaults to 3.
         loss (dict): Config of a loss that takes maps, targets and keypoint weights (B, K). Defaults
-            to KeypointMSELoss with keypoint weights.
-        decoder (dict, optional): Config of a :class:`mmpose_ext.codecs.FullResolutionHeatmap`.
+            to KeypointMSELoss with keypoint weights, a mean over the cells. Eq. 2 is a sum: set
+            ``loss_weight`` to the number of cells, as the configs do, because Adam's epsilon
+            consumes the small gradients of the mean.
+        decoder (dict, optional): Config of a :class:`mmpose_ext.codecs.FullResolutionHeatmap`,
+            without which the head neither trains nor predicts.
         init_cfg (dict, optional): Config of the initialization.
 
     Raises:
@@ -135,18 +139,15 @@ class FullResolutionHead(BaseHead):
             ``output_heatmaps`` also a list of PixelData with the heatmaps (K, H, W).
 
         Raises:
-            ValueError: If ``test_cfg.shift_heatmap`` is set.
+            ValueError: If ``test_cfg.shift_heatmap`` is set, there is no codec, or its
+                ``input_size`` is not that of the samples.
         """
-        if test_cfg.get('shift_heatmap', False):
-            raise ValueError(
-                'FullResolutionHead: full-resolution heatmaps need no shift in the flip test; set '
-                'model.test_cfg.shift_heatmap=False.'
-            )
+        self._check_testing(test_cfg)
+        decoder = self._decoder_of(batch_data_samples)
         if test_cfg.get('flip_test', False):
             maps, mirrored = (self.predict_maps(value) for value in feats)
             flip_indices = batch_data_samples[0].metainfo['flip_indices']
-            assert self.decoder is not None  # mmpose's testing requires one
-            maps = self.decoder.merge_flipped(maps, mirrored, flip_indices)
+            maps = decoder.merge_flipped(maps, mirrored, flip_indices)
         else:
             maps = self.predict_maps(feats)
         preds = self.decode(maps)
@@ -170,10 +171,19 @@ class FullResolutionHead(BaseHead):
 
         Returns:
             dict[str, Tensor]: ``loss_kpt``, and ``acc_pose`` by :func:`heatmap_accuracy`.
+
+        Raises:
+            ValueError: As :meth:`predict`, and if the samples have another number of keypoints.
         """
+        self._check_testing(getattr(self, 'test_cfg', {}))  # not after the first epochs
+        decoder = self._decoder_of(batch_data_samples)
         heatmaps = self.forward(feats)
-        assert self.decoder is not None  # mmpose's training requires one
-        targets = self.decoder.targets(batch_data_samples, heatmaps.device)
+        targets = decoder.targets(batch_data_samples, heatmaps.device)
+        if targets['heatmaps'].shape != heatmaps.shape:
+            raise ValueError(
+                f'FullResolutionHead: out_channels is {self.out_channels}, but the samples have '
+                f"{targets['heatmaps'].shape[1]} keypoints: set it to the data set's number."
+            )
         weights = targets['keypoint_weights'][:, 0]
         losses = dict(loss_kpt=self.loss_module(heatmaps, targets['heatmaps'], weights))
         if train_cfg.get('compute_acc', True):
@@ -187,6 +197,28 @@ class FullResolutionHead(BaseHead):
         for decoder, index in zip_equal(self.decoders, self.lateral_indices):
             x = decoder(x, None if index is None else feats[index])
         return self.final_layer(x if size is None else self._cut(x, size))
+
+    def _check_testing(self, test_cfg: ConfigType) -> None:
+        if test_cfg.get('shift_heatmap', False):
+            raise ValueError(
+                'FullResolutionHead: full-resolution heatmaps need no shift in the flip test; set '
+                'model.test_cfg.shift_heatmap=False.'
+            )
+
+    def _decoder_of(self, batch_data_samples: OptSampleList) -> BaseTorchCodec:
+        """Return the codec; check that it has the samples' input size, which decides the crop."""
+        if self.decoder is None:
+            raise ValueError(
+                'FullResolutionHead: set decoder to the FullResolutionHeatmap codec of the '
+                'training pipeline; it draws and decodes the maps.'
+            )
+        size = batch_data_samples[0].metainfo.get('input_size', self.decoder.input_size)
+        if tuple(size) != tuple(self.decoder.input_size):
+            raise ValueError(
+                f'FullResolutionHead: the images are {size[0]}x{size[1]}, but the codec has '
+                f'input_size={self.decoder.input_size}: give both the same size.'
+            )
+        return self.decoder
 
     def _check_laterals(self, num_decoders: int) -> None:
         if len(self.lateral_indices) != num_decoders:

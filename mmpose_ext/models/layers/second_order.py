@@ -49,8 +49,8 @@ class SecondOrderChannelAttention(BaseModule):
         covariance_channels (int): d. Defaults to 128.
         row_expansion (int): Values kept of each covariance row. Defaults to 4.
         center (bool): See :func:`channel_covariance`. Defaults to True.
-        norm_cfg (dict, optional): Config of the normalization of the reduced features and of the
-            covariance rows. Defaults to batch normalization.
+        norm_cfg (dict, optional): Config of the normalization of the reduced features; that of the
+            covariance rows is always batch normalization. Defaults to batch normalization.
         act_cfg (dict, optional): Config of the activation between the two convolutions. None leaves
             it out, as GSoP-Net's public code does. Defaults to ReLU.
         init_cfg (dict, optional): Config of the initialization.
@@ -89,7 +89,7 @@ class SecondOrderCBAM(BaseModule):
 
     Args:
         in_channels (int): Channels C of the input and output.
-        covariance_channels, row_expansion, center, norm_cfg: See
+        covariance_channels, row_expansion, center, norm_cfg, act_cfg: See
             :class:`SecondOrderChannelAttention`.
         kernel_size (int): See :class:`~mmpose_ext.models.layers.cbam.SpatialAttention`. Defaults to
             7.
@@ -110,10 +110,11 @@ class SecondOrderCBAM(BaseModule):
         kernel_size: int = 7,
         spatial_norm_cfg: dict | None = None,
         init_cfg: dict | None = None,
+        act_cfg: dict | None = dict(type='ReLU', inplace=True),  # noqa: B006
     ):
         super().__init__(init_cfg)
         self.channel = SecondOrderChannelAttention(
-            in_channels, covariance_channels, row_expansion, center, norm_cfg
+            in_channels, covariance_channels, row_expansion, center, norm_cfg, act_cfg
         )
         self.spatial = SpatialAttention(kernel_size, spatial_norm_cfg)
 

@@ -17,6 +17,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from .precision import no_autocast
+
 LARGEST_BLOCK = 512  # rows and columns; larger ones are no faster on a CPU and take more memory
 
 
@@ -85,21 +87,37 @@ class _SelfSimilarityAttention(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None]:
         x, value, out, log_total = ctx.saved_tensors
-        grad = grad.contiguous()
-        grad_x, grad_value = torch.zeros_like(x), torch.zeros_like(value)
-        mean = (grad * out).sum(2)  # the mean of each row's gradient, weighted by its softmax
-        for rows, columns in _blocks(x.shape[1], ctx.block):
-            logits = x[:, rows] @ x[:, columns].transpose(1, 2)
-            weights = (logits - log_total[:, rows, None]).exp_()
-            mirrored = logits.sub_(log_total[:, None, columns]).exp_()
-            grad_value[:, columns].add_(weights.transpose(1, 2) @ grad[:, rows])
-            if rows != columns:
-                grad_value[:, rows].add_(mirrored @ grad[:, columns])
-            of_rows = grad[:, rows] @ value[:, columns].transpose(1, 2)
-            of_columns = value[:, rows] @ grad[:, columns].transpose(1, 2)
-            weights.mul_(of_rows.sub_(mean[:, rows, None]))
-            weights.addcmul_(mirrored, of_columns.sub_(mean[:, None, columns]))
-            grad_x[:, rows].add_(weights @ x[:, columns])
-            if rows != columns:
-                grad_x[:, columns].add_(weights.transpose(1, 2) @ x[:, rows])
-        return grad_x, grad_value, None
+        with no_autocast(x):  # a caller may run it inside of autocast
+            return _gradients(x, value, out, log_total, grad, ctx.block)
+
+
+def _gradients(
+    x: Tensor, value: Tensor, out: Tensor, log_total: Tensor, grad: Tensor, block: int
+) -> tuple[Tensor, Tensor, None]:
+    """Return the gradients of x and value, block by block.
+
+    Args:
+        x, value (Tensor): The inputs.
+        out (Tensor): (B, N, D), the result.
+        log_total (Tensor): (B, N), the logarithm of each row's sum of exponentials.
+        grad (Tensor): (B, N, D), the result's gradient.
+        block (int): Rows and columns of a block.
+    """
+    grad = grad.contiguous()
+    grad_x, grad_value = torch.zeros_like(x), torch.zeros_like(value)
+    mean = (grad * out).sum(2)  # the mean of each row's gradient, weighted by its softmax
+    for rows, columns in _blocks(x.shape[1], block):
+        logits = x[:, rows] @ x[:, columns].transpose(1, 2)
+        weights = (logits - log_total[:, rows, None]).exp_()
+        mirrored = logits.sub_(log_total[:, None, columns]).exp_()
+        grad_value[:, columns].add_(weights.transpose(1, 2) @ grad[:, rows])
+        if rows != columns:
+            grad_value[:, rows].add_(mirrored @ grad[:, columns])
+        of_rows = grad[:, rows] @ value[:, columns].transpose(1, 2)
+        of_columns = value[:, rows] @ grad[:, columns].transpose(1, 2)
+        weights.mul_(of_rows.sub_(mean[:, rows, None]))
+        weights.addcmul_(mirrored, of_columns.sub_(mean[:, None, columns]))
+        grad_x[:, rows].add_(weights @ x[:, columns])
+        if rows != columns:
+            grad_x[:, columns].add_(weights.transpose(1, 2) @ x[:, rows])
+    return grad_x, grad_value, None

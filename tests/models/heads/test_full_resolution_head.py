@@ -218,6 +218,10 @@ def test_flip_test_of_a_symmetric_model_needs_no_shift(size):
 def test_a_shift_is_refused():
     with pytest.raises(ValueError, match='shift_heatmap=False'):
         head().predict([], samples(1), dict(flip_test=True, shift_heatmap=True))
+    model = head()
+    model.test_cfg = dict(shift_heatmap=True)  # mmpose's estimators set it
+    with pytest.raises(ValueError, match='shift_heatmap=False'):  # before the first validation
+        model.loss([torch.zeros(1, 8, 3, 2)], samples(1))
 
 
 def test_accuracy_is_mmposes():
@@ -278,5 +282,27 @@ def test_bad_settings_and_inputs_are_refused():
             model([feats])
     without = head(decoder=None)
     assert without([torch.zeros(1, 8, 3, 2)]).shape == (1, 17, 96, 64)
-    with pytest.raises(RuntimeError, match='decoder has not been set'):
-        without.predict([torch.zeros(1, 8, 3, 2)], [PoseDataSample()], {})
+    for call in (without.predict, without.loss):
+        with pytest.raises(ValueError, match='set decoder to the FullResolutionHeatmap codec'):
+            call([torch.zeros(1, 8, 3, 2)], [PoseDataSample()], {})
+
+
+def test_a_codec_of_another_size_is_refused():
+    """Otherwise the maps are cropped at one side, and the flip test merges two peaks."""
+    model, feats = head(), torch.zeros(1, 8, 3, 2)
+    (sample,) = samples(1)
+    sample.set_metainfo(dict(input_size=(64, 80)))
+    for call in (model.predict, model.loss):
+        with pytest.raises(ValueError, match=r'images are 64x80, .* input_size=\(64, 96\)'):
+            call([feats], [sample], {})
+    sample.set_metainfo(dict(input_size=(64, 96)))
+    assert model.loss([feats], [sample])['loss_kpt'] >= 0
+
+
+@pytest.mark.parametrize('number', [1, 16])
+def test_another_number_of_keypoints_is_refused(number):
+    """One map would be broadcast to all keypoints."""
+    model = head(out_channels=number)
+    message = f'out_channels is {number}, but the samples have 17 keypoints'
+    with pytest.raises(ValueError, match=message):
+        model.loss([torch.zeros(1, 8, 3, 2)], samples(1))

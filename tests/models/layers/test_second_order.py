@@ -1,6 +1,7 @@
 # Copyright (c) mmpose-ext contributors. Licensed under the Apache License 2.0.
 import pytest
 import torch
+from mmpose.registry import MODELS
 
 from mmpose_ext.models.layers import (
     SecondOrderCBAM,
@@ -71,3 +72,12 @@ def test_covariance_is_float32_under_autocast():
 def test_no_activation_between_the_convolutions():
     layer = SecondOrderChannelAttention(8, covariance_channels=4, act_cfg=None)
     assert isinstance(layer.activation, torch.nn.Identity)
+
+
+def test_the_activation_is_a_setting_of_the_plugins():
+    for settings in (dict(type='SecondOrderCBAM'), dict(type='SecondOrderNonLocal')):
+        own = dict(covariance_channels=8, act_cfg=None)
+        settings.update(own if 'CBAM' in settings['type'] else dict(cbam=own))
+        layer = MODELS.build(dict(in_channels=16, **settings))
+        channel = getattr(layer, 'cbam', layer).channel
+        assert isinstance(channel.activation, torch.nn.Identity)
