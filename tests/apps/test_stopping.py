@@ -50,15 +50,22 @@ def wait_for(condition):
     return sum(time.sleep(0.05) is None for _ in tries) < 600
 
 
+def run(words):
+    """Run a command in a process of its own, as from a shell in the foreground."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # shells in the background ignore it
+    sys.exit(main(list(map(str, words))))
+
+
 @pytest.mark.parametrize('number, code', [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 @pytest.mark.parametrize('make', [comparison, synthetic, pack])
 def test_no_process_stays(tmp_path, monkeypatch, make, number, code):
     words, workers = make(tmp_path, monkeypatch)
     fork = multiprocessing.get_context('fork')
-    command = fork.Process(target=lambda: sys.exit(main(list(map(str, words)))))
+    command = fork.Process(target=run, args=(words,))
     command.start()
     process = psutil.Process(command.pid)
     assert wait_for(lambda: len(process.children()) == workers)
+    time.sleep(0.5)  # the command has noted the last one too
     children = process.children()
     os.kill(command.pid, number)  # not the group, as a batch system or `kill` does it
     command.join(30)

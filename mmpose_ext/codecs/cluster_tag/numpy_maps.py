@@ -49,7 +49,8 @@ def top_peaks(heatmaps: np.ndarray, tags: np.ndarray, number: int, kernel: int) 
         heatmaps (np.ndarray): (C, h, w).
         tags (np.ndarray): (T * C, h, w).
         number (int): Number of peaks per map.
-        kernel (int): Edge of the window in cells, odd.
+        kernel (int): Edge of the window in cells, odd. Of equal cells in a window, only the first
+            counts.
 
     Returns:
         np.ndarray: (C, k, 2 + T), heatmap value, cell and tags.
@@ -59,9 +60,17 @@ def top_peaks(heatmaps: np.ndarray, tags: np.ndarray, number: int, kernel: int) 
     highest = sliding_window_view(padded, (kernel, kernel), (1, 2)).max((-2, -1))
     peaks = (heatmaps * (heatmaps == highest)).reshape(len(heatmaps), -1)
     cells = np.argsort(-peaks, axis=1, kind='stable')[:, :number]
+    scores = np.take_along_axis(peaks, cells, 1)
+    x, y = cells % heatmaps.shape[2], cells // heatmaps.shape[2]
+    near = [np.abs(one[:, :, None] - one[:, None]) <= reach for one in (x, y)]
+    later = cells[:, :, None] > cells[:, None]
+    equal = scores[:, :, None] == scores[:, None]
+    scores = np.where((equal & near[0] & near[1] & later).any(2), 0, scores)
+    order = np.argsort(-scores, axis=1, kind='stable')
+    scores, cells = (np.take_along_axis(one, order, 1) for one in (scores, cells))
     passes = tags.reshape(-1, *peaks.shape)
     read = [np.take_along_axis(one, cells, 1) for one in passes]
-    return np.stack([np.take_along_axis(peaks, cells, 1), cells, *read], -1)
+    return np.stack([scores, cells, *read], -1)
 
 
 class NumpyMaps:

@@ -47,13 +47,14 @@ def top_peaks(heatmaps: Tensor, tags: Tensor, number: int, kernel: int) -> Tenso
         heatmaps (Tensor): (B, C, h, w).
         tags (Tensor): (B, T * C, h, w), the tags of T passes one after another.
         number (int): Number of peaks per map (at most its cells).
-        kernel (int): See :func:`local_maxima`.
+        kernel (int): See :func:`local_maxima`. Of equal cells in a window, only the first counts.
 
     Returns:
         Tensor: (B, C, k, 2 + T): the peaks' heatmap values in descending order (0 where there are
         no further peaks), their cells y * w + x, and their tags.
     """
     scores, cells = _highest(heatmaps * local_maxima(heatmaps, kernel), number)
+    scores, cells = _first_of_equals(scores, cells, heatmaps.shape[3], kernel // 2)
     passes = tags.flatten(2).split(heatmaps.shape[1], 1)
     return torch.stack([scores, cells.to(scores.dtype), *(t.gather(2, cells) for t in passes)], -1)
 
@@ -74,6 +75,25 @@ def _highest(values: Tensor, number: int) -> tuple[Tensor, Tensor]:
     some = values.reshape(-1, w).index_select(0, chosen).view(batch, channels, -1)
     scores, places = some.topk(number)
     return scores, rows.gather(2, places.div(w, rounding_mode='floor')) * w + places % w
+
+
+def _first_of_equals(
+    scores: Tensor, cells: Tensor, width: int, reach: int
+) -> tuple[Tensor, Tensor]:
+    """Set peaks (B, C, k) to 0 that equal one before them in reading order, within reach cells.
+
+    Otherwise a peak halfway between cells, or one rounded to half precision, counts several times.
+    """
+    y, x = cells.div(width, rounding_mode='floor'), cells % width
+    equal = scores[..., None] == scores[..., None, :]
+    near = ((y[..., None] - y[..., None, :]).abs() <= reach) & (
+        (x[..., None] - x[..., None, :]).abs() <= reach
+    )
+    later = cells[..., None] > cells[..., None, :]
+    scores, order = (scores * ~(equal & near & later).any(-1)).sort(
+        dim=-1, descending=True, stable=True
+    )
+    return scores, cells.gather(-1, order)
 
 
 def best_cells(

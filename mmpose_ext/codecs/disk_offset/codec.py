@@ -69,7 +69,7 @@ class DiskOffset(BaseTorchCodec):
     1. Hough votes (:mod:`.voting`) of the whole batch, on the maps' device. Each position of a
        heatmap votes for the point to which its short offset leads, with its value over pi R^2. The
        votes are smoothed, and their local maxima are the candidates. The paper uses a "Gaussian
-       filter with a threshold value of 1.0". We read this as a sigma of about 1.0 cells of
+       filter with a threshold value of 1.0". We read this as a sigma of about 0.8 cells of
        ``vote_step`` pixels, which is 4 px, with maxima in windows of 25 px (the authors' code: 2 px
        on maps of the input's size, 20 px).
     2. Sampling (:mod:`.sampling`), also on the device. It follows the mid and long offsets of each

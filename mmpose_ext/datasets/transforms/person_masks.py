@@ -193,8 +193,8 @@ class PersonMasks(BaseTransform):
             return
         original = np.array([person['keypoints'] for person in people], np.float64)
         original = original.reshape(len(people), -1, 3)
-        if self.limbs is not None and original.shape[1] != keypoints.shape[1]:
-            return  # KeypointConverter has changed them, and its mapping is not known here
+        if original.shape[1] != keypoints.shape[1]:
+            return  # KeypointConverter or the data set has changed them, it is not known how
         original = original[..., :2]
         if results.get('flip', False):
             original = original[:, results['flip_indices']]

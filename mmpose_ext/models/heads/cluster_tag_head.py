@@ -221,11 +221,14 @@ class ClusterTagHead(BaseHead):
             dict[str, Tensor]: ``loss_heatmap``, ``loss_pull`` and ``loss_push``.
 
         Raises:
-            ValueError: If stacks, branches or clusters differ from those of the backbone.
+            ValueError: If stacks, branches or clusters differ from those of the backbone, or the
+                samples carry maps of other clusters.
         """
         self._check(feats)
         device = feats[-1]['sparse']['heatmaps'].device
         targets = [setting.codec.targets(batch_data_samples, device) for setting in self.settings]
+        for setting, target in zip_equal(self.settings, targets):
+            self._check_targets(setting.codec, target)
         losses = []
         for maps, stack in zip_equal(feats, self.stacks):
             for name, index in stack.items():
@@ -240,6 +243,15 @@ class ClusterTagHead(BaseHead):
                     )
                 )
         return {name: sum(loss[name] for loss in losses) for name in losses[0]}
+
+    @staticmethod
+    def _check_targets(codec: ClusterTag, targets: Maps) -> None:
+        drawn = targets['heatmaps'].shape[1]
+        if drawn != codec.num_clusters:  # they would be broadcast
+            raise ValueError(
+                f'ClusterTagHead: the samples carry heatmaps of {drawn} clusters, but a stack has '
+                f'{codec.num_clusters}: set draw_on_device=True in the codec of GenerateTarget.'
+            )
 
     def _check(self, feats: Stacks) -> None:
         given = [{name: maps['tags'].shape[1] for name, maps in stack.items()} for stack in feats]

@@ -14,8 +14,8 @@ from torch.nn.functional import interpolate
 class MultiScaleBottomupEstimator(BottomupPoseEstimator):
     """mmpose's bottom-up estimator with test-time scales.
 
-    StrongPose uses them (Section IV), and so does associative embedding, whose figures are for
-    scales 2, 1 and 0.5.
+    Associative embedding's figures are for scales 2, 1 and 0.5. StrongPose's paper says that other
+    bottom-up methods use several scales (Table II); it names none for its own.
 
     mmpose's own ``multiscale_test`` needs an image pyramid, which its ``PackPoseInputs`` cannot
     pack (it stacks images of different sizes). Here the input is scaled on the model's device:

@@ -86,7 +86,7 @@ def cluster(num_keypoints: int, metainfo: str) -> tuple[dict, dict, dict]:
     """Return the model, its codec and its ``PersonMasks``."""
     codec = dict(
         type='ClusterTag', input_size=(64, 64), heatmap_size=(16, 16), clusters=num_keypoints,
-        metainfo=metainfo, max_people=3,
+        metainfo=metainfo, max_people=3, draw_on_device=True,
     )  # fmt: skip
     clusters = dict(sparse_clusters=(num_keypoints,), dense_clusters=(1,))
     channels = 16 + 2 * (num_keypoints // 2 + 1)  # room for the predictions

@@ -174,6 +174,34 @@ def test_top_peaks_as_the_slow_reference(number, passes, layout):
         np.testing.assert_array_equal(peaks[is_peak], expected[is_peak])
 
 
+@pytest.mark.parametrize('dtype', [torch.float32, torch.bfloat16])
+def test_equal_neighbors_are_one_peak(dtype):
+    """A person halfway between cells, or in maps of half precision, is found once."""
+    heatmaps = torch.zeros(1, 2, 20, 20)
+    heatmaps[0, 0, 5:7, 5:7] = 0.9  # four equal cells
+    heatmaps[0, 0, 12, 12] = 0.8  # another peak
+    heatmaps[0, 1, 3, 4:10] = 0.5  # a row of equal cells
+    tags = torch.randn(1, 2, 20, 20)
+    found = top_peaks(heatmaps.to(dtype).float(), tags, 8, 3)[0].numpy()
+    slow = slow_top_peaks(heatmaps[0].to(dtype).float().numpy(), tags[0].numpy(), 8, 3)
+    for peaks in (found, slow):
+        kept = peaks[..., 0] > 0.1
+        assert kept.sum(1).tolist() == [2, 1]
+        assert peaks[0, :2, 1].tolist() == [5 * 20 + 5, 12 * 20 + 12]
+        assert peaks[1, 0, 1] == 3 * 20 + 4
+
+    # as many people as there are, wherever their keypoints lie between the cells
+    codec = make(17)
+    for shift in (0.0, 0.5, 1.5, 3.5):
+        points = np.stack([np.arange(17) % 4 * 40 + 40, np.arange(17) // 4 * 40 + 40], -1) + shift
+        maps = codec.draw(
+            torch.tensor(points, dtype=torch.float32)[None, None], torch.ones(1, 1, 17)
+        )
+        tags = maps['heatmaps'].new_zeros(maps['heatmaps'].shape)
+        keypoints, *_ = codec.locate(dict(heatmaps=maps['heatmaps'], tags=tags))
+        assert len(keypoints[0]) == 1
+
+
 @pytest.mark.parametrize('passes', [1, 3])
 def test_best_cells_as_the_slow_reference(passes):
     heatmaps, tags = torch.rand(3, 9, 8), torch.randn(passes, 3, 9, 8) * 3

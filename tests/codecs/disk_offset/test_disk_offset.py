@@ -288,6 +288,7 @@ def test_tiny_inputs(size):
         (dict(map_size=(0, 5)), 'map_size'),
         (dict(edges=((0, 1), (2, 3))), 'tree'),
         (dict(edges=((0, 1), (0, 2), (1, 2))), 'tree'),
+        (dict(edges=(), sigmas=[0.1]), 'edges is empty'),
         (dict(keypoint_score='oks'), 'keypoint_score'),
         (dict(nms='hard'), 'nms'),
         (dict(edges=((0, 0.5),)), 'a keypoint in edges must be a whole number'),

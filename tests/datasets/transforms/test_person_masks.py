@@ -230,6 +230,24 @@ def test_what_does_not_fit_is_refused(change, message):
         PersonMasks(map_size=(1, 25))
 
 
+@pytest.mark.parametrize('flip', [False, True])
+def test_more_keypoints_than_the_annotations_have(flip):
+    """COCO-WholeBody keeps feet, face and hands apart; KeypointConverter changes the number."""
+    results = scene()
+    people = len(results['keypoints'])
+    results['keypoints'] = np.concatenate([results['keypoints'], np.ones((people, 6, 2))], 1)
+    visible = [results['keypoints_visible'], np.zeros((people, 6), np.float32)]
+    results['keypoints_visible'] = np.concatenate(visible, 1)
+    results['flip_indices'] = [*FLIP, 20, 21, 22, 17, 18, 19]
+    if flip:
+        results.update(flip=True, flip_direction='horizontal')
+    masks = PersonMasks(map_size=(30, 25), instance_map=False)(results)
+    plain = PersonMasks(map_size=(30, 25), instance_map=False)(scene())['loss_mask']
+    assert 0 < masks['loss_mask'].mean() < 1
+    if not flip:
+        np.testing.assert_array_equal(masks['loss_mask'], plain)
+
+
 def test_flip_before_the_affine_is_refused():
     np.random.seed(0)
     steps = [

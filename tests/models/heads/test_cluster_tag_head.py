@@ -26,7 +26,7 @@ def _scope():
     init_default_scope('mmpose')
 
 
-def make_samples(people=(2, 1)):
+def make_samples(people=(2, 1), codec=CODEC):
     rng = np.random.default_rng(0)
     samples = []
     for number in people:
@@ -37,7 +37,7 @@ def make_samples(people=(2, 1)):
             dataset_keypoint_weights=np.ones((number, 17), np.float32),
             flip_indices=FLIP,
         )
-        packed = PackPoseInputs()(GenerateTarget(encoder=CODEC)(results))
+        packed = PackPoseInputs()(GenerateTarget(encoder=codec)(results))
         samples.append(packed['data_samples'])
     return samples
 
@@ -67,6 +67,14 @@ def test_loss_is_the_sum_over_stacks_and_branches():
             expected = {key: value + losses[key] for key, value in expected.items()}
     for name, value in expected.items():
         torch.testing.assert_close(values[name], value)
+
+
+def test_maps_of_other_clusters_are_refused():
+    """The worker's maps are of one cluster setting; they would be broadcast to the others."""
+    samples = make_samples(codec=dict(CODEC, draw_on_device=False))
+    head = ClusterTagHead(CODEC, **CLUSTERS)
+    with pytest.raises(ValueError, match=r'heatmaps of 17 .* a stack has \d+: .* draw_on_device'):
+        head.loss(make_maps(), samples)
 
 
 def test_one_codec_a_cluster_setting():
