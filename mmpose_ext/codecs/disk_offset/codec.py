@@ -139,6 +139,8 @@ class DiskOffset(BaseTorchCodec):
         self.settings = DiskOffsetSettings(self.input_size, **settings)
         self.radius = self.settings.radius
         self.edges = self.settings.edges
+        if not self.edges:
+            raise ValueError('DiskOffset: edges is empty, but people are put together along edges.')
         self.num_keypoints = self.settings.num_keypoints
         self.directed_edges = directed_edges(self.edges)
         self.decoder = DiskOffsetDecoder(self.settings)

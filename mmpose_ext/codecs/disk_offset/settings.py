@@ -119,8 +119,6 @@ class DiskOffsetSettings:
         size = check_size(self.codec, 'input_size', self.input_size)
         edges = tuple((self._keypoint(start), self._keypoint(end)) for start, end in self.edges)
         check_tree(edges)
-        if not edges:
-            raise ValueError('DiskOffset: edges is empty, but people are put together along edges.')
         sigmas = COCO_SIGMAS if self.sigmas is None else self.sigmas
         sigmas = tuple(check_number(self.codec, 'a number in sigmas', s, above=0) for s in sigmas)
         if len(sigmas) != len(edges) + 1:
