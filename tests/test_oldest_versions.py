@@ -27,7 +27,6 @@ NEWER = {
     'torch.export': 'torch 2.1',
     'torch.get_default_device': 'torch 2.3',
     'torch.get_device_module': 'torch 2.5',
-    'torch.library.custom_op': 'torch 2.4',
     'torch.nn.attention': 'torch 2.3',
     'torch.serialization.add_safe_globals': 'torch 2.4',
     'torch.serialization.safe_globals': 'torch 2.5',
@@ -48,6 +47,7 @@ NEWER = {
     'load_state_dict(assign=)': 'torch 2.1',
     'scaled_dot_product_attention(enable_gqa=)': 'torch 2.5',
     'scaled_dot_product_attention(scale=)': 'torch 2.1',
+    'custom_op()': 'torch 2.4',  # any call, imported from its module or not
     'is_relative_to()': 'Python 3.9',  # a method of Path, which vermin does not see
     'register_post_accumulate_grad_hook()': 'torch 2.1',
     'np.acos': 'numpy 2.0',
@@ -122,6 +122,7 @@ def test_no_call_newer_than_the_oldest_torch_and_numpy(root):
         'F.scaled_dot_product_attention(q, k, v, scale=1.0)',
         'tensor.register_post_accumulate_grad_hook(f)',
         'import torch.nn.attention',
+        '@custom_op("own::op", mutates_args=())\ndef op(x): ...',
     ],
 )
 def test_newer_calls_are_found(text):
